@@ -1,0 +1,65 @@
+"""Where compiled code comes from and where it is kept: the only door to numba's compiler.
+
+numba's file cache does not notice an edit in a function of another file, so generated kernels are files of their own whose
+name carries a hash of every engine source and of the versions of numba, LLVM and numpy.
+"""
+
+import hashlib
+import importlib.util
+import os
+import sys
+import tempfile
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}}
+"""FMA fusion only: NaN keeps its meaning, nothing is reassociated, results do not depend on the number of lanes."""
+
+ENGINE = Path(__file__).resolve().parent
+
+
+@cache
+def source_hash() -> str:
+    """Return the SHA-256 of all engine sources and of the compiler's versions."""
+    digest = hashlib.sha256()
+    for path in sorted(ENGINE.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    for package in ("numba", "llvmlite", "numpy"):
+        digest.update(f"{package}={version(package)}\0".encode())
+    return digest.hexdigest()
+
+
+def cache_folder() -> Path:
+    """Return a writable folder for compiled kernels (``PULSATILE_CACHE_DIR`` or the user's cache)."""
+    chosen = os.environ.get("PULSATILE_CACHE_DIR")
+    user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    for folder in (Path(chosen) if chosen else user / "pulsatile", Path(tempfile.gettempdir()) / "pulsatile-cache"):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                return folder
+        except OSError:
+            continue
+    return Path(tempfile.mkdtemp(prefix="pulsatile-cache-"))
+
+
+def import_generated(text: str, stem: str) -> ModuleType:
+    """Write ``text`` as a module named by its content and `source_hash`, and import it."""
+    key = hashlib.sha256((source_hash() + text).encode()).hexdigest()[:16]
+    name = f"pulsatile_{stem}_{key}"
+    if name in sys.modules:
+        return sys.modules[name]
+    path = cache_folder() / f"{name}.py"
+    if not path.exists() or path.read_text() != text:
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False) as aside:
+            aside.write(text)
+        os.replace(aside.name, path)
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,223 @@
+"""Many patients through the compiled kernel: checks of shape, buffers, the thread pool over chunks."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.codegen import GROUPS, WATCH, Build, active_states, kernel
+from engine.errors import InputError, Status
+from engine.events import EventTable
+from engine.model import REST, STATE_INDEX, STATES
+from engine.parameters import DTYPE, NAMES
+from engine.steppers import PAIRS
+from engine.vec import fast_division_available
+
+Floats = npt.NDArray[np.float64]
+CHUNK = 128  # patients per call: lanes refill well and threads share the work; results do not depend on it
+
+SCALE: dict[str, float] = {
+    "drive": 1.0, "sst": 50.0, "gh_store": 1500.0, "ghrh_receptor": 1.0, "ghs_receptor": 1.0, "gh": 10.0, "gh_signal": 1.0,
+    "igf1": 200.0, "stomach": 300.0, "gut": 100.0, "glucose": 5.0, "insulin_action": 100.0, "insulin": 100.0,
+    "secretion": 5.0, "ffa": 0.5, "antagonist": 0.5, "lipolysis_delay": 0.2, "lipolysis_drive": 0.1, "socs": 0.3,
+    "p85": 0.5, "vat": 100.0, "sat": 20.0, "lean": 50.0, "ghs_tolerance": 1.0, "gh_depot_1": 500.0, "gh_depot_2": 500.0,
+}  # fmt: skip
+"""Usual size of each state in its own unit; the absolute tolerance is a share of it.  Drug amounts: see `_tolerances`."""
+
+
+@dataclass(frozen=True)
+class Solver:
+    """Settings of the integrator; all are part of a run's identity.
+
+    rtol : relative tolerance per step (1e-9 to 1e-2)
+    atol_factor : absolute tolerance as a share of ``rtol`` times the state's usual size
+    method : embedded pair, a name of `steppers.PAIRS`
+    division : "exact" (IEEE, the same on every machine) or "fast" (AVX-512 only)
+    lanes : patients per vector, 8, or 1 for the scalar build of the same text
+    max_steps_per_day : trial steps a patient may take per simulated day before it is given up
+    """
+
+    rtol: float = 1e-6
+    atol_factor: float = 1e-2
+    method: str = "bs5"
+    division: str = "exact"
+    lanes: int = 8
+    max_steps_per_day: int = 20_000
+    first_step: float = 0.01
+    event_step: float = 0.1
+
+    def __post_init__(self) -> None:
+        if not 1e-12 <= self.rtol <= 1e-2:
+            raise InputError(f"solver rtol = {self.rtol!r} is outside 1e-12 ... 1e-2; choose for example 1e-6.")
+        if not 0 < self.atol_factor <= 1:
+            raise InputError(f"solver atol_factor = {self.atol_factor!r} is outside 0 ... 1; choose for example 0.01.")
+        if self.method not in PAIRS:
+            raise InputError(f"solver method = {self.method!r} is unknown; choose one of {', '.join(PAIRS)}.")
+        if self.division not in ("exact", "fast"):
+            raise InputError(f"solver division = {self.division!r} is unknown; choose exact or fast.")
+        if self.division == "fast" and not fast_division_available():
+            raise InputError("solver division = 'fast' needs a CPU with AVX-512; choose exact.")
+        if self.lanes not in (1, 4, 8) or (self.division == "fast" and self.lanes != 8):
+            raise InputError(f"solver lanes = {self.lanes!r} is not possible; choose 8 (or 1 or 4 with exact division).")
+        if self.max_steps_per_day < 100:
+            raise InputError(f"solver max_steps_per_day = {self.max_steps_per_day!r} is below 100; choose 20000.")
+
+
+class Result(NamedTuple):
+    """What `integrate` returns for n patients, m times; see there."""
+
+    y: Floats
+    mean: Floats
+    low: Floats
+    high: Floats
+    status: npt.NDArray[np.int8]
+    steps: npt.NDArray[np.int64]
+
+
+class _Settings(NamedTuple):
+    start: float
+    end: float
+    window: float
+    rtol: float
+    first_step: float
+    event_step: float
+    max_steps: float
+
+
+class _Buffers(NamedTuple):
+    y: Floats
+    mean: Floats
+    low: Floats
+    high: Floats
+    status: npt.NDArray[np.int8]
+    steps: npt.NDArray[np.int64]
+
+
+def groups_needed(parameters: npt.NDArray[Any], y0: Floats, *tables: EventTable) -> tuple[str, ...]:
+    """Return the drug groups that a start, an event or an infusion may move, in the order of `codegen.GROUPS`."""
+    moved = set()
+    for table in tables:
+        moved |= {STATES[i] for i in np.unique(table.target[table.target >= 0])}
+        if np.any(table.target < 0):
+            from engine.parameters import INPUTS
+
+            moved |= {_driven(INPUTS[-1 - i]) for i in np.unique(table.target[table.target < 0])}
+    for name, rest in REST.items():
+        if np.any(y0[:, STATE_INDEX[name]] != rest):
+            moved.add(name)
+    for name in ("rate_ghrh_a", "rate_ghrh_b", "rate_ghs_a", "rate_ghs_b", "gh_pump"):
+        if np.any(parameters[name] != 0):
+            moved.add(_driven(name))
+    if any(np.any(parameters[f"k_tolerance_{slot}"] != 0) for slot in ("ghs_a", "ghs_b")):
+        moved.add("ghs_tolerance")
+    return tuple(group for group, names in GROUPS.items() if moved & set(names))
+
+
+def _driven(name: str) -> str:
+    if name.startswith("rate_"):
+        return "central_" + name.removeprefix("rate_")
+    return "gh_depot_1" if name == "gh_pump" else name
+
+
+def _tolerances(parameters: npt.NDArray[Any], active: tuple[int, ...], solver: Solver) -> Floats:
+    """Absolute tolerance per active state; a drug's amounts count by the effect they have."""
+    atol = np.empty(len(active))
+    for row, i in enumerate(active):
+        name = STATES[i]
+        if name in SCALE:
+            scale = SCALE[name]
+        elif name.startswith("effect_"):
+            scale = 1.0
+        else:
+            scale = 100.0  # ug
+        atol[row] = solver.rtol * solver.atol_factor * scale
+    return atol
+
+
+def integrate(
+    parameters: npt.NDArray[Any],
+    y0: Floats,
+    block: EventTable | None,
+    doses: EventTable | None,
+    *,
+    start: float,
+    times: Floats,
+    window: float = 0.0,
+    stop: float | None = None,
+    solver: Solver = Solver(),
+    threads: int = 1,
+    groups: tuple[str, ...] | None = None,
+) -> Result:
+    """Integrate n patients from ``start`` (h) and return their states at ``times``.
+
+    Parameters
+    ----------
+    parameters : record array (n,) of `parameters.DTYPE`
+    y0 : (n, states) full state at ``start``, before the impulses of that instant
+    block : events repeated every `events.BLOCK_HOURS` (pulses, meals), times in [0, BLOCK_HOURS)
+    doses : events at absolute times (h); an infusion begun before ``start`` is still running
+    times : (m,) ascending, none before ``start``; the value at an impulse's instant is the one before it
+    window : length (h) of the windows over which `codegen.WATCH` is reduced, 0 for none
+    stop : end of the run (h), default the last of ``times``
+    groups : drug groups to integrate (default: those that can move)
+
+    Returns
+    -------
+    Result
+        ``y`` (n, m, states); ``mean``, ``low``, ``high`` (n, windows, len(WATCH)); ``status`` (n,) of `errors.Status`;
+        ``steps`` (n,) trial steps.  A failed patient is NaN throughout; the others do not notice it.
+    """
+    n = len(parameters)
+    times = np.ascontiguousarray(times, float)
+    end = float(times[-1]) if stop is None else float(stop)
+    if parameters.dtype != DTYPE or y0.shape != (n, len(STATES)):
+        raise InputError(f"{n} parameter records need a start of shape ({n}, {len(STATES)}), got {y0.shape}.")
+    if np.any(np.diff(times) <= 0) or (len(times) and times[0] < start) or (len(times) and times[-1] > end):
+        raise InputError(f"output times must ascend within {start} ... {end} h.")
+    block = EventTable.empty(n) if block is None else block
+    doses = EventTable.empty(n) if doses is None else doses
+    if groups is None:
+        groups = groups_needed(parameters, y0, block, doses)
+    build = Build(groups, solver.method, solver.lanes, solver.division)
+    active = active_states(groups)
+    run = kernel(build).run
+    windows = int(np.floor((end - start) / window + 1e-9)) if window > 0 else 0
+    shape = (n, windows, len(WATCH))
+    out = _Buffers(
+        np.full((n, len(times), len(STATES)), np.nan),
+        np.full(shape, np.nan), np.full(shape, np.nan), np.full(shape, np.nan),
+        np.full(n, int(Status.NEVER_RUN), np.int8), np.zeros(n, np.int64),
+    )  # fmt: skip
+    settings = _Settings(
+        float(start), end, float(window), solver.rtol, solver.first_step, solver.event_step,
+        float(solver.max_steps_per_day) * max(1.0, (end - start) / 24),
+    )  # fmt: skip
+    flat = np.ascontiguousarray(parameters).view(np.float64).reshape(n, len(NAMES))
+    y0 = np.ascontiguousarray(y0)
+    atol = _tolerances(parameters, active, solver)
+
+    def chunk(first: int) -> None:
+        part = slice(first, min(first + CHUNK, n))
+        index = np.arange(part.start, part.stop)
+        run(
+            flat[part], y0[part], block.subset(index), doses.subset(index), times, atol, settings,
+            _Buffers(*(buffer[part] for buffer in out)),
+        )  # fmt: skip
+
+    if end > start or len(times):
+        starts = range(0, n, CHUNK)
+        if threads > 1 and n > CHUNK:
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(chunk, starts))
+        else:
+            for first in starts:
+                chunk(first)
+    for name, rest in REST.items():
+        if STATE_INDEX[name] not in active:
+            out.y[:, :, STATE_INDEX[name]] = rest
+    failed = out.status != Status.OK
+    for buffer in (out.y, out.mean, out.low, out.high):
+        buffer[failed] = np.nan
+    return Result(*out)

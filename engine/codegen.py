@@ -1,0 +1,164 @@
+"""From the model's text, a Runge-Kutta pair and a layout to the compiled kernel module."""
+
+import inspect
+from functools import cache
+from types import ModuleType
+from typing import NamedTuple
+
+from engine import _jit, lanes, model, parameters, vec
+from engine.errors import Status
+from engine.events import BLOCK_HOURS
+from engine.steppers import PAIRS
+
+WATCH: tuple[str, ...] = (
+    "gh", "igf1", "glucose", "insulin", "ffa", "socs", "p85", "lipolysis_drive",
+    "gh_secretion", "gh_saturation_signal", "p85_target", "sens_muscle", "sens_liver", "sens_adipose",
+    "egp", "uptake_muscle", "uptake_adipose", "lipolysis", "isr",
+)  # fmt: skip
+"""States and fluxes whose mean, least and greatest value over windows a run can keep."""
+
+NEVER = "1e300"
+PAGE = 64  # vectors of 8 lanes in a 4 KiB page
+
+
+class Build(NamedTuple):
+    """What a kernel is compiled for; ``groups`` are the drug states that may move."""
+
+    groups: tuple[str, ...] = ()
+    method: str = "bs5"
+    lanes: int = 8
+    division: str = "exact"
+
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "gh_depot": model.GH_DEPOT,
+    "ghs_tolerance": model.TOLERANCE,
+    **model.DRUG_STATES,
+}
+
+
+def active_states(groups: tuple[str, ...]) -> tuple[int, ...]:
+    """Return the indices of the states that a kernel for the drug ``groups`` integrates, ascending."""
+    names = list(model.BASE_UNITS) + [name for group in groups for name in GROUPS[group]]
+    return tuple(sorted(model.STATE_INDEX[name] for name in names))
+
+
+def _sum(weights: tuple[float, ...], rows: list[int], index: str) -> str:
+    terms = [f"{a!r} * load(w, {row} + {index})" for a, row in zip(weights, rows, strict=False) if a != 0.0]
+    return " + ".join(terms)
+
+
+def _polynomials(rows: tuple[tuple[float, ...], ...]) -> tuple[list[str], list[int]]:
+    """Return one line ``b_j = h * polynomial(th)`` for each stage that counts, and those stages."""
+    lines, used = [], []
+    for j, row in enumerate(rows):
+        if any(row):
+            nested = f"{row[-1]!r}"
+            for a in reversed(row[:-1]):
+                nested = f"({a!r} + th * {nested})"
+            lines.append(f"b{j} = hs * (th * {nested})")
+            used.append(j)
+    return lines, used
+
+
+def source(build: Build) -> str:
+    """Write the kernel module's text."""
+    pair = PAIRS[build.method]
+    active = active_states(build.groups)
+    na, nw, stages = len(active), len(WATCH), len(pair.c)
+    # Rows that are read soon after another was written must not share the low 12 bits of the address "just behind" it
+    # (4 KiB aliasing), so rows start at the same few places of a page.
+    per_page = max(1, PAGE // na)
+
+    def row(r: int) -> int:
+        return (r // per_page) * (PAGE if na <= PAGE else 2 * PAGE) + (r % per_page) * na
+
+    names = {name: row(j) for j, name in enumerate(("YT", "Y", "YN", "OUT"))}
+    k = [row(4 + j) for j in range(stages + 1)]
+    at = row(4 + stages) + na
+    watch_rows = [at + j * nw for j in range(stages + 1)]
+    at += (stages + 1) * nw
+    for name, size in (
+        ("Q", nw), ("LOW", nw), ("HIGH", nw), ("PART", nw), ("P", len(parameters.NAMES)), ("T", 1), ("H", 1), ("HS", 1),
+        ("TN", 1), ("STOP", 1), ("TOUT", 1), ("TWIN", 1), ("LOG", 1), ("COUNT", 1),
+    ):  # fmt: skip
+        names[name] = at
+        at += size
+    steps = []
+    for j in range(1, stages):
+        target = names["YN"] if j == stages - 1 else names["YT"]
+        steps.append(f"for i in range({na}):")
+        steps.append(f"    store(w, {target} + i, load(w, {names['Y']} + i) + hs * ({_sum(pair.a[j - 1], k, 'i')}))")
+        steps.append(f"evaluate(w, t + {pair.c[j]!r} * hs, {target}, {k[j]}, {watch_rows[j]})")
+    dense, dense_used = _polynomials(pair.dense)
+    free, free_used = _polynomials(pair.free)
+    looked = [watch_rows[j] for j in range(3, stages, 2)] + [watch_rows[-2]]
+    looked = sorted(set(looked))
+    least, most = f"load(w, {looked[0]} + q)", f"load(w, {looked[0]} + q)"
+    extremes = []
+    for r in looked:
+        extremes += [f"low = min(low, w[({r} + q) * {build.lanes} + lane])"]
+        extremes += [f"high = max(high, w[({r} + q) * {build.lanes} + lane])"]
+    for r in looked[1:]:
+        least, most = f"smaller(load(w, {r} + q), {least})", f"larger(load(w, {r} + q), {most})"
+    q = pair.error_order + 1
+    values: dict[str, object] = names | {
+        "W": build.lanes, "NA": na, "NW": nw, "NP": len(parameters.NAMES), "SIZE": at, "PER_STATE": repr(1.0 / na),
+        "K1": k[0], "KL": k[stages - 1], "KX": k[stages], "W1": watch_rows[0], "WL": watch_rows[stages - 1],
+        "WX": watch_rows[stages], "NEVER": NEVER, "BLOCK_HOURS": repr(BLOCK_HOURS), "FLUSH": vec.FLUSH,
+        "FIRST_INPUT": parameters.NAMES.index(parameters.INPUTS[0]),
+        "OK": int(Status.OK), "STEP_LIMIT": int(Status.STEP_LIMIT), "NOT_FINITE": int(Status.NOT_FINITE),
+        "STEP_COLLAPSE": int(Status.STEP_COLLAPSE),
+        "WATCHED": ", ".join(f"{'y' if name in model.STATE_INDEX else 'f'}.{name}" for name in WATCH),
+        "STAGES": "\n    ".join(steps), "ERROR": _sum(pair.e, k, "i"),
+        "QUADRATURE": _sum(pair.a[-1], watch_rows, "q"), "LEAST": least, "MOST": most,
+        "SCALAR_EXTREMES": ("\n" + " " * 20).join(extremes),
+        "EXTRA": _sum(pair.extra_a, k, "i"), "EXTRA_C": repr(pair.extra_c),
+        "DENSE": "\n    ".join(dense), "DENSE_SUM": " + ".join(f"b{j} * load(w, {k[j]} + i)" for j in dense_used),
+        "FREE": "\n    ".join(free), "FREE_SUM": " + ".join(f"b{j} * load(w, {watch_rows[j]} + q)" for j in free_used),
+        # PI control (Gustafsson) on log2 of the squared error
+        "GAIN": repr(-0.35 / q), "GAIN_OLD": repr(0.2 / q), "GAIN_REJECT": repr(-0.5 / q),
+    }  # fmt: skip
+    body = lanes.TEMPLATE
+    for name in sorted(values, key=len, reverse=True):
+        body = body.replace("{" + name + "}", str(values[name]))
+    row_of_state = [active.index(i) if i in active else -1 for i in range(len(model.STATES))]
+    constants = {i: model.REST[name] for i, name in enumerate(model.STATES) if i not in active}
+    text = "\n\n".join(f"@inline\n{inspect.getsource(f)}" for f in (model.fluxes, model.balances))
+    return f'''"""Generated from engine/model.py, lanes.py and steppers.py for {build}.  Do not edit."""
+
+import math
+from math import exp, floor as _floor, sqrt
+
+import numpy as np
+from numba import njit
+
+from engine import vec
+from engine._jit import FLAGS
+from engine.model import Fluxes, State
+from engine.parameters import Parameters
+from typing import Any
+
+_v = vec.lanes({build.lanes}, {build.division!r})
+load, store, splat, where, bits, from_bits = _v.load, _v.store, _v.splat, _v.where, _v.bits, _v.from_bits
+floor, magnitude, smaller, larger = _v.floor, _v.magnitude, _v.smaller, _v.larger
+power_of_two, exponent_of, mantissa_of = _v.power_of_two, _v.exponent_of, _v.mantissa_of
+first_bit, set_float_control = vec.first_bit, vec.set_float_control
+load_state = _v.tuple_loader(State, {constants!r})
+load_parameters = _v.tuple_loader(Parameters, {{}})
+store_state = _v.tuple_storer(frozenset({sorted(constants)!r}))
+store_watch = _v.tuple_storer(frozenset())
+ACTIVE = np.array({list(active)!r})
+ROW_OF_STATE = np.array({row_of_state!r})
+jit = njit(**FLAGS)
+inline = njit(forceinline=True, **FLAGS)
+
+
+{text}
+{body}'''
+
+
+@cache
+def kernel(build: Build) -> ModuleType:
+    """Return the compiled module for ``build`` (compiled on first call of its ``run``, then from the cache)."""
+    return _jit.import_generated(source(build), "kernel")

@@ -1,0 +1,61 @@
+"""Tables of events: what jumps or is set, when, for whom."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.model import STATE_INDEX
+from engine.parameters import INPUTS
+
+BLOCK_HOURS = 672.0
+"""Length of the block of pulses and meals that repeats (28 days); axis section 2."""
+
+
+class EventTable(NamedTuple):
+    """Events of ``n`` patients, sorted by time within a patient.
+
+    ``ptr`` (n + 1,) rows of patient k are ``ptr[k]:ptr[k + 1]``; ``time`` (m,) h; ``target`` (m,): a state index
+    (``amount`` is added) or ``-1 - j`` for input j of `parameters.INPUTS` (the input is set to ``amount``).
+    """
+
+    ptr: npt.NDArray[np.int64]
+    time: npt.NDArray[np.float64]
+    target: npt.NDArray[np.int64]
+    amount: npt.NDArray[np.float64]
+
+    @classmethod
+    def empty(cls, n: int) -> "EventTable":
+        """Return a table without events for ``n`` patients."""
+        return cls(np.zeros(n + 1, np.int64), np.empty(0), np.empty(0, np.int64), np.empty(0))
+
+    def subset(self, index: npt.NDArray[np.int64]) -> "EventTable":
+        """Return the rows of the patients ``index``, in that order."""
+        counts = (self.ptr[1:] - self.ptr[:-1])[index]
+        ptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        rows = np.repeat(self.ptr[:-1][index] - ptr[:-1], counts) + np.arange(ptr[-1])
+        return EventTable(ptr, self.time[rows], self.target[rows], self.amount[rows])
+
+
+def target_of(name: str) -> int:
+    """Return the event code of a state (jump) or an input (set)."""
+    return STATE_INDEX[name] if name in STATE_INDEX else -1 - INPUTS.index(name)
+
+
+def event_table(rows: Sequence[Iterable[tuple[float, str, float]]]) -> EventTable:
+    """Build a table from one list of ``(time in h, state or input, amount)`` per patient, in any order of time.
+
+    Rows at the same instant keep their given order.
+    """
+    ptr = np.zeros(len(rows) + 1, np.int64)
+    time: list[float] = []
+    target: list[int] = []
+    amount: list[float] = []
+    for k, events in enumerate(rows):
+        for when, name, size in sorted(events, key=lambda row: row[0]):
+            time.append(when)
+            target.append(target_of(name))
+            amount.append(size)
+        ptr[k + 1] = len(time)
+    return EventTable(ptr, np.array(time, float), np.array(target, np.int64), np.array(amount, float))

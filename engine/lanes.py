@@ -1,0 +1,321 @@
+"""The compiled loop over patients, as text: several lanes in lockstep, each with its own time, step, events and refill.
+
+`codegen` fills the ``{NAMES}`` (row offsets, written-out stage sums) and writes the module.  Rows of the work array ``w``
+count vectors of ``{W}`` lanes.  What a lane computes never depends on its neighbours nor on what is watched: only events
+shorten a step; outputs, window ends and the end of the run are interpolated inside a step that may overshoot them.
+
+One pass: trial step of all lanes -> outputs and windows that fell inside it -> commit accepted lanes -> rare branch for
+lanes that reached an event, finished or failed -> refresh of the first stage where an impulse fell.
+"""
+
+TEMPLATE = '''
+@jit
+def evaluate(w, t, y_row, k_row, watch_row):
+    """Derivatives into rows k_row.., watched values into rows watch_row..."""
+    y = load_state(w, y_row)
+    p = load_parameters(w, {P})
+    f = fluxes(t, y, p)
+    store_state(w, k_row, balances(y, p, f))
+    store_watch(w, watch_row, ({WATCHED},))
+
+
+@jit
+def advance(w, rtol, atol, end, max_steps):
+    """One trial step of all lanes: bit masks (accepted, at an event, output due, window due, finished, lost)."""
+    t = load(w, {T})
+    h = load(w, {H})
+    stop = load(w, {STOP})
+    rest = stop - t
+    clip = h * 1.0000001 >= rest
+    # halve the last stretch before an event instead of leaving a sliver
+    hs = where(clip, rest, where(h * 2.0 > rest, rest * 0.5, h))
+    store(w, {HS}, hs)
+    {STAGES}
+    tn = where(clip, stop, t + hs)
+    e2 = splat(0.0)
+    for i in range({NA}):
+        size = larger(magnitude(load(w, {Y} + i)), magnitude(load(w, {YN} + i)))
+        scaled = hs * ({ERROR}) / (splat(atol[i]) + rtol * size)
+        e2 = e2 + scaled * scaled
+    # the operand order lets a NaN through, and a NaN compares false: the step is refused
+    e2 = smaller(splat(1e10), larger(splat(1e-10), e2 * {PER_STATE}))
+    accepted = e2 <= 1.0
+    # log2 of the squared error to about 1e-3
+    m = mantissa_of(e2) - 1.0
+    log = exponent_of(e2) + m * (1.4387 + m * (-0.6778 + m * (0.3218 - m * 0.0821)))
+    x = where(accepted, {GAIN} * log + {GAIN_OLD} * load(w, {LOG}), {GAIN_REJECT} * log) - 0.152
+    x = smaller(larger(x, splat(-2.3219)), splat(2.3219))
+    whole = floor(x)
+    part = x - whole
+    hn = hs * (power_of_two(whole) * (1.0 + part * (0.6951 + part * (0.2276 + part * 0.0773))))
+    # a step cut by an event says little about the next one
+    hn = where(accepted & clip & (hn >= hs), larger(hn, h), hn)
+    store(w, {H}, hn)
+    store(w, {LOG}, where(accepted, larger(log, splat(-26.5)), splat(0.0)))
+    store(w, {TN}, tn)
+    taken = load(w, {COUNT}) + 1.0
+    store(w, {COUNT}, taken)
+    return (
+        bits(accepted),
+        bits(accepted & clip),
+        bits(accepted & (load(w, {TOUT}) <= tn)),
+        bits(accepted & (load(w, {TWIN}) <= tn)),
+        bits(accepted & (tn >= end)),
+        bits(((hn < 1e-10) & ~clip) | (taken > max_steps)),
+    )
+
+
+@jit
+def commit(w, accepted_bits, watching):
+    accepted = from_bits(accepted_bits)
+    if watching:
+        hs = load(w, {HS})
+        for q in range({NW}):
+            total = load(w, {Q} + q)
+            store(w, {Q} + q, where(accepted, total + hs * ({QUADRATURE}), total))
+            low = load(w, {LOW} + q)
+            high = load(w, {HIGH} + q)
+            store(w, {LOW} + q, where(accepted, smaller({LEAST}, low), low))
+            store(w, {HIGH} + q, where(accepted, larger({MOST}, high), high))
+            store(w, {W1} + q, where(accepted, load(w, {WL} + q), load(w, {W1} + q)))
+    for i in range({NA}):
+        store(w, {Y} + i, where(accepted, load(w, {YN} + i), load(w, {Y} + i)))
+        store(w, {K1} + i, where(accepted, load(w, {KL} + i), load(w, {K1} + i)))
+    store(w, {T}, where(accepted, load(w, {TN}), load(w, {T})))
+
+
+@jit
+def interpolate(w):
+    """Dense output of the pair's own order at each lane's next output time, into rows {OUT}.."""
+    t = load(w, {T})
+    hs = load(w, {HS})
+    for i in range({NA}):
+        store(w, {YT} + i, load(w, {Y} + i) + hs * ({EXTRA}))
+    evaluate(w, t + {EXTRA_C} * hs, {YT}, {KX}, {WX})
+    th = (load(w, {TOUT}) - t) / hs
+    {DENSE}
+    for i in range({NA}):
+        store(w, {OUT} + i, load(w, {Y} + i) + ({DENSE_SUM}))
+
+
+@jit
+def close_window(w):
+    """Integral of the watched values from the step's start to each lane's window end, into rows {PART}.."""
+    hs = load(w, {HS})
+    th = (load(w, {TWIN}) - load(w, {T})) / hs
+    {FREE}
+    for q in range({NW}):
+        store(w, {PART} + q, {FREE_SUM})
+
+
+@jit
+def refresh(w, mask_bits):
+    """First stage again where an impulse fell."""
+    evaluate(w, load(w, {T}), {Y}, {YT}, {WX})
+    mask = from_bits(mask_bits)
+    for i in range({NA}):
+        store(w, {K1} + i, where(mask, load(w, {YT} + i), load(w, {K1} + i)))
+    for q in range({NW}):
+        store(w, {W1} + q, where(mask, load(w, {WX} + q), load(w, {W1} + q)))
+
+
+@jit
+def apply_events(w, lane, job, cursor, base, block, doses, t):
+    """Apply everything due at or before t, then set the lane's next stop."""
+    at_block, at_dose = cursor[lane, 0], cursor[lane, 1]
+    while True:
+        when_block = base[lane] + block.time[at_block] if at_block < block.ptr[job + 1] else {NEVER}
+        when_dose = doses.time[at_dose] if at_dose < doses.ptr[job + 1] else {NEVER}
+        if when_block > t and when_dose > t:
+            break
+        if when_block <= t:
+            target, amount = block.target[at_block], block.amount[at_block]
+            at_block += 1
+            if at_block == block.ptr[job + 1]:
+                at_block = block.ptr[job]
+                base[lane] += {BLOCK_HOURS}
+        else:
+            target, amount = doses.target[at_dose], doses.amount[at_dose]
+            at_dose += 1
+        if target >= 0:
+            row = ROW_OF_STATE[target]
+            if row >= 0:
+                w[({Y} + row) * {W} + lane] += amount
+        else:
+            w[({P} + {FIRST_INPUT} - 1 - target) * {W} + lane] = amount
+    cursor[lane, 0], cursor[lane, 1] = at_block, at_dose
+    w[{STOP} * {W} + lane] = min(when_block, when_dose)
+
+
+@jit
+def fill(w, lane, job, cursor, base, parameters, y0, block, doses, times, settings, out):
+    """Put patient ``job`` into a lane."""
+    t = settings.start
+    for i in range({NP}):
+        w[({P} + i) * {W} + lane] = parameters[job, i]
+    for i in range({NA}):
+        w[({Y} + i) * {W} + lane] = y0[job, ACTIVE[i]]
+    for q in range({NW}):
+        w[({Q} + q) * {W} + lane] = 0.0
+        w[({LOW} + q) * {W} + lane] = {NEVER}
+        w[({HIGH} + q) * {W} + lane] = -{NEVER}
+    cycles = math.floor(t / {BLOCK_HOURS})
+    base[lane] = cycles * {BLOCK_HOURS}
+    first, last = block.ptr[job], block.ptr[job + 1]
+    at = first
+    while at < last and base[lane] + block.time[at] < t:
+        at += 1
+    if at == last and last > first:
+        at = first
+        base[lane] += {BLOCK_HOURS}
+    cursor[lane, 0] = at
+    at = doses.ptr[job]
+    while at < doses.ptr[job + 1] and doses.time[at] < t:
+        if doses.target[at] < 0:  # an infusion that began before the start is still running
+            w[({P} + {FIRST_INPUT} - 1 - doses.target[at]) * {W} + lane] = doses.amount[at]
+        at += 1
+    cursor[lane, 1] = at
+    output = 0
+    while output < times.shape[0] and times[output] <= t:
+        for i in range({NA}):
+            out.y[job, output, ACTIVE[i]] = y0[job, ACTIVE[i]]
+        output += 1
+    cursor[lane, 2] = output
+    cursor[lane, 3] = 0
+    w[{T} * {W} + lane] = t
+    w[{H} * {W} + lane] = settings.first_step
+    w[{LOG} * {W} + lane] = 0.0
+    w[{COUNT} * {W} + lane] = 0.0
+    w[{TOUT} * {W} + lane] = times[output] if output < times.shape[0] else {NEVER}
+    w[{TWIN} * {W} + lane] = t + settings.window if out.mean.shape[1] > 0 else {NEVER}
+    apply_events(w, lane, job, cursor, base, block, doses, t)
+
+
+@jit
+def idle(w, lane):
+    """Leave a lane without patient on harmless values, never to stop again."""
+    w[{STOP} * {W} + lane] = {NEVER}
+    w[{TOUT} * {W} + lane] = {NEVER}
+    w[{TWIN} * {W} + lane] = {NEVER}
+    w[{COUNT} * {W} + lane] = -{NEVER}
+
+
+@jit
+def why_lost(w, lane, max_steps):
+    if w[{COUNT} * {W} + lane] > max_steps:
+        return {STEP_LIMIT}
+    for i in range({NA}):
+        bad = w[({YN} + i) * {W} + lane] + w[({K1} + i) * {W} + lane] + w[({KL} + i) * {W} + lane]
+        if not math.isfinite(bad):
+            return {NOT_FINITE}
+    return {STEP_COLLAPSE}
+
+
+@jit
+def work(w, cursor, base, pid, parameters, y0, block, doses, times, atol, settings, out):
+    n = parameters.shape[0]
+    watching = out.mean.shape[1] > 0
+    windows = out.mean.shape[1]
+    following = 0
+    active = 0
+    fresh = 0
+    for lane in range({W}):
+        for row in range({SIZE}):
+            w[row * {W} + lane] = 1.0
+        fill(w, lane, min(following, n - 1), cursor, base, parameters, y0, block, doses, times, settings, out)
+        if following < n:
+            pid[lane] = following
+            following += 1
+            active += 1
+        else:
+            pid[lane] = -1
+            idle(w, lane)
+        fresh |= 1 << lane
+    refresh(w, fresh)
+    while active > 0:
+        accepted, stopped, due, closing, done, lost = advance(
+            w, settings.rtol, atol, settings.end, settings.max_steps
+        )
+        while due != 0:
+            interpolate(w)
+            todo, due = due, 0
+            while todo != 0:
+                lane = first_bit(todo)
+                todo &= todo - 1
+                job, output = pid[lane], cursor[lane, 2]
+                for i in range({NA}):
+                    out.y[job, output, ACTIVE[i]] = w[({OUT} + i) * {W} + lane]
+                output += 1
+                cursor[lane, 2] = output
+                after = times[output] if output < times.shape[0] else {NEVER}
+                w[{TOUT} * {W} + lane] = after
+                if after <= w[{TN} * {W} + lane]:
+                    due |= 1 << lane
+        while closing != 0:
+            close_window(w)
+            todo, closing = closing, 0
+            while todo != 0:
+                lane = first_bit(todo)
+                todo &= todo - 1
+                job, window = pid[lane], cursor[lane, 3]
+                for q in range({NW}):
+                    part = w[({PART} + q) * {W} + lane]
+                    out.mean[job, window, q] = (w[({Q} + q) * {W} + lane] + part) / settings.window
+                    w[({Q} + q) * {W} + lane] = -part
+                    low, high = w[({LOW} + q) * {W} + lane], w[({HIGH} + q) * {W} + lane]
+                    {SCALAR_EXTREMES}
+                    out.low[job, window, q] = low
+                    out.high[job, window, q] = high
+                    w[({LOW} + q) * {W} + lane] = {NEVER}
+                    w[({HIGH} + q) * {W} + lane] = -{NEVER}
+                window += 1
+                cursor[lane, 3] = window
+                after = settings.start + (window + 1) * settings.window if window < windows else {NEVER}
+                w[{TWIN} * {W} + lane] = after
+                if after <= w[{TN} * {W} + lane]:
+                    closing |= 1 << lane
+        commit(w, accepted, watching)
+        todo = stopped | done | lost
+        if todo == 0:
+            continue
+        fresh = 0
+        while todo != 0:
+            lane = first_bit(todo)
+            todo &= todo - 1
+            bit = 1 << lane
+            job = pid[lane]
+            if job < 0:
+                continue
+            if (done | lost) & bit:
+                out.status[job] = {OK} if done & bit else why_lost(w, lane, settings.max_steps)
+                out.steps[job] = np.int64(w[{COUNT} * {W} + lane])
+                fresh |= bit
+                if following < n:
+                    pid[lane] = following
+                    fill(w, lane, following, cursor, base, parameters, y0, block, doses, times, settings, out)
+                    following += 1
+                else:
+                    fill(w, lane, 0, cursor, base, parameters, y0, block, doses, times, settings, out)
+                    pid[lane] = -1
+                    active -= 1
+                    idle(w, lane)
+                continue
+            apply_events(w, lane, job, cursor, base, block, doses, w[{T} * {W} + lane])
+            w[{H} * {W} + lane] = min(w[{H} * {W} + lane], settings.event_step)
+            w[{LOG} * {W} + lane] = 0.0
+            fresh |= bit
+        refresh(w, fresh)
+
+
+@njit(cache=True, nogil=True, **FLAGS)
+def run(parameters, y0, block, doses, times, atol, settings, out):
+    raw = np.empty({SIZE} * {W} + 8)
+    offset = (-(raw.ctypes.data >> 3)) & 7
+    w = raw[offset : offset + {SIZE} * {W}]
+    cursor = np.zeros(({W}, 4), np.int64)
+    base = np.zeros({W})
+    pid = np.zeros({W}, np.int64)
+    old = set_float_control({FLUSH})
+    work(w, cursor, base, pid, parameters, y0, block, doses, times, atol, settings, out)
+    set_float_control(old)
+'''
