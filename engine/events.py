@@ -59,3 +59,36 @@ def event_table(rows: Sequence[Iterable[tuple[float, str, float]]]) -> EventTabl
             amount.append(size)
         ptr[k + 1] = len(time)
     return EventTable(ptr, np.array(time, float), np.array(target, np.int64), np.array(amount, float))
+
+
+def shared_events(n: int, rows: Sequence[tuple[float, str, "npt.ArrayLike"]]) -> EventTable:
+    """Build a table whose events fall at the same times for all ``n`` patients; amounts are scalars or (n,)."""
+    rows = sorted(rows, key=lambda row: row[0])
+    m = len(rows)
+    amount = np.empty((n, m))
+    for j, (_, _, size) in enumerate(rows):
+        amount[:, j] = size
+    time = np.tile(np.array([row[0] for row in rows], float), n)
+    target = np.tile(np.array([target_of(row[1]) for row in rows], np.int64), n)
+    return EventTable(np.arange(n + 1, dtype=np.int64) * m, time, target, amount.ravel())
+
+
+def merge(first: EventTable, second: EventTable) -> EventTable:
+    """Join two tables of the same patients; at the same instant the rows of ``first`` come first."""
+    n = len(first.ptr) - 1
+    tables = (first, second)
+    owner = np.concatenate([np.repeat(np.arange(n), np.diff(table.ptr)) for table in tables])
+    time = np.concatenate([table.time for table in tables])
+    order = np.lexsort((time, owner))  # stable
+    ptr = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=n))]).astype(np.int64)
+    target = np.concatenate([table.target for table in tables])
+    amount = np.concatenate([table.amount for table in tables])
+    return EventTable(ptr, time[order], target[order], amount[order])
+
+
+def select(table: EventTable, keep: "npt.NDArray[np.bool_]") -> EventTable:
+    """Return the rows where ``keep`` (m,) is true."""
+    n = len(table.ptr) - 1
+    owner = np.repeat(np.arange(n), np.diff(table.ptr))[keep]
+    ptr = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=n))]).astype(np.int64)
+    return EventTable(ptr, table.time[keep], table.target[keep], table.amount[keep])

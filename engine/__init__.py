@@ -1,0 +1,1 @@
+"""One model, many patients: equations, parameters, dosing, cohorts, the compiled kernel.  No files, no cluster."""

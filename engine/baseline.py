@@ -1,0 +1,117 @@
+"""The run-in: each patient's own untreated 28 days set the reference state (overview, Coupling).
+
+The patient's block of pulses and meals is run untreated with body composition and IGF-1 frozen.  The block means of the
+lipolytic drive, of the SOCS-like and of the p85alpha-like signal become L0, S0 and P0, the closed-form basal is computed
+again from them, and the block is repeated until they no longer change.  Then the GH-driven IGF-1 production is set so that
+the own untreated IGF-1 is the own target.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.basal import constant_gh_means, fasting_state, set_basal
+from engine.batch import Floats, Solver, integrate
+from engine.codegen import WATCH
+from engine.cohort import Cohort
+from engine.errors import Status
+from engine.events import BLOCK_HOURS, EventTable
+from engine.pulses import block_events
+
+TOLERANCE = 1e-3  # relative change of L0, S0, P0 at which the run-in ends; overview, Run-in
+MOST_PASSES = 8
+GH_GUESS = 0.8  # ug/L, only the start of the iteration
+EMAX_LIMIT = 24.0  # ug/L/h; axis, IGF-1
+BASE_SHARE = 0.3  # largest GH-independent share of IGF-1 production; axis, IGF-1
+
+PLAUSIBLE: dict[str, tuple[float, float]] = {
+    # 24-h means of the untreated state, wide enough to hold severe GH deficiency and diabetes [assumed]
+    "gh": (0.001, 20.0),
+    "glucose": (3.0, 20.0),
+    "insulin": (5.0, 2000.0),
+    "ffa": (0.02, 2.0),
+}
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """Patients at rest at t = 0, Monday 00:00 of treatment day 1.
+
+    ``parameters`` record (n,), complete; ``y0`` (n, states); ``block`` pulses and meals; ``status`` (n,) of
+    `errors.Status`; ``passes`` (n,) run-in passes used.
+    """
+
+    cohort: Cohort
+    parameters: npt.NDArray[Any]
+    y0: Floats
+    block: EventTable
+    status: npt.NDArray[np.int8]
+    passes: npt.NDArray[np.int64]
+
+
+def run_in(
+    cohort: Cohort, *, solver: Solver = Solver(), threads: int = 1, block: EventTable | None = None
+) -> Baseline:
+    """Run every patient of ``cohort`` to the own untreated reference state.
+
+    A patient takes as many passes as the own means need, whoever else is in the cohort.
+    """
+    n = len(cohort)
+    record = cohort.parameters.copy()
+    record["body_changes"] = 0.0
+    record["igf1_ref"] = record["igf1_target"]
+    constant_gh_means(record, np.full(n, GH_GUESS))
+    set_basal(record)
+    y = fasting_state(record)
+    block = block_events(cohort) if block is None else block
+    status = np.zeros(n, np.int8)
+    passes = np.zeros(n, np.int64)
+    gh_drive = np.full(n, np.nan)
+    todo = np.arange(n)
+    column = {name: WATCH.index(name) for name in WATCH}
+    for _ in range(MOST_PASSES):
+        result = integrate(
+            record[todo], y[todo], block.subset(todo), None,
+            start=-BLOCK_HOURS, times=np.array([0.0]), window=BLOCK_HOURS, solver=solver, threads=threads, groups=(),
+        )  # fmt: skip
+        passes[todo] += 1
+        status[todo] = result.status
+        fine = result.status == Status.OK
+        mean = result.mean[:, 0]
+        for name, (low, high) in PLAUSIBLE.items():
+            value = mean[:, column[name]]
+            status[todo[fine & ~((value > low) & (value < high))]] = Status.IMPLAUSIBLE
+        keep = status[todo] == Status.OK
+        todo, mean, y_end = todo[keep], mean[keep], result.y[keep, 0]
+        change = np.zeros(len(todo))
+        for field, name in (("lipolytic0", "lipolysis_drive"), ("socs0", "socs"), ("p85_0", "p85_target")):
+            new = mean[:, column[name]]
+            change = np.maximum(change, np.abs(new - record[field][todo]) / np.abs(new))
+            record[field][todo] = new
+        gh_drive[todo] = mean[:, column["gh_saturation_signal"]]
+        y[todo] = y_end
+        part = record[todo]
+        set_basal(part)
+        record[todo] = part
+        todo = todo[change > TOLERANCE]
+        if not len(todo):
+            break
+    _set_igf1(record, gh_drive)
+    record["body_changes"] = 1.0
+    failed = status != Status.OK
+    y[failed] = np.nan
+    return Baseline(cohort, record, y, block, status, passes)
+
+
+def _set_igf1(record: npt.NDArray[Any], gh_drive: Floats) -> None:
+    """Individualise IGF-1 production: Emax E + kin0 = kout I_target, within the limits of axis section 2."""
+    needed = record["k_igf1"] * record["igf1_target"]
+    base = np.minimum(record["igf1_base"], BASE_SHARE * needed)
+    drive = record["c_igf1"] * gh_drive
+    emax = np.minimum((needed - base) / drive, EMAX_LIMIT)
+    record["igf1_emax"] = emax
+    record["igf1_base"] = needed - emax * drive
+
+

@@ -1,0 +1,216 @@
+"""Virtual patients: the phenotypes of metabolism 7.7 and hypopituitary adults, with keyed between-subject variability.
+
+What varies, when ``variability`` is on:
+
+- covariates: sex (half women), age (normal, mean 45, SD 10 y, between 25 and 65), height (normal, by sex); weight
+  follows from the phenotype's BMI;
+- every constant and patient parameter with a CV in `parameters.TABLE`: phenotype value (sensitivity, insulin, EC50s)
+  or table value times a log-normal factor of median 1.  Both GH eliminations share one factor ("25 % on both").
+  ``igf1_emax`` and ``igf1_base`` follow from the run-in and are not drawn;
+- static beta-cell capacity: the deficit 1/capacity - 1 is log-normal with CV 80 % around the phenotype's, so the
+  capacity stays in (0, 1].
+
+Each draw is keyed by (seed, patient, name of the parameter, attempt): a new parameter moves no other.  A patient whose
+fasting state does not exist (mass-action uptake not positive) is redrawn under the next attempt, covariates kept.
+
+A full population is another source of the same `Cohort`: build covariates and a record of parameters, call
+`engine.basal.set_basal`, and return one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from engine import basal, covariates, random
+from engine.errors import InputError
+from engine.parameters import TABLE, typical
+
+Floats = npt.NDArray[np.float64]
+Ids = npt.NDArray[np.int64]
+
+PHENOTYPES = ("lean", "overweight", "obese", "igt", "t2d", "ghd")
+
+# metabolism, 7.7 "Phenotypes used in tests" and "Within a phenotype"; GHD is the lean row but for BMI, fat and IGF-1.
+# columns: PHENOTYPES
+_ROWS: dict[str, tuple[float, ...]] = {
+    "sens_muscle0": (1.30, 0.85, 0.60, 0.45, 0.38, 1.30),
+    "insulin_basal": (38.0, 60.0, 90.0, 105.0, 95.0, 38.0),  # pmol/L
+    "glucose_basal": (4.9, 5.1, 5.2, 5.8, 8.5, 4.9),  # mmol/L
+    "ffa_basal": (0.45, 0.50, 0.55, 0.60, 0.62, 0.45),  # mmol/L
+    "vat0": (70.0, 130.0, 180.0, 190.0, 210.0, 130.0),  # cm2
+    "lipolysis_half": (60.0, 75.0, 95.0, 115.0, 120.0, 60.0),  # pmol/L
+    "egp_half": (75.0, 95.0, 120.0, 140.0, 140.0, 75.0),  # pmol/L
+    "egp_basal": (11.5e-3, 11e-3, 10.5e-3, 11e-3, 13e-3, 11.5e-3),  # mmol/kg/min
+    "sat0": (12.0, 22.0, 36.0, 36.0, 34.0, 26.0),  # kg
+    "lean0": (55.0, 58.0, 62.0, 62.0, 60.0, 55.0),  # kg
+    "beta_capacity": (1.0, 1.0, 1.0, 0.55, 0.35, 1.0),
+    "beta_dynamic": (35.0, 35.0, 35.0, 12.0, 3.0, 35.0),  # min/(mmol/L)
+    "beta_compensation": (0.4, 0.4, 0.4, 0.2, 0.1, 0.4),
+}
+_BMI = (23.0, 27.0, 33.0, 33.0, 32.0, 28.0)  # kg/m2
+_WEIGHT = (70.0, 82.0, 100.0, 100.0, 95.0, 85.75)  # kg, of the typical patient of 1.75 m
+_GHD = PHENOTYPES.index("ghd")
+
+DEFICIT_CV = 0.80
+"""CV of the beta-cell deficit 1/capacity - 1; metabolism 7.7."""
+LARGEST_ETA = 3.5
+"""Log-normal factors are cut at this many SDs; population, recipe item 2."""
+_ATTEMPTS = 100
+_SHARED = {"k_gh_saturable": "k_gh"}  # drawn together
+_FRACTIONS = ("f_gh", "hepatic_extraction", "lipolysis_min")
+_VARIED = tuple(row for row in TABLE if row.cv > 0 and row.kind in ("constant", "patient"))
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Virtual patients.
+
+    ``patient`` (n,) ids; ``covariates`` each (n,): age (y), sex (0 man, 1 woman), weight (kg), height (m), bmi (kg/m2),
+    phenotype (index of `PHENOTYPES`), attempts (draws until a fasting state existed); ``parameters`` (n,) records of
+    `parameters.DTYPE` with the closed-form fasting state for constant GH (the run-in refines it); ``variability``:
+    False for typical patients, whose drugs then have typical pharmacokinetics too.
+    """
+
+    seed: int
+    patient: Ids
+    covariates: dict[str, npt.NDArray[Any]]
+    parameters: npt.NDArray[Any]
+    variability: bool = True
+
+    def __len__(self) -> int:
+        """Return the number of patients."""
+        return len(self.patient)
+
+    def subset(self, index: Any) -> "Cohort":
+        """Return the patients of ``index`` (positions, slice or mask), unchanged."""
+        rows = {name: values[index] for name, values in self.covariates.items()}
+        return Cohort(self.seed, self.patient[index], rows, self.parameters[index], self.variability)
+
+
+def parameter_layers() -> tuple[str, ...]:
+    """Return the names of the random layers of the parameters, one each."""
+    return tuple(f"parameter {row.name}" for row in _VARIED if row.name not in _SHARED) + ("parameter beta_capacity",)
+
+
+def virtual_cohort(
+    n: int,
+    phenotype: str | Mapping[str, float] = "obese",
+    seed: int = 1,
+    first: int = 0,
+    variability: bool = True,
+) -> Cohort:
+    """Return the virtual patients ``first ... first + n - 1``.
+
+    Parameters
+    ----------
+    n
+        Number of patients, at least 1.
+    phenotype
+        One of `PHENOTYPES`, or shares of several, as ``{"obese": 0.7, "igt": 0.3}``; who gets which is keyed by id.
+    seed, first
+        Seed of all draws, and the id of the first patient.  A patient depends on seed, id and phenotype only.
+    variability
+        False: typical patients of the phenotype (man of 45 y and 1.75 m, table values).
+
+    Raises
+    ------
+    InputError
+        For an unknown phenotype, shares without sense, or numbers out of range.
+    """
+    _check_whole(n, "n", 1, 2**31)
+    _check_whole(seed, "seed", 0, 2**64)
+    _check_whole(first, "first", 0, 2**63 - n)
+    ids = np.arange(first, first + n, dtype=np.int64)
+    kinds = _assign(ids, phenotype, seed)
+    if not variability:
+        people = covariates.typical_people(np.array(_WEIGHT)[kinds])
+        record = _phenotype_record(kinds, people)
+        attempts = np.ones(n, np.int64)
+        _finish(record)
+    else:
+        people = covariates.draw_people(seed, ids, np.array(_BMI)[kinds])
+        centre = _phenotype_record(kinds, people)
+        covariates.apply_sex_on_lean_gain(centre, people)
+        record, attempts = _draw_feasible(seed, ids, centre)
+    return Cohort(seed, ids, {**people, "phenotype": kinds, "attempts": attempts}, record, variability)
+
+
+def _assign(ids: Ids, phenotype: str | Mapping[str, float], seed: int) -> Ids:
+    """Return the phenotype code of each patient."""
+    shares = {phenotype: 1.0} if isinstance(phenotype, str) else dict(phenotype)
+    for name, share in shares.items():
+        if name not in PHENOTYPES:
+            raise InputError(f"phenotype = {name!r} is not known: choose one of {', '.join(PHENOTYPES)}.")
+        if not (isinstance(share, int | float) and 0 <= share < np.inf):
+            raise InputError(f"share of phenotype {name} = {share!r} must be a number of at least 0.")
+    total = float(sum(shares.values()))
+    if total <= 0:
+        raise InputError("phenotype gives no shares: give at least one phenotype a share above 0.")
+    # the order of PHENOTYPES, not of the caller's mapping, decides who gets which
+    limits = np.cumsum([shares.get(name, 0.0) / total for name in PHENOTYPES])
+    last = max(PHENOTYPES.index(name) for name, share in shares.items() if share > 0)
+    drawn = np.searchsorted(limits, random.uniforms(seed, ids, random.PHENOTYPE), side="right")
+    return np.minimum(drawn, last).astype(np.int64)
+
+
+def _phenotype_record(kinds: Ids, people: dict[str, npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """Return typical parameters of each patient's phenotype and covariates."""
+    record = typical(len(kinds))
+    for name, row in _ROWS.items():
+        record[name] = np.array(row)[kinds]
+    ghd = kinds == _GHD
+    covariates.apply(record, people)
+    record["c_secretion"] = np.where(ghd, covariates.GHD_SECRETION, record["c_secretion"])
+    record["igf1_target"] = np.where(ghd, covariates.ghd_igf1(people["age"]), record["igf1_target"])
+    return record
+
+
+def _draw_feasible(seed: int, ids: Ids, centre: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], Ids]:
+    """Draw everybody's parameters around ``centre``, again for those without a fasting state."""
+    record = centre.copy()
+    attempts = np.zeros(len(ids), np.int64)
+    open_ = np.arange(len(ids))
+    for attempt in range(_ATTEMPTS):
+        drawn = centre[open_].copy()
+        _vary(drawn, seed, ids[open_], attempt)
+        _finish(drawn)
+        record[open_] = drawn
+        attempts[open_] = attempt + 1
+        open_ = open_[~basal.feasible(drawn)]
+        if not len(open_):
+            return record, attempts
+    raise InputError(
+        f"patient {ids[open_[0]]} has no fasting state after {_ATTEMPTS} draws: glucose uptake exceeds production; "
+        "lower insulin_basal or sens_muscle0 of its phenotype."
+    )
+
+
+def _vary(record: npt.NDArray[Any], seed: int, ids: Ids, attempt: int) -> None:
+    """Multiply the varied parameters by their log-normal factors, in place."""
+    for row in _VARIED:
+        key = random.layer("parameter " + _SHARED.get(row.name, row.name))
+        record[row.name] *= log_normal(random.normals(seed, ids, key, attempt), row.cv)
+    for name in _FRACTIONS:
+        record[name] = np.minimum(record[name], 1.0)
+    factor = log_normal(random.normals(seed, ids, random.layer("parameter beta_capacity"), attempt), DEFICIT_CV)
+    record["beta_capacity"] = 1 / (1 + (1 / record["beta_capacity"] - 1) * factor)
+
+
+def _finish(record: npt.NDArray[Any]) -> None:
+    """Close the fasting state, for the constant GH at which the axis starts; the run-in puts the real means in."""
+    basal.constant_gh_means(record, basal.START_GH)
+    basal.set_basal(record)
+
+
+def log_normal(z: Floats, cv: float) -> Floats:
+    """Return exp(sigma z) with sigma of a log-normal of coefficient of variation ``cv`` and median 1."""
+    factor: Floats = np.exp(np.sqrt(np.log1p(cv * cv)) * np.clip(z, -LARGEST_ETA, LARGEST_ETA))
+    return factor
+
+
+def _check_whole(value: int, name: str, low: int, stop: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not low <= value < stop:
+        raise InputError(f"{name} = {value!r} must be a whole number from {low} to {stop - 1}.")

@@ -1,0 +1,163 @@
+"""Every output that may be asked for: states, fluxes and derived values, with unit and meaning.
+
+Outputs are computed after the integration, from the stored states, by the same text as the right-hand side (with numpy's
+functions in place of ``math``'s), so that asking for one more changes no step.
+"""
+
+from collections.abc import Callable, Mapping
+from types import FunctionType
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from engine import model
+from engine.batch import Floats
+from engine.derived import igf1_sds
+from engine.events import EventTable
+from engine.parameters import INPUTS, NAMES, ROW, Parameters
+
+_ARRAY_FLUXES: Callable[[Any, Any, Any], Any] = FunctionType(
+    model.fluxes.__code__, {**vars(model), "exp": np.exp, "sqrt": np.sqrt, "floor": np.floor}, "fluxes"
+)
+
+HOMA_GLUCOSE, HOMA_INSULIN = 22.5, 6.0
+"""HOMA-IR = glucose (mmol/L) x insulin (uU/mL) / 22.5, with 6.0 pmol per mU; metabolism 7.5."""
+GLUCOSE_MG = 180.16  # mg per mmol
+
+
+class Output(NamedTuple):
+    """One output: ``unit`` and words for the dataset."""
+
+    name: str
+    unit: str
+    long_name: str
+    description: str
+
+
+_STATE_WORDS = {
+    "drive": "hypothalamic pulse drive",
+    "sst": "somatostatin tone",
+    "gh_store": "releasable pituitary GH",
+    "ghrh_receptor": "GHRH receptor availability",
+    "ghs_receptor": "ghrelin receptor availability",
+    "gh": "plasma growth hormone",
+    "gh_signal": "hepatic GH signal",
+    "igf1": "total IGF-1",
+    "stomach": "glucose in the stomach",
+    "gut": "glucose in the gut",
+    "glucose": "plasma glucose",
+    "insulin_action": "remote insulin",
+    "insulin": "plasma insulin",
+    "secretion": "delayed insulin secretion",
+    "ffa": "plasma free fatty acids",
+    "antagonist": "insulin antagonist signal (FFA and delayed direct GH)",
+    "lipolysis_delay": "first stage of the lipolytic drive",
+    "lipolysis_drive": "lipolytic drive",
+    "socs": "SOCS-like signal",
+    "p85": "p85alpha-like signal (phenomenological)",
+    "vat": "visceral fat area",
+    "sat": "subcutaneous fat mass",
+    "lean": "lean mass",
+}
+_FLUX_WORDS = {
+    "ghrh_analogue": "GHRH-analogue drive, sum of effect sites over EC50",
+    "ghs_analogue": "ghrelin-agonist drive, concentration over EC50",
+    "gh_secretion": "pituitary GH secretion",
+    "sens_muscle": "insulin sensitivity of muscle, 1 = own reference",
+    "sens_liver": "insulin sensitivity of liver, 1 = own reference",
+    "sens_adipose": "insulin sensitivity of adipose tissue, 1 = own reference",
+    "meal_appearance": "appearance of meal glucose",
+    "egp": "endogenous glucose production",
+    "uptake_muscle": "glucose uptake of muscle",
+    "uptake_adipose": "glucose uptake of adipose tissue",
+    "uptake_independent": "insulin-independent glucose uptake",
+    "glucose_requirement": "glucose infusion that would hold glucose",
+    "isr": "insulin secretion rate",
+    "extraction": "hepatic insulin extraction",
+    "lipolysis": "FFA appearance from lipolysis",
+}
+_DERIVED_WORDS = {
+    "uptake": ("mmol/kg/min", "total glucose uptake", "muscle, adipose and insulin-independent uptake"),
+    "homa_ir": ("-", "HOMA-IR", "glucose x insulin / (22.5 x 6.0); meaningful at fasting times only"),
+    "adipo_ir": ("mmol/L*pmol/L", "adipose insulin resistance", "FFA x insulin; meaningful at fasting times only"),
+    "igf1_sds": ("-", "IGF-1 SD score", "by age, axis 'Definitions for tests'"),
+    "vat_change": ("%", "visceral fat, change from baseline", "100 (vat / vat0 - 1)"),
+    "sat_change": ("%", "subcutaneous fat, change from baseline", "100 (sat / sat0 - 1)"),
+    "lean_change": ("kg", "lean mass, change from baseline", "lean - lean0"),
+}
+
+
+def _catalogue() -> dict[str, Output]:
+    rows = [Output(n, model.BASE_UNITS[n], w, "state of engine/model.py") for n, w in _STATE_WORDS.items()]
+    rows += [Output(n, model.FLUX_UNITS[n], w, "flux of engine/model.py") for n, w in _FLUX_WORDS.items()]
+    rows += [Output(n, u, w, d) for n, (u, w, d) in _DERIVED_WORDS.items()]
+    return {row.name: row for row in rows}
+
+
+OUTPUTS: Mapping[str, Output] = _catalogue()
+
+
+class Evaluated(NamedTuple):
+    """States, fluxes and parameters of n patients at m times; every field has shape (n, m) or (n, 1)."""
+
+    y: Any
+    fluxes: Any
+    p: Any
+    age: Floats
+
+    def output(self, name: str) -> Floats:
+        """Return one output (n, m)."""
+        if name in model.BASE_UNITS:
+            return np.asarray(getattr(self.y, name))
+        if name in model.FLUX_UNITS:
+            return np.asarray(getattr(self.fluxes, name))
+        return _derived(self, name)
+
+
+def _derived(e: Evaluated, name: str) -> Floats:
+    y, f, p = e.y, e.fluxes, e.p
+    match name:
+        case "uptake":
+            value = f.uptake_muscle + f.uptake_adipose + f.uptake_independent
+        case "homa_ir":
+            value = y.glucose * y.insulin / (HOMA_GLUCOSE * HOMA_INSULIN)
+        case "adipo_ir":
+            value = y.ffa * y.insulin
+        case "igf1_sds":
+            value = igf1_sds(y.igf1, e.age[:, None])
+        case "vat_change":
+            value = 100 * (y.vat / p.vat0 - 1)
+        case "sat_change":
+            value = 100 * (y.sat / p.sat0 - 1)
+        case "lean_change":
+            value = y.lean - p.lean0
+        case _:
+            raise KeyError(name)
+    return np.asarray(value)
+
+
+def evaluate(
+    times: Floats, y: Floats, parameters: npt.NDArray[Any], age: Floats, inputs: Mapping[str, Floats] | None = None
+) -> Evaluated:
+    """Evaluate all fluxes at ``times`` (m,) h for states ``y`` (n, m, states); ``inputs`` (n, m) override parameters."""
+    columns = {name: parameters[name][:, None] for name in NAMES} | dict(inputs or {})
+    p = Parameters(**columns)
+    state = model.State(*np.moveaxis(y, -1, 0))
+    with np.errstate(invalid="ignore"):  # a failed patient is NaN throughout
+        return Evaluated(state, _ARRAY_FLUXES(times[None, :], state, p), p, age)
+
+
+def inputs_at(times: Floats, table: EventTable, n: int) -> dict[str, Floats]:
+    """Return the inputs (n, m) that ``table`` sets, at ``times``: the value before an event at the same instant."""
+    found: dict[str, Floats] = {}
+    for code in np.unique(table.target[table.target < 0]):
+        name = INPUTS[-1 - code]
+        values = np.full((n, len(times)), ROW[name].value)
+        for k in range(n):
+            rows = np.arange(table.ptr[k], table.ptr[k + 1])
+            rows = rows[table.target[rows] == code]
+            last = np.searchsorted(table.time[rows], times, side="left") - 1
+            values[k, last >= 0] = table.amount[rows][last[last >= 0]]
+        found[name] = values
+    return found
