@@ -46,7 +46,7 @@ class Solver:
     lanes: int = 8
     max_steps_per_day: int = 20_000
     first_step: float = 0.01
-    event_step: float = 0.1
+    event_step: float = 0.02
 
     def __post_init__(self) -> None:
         if not 1e-12 <= self.rtol <= 1e-2:

@@ -1,6 +1,5 @@
 """From the model's text, a Runge-Kutta pair and a layout to the compiled kernel module."""
 
-import inspect
 from functools import cache
 from types import ModuleType
 from typing import NamedTuple
@@ -8,6 +7,7 @@ from typing import NamedTuple
 from engine import _jit, lanes, model, parameters, vec
 from engine.errors import Status
 from engine.events import BLOCK_HOURS
+from engine.hoist import hoist
 from engine.steppers import PAIRS
 
 WATCH: tuple[str, ...] = (
@@ -65,6 +65,8 @@ def source(build: Build) -> str:
     """Write the kernel module's text."""
     pair = PAIRS[build.method]
     active = active_states(build.groups)
+    constants = {i: model.REST[name] for i, name in enumerate(model.STATES) if i not in active}
+    hoisted = hoist({model.STATES[i]: v for i, v in constants.items()}, model.fluxes, model.balances)
     na, nw, stages = len(active), len(WATCH), len(pair.c)
     # Rows that are read soon after another was written must not share the low 12 bits of the address "just behind" it
     # (4 KiB aliasing), so rows start at the same few places of a page.
@@ -79,8 +81,8 @@ def source(build: Build) -> str:
     watch_rows = [at + j * nw for j in range(stages + 1)]
     at += (stages + 1) * nw
     for name, size in (
-        ("Q", nw), ("LOW", nw), ("HIGH", nw), ("PART", nw), ("P", len(parameters.NAMES)), ("T", 1), ("H", 1), ("HS", 1),
-        ("TN", 1), ("STOP", 1), ("TOUT", 1), ("TWIN", 1), ("LOG", 1), ("COUNT", 1),
+        ("Q", nw), ("LOW", nw), ("HIGH", nw), ("PART", nw), ("P", len(parameters.NAMES)),
+        ("C", len(hoisted.names)), ("T", 1), ("H", 1), ("HS", 1), ("TN", 1), ("STOP", 1), ("TOUT", 1), ("TWIN", 1), ("LOG", 1), ("COUNT", 1),
     ):  # fmt: skip
         names[name] = at
         at += size
@@ -90,6 +92,13 @@ def source(build: Build) -> str:
         steps.append(f"for i in range({na}):")
         steps.append(f"    store(w, {target} + i, load(w, {names['Y']} + i) + hs * ({_sum(pair.a[j - 1], k, 'i')}))")
         steps.append(f"evaluate(w, t + {pair.c[j]!r} * hs, {target}, {k[j]}, {watch_rows[j]})")
+    extra = []
+    if len(pair.dense) > stages:
+        extra = [
+            f"for i in range({na}):",
+            f"    store(w, {names['YT']} + i, load(w, {names['Y']} + i) + hs * ({_sum(pair.extra_a, k, 'i')}))",
+            f"evaluate(w, t + {pair.extra_c!r} * hs, {names['YT']}, {k[stages]}, {watch_rows[stages]})",
+        ]
     dense, dense_used = _polynomials(pair.dense)
     free, free_used = _polynomials(pair.free)
     looked = [watch_rows[j] for j in range(3, stages, 2)] + [watch_rows[-2]]
@@ -113,7 +122,7 @@ def source(build: Build) -> str:
         "STAGES": "\n    ".join(steps), "ERROR": _sum(pair.e, k, "i"),
         "QUADRATURE": _sum(pair.a[-1], watch_rows, "q"), "LEAST": least, "MOST": most,
         "SCALAR_EXTREMES": ("\n" + " " * 20).join(extremes),
-        "EXTRA": _sum(pair.extra_a, k, "i"), "EXTRA_C": repr(pair.extra_c),
+        "EXTRA": "\n    ".join(extra),
         "DENSE": "\n    ".join(dense), "DENSE_SUM": " + ".join(f"b{j} * load(w, {k[j]} + i)" for j in dense_used),
         "FREE": "\n    ".join(free), "FREE_SUM": " + ".join(f"b{j} * load(w, {watch_rows[j]} + q)" for j in free_used),
         # PI control (Gustafsson) on log2 of the squared error
@@ -123,11 +132,11 @@ def source(build: Build) -> str:
     for name in sorted(values, key=len, reverse=True):
         body = body.replace("{" + name + "}", str(values[name]))
     row_of_state = [active.index(i) if i in active else -1 for i in range(len(model.STATES))]
-    constants = {i: model.REST[name] for i, name in enumerate(model.STATES) if i not in active}
-    text = "\n\n".join(f"@inline\n{inspect.getsource(f)}" for f in (model.fluxes, model.balances))
+    text = "\n\n".join(f"@inline\n{f}" for f in (hoisted.prepare, *hoisted.functions))
     return f'''"""Generated from engine/model.py, lanes.py and steppers.py for {build}.  Do not edit."""
 
 import math
+from collections import namedtuple
 from math import exp, floor as _floor, sqrt
 
 import numpy as np
@@ -146,6 +155,9 @@ power_of_two, exponent_of, mantissa_of = _v.power_of_two, _v.exponent_of, _v.man
 first_bit, set_float_control = vec.first_bit, vec.set_float_control
 load_state = _v.tuple_loader(State, {constants!r})
 load_parameters = _v.tuple_loader(Parameters, {{}})
+Constants = namedtuple("Constants", {hoisted.names!r})
+load_constants = _v.tuple_loader(Constants, {{}})
+store_constants = _v.tuple_storer(frozenset())
 store_state = _v.tuple_storer(frozenset({sorted(constants)!r}))
 store_watch = _v.tuple_storer(frozenset())
 ACTIVE = np.array({list(active)!r})

@@ -164,7 +164,7 @@ def dose_events(arm: Arm, cohort: Cohort, start: float, stop: float) -> EventTab
 
 
 def _levels(name: str, spans: list[tuple[float, float, Floats]], n: int) -> list[tuple[float, Floats]]:
-    """Return the instants at which the total of overlapping ``spans`` (begin, end, level) changes, and the new total."""
+    """Return the instants at which the total of overlapping ``spans`` (begin, end, level) changes, with the total."""
     levels = []
     before: list[int] = []
     running: list[int] = []

@@ -8,6 +8,8 @@ instead: tesamorelin (the table's own PK would give 5.8, not 4.6) and CJC-1295 D
 Given intravenously, u follows plasma with g = 1.
 """
 
+# ruff: noqa: E501 - the table: one row per line
+
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple

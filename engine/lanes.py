@@ -14,8 +14,9 @@ def evaluate(w, t, y_row, k_row, watch_row):
     """Derivatives into rows k_row.., watched values into rows watch_row..."""
     y = load_state(w, y_row)
     p = load_parameters(w, {P})
-    f = fluxes(t, y, p)
-    store_state(w, k_row, balances(y, p, f))
+    q = load_constants(w, {C})
+    f = fluxes(t, y, p, q)
+    store_state(w, k_row, balances(y, p, f, q))
     store_watch(w, watch_row, ({WATCHED},))
 
 
@@ -89,9 +90,7 @@ def interpolate(w):
     """Dense output of the pair's own order at each lane's next output time, into rows {OUT}.."""
     t = load(w, {T})
     hs = load(w, {HS})
-    for i in range({NA}):
-        store(w, {YT} + i, load(w, {Y} + i) + hs * ({EXTRA}))
-    evaluate(w, t + {EXTRA_C} * hs, {YT}, {KX}, {WX})
+    {EXTRA}
     th = (load(w, {TOUT}) - t) / hs
     {DENSE}
     for i in range({NA}):
@@ -109,6 +108,12 @@ def close_window(w):
 
 
 @jit
+def settle(w):
+    """Constants of the patients' parameters."""
+    store_constants(w, {C}, prepare(load_parameters(w, {P})))
+
+
+@jit
 def refresh(w, mask_bits):
     """First stage again where an impulse fell."""
     evaluate(w, load(w, {T}), {Y}, {YT}, {WX})
@@ -123,6 +128,7 @@ def refresh(w, mask_bits):
 def apply_events(w, lane, job, cursor, base, block, doses, t):
     """Apply everything due at or before t, then set the lane's next stop."""
     at_block, at_dose = cursor[lane, 0], cursor[lane, 1]
+    changed = False
     while True:
         when_block = base[lane] + block.time[at_block] if at_block < block.ptr[job + 1] else {NEVER}
         when_dose = doses.time[at_dose] if at_dose < doses.ptr[job + 1] else {NEVER}
@@ -143,6 +149,9 @@ def apply_events(w, lane, job, cursor, base, block, doses, t):
                 w[({Y} + row) * {W} + lane] += amount
         else:
             w[({P} + {FIRST_INPUT} - 1 - target) * {W} + lane] = amount
+            changed = True
+    if changed:
+        settle(w)
     cursor[lane, 0], cursor[lane, 1] = at_block, at_dose
     w[{STOP} * {W} + lane] = min(when_block, when_dose)
 
@@ -189,6 +198,7 @@ def fill(w, lane, job, cursor, base, parameters, y0, block, doses, times, settin
     w[{TOUT} * {W} + lane] = times[output] if output < times.shape[0] else {NEVER}
     w[{TWIN} * {W} + lane] = t + settings.window if out.mean.shape[1] > 0 else {NEVER}
     apply_events(w, lane, job, cursor, base, block, doses, t)
+    settle(w)
 
 
 @jit

@@ -1,5 +1,7 @@
 """The preset regimens of therapies section 3, one row each; a row whose numbers are incomplete says what is missing."""
 
+# ruff: noqa: E501 - the table: one row per line
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches

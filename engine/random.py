@@ -133,7 +133,8 @@ def _ratio(x: Floats, coefficients: tuple[tuple[float, ...], tuple[float, ...]])
     for a, b in zip(coefficients[0][-2::-1], coefficients[1][-2::-1], strict=True):
         over = over * x + a
         under = under * x + b
-    return over / under
+    ratio: Floats = over / under
+    return ratio
 
 
 def normal_quantile(probability: npt.ArrayLike) -> Floats:

@@ -23,6 +23,7 @@ from engine.pulses import block_events
 from engine.visits import SNAPSHOT_CLOCK, Branch, fasted, run_test
 
 WEEK = 168.0
+VISIT_HOURS = 48.0  # after the end of the study, so that the last 24-h test sees the treatment
 MEMORY = 200e6  # bytes of states held at once
 REDUCTIONS = {"mean": "time mean", "min": "least value", "max": "greatest value", "auc": "area under the curve"}
 DRUG_FIELDS = tuple(row.name for row in TABLE if row.kind == "drug")
@@ -264,7 +265,8 @@ def _run_arm(
     for name in DRUG_FIELDS:
         parameters[name] = drugs[name]
     end = WEEK * plan.weeks
-    doses = dose_events(arm, people, 0.0, end)
+    # doses that go on to the end of the study are also given on the day of the last visit
+    doses = dose_events(arm, people, 0.0, end + VISIT_HOURS)
     groups = slots_used(arm)
     block = baseline.block.subset(index)
     snapshots = np.array([WEEK * week + SNAPSHOT_CLOCK for week in plan.visits])
@@ -288,8 +290,9 @@ def _run_arm(
     status = result.status
     for j, week in enumerate(plan.visits):
         y = result.y[:, np.searchsorted(times, snapshots[j])]
+        given = doses if week > 0 else EventTable.empty(n)  # week 0 is the visit before treatment
         branch = Branch(
-            week, y, parameters, person, age, block, pulses.subset(index), doses, groups, plan.solver, threads
+            week, y, parameters, person, age, block, pulses.subset(index), given, groups, plan.solver, threads
         )
         morning = fasted(branch)
         for entry in plan.tests:

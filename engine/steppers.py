@@ -8,8 +8,8 @@ class Pair(NamedTuple):
     """An embedded pair whose last stage is the first of the next step (FSAL).
 
     ``a`` rows of the stages after the first, the last row being the weights of the step; ``e`` weights of the error
-    estimate; ``free`` dense output without extra work, ``dense`` dense output of the pair's own order with one extra stage
-    (``extra_c``, ``extra_a``); rows are stages, columns the powers 1.. of theta.
+    estimate; ``free`` dense output without extra work, ``dense`` the better dense output that outputs use, with one extra
+    stage (``extra_c``, ``extra_a``) where it has one row more; rows are stages, columns the powers 1.. of theta.
     """
 
     name: str
@@ -78,4 +78,45 @@ BS5 = Pair(
 """),
 )
 
-PAIRS = {pair.name: pair for pair in (BS5,)}
+_PR7_A = _rows("""
+1/6
+1/16 3/16
+1/4 -3/4 1
+1/12 0 1/3 1/12
+9/128 135/1024 -3/256 -57/4096 45/4096
+129/2048 0 -117/1024 207/16384 -135/16384 15/64
+36/625 0 36/625 -288/15625 4023/15625 -14592/78125 33792/78125
+51237/285719 0 4580136/2000033 -419616/2000033 -2586870/2000033 -8901120/2000033 3840000/1294139 30234375/22000363
+-1396/1647 0 -19396/1281 944/1281 105447/10675 494336/19215 -213085184/15852375 -2575625/380457 530621/617625
+179/3240 0 0 0 88/375 0 2097152/7239375 3125/21384 285719/1215000 61/1560
+""")
+_PR7_HAT = _floats("575/6912 0 1/2 1/40 -1/5 -128/225 45568/96525 34625/76032 31213/172800 175/3328 0")
+_PR7_DENSE = _rows("""
+1 -67/12 392/27 -4205/216 587/45 -280/81
+0 0 0 0 0 0
+0 0 0 0 0 0
+0 0 0 0 0 0
+0 -432/25 528/5 -5448/25 23696/125 -896/15
+0 0 0 0 0 0
+0 524288/53625 -3670016/96525 29360128/482625 -12058624/268125 3670016/289575
+0 3125/198 -59375/594 1559375/7128 -59375/297 175000/2673
+0 -16807/4500 16807/675 -4823609/81000 1025227/16875 -134456/6075
+0 19764/302107 -160857/604214 -2003423/2416856 3669821/1510535 -1233176/906321
+0 45225/46478 -157380/23239 844295/46478 -485844/23239 198464/23239
+""")
+
+PR7 = Pair(
+    # P. J. Prince 2018, "Parallel derivation of efficient continuous/discrete explicit Runge-Kutta methods".
+    name="pr7",
+    order=7,
+    error_order=5,
+    c=_floats("0 1/6 1/4 1/2 1/2 3/16 3/16 3/5 6/7 1 1"),
+    a=_PR7_A,
+    e=tuple(hat - b for hat, b in zip(_PR7_HAT, (*_PR7_A[-1], 0.0), strict=True)),
+    free=_PR7_DENSE,
+    extra_c=1.0,
+    extra_a=(),
+    dense=_PR7_DENSE,
+)
+
+PAIRS = {pair.name: pair for pair in (BS5, PR7)}
