@@ -1,7 +1,7 @@
 """Where compiled code comes from and where it is kept: the only door to numba's compiler.
 
-numba's file cache does not notice an edit in a function of another file, so generated kernels are files of their own whose
-name carries a hash of every engine source and of the versions of numba, LLVM and numpy.
+numba's file cache does not notice an edit in a function of another file, so generated kernels are files of their own
+whose name carries a hash of every engine source and of the versions of numba, LLVM and numpy.
 """
 
 import hashlib
@@ -58,7 +58,8 @@ def import_generated(text: str, stem: str) -> ModuleType:
             aside.write(text)
         os.replace(aside.name, path)
     spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
+    if spec is None or spec.loader is None:
+        raise ImportError(f"cannot import the generated kernel {path}")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)

@@ -11,7 +11,7 @@ from engine.codegen import GROUPS, WATCH, Build, active_states, kernel
 from engine.errors import InputError, Status
 from engine.events import EventTable
 from engine.model import REST, STATE_INDEX, STATES
-from engine.parameters import DTYPE, NAMES
+from engine.parameters import DTYPE, INPUTS, NAMES
 from engine.steppers import PAIRS
 from engine.vec import fast_division_available
 
@@ -19,10 +19,11 @@ Floats = npt.NDArray[np.float64]
 CHUNK = 128  # patients per call: lanes refill well and threads share the work; results do not depend on it
 
 SCALE: dict[str, float] = {
-    "drive": 1.0, "sst": 50.0, "gh_store": 1500.0, "ghrh_receptor": 1.0, "ghs_receptor": 1.0, "gh": 10.0, "gh_signal": 1.0,
-    "igf1": 200.0, "stomach": 300.0, "gut": 100.0, "glucose": 5.0, "insulin_action": 100.0, "insulin": 100.0,
+    "drive": 1.0, "sst": 50.0, "gh_store": 1500.0, "ghrh_receptor": 1.0, "ghs_receptor": 1.0, "gh": 10.0,
+    "gh_signal": 1.0, "igf1": 200.0, "stomach": 300.0, "gut": 100.0, "glucose": 5.0, "insulin_action": 100.0, "insulin": 100.0,
     "secretion": 5.0, "ffa": 0.5, "antagonist": 0.5, "lipolysis_delay": 0.2, "lipolysis_drive": 0.1, "socs": 0.3,
-    "p85": 0.5, "vat": 100.0, "sat": 20.0, "lean": 50.0, "ghs_tolerance": 1.0, "gh_depot_1": 500.0, "gh_depot_2": 500.0,
+    "p85": 0.5, "vat": 100.0, "sat": 20.0, "lean": 50.0, "ghs_tolerance": 1.0, "gh_depot_1": 500.0,
+    "gh_depot_2": 500.0,
 }  # fmt: skip
 """Usual size of each state in its own unit; the absolute tolerance is a share of it.  Drug amounts: see `_tolerances`."""
 
@@ -60,7 +61,9 @@ class Solver:
         if self.division == "fast" and not fast_division_available():
             raise InputError("solver division = 'fast' needs a CPU with AVX-512; choose exact.")
         if self.lanes not in (1, 4, 8) or (self.division == "fast" and self.lanes != 8):
-            raise InputError(f"solver lanes = {self.lanes!r} is not possible; choose 8 (or 1 or 4 with exact division).")
+            raise InputError(
+                f"solver lanes = {self.lanes!r} is not possible; choose 8 (or 1 or 4 with exact division)."
+            )
         if self.max_steps_per_day < 100:
             raise InputError(f"solver max_steps_per_day = {self.max_steps_per_day!r} is below 100; choose 20000.")
 
@@ -101,8 +104,6 @@ def groups_needed(parameters: npt.NDArray[Any], y0: Floats, *tables: EventTable)
     for table in tables:
         moved |= {STATES[i] for i in np.unique(table.target[table.target >= 0])}
         if np.any(table.target < 0):
-            from engine.parameters import INPUTS
-
             moved |= {_driven(INPUTS[-1 - i]) for i in np.unique(table.target[table.target < 0])}
     for name, rest in REST.items():
         if np.any(y0[:, STATE_INDEX[name]] != rest):
@@ -203,7 +204,7 @@ def integrate(
         index = np.arange(part.start, part.stop)
         run(
             flat[part], y0[part], block.subset(index), doses.subset(index), times, atol, settings,
-            _Buffers(*(buffer[part] for buffer in out)),
+            _Buffers(out.y[part], out.mean[part], out.low[part], out.high[part], out.status[part], out.steps[part]),
         )  # fmt: skip
 
     if end > start or len(times):

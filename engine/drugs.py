@@ -216,15 +216,16 @@ class Drug:
         """Effect-site factor g (-) of a subcutaneous dose of a GHRH analogue; see the head of the file."""
         rates = (self.value("ka"), self.k_el)
         ke = self.value("ke")
+        # the effect site sees ke times the amount in plasma, a chain's next stage k_el times it
+        share = ke / self.k_el
         if "target_u" not in self.figures:
-            return peak(rates) / (ke * peak((*rates, ke)))
-        effect = ke * (
-            peak((*rates, ke))
-            if "target_time" not in self.figures
-            else float(last_stage((*rates, ke), np.array([self.value("target_time")]))[0])
-        )
+            return peak(rates) / (share * peak((*rates, ke)))
+        if "target_time" in self.figures:
+            amount = float(last_stage((*rates, ke), np.array([self.value("target_time")]))[0])
+        else:
+            amount = peak((*rates, ke))
         plasma = NANOMOLAR / (self.value("v") * self.value("molar_mass") * self.value("ec50"))
-        return self.value("target_u") / (effect * plasma * self.value("f") * self.value("target_dose"))
+        return self.value("target_u") / (share * amount * plasma * self.value("f") * self.value("target_dose"))
 
 
 def last_stage(rates: tuple[float, ...], time: Floats) -> Floats:

@@ -48,11 +48,10 @@ Both functions are plain scalar text without branches: ``y`` and ``p`` hold floa
 quantities or sympy symbols alike.  ``exp``, ``floor`` and ``sqrt`` are looked up in this module's globals.
 """
 
-from collections import namedtuple
 from math import exp, floor, sqrt
 from typing import Any
 
-from engine.parameters import GHRH_SLOTS, SLOTS
+from engine.parameters import GHRH_SLOTS, SLOTS, record_type
 
 BASE_UNITS = {
     "drive": "-",
@@ -97,7 +96,7 @@ for _s in SLOTS:
 STATES: tuple[str, ...] = tuple(STATE_UNITS)
 STATE_INDEX: dict[str, int] = {name: i for i, name in enumerate(STATES)}
 
-State = namedtuple("State", STATES)  # type: ignore[misc]
+State = record_type("State", STATES)
 REST: dict[str, float] = {name: 1.0 if name == "ghs_tolerance" else 0.0 for name in STATES if name not in BASE_UNITS}
 """Value at which a state without drug stays for ever; such states may be left out of a compiled kernel."""
 
@@ -131,7 +130,7 @@ FLUX_UNITS = {
     "lipolysis": "mmol/L/min",
     "p85_target": "-",
 }
-Fluxes = namedtuple("Fluxes", tuple(FLUX_UNITS))  # type: ignore[misc]
+Fluxes = record_type("Fluxes", tuple(FLUX_UNITS))
 
 
 def fluxes(t: Any, y: Any, p: Any) -> Any:
@@ -203,9 +202,7 @@ def fluxes(t: Any, y: Any, p: Any) -> Any:
     uptake_adipose = p.adipose_share * p.uptake_gain * xa / (1 + xa / p.uptake_half) * by_glucose
     above = y.glucose - p.renal_threshold
     renal = p.renal_slope * (above + sqrt(above * above + p.renal_smoothing * p.renal_smoothing)) / 2
-    uptake_independent = (
-        p.brain_uptake * y.glucose / (p.brain_half + y.glucose) + p.k_mass_action * y.glucose + renal
-    )
+    uptake_independent = p.brain_uptake * y.glucose / (p.brain_half + y.glucose) + p.k_mass_action * y.glucose + renal
     glucose_requirement = uptake_independent + uptake_muscle + uptake_adipose - egp - meal_appearance
     glucose_rate = (1 - p.glucose_clamp) * (p.glucose_infusion - glucose_requirement) / p.v_glucose
 
@@ -221,7 +218,7 @@ def fluxes(t: Any, y: Any, p: Any) -> Any:
     extraction = p.hepatic_extraction / (1 + isr / (p.extraction_half * p.isr_basal))
 
     # --- fat: metabolism 7.3, 7.4 ---
-    xf = p.sens_adipose0 * sens_adipose * y.insulin_action / p.lipolysis_half
+    xf = p.sens_adipose0 * sens_adipose * x_liver / p.lipolysis_half
     gl = y.gh / p.lipolysis_gh_half
     lipolysis_signal = gl * gl / (1 + gl * gl) / (1 + y.socs / p.lipolysis_desensitising)
     fat = (y.sat + p.vat_mass * y.vat) / (p.sat0 + p.vat_mass * p.vat0)
@@ -339,4 +336,3 @@ def balances(y: Any, p: Any, f: Any) -> Any:
 def rhs(t: Any, y: Any, p: Any) -> Any:
     """Return dy/dt (`State`, per hour) at time ``t`` (h), state ``y`` (`State`), parameters ``p`` (`Parameters`)."""
     return balances(y, p, fluxes(t, y, p))
-

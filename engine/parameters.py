@@ -253,7 +253,13 @@ INPUTS: tuple[str, ...] = tuple(row.name for row in TABLE if row.kind == "input"
 PULSE_NAMES: tuple[str, ...] = tuple(row.name for row in _PULSES)
 UNITS: dict[str, str] = {row.name: row.unit for row in TABLE}
 
-Parameters = namedtuple("Parameters", NAMES)  # type: ignore[misc]
+
+def record_type(name: str, fields: tuple[str, ...]) -> Any:
+    """Return a named tuple class whose fields are known at run time only (so that type checkers do not guess them)."""
+    return namedtuple(name, fields)
+
+
+Parameters = record_type("Parameters", NAMES)
 DTYPE = np.dtype([(name, np.float64) for name in NAMES])
 
 

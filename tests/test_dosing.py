@@ -5,14 +5,20 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
+from scipy.integrate import solve_ivp  # type: ignore[import-untyped]
 
-from engine import drugs
+from engine import basal, drugs, model
 from engine.cohort import Cohort, virtual_cohort
 from engine.dosing import PRESETS, Arm, Dose, arm_parameters, dose_events, preset, slots_used
-from engine.drugs import DRUGS, last_stage, peak
+from engine.drugs import DRUGS, last_stage
 from engine.errors import InputError
 from engine.events import EventTable, target_of
+from engine.parameters import Parameters
+from engine.parameters import typical as typical_record
+
+Floats = npt.NDArray[np.float64]
 
 
 @pytest.fixture(scope="module")
@@ -136,8 +142,6 @@ def test_three_of_a_kind_are_refused(typical: Cohort) -> None:
 
 
 def test_chain_against_numerical_integration() -> None:
-    from scipy.integrate import solve_ivp  # type: ignore[import-untyped]
-
     rates = (4.0, 6.3, 5.0)
     time = np.array([0.05, 0.2, 1.0, 3.0])
     found = solve_ivp(lambda t, a: [-4 * a[0], 4 * a[0] - 6.3 * a[1], 6.3 * a[1] - 5 * a[2]], (0, 3), [1, 0, 0],
@@ -145,34 +149,46 @@ def test_chain_against_numerical_integration() -> None:
     np.testing.assert_allclose(last_stage(rates, time), found.y[2], rtol=2e-5)  # its rates are set apart by 1e-6
 
 
-@pytest.mark.parametrize("name", ["sermorelin", "cjc1295_no_dac"])
-def test_effect_peaks_with_plasma(name: str) -> None:
+def effect(name: str, dose: float, hours: float) -> tuple[Floats, Floats]:
+    """Integrate the model's own equations for the typical 70-kg patient: u and C/EC50 in plasma over ``hours``."""
     drug = DRUGS[name]
-    plasma = peak((drug.value("ka"), drug.k_el))
-    effect = drug.value("ke") * drug.effect_factor * peak((drug.value("ka"), drug.k_el, drug.value("ke")))
-    assert effect == pytest.approx(plasma, rel=1e-9)
-
-
-def reached(name: str, dose: float, when: float | None) -> float:
-    """Return u of the typical 70-kg patient, its peak or at ``when`` (h), after ``dose`` ug under the skin."""
-    drug = DRUGS[name]
-    rates = (drug.value("ka"), drug.k_el, drug.value("ke"))
-    amount = peak(rates) if when is None else last_stage(rates, np.array([when]))[0]
     in_plasma = drugs.NANOMOLAR / (drug.value("v") * drug.value("molar_mass") * drug.value("ec50"))
-    return float(drug.value("f") * dose * amount * drug.value("ke") * in_plasma * drug.effect_factor)
+    record = typical_record()
+    for field, value in (("ka", drug.value("ka")), ("k_el", drug.k_el), ("ke", drug.value("ke")),
+                         ("potency", in_plasma * drug.effect_factor)):  # fmt: skip
+        record[f"{field}_ghrh_a"] = value
+    p = Parameters(*record[0].item())
+    state = basal.fasting_state(virtual_cohort(1, variability=False).parameters)[0]
+    moving = [model.STATE_INDEX[f"{stage}_ghrh_a"] for stage in ("depot", "central", "effect")]
+
+    def slope(t: float, y: Floats) -> list[float]:
+        state[moving] = y
+        d = model.rhs(t, model.State(*state.tolist()), p)
+        return [d[i] for i in moving]
+
+    found = solve_ivp(slope, (0, hours), [drug.value("f") * dose, 0, 0], t_eval=np.linspace(0, hours, 2001),
+                      rtol=1e-8, atol=1e-10)  # fmt: skip
+    return found.y[2], in_plasma * found.y[1]
+
+
+def test_effect_peaks_with_plasma() -> None:
+    for name, dose in (("sermorelin", 1000.0), ("cjc1295_no_dac", 100.0)):
+        u, plasma = effect(name, dose, 3.0)
+        assert u.max() == pytest.approx(plasma.max(), rel=1e-4)
 
 
 def test_targets_of_the_axis() -> None:
-    assert reached("tesamorelin", 2000.0, None) == pytest.approx(4.6, rel=1e-6)
-    for dose, u in ((60, 0.10), (90, 0.15)):
-        assert reached("cjc1295_dac", dose * 70.0, 168.0) == pytest.approx(u)
-    # occupancy at the peak, therapies section 2: 12, 29, 41, 58, 73 %
-    for dose, percent in ((100, 12), (300, 29), (500, 41), (1000, 58), (2000, 73)):
-        u = reached("sermorelin", dose, None)
-        assert 100 * u / (1 + u) == pytest.approx(percent, abs=1.0)
-    for dose, percent in ((100, 21), (300, 45)):
-        u = reached("cjc1295_no_dac", dose, None)
-        assert 100 * u / (1 + u) == pytest.approx(percent, abs=1.0)
+    assert effect("tesamorelin", 2000.0, 4.0)[0].max() == pytest.approx(4.6, rel=1e-4)
+    for per_kg, u in ((60.0, 0.10), (90.0, 0.15)):
+        assert effect("cjc1295_dac", 70 * per_kg, 168.0)[0][-1] == pytest.approx(u, rel=1e-4)
+    # occupancy at the peak in percent, therapies section 2
+    for name, cases in (
+        ("sermorelin", ((100, 12), (300, 29), (500, 41), (1000, 58), (2000, 73))),
+        ("cjc1295_no_dac", ((100, 21), (300, 45))),
+    ):
+        per_ug = effect(name, 1.0, 3.0)[0].max()
+        for dose, percent in cases:
+            assert 100 * dose * per_ug / (1 + dose * per_ug) == pytest.approx(percent, abs=1.0)
     for name, s in (("hexarelin", 1.0), ("ghrp6", 0.72)):
         drug = DRUGS[name]
         in_plasma = drugs.NANOMOLAR / (drug.value("v") * drug.value("molar_mass") * drug.value("ec50"))
