@@ -1,9 +1,9 @@
 """The run-in: each patient's own untreated 28 days set the reference state (overview, Coupling).
 
-The patient's block of pulses and meals is run untreated with body composition and IGF-1 frozen.  The block means of the
-lipolytic drive, of the SOCS-like and of the p85alpha-like signal become L0, S0 and P0, the closed-form basal is computed
-again from them, and the block is repeated until they no longer change.  Then the GH-driven IGF-1 production is set so that
-the own untreated IGF-1 is the own target.
+The patient's block of pulses and meals is run untreated with body composition and IGF-1 frozen.  The block means of
+the lipolytic drive, of the SOCS-like and of the p85alpha-like signal become L0, S0 and P0, the closed-form basal is
+computed again from them, and the block is repeated until they no longer change.  Then the GH-driven IGF-1 production is
+set so that the own untreated IGF-1 is the own target.
 """
 
 from dataclasses import dataclass
@@ -18,10 +18,13 @@ from engine.codegen import WATCH
 from engine.cohort import Cohort
 from engine.errors import Status
 from engine.events import BLOCK_HOURS, EventTable
+from engine.parameters import NAMES
 from engine.pulses import block_events
 
 TOLERANCE = 1e-3  # relative change of L0, S0, P0 at which the run-in ends; overview, Run-in
 MOST_PASSES = 8
+PULSE_RATE, PULSE_SHAPE = (0.1, 100.0), (0.2, 100.0)
+"""Pulses per day and Weibull shape that can be drawn at all [assumed, far beyond the table's ranges]."""
 GH_GUESS = 0.8  # ug/L, only the start of the iteration
 EMAX_LIMIT = 24.0  # ug/L/h; axis, IGF-1
 BASE_SHARE = 0.3  # largest GH-independent share of IGF-1 production; axis, IGF-1
@@ -51,13 +54,27 @@ class Baseline:
     passes: npt.NDArray[np.int64]
 
 
-def run_in(
-    cohort: Cohort, *, solver: Solver = Solver(), threads: int = 1, block: EventTable | None = None
-) -> Baseline:
+def run_in(cohort: Cohort, *, solver: Solver = Solver(), threads: int = 1, block: EventTable | None = None) -> Baseline:
     """Run every patient of ``cohort`` to the own untreated reference state.
 
-    A patient takes as many passes as the own means need, whoever else is in the cohort.
+    A patient takes as many passes as the own means need, whoever else is in the cohort.  Who has a parameter that is
+    not a number is not run, nor who has no plausible pulses: the status says so.
     """
+    with np.errstate(all="ignore"):  # absurd parameters end as a status, not as a warning
+        return _run_in(cohort, solver, threads, block)
+
+
+def _unfit(record: npt.NDArray[Any]) -> npt.NDArray[np.int8]:
+    """Return the status (n,) that is known before any run."""
+    status = np.zeros(len(record), np.int8)
+    for name, (low, high) in (("pulse_rate", PULSE_RATE), ("pulse_shape", PULSE_SHAPE)):
+        status[~((record[name] >= low) & (record[name] <= high))] = Status.IMPLAUSIBLE
+    numbers = np.ascontiguousarray(record).view(np.float64).reshape(len(record), len(NAMES))
+    status[~np.isfinite(numbers).all(axis=1)] = Status.NOT_FINITE
+    return status
+
+
+def _run_in(cohort: Cohort, solver: Solver, threads: int, block: EventTable | None) -> Baseline:
     n = len(cohort)
     record = cohort.parameters.copy()
     record["body_changes"] = 0.0
@@ -65,13 +82,16 @@ def run_in(
     constant_gh_means(record, np.full(n, GH_GUESS))
     set_basal(record)
     y = fasting_state(record)
-    block = block_events(cohort) if block is None else block
-    status = np.zeros(n, np.int8)
+    status = _unfit(record)
+    todo = np.flatnonzero(status == Status.OK)
+    if block is None:
+        block = block_events(cohort.subset(todo)).spread(todo, n)
     passes = np.zeros(n, np.int64)
     gh_drive = np.full(n, np.nan)
-    todo = np.arange(n)
     column = {name: WATCH.index(name) for name in WATCH}
     for _ in range(MOST_PASSES):
+        if not len(todo):
+            break
         result = integrate(
             record[todo], y[todo], block.subset(todo), None,
             start=-BLOCK_HOURS, times=np.array([0.0]), window=BLOCK_HOURS, solver=solver, threads=threads, groups=(),
@@ -96,8 +116,6 @@ def run_in(
         set_basal(part)
         record[todo] = part
         todo = todo[change > TOLERANCE]
-        if not len(todo):
-            break
     _set_igf1(record, gh_drive)
     record["body_changes"] = 1.0
     failed = status != Status.OK
@@ -113,5 +131,3 @@ def _set_igf1(record: npt.NDArray[Any], gh_drive: Floats) -> None:
     emax = np.minimum((needed - base) / drive, EMAX_LIMIT)
     record["igf1_emax"] = emax
     record["igf1_base"] = needed - emax * drive
-
-

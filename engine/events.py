@@ -1,7 +1,7 @@
 """Tables of events: what jumps or is set, when, for whom."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -30,12 +30,27 @@ class EventTable(NamedTuple):
         """Return a table without events for ``n`` patients."""
         return cls(np.zeros(n + 1, np.int64), np.empty(0), np.empty(0, np.int64), np.empty(0))
 
+    @property
+    def owner(self) -> npt.NDArray[np.int64]:
+        """The patient (position) of every row, (m,)."""
+        return np.repeat(np.arange(len(self.ptr) - 1), np.diff(self.ptr))
+
     def subset(self, index: npt.NDArray[np.int64]) -> "EventTable":
         """Return the rows of the patients ``index``, in that order."""
         counts = (self.ptr[1:] - self.ptr[:-1])[index]
-        ptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        ptr = _pointer(counts)
         rows = np.repeat(self.ptr[:-1][index] - ptr[:-1], counts) + np.arange(ptr[-1])
         return EventTable(ptr, self.time[rows], self.target[rows], self.amount[rows])
+
+    def spread(self, index: npt.NDArray[np.int64], n: int) -> "EventTable":
+        """Return a table of ``n`` patients in which those at ``index`` (ascending) have these rows, the others none."""
+        counts = np.zeros(n, np.int64)
+        counts[index] = np.diff(self.ptr)
+        return self._replace(ptr=_pointer(counts))
+
+
+def _pointer(counts: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
 
 def target_of(name: str) -> int:
@@ -61,7 +76,7 @@ def event_table(rows: Sequence[Iterable[tuple[float, str, float]]]) -> EventTabl
     return EventTable(ptr, np.array(time, float), np.array(target, np.int64), np.array(amount, float))
 
 
-def shared_events(n: int, rows: Sequence[tuple[float, str, "npt.ArrayLike"]]) -> EventTable:
+def shared_events(n: int, rows: Sequence[tuple[float, str, npt.ArrayLike]]) -> EventTable:
     """Build a table whose events fall at the same times for all ``n`` patients; amounts are scalars or (n,)."""
     rows = sorted(rows, key=lambda row: row[0])
     m = len(rows)
@@ -77,18 +92,17 @@ def merge(first: EventTable, second: EventTable) -> EventTable:
     """Join two tables of the same patients; at the same instant the rows of ``first`` come first."""
     n = len(first.ptr) - 1
     tables = (first, second)
-    owner = np.concatenate([np.repeat(np.arange(n), np.diff(table.ptr)) for table in tables])
+    owner = np.concatenate([table.owner for table in tables])
     time = np.concatenate([table.time for table in tables])
     order = np.lexsort((time, owner))  # stable
-    ptr = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=n))]).astype(np.int64)
+    ptr = _pointer(np.bincount(owner, minlength=n))
     target = np.concatenate([table.target for table in tables])
     amount = np.concatenate([table.amount for table in tables])
     return EventTable(ptr, time[order], target[order], amount[order])
 
 
-def select(table: EventTable, keep: "npt.NDArray[np.bool_]") -> EventTable:
+def select(table: EventTable, keep: npt.NDArray[np.bool_]) -> EventTable:
     """Return the rows where ``keep`` (m,) is true."""
     n = len(table.ptr) - 1
-    owner = np.repeat(np.arange(n), np.diff(table.ptr))[keep]
-    ptr = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=n))]).astype(np.int64)
+    ptr = _pointer(np.bincount(table.owner[keep], minlength=n))
     return EventTable(ptr, table.time[keep], table.target[keep], table.amount[keep])

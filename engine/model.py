@@ -104,7 +104,7 @@ FLUX_UNITS = {
     # axis
     "ghrh_analogue": "-",
     "ghs_analogue": "-",
-    "ghs_loss": "-",
+    "ghs_loss": "1/h",
     "ghs_occupancy": "-",
     "ghrh_occupancy": "-",
     "gh_secretion": "ug/h",

@@ -1,10 +1,13 @@
 """Every output that may be asked for: states, fluxes and derived values, with unit and meaning.
 
-Outputs are computed after the integration, from the stored states, by the same text as the right-hand side (with numpy's
-functions in place of ``math``'s), so that asking for one more changes no step.
+Outputs are computed after the integration, from the stored states, by the same text as the right-hand side (with
+numpy's functions in place of ``math``'s), so that asking for one more changes no step.  They are computed element by
+element, so that a patient's values do not depend on who stands beside.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from types import FunctionType
 from typing import Any, NamedTuple
 
@@ -15,7 +18,7 @@ from engine import model
 from engine.batch import Floats
 from engine.derived import igf1_sds
 from engine.events import EventTable
-from engine.parameters import INPUTS, NAMES, ROW, Parameters
+from engine.parameters import INPUTS, NAMES, SLOTS, Parameters
 
 _ARRAY_FLUXES: Callable[[Any, Any, Any], Any] = FunctionType(
     model.fluxes.__code__, {**vars(model), "exp": np.exp, "sqrt": np.sqrt, "floor": np.floor}, "fluxes"
@@ -59,7 +62,10 @@ _STATE_WORDS = {
     "vat": "visceral fat area",
     "sat": "subcutaneous fat mass",
     "lean": "lean mass",
-}
+    "ghs_tolerance": "chronic ghrelin tolerance, 1 = none",
+    "gh_depot_1": "subcutaneous somatropin, first depot",
+    "gh_depot_2": "subcutaneous somatropin, second depot",
+} | {f"central_{slot}": f"drug in plasma, slot {slot}" for slot in SLOTS}
 _FLUX_WORDS = {
     "ghrh_analogue": "GHRH-analogue drive, sum of effect sites over EC50",
     "ghs_analogue": "ghrelin-agonist drive, concentration over EC50",
@@ -76,6 +82,16 @@ _FLUX_WORDS = {
     "isr": "insulin secretion rate",
     "extraction": "hepatic insulin extraction",
     "lipolysis": "FFA appearance from lipolysis",
+    "ghrh_occupancy": "GHRH receptor occupancy",
+    "ghs_occupancy": "ghrelin receptor occupancy",
+    "ghs_loss": "rate of chronic ghrelin tolerance",
+    "gh_clearance": "GH clearance rate",
+    "gh_saturation_signal": "hepatic GH signal before its delay",
+    "sst_target": "somatostatin tone before its delay",
+    "glucose_rate": "rate of change of plasma glucose",
+    "secretion_target": "insulin secretion before its delay",
+    "lipolysis_signal": "lipolytic drive before its delays",
+    "p85_target": "p85alpha-like signal before its delay",
 }
 _DERIVED_WORDS = {
     "uptake": ("mmol/kg/min", "total glucose uptake", "muscle, adipose and insulin-independent uptake"),
@@ -89,7 +105,7 @@ _DERIVED_WORDS = {
 
 
 def _catalogue() -> dict[str, Output]:
-    rows = [Output(n, model.BASE_UNITS[n], w, "state of engine/model.py") for n, w in _STATE_WORDS.items()]
+    rows = [Output(n, model.STATE_UNITS[n], w, "state of engine/model.py") for n, w in _STATE_WORDS.items()]
     rows += [Output(n, model.FLUX_UNITS[n], w, "flux of engine/model.py") for n, w in _FLUX_WORDS.items()]
     rows += [Output(n, u, w, d) for n, (u, w, d) in _DERIVED_WORDS.items()]
     return {row.name: row for row in rows}
@@ -98,34 +114,44 @@ def _catalogue() -> dict[str, Output]:
 OUTPUTS: Mapping[str, Output] = _catalogue()
 
 
-class Evaluated(NamedTuple):
-    """States, fluxes and parameters of n patients at m times; every field has shape (n, m) or (n, 1)."""
+@dataclass(frozen=True)
+class Evaluated:
+    """States and parameters of n patients at m times; every field of ``y`` and ``p`` has shape (n, m) or (n, 1)."""
 
+    times: Floats
     y: Any
-    fluxes: Any
     p: Any
     age: Floats
 
+    @cached_property
+    def fluxes(self) -> Any:
+        """All fluxes, each (n, m); computed when the first is asked for."""
+        with np.errstate(invalid="ignore"):  # a failed patient is NaN throughout
+            return _ARRAY_FLUXES(self.times[None, :], self.y, self.p)
+
     def output(self, name: str) -> Floats:
-        """Return one output (n, m)."""
-        if name in model.BASE_UNITS:
-            return np.asarray(getattr(self.y, name))
-        if name in model.FLUX_UNITS:
-            return np.asarray(getattr(self.fluxes, name))
-        return _derived(self, name)
+        """Return a copy of one output (n, m), C-contiguous: numpy's order of summation depends on the memory layout."""
+        if name in model.STATE_INDEX:
+            value = getattr(self.y, name)
+        elif name in model.FLUX_UNITS:
+            value = getattr(self.fluxes, name)
+        else:
+            value = _derived(self, name)
+        return np.array(np.broadcast_to(value, self.y.gh.shape), float, order="C")
 
 
 def _derived(e: Evaluated, name: str) -> Floats:
-    y, f, p = e.y, e.fluxes, e.p
+    y, p = e.y, e.p
     match name:
         case "uptake":
-            value = f.uptake_muscle + f.uptake_adipose + f.uptake_independent
+            value = e.fluxes.uptake_muscle + e.fluxes.uptake_adipose + e.fluxes.uptake_independent
         case "homa_ir":
             value = y.glucose * y.insulin / (HOMA_GLUCOSE * HOMA_INSULIN)
         case "adipo_ir":
             value = y.ffa * y.insulin
         case "igf1_sds":
-            value = igf1_sds(y.igf1, e.age[:, None])
+            with np.errstate(invalid="ignore", divide="ignore"):
+                value = igf1_sds(y.igf1, e.age[:, None])
         case "vat_change":
             value = 100 * (y.vat / p.vat0 - 1)
         case "sat_change":
@@ -140,24 +166,24 @@ def _derived(e: Evaluated, name: str) -> Floats:
 def evaluate(
     times: Floats, y: Floats, parameters: npt.NDArray[Any], age: Floats, inputs: Mapping[str, Floats] | None = None
 ) -> Evaluated:
-    """Evaluate all fluxes at ``times`` (m,) h for states ``y`` (n, m, states); ``inputs`` (n, m) override parameters."""
+    """Prepare outputs at ``times`` (m,) h for states ``y`` (n, m, states); ``inputs`` (n, m) override parameters."""
     columns = {name: parameters[name][:, None] for name in NAMES} | dict(inputs or {})
-    p = Parameters(**columns)
-    state = model.State(*np.moveaxis(y, -1, 0))
-    with np.errstate(invalid="ignore"):  # a failed patient is NaN throughout
-        return Evaluated(state, _ARRAY_FLUXES(times[None, :], state, p), p, age)
+    return Evaluated(times, model.State(*np.moveaxis(y, -1, 0)), Parameters(**columns), age)
 
 
-def inputs_at(times: Floats, table: EventTable, n: int) -> dict[str, Floats]:
-    """Return the inputs (n, m) that ``table`` sets, at ``times``: the value before an event at the same instant."""
+def inputs_at(times: Floats, table: EventTable, parameters: npt.NDArray[Any]) -> dict[str, Floats]:
+    """Return the inputs (n, m) that ``table`` sets, at ascending ``times``: the value before an event at that instant.
+
+    Before a patient's first event the input has the patient's own value in ``parameters`` (n,).
+    """
     found: dict[str, Floats] = {}
+    owner = table.owner
     for code in np.unique(table.target[table.target < 0]):
         name = INPUTS[-1 - code]
-        values = np.full((n, len(times)), ROW[name].value)
-        for k in range(n):
-            rows = np.arange(table.ptr[k], table.ptr[k + 1])
-            rows = rows[table.target[rows] == code]
-            last = np.searchsorted(table.time[rows], times, side="left") - 1
-            values[k, last >= 0] = table.amount[rows][last[last >= 0]]
-        found[name] = values
+        rows = np.flatnonzero(table.target == code)
+        # the latest row in force at each time: put every row where it begins to count, then carry it on
+        latest = np.full((len(parameters), len(times) + 1), -1)
+        np.maximum.at(latest, (owner[rows], np.searchsorted(times, table.time[rows], side="right")), rows)
+        latest = np.maximum.accumulate(latest, axis=1)[:, :-1]
+        found[name] = np.where(latest >= 0, table.amount[latest], parameters[name][:, None])
     return found

@@ -203,7 +203,7 @@ _DERIVED = (
 
 def _slot(slot: str) -> tuple[Parameter, ...]:
     s = "drug in slot " + slot
-    rows = (
+    rows: tuple[Parameter, ...] = (
         Parameter(f"ka_{slot}",       4.0,  "1/h",   0.0, 50.0,  0.5, f"absorption of the {s}",                          "therapies, section 2 table", "drug"),
         Parameter(f"ktr_{slot}",      1.0,  "1/h",   0.0, 50.0,  0.0, f"transit rate of the {s}",                        "therapies, section 2 table", "drug"),
         Parameter(f"transit_0_{slot}", 1.0, "-",     0.0,  1.0,  0.0, f"1 when the {s} has no transit stage",            "definition: therapies section 2", "drug"),

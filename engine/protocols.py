@@ -1,8 +1,8 @@
 """Virtual tests: what is given, what is measured, and the numbers read off.
 
-A test is a side branch from a snapshot of a patient and never changes the run it came from.  Fasting tests start at 07:00
-after a night without breakfast, with that morning's bolus doses held and running infusions going on; 24-h tests start at
-06:00 with meals and doses as they come.
+A test is a side branch from a snapshot of a patient and never changes the run it came from.  Fasting tests start at
+07:00 after a night without breakfast, with that morning's doses held and running infusions going on; 24-h tests start
+at 06:00 with meals and doses as they come.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ from engine.outputs import GLUCOSE_MG, Evaluated
 Floats = npt.NDArray[np.float64]
 Rows = list[tuple[float, str, npt.ArrayLike]]
 
-SAMPLE = 1 / 6  # h between samples of every test
+SNAPSHOT_CLOCK = 6.0  # h, start of the 24-h tests; no breakfast is earlier (pulses.LARGEST_JITTER)
 INSULIN_PER_MU = 6.0  # pmol per mU; metabolism 7.7, clamp recipe
 CLAMP_GLUCOSE = 5.0  # mmol/L for all; metabolism 7.7, clamp recipe
 MEAL_MMOL = 5.55  # mmol per g glucose; metabolism 7.3
@@ -43,9 +43,10 @@ class Person:
 class VirtualTest:
     """One test.
 
-    ``hours`` length; ``fasting`` as above; ``give`` events (h after the start) for a `Person`; ``start`` states set at
-    the start; ``read`` endpoints (n,) from the evaluated samples (n, m), the sample times (h) and the samples at the
-    start; ``endpoints`` name -> (unit, meaning); ``curves`` outputs kept as curves.
+    ``hours`` length; ``give`` events (h after the start) for a `Person`; ``read`` endpoints (n,) from the sample times
+    (h after the start), the evaluated samples (n, m) and the `Person`; ``endpoints`` name -> (unit, meaning);
+    ``curves`` outputs kept as curves; ``fasting`` as above; ``start`` states set at the start; ``per_hour`` samples in
+    an hour; ``spare`` drug slots that the test itself needs.
     """
 
     name: str
@@ -57,15 +58,26 @@ class VirtualTest:
     curves: tuple[str, ...] = ()
     fasting: bool = True
     start: Mapping[str, float] = field(default_factory=dict)
+    per_hour: int = 6
+    spare: tuple[str, ...] = ()
 
     @property
     def times(self) -> Floats:
         """Sample times, h after the start, both ends included."""
-        return np.arange(round(self.hours / SAMPLE) + 1) * SAMPLE
+        return np.arange(round(self.hours * self.per_hour) + 1) / self.per_hour
 
 
 def _area(times: Floats, values: Floats) -> Floats:
     return np.asarray(np.trapezoid(values, times, axis=1))
+
+
+def _between(times: Floats, first: float, last: float) -> slice:
+    """Return the samples from ``first`` to ``last`` (h), both included."""
+    return slice(*np.searchsorted(times, (first - 1e-9, last + 1e-9)))
+
+
+def _at(times: Floats, *hours: float) -> list[int]:
+    return [int(i) for i in np.searchsorted(times, np.array(hours) - 1e-9)]
 
 
 def _milligrams(mmol: Floats) -> Floats:
@@ -92,7 +104,7 @@ def _give_clamp(milliunits: float) -> Callable[[Person], Rows]:
 
 
 def _read_clamp(times: Floats, e: Evaluated, person: Person) -> dict[str, Floats]:
-    last = times >= times[-1] - 0.5 - 1e-9  # the last 30 min
+    last = _between(times, times[-1] - 0.5, times[-1])  # the last 30 min
     uptake, egp, ffa = e.output("uptake"), e.output("egp"), e.output("ffa")
     steady = {name: values[:, last].mean(axis=1) for name, values in (("uptake", uptake), ("egp", egp), ("ffa", ffa))}
     return {
@@ -135,7 +147,7 @@ def matsuda(glucose: Floats, insulin: Floats) -> Floats:
 
 def _read_ogtt(times: Floats, e: Evaluated, person: Person) -> dict[str, Floats]:
     glucose, insulin = e.output("glucose"), e.output("insulin")
-    at = [int(round(t / SAMPLE)) for t in (0.0, 0.5, 1.0, 1.5, 2.0)]
+    at = _at(times, 0.0, 0.5, 1.0, 1.5, 2.0)
     return {
         "glucose_120": glucose[:, at[-1]],
         "glucose_peak": glucose.max(axis=1),
@@ -154,12 +166,13 @@ def _give_ivgtt(person: Person) -> Rows:
 
 def _read_ivgtt(times: Floats, e: Evaluated, person: Person) -> dict[str, Floats]:
     glucose, insulin = e.output("glucose"), e.output("insulin")
-    fall = (times >= 10 / 60 - 1e-9) & (times <= 40 / 60 + 1e-9)
+    early, fall = _between(times, 2 / 60, 10 / 60), _between(times, 10 / 60, 40 / 60)
     t = times[fall] * 60
-    slope = ((t - t.mean()) * np.log(glucose[:, fall])).sum(axis=1) / ((t - t.mean()) ** 2).sum()
+    t = t - t.mean()
     return {
-        "kg": -100 * slope,
-        "insulin_10": insulin[:, 1] - insulin[:, 0],
+        "kg": -100 * (t * np.log(glucose[:, fall])).sum(axis=1) / (t * t).sum(),
+        "air": insulin[:, early].mean(axis=1) - insulin[:, 0],
+        "insulin_10": insulin[:, _at(times, 10 / 60)[0]] - insulin[:, 0],
         "glucose_nadir": glucose.min(axis=1),
     }
 
@@ -172,7 +185,9 @@ PEAK_RISE, PEAK_SHARE = 0.3, 0.5  # ug/L and share above both neighbouring minim
 def count_peaks(gh: Floats) -> Floats:
     """Return the number of detected GH peaks (n,) in 10-min samples (n, m).
 
-    A peak is a local maximum that rises above both neighbouring minima by more than max(0.3 ug/L, 50 %).
+    A peak is a local maximum that rises above both neighbouring minima by more than max(0.3 ug/L, 50 % of the minimum).
+    Lesser wiggles are no minima: one walk from clear rise to clear fall counts each peak once, and a peak cut by either
+    end of the record is none.
     """
 
     def clear(top: Floats, floor: Floats) -> npt.NDArray[np.bool_]:
@@ -195,7 +210,7 @@ def count_peaks(gh: Floats) -> Floats:
 
 def _read_profile(times: Floats, e: Evaluated, person: Person) -> dict[str, Floats]:
     gh = e.output("gh")
-    clock = (6.0 + times) % 24
+    clock = (SNAPSHOT_CLOCK + times) % 24
     night = (clock >= 23) | (clock < 7)
     total = _area(times, gh)
     # the night 23:00-07:00 is not in one piece of the sampled day: sum the samples as 10-min rectangles
@@ -203,7 +218,7 @@ def _read_profile(times: Floats, e: Evaluated, person: Person) -> dict[str, Floa
         "gh_mean": total / times[-1],
         "gh_peaks": count_peaks(gh),
         "gh_highest": gh.max(axis=1),
-        "gh_trough": np.nanpercentile(gh, 5, axis=1) if np.isfinite(gh).any() else np.full(len(gh), np.nan),
+        "gh_trough": np.percentile(gh, 5, axis=1),
         "gh_night_share": (gh[:, :-1] * night[:-1]).sum(axis=1) / gh[:, :-1].sum(axis=1),
         "igf1": e.output("igf1").mean(axis=1),
     }
@@ -237,12 +252,19 @@ _STIMULATION_ENDPOINTS = {
 }
 _GHRH_JUMP, GHRH_DECAY = 5.0, 5.0  # EC50 units and 1/h for 1 ug/kg iv; axis, drug interface
 _GHRP6_JUMP, GHRP6_DECAY = 0.72, 2.0  # EC50 units and 1/h for GHRP-6 1 ug/kg iv; axis, drug interface
-SPARE_SLOT = {"ke_ghrh_b": GHRH_DECAY, "k_el_ghs_b": GHRP6_DECAY, "potency_ghs_b": 1.0, "potency_ghrh_b": 0.0}
-"""Drug parameters of the spare slots b during a stimulation test."""
+SPARE_SLOTS: Mapping[str, tuple[str, Mapping[str, float]]] = {
+    "ghrh_b": ("effect_ghrh_b", {"ke_ghrh_b": GHRH_DECAY, "potency_ghrh_b": 0.0}),
+    "ghs_b": ("central_ghs_b", {"k_el_ghs_b": GHRP6_DECAY, "potency_ghs_b": 1.0, "k_tolerance_ghs_b": 0.0}),
+}
+"""Slot of a stimulation test -> the state that jumps and the slot's drug parameters during the test."""
 
 
 def _stimulation(name: str, meaning: str, rows: Rows) -> VirtualTest:
-    return VirtualTest(name, meaning, 2.0, lambda person: rows, _read_stimulation, _STIMULATION_ENDPOINTS, ("gh",))
+    jumps = {row[1] for row in rows}
+    spare = tuple(slot for slot, (state, _) in SPARE_SLOTS.items() if state in jumps)
+    return VirtualTest(
+        name, meaning, 2.0, lambda person: rows, _read_stimulation, _STIMULATION_ENDPOINTS, ("gh",), spare=spare
+    )
 
 
 _ARGININE: Rows = [(0.0, "sst_factor", ARGININE_FACTOR), (1.5, "sst_factor", 1.0)]
@@ -264,7 +286,8 @@ TESTS: dict[str, VirtualTest] = {
         _clamp("clamp", 40.0),
         _clamp("clamp_low", 20.0),
         VirtualTest(
-            "ogtt", "oral glucose tolerance test, 75 g", 3.0, lambda person: [(0.0, "stomach", 75 * MEAL_MMOL)], _read_ogtt,
+            "ogtt", "oral glucose tolerance test, 75 g", 3.0, lambda person: [(0.0, "stomach", 75 * MEAL_MMOL)],
+            _read_ogtt,
             {
                 "glucose_120": ("mmol/L", "2-h glucose"), "glucose_peak": ("mmol/L", "peak glucose"),
                 "insulin_peak": ("pmol/L", "peak insulin"), "insulin_120": ("pmol/L", "2-h insulin"),
@@ -277,9 +300,11 @@ TESTS: dict[str, VirtualTest] = {
             "ivgtt", "intravenous glucose tolerance test, 0.3 g/kg", 3.0, _give_ivgtt, _read_ivgtt,
             {
                 "kg": ("%/min", "glucose disappearance, 10-40 min"),
-                "insulin_10": ("pmol/L", "insulin above basal at 10 min"), "glucose_nadir": ("mmol/L", "lowest glucose"),
+                "air": ("pmol/L", "acute insulin response: mean of 2-10 min above basal"),
+                "insulin_10": ("pmol/L", "insulin above basal at 10 min"),
+                "glucose_nadir": ("mmol/L", "lowest glucose"),
             },
-            ("glucose", "insulin"),
+            ("glucose", "insulin"), per_hour=30,
         ),
         VirtualTest(
             "meal_day", "24 h with meals", 24.0, lambda person: [], _read_day,
@@ -307,6 +332,9 @@ TESTS: dict[str, VirtualTest] = {
             "ghrh_ghrp", "GHRH and GHRP-6, 1 ug/kg iv each",
             [(0.0, "effect_ghrh_b", _GHRH_JUMP), (0.0, "central_ghs_b", _GHRP6_JUMP)],
         ),
-        _stimulation("arginine_ghrh", "arginine infusion and GHRH 1 ug/kg iv", [*_ARGININE, (0.0, "effect_ghrh_b", _GHRH_JUMP)]),
+        _stimulation(
+            "arginine_ghrh", "arginine infusion and GHRH 1 ug/kg iv",
+            [*_ARGININE, (0.0, "effect_ghrh_b", _GHRH_JUMP)],
+        ),
     )
 }  # fmt: skip

@@ -24,6 +24,10 @@ def resolved(data: dict[str, Any]) -> ResolvedStudy:
     return resolve(study_from(data, "study"))
 
 
+def matched_to(arm: str) -> dict[str, Any]:
+    return {"name": "rhGH", "regimen": [{"drug": "somatropin", "dose": {"match": "igf1", "to": arm}, "at": ["21:00"]}]}
+
+
 @pytest.mark.parametrize(
     ("text", "hours"), [("15 min", 0.25), ("1 h", 1), ("2 days", 48), ("1week", 168), ("0.5 weeks", 84), ("1e1 h", 10)]
 )
@@ -65,8 +69,9 @@ def test_defaults_and_doses(small: dict[str, Any]) -> None:
 def test_a_regimen_in_words_equals_the_preset(small: dict[str, Any], name: str) -> None:
     regimen = [
         {
-            "drug": d.drug, "dose": f"{d.amount!r} {d.unit}", "route": d.route, "days": [quantities.DAYS[k] for k in d.days],
-            "at": [f"{int(t):02d}:{round(t % 1 * 60):02d}" for t in d.times], "every_weeks": d.every_weeks,
+            "drug": d.drug, "dose": f"{d.amount!r} {d.unit}", "route": d.route, "every_weeks": d.every_weeks,
+            "days": [quantities.DAYS[k] for k in d.days],
+            "at": [f"{int(t):02d}:{round(t % 1 * 60):02d}" for t in d.times],
             "stop": None if d.stop_week is None else f"{d.stop_week} weeks", "duration": f"{d.duration} h",
         }
         for d in PRESETS[name].doses
@@ -88,12 +93,19 @@ def test_resolved_study_survives_json(small: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"seed": 6}, {"weeks": 2}, {"population": {"n": 4, "phenotype": "obese"}}, {"population": {"n": 3, "phenotype": "igt"}},
-        {"population": {"n": 3, "phenotype": "obese", "first": 1}}, {"outputs": {"every": "1 day"}},
-        {"outputs": {"dtype": "float64"}}, {"solver": {"rtol": 1e-7}}, {"reductions": {"names": ["gh_mean"]}}, {"tests": []},
+        {"seed": 6},
+        {"weeks": 2},
+        {"population": {"n": 4, "phenotype": "obese"}},
+        {"population": {"n": 3, "phenotype": "igt"}},
+        {"population": {"n": 3, "phenotype": "obese", "first": 1}},
+        {"outputs": {"every": "1 day"}},
+        {"outputs": {"dtype": "float64"}},
+        {"solver": {"rtol": 1e-7}},
+        {"reductions": {"names": ["gh_mean"]}},
+        {"tests": []},
         {"arms": [{"name": "no treatment", "preset": "control"}]},
     ],
-)  # fmt: skip
+)
 def test_identity_changes_with_every_number(small: dict[str, Any], change: dict[str, Any]) -> None:
     assert resolved(small | change).identity != resolved(small).identity
 
@@ -153,9 +165,7 @@ def test_shipped_examples_are_right() -> None:
 
 
 def test_matched_dose_meets_the_pilot_and_ignores_the_study(small: dict[str, Any]) -> None:
-    small["arms"].append(
-        {"name": "rhGH", "regimen": [{"drug": "somatropin", "dose": {"match": "igf1", "to": "tesamorelin"}, "at": ["21:00"]}]}
-    )  # fmt: skip
+    small["arms"].append(matched_to("tesamorelin"))
     first = resolved(small)
     (found,) = first.matched
     assert abs(found.found_gain - found.wanted_gain) <= TOLERANCE * found.wanted_gain
@@ -169,8 +179,6 @@ def test_matched_dose_meets_the_pilot_and_ignores_the_study(small: dict[str, Any
 
 
 def test_no_dose_matches_no_gain(small: dict[str, Any]) -> None:
-    small["arms"].append(
-        {"name": "rhGH", "regimen": [{"drug": "somatropin", "dose": {"match": "igf1", "to": "no treatment"}, "at": ["21:00"]}]}
-    )  # fmt: skip
+    small["arms"].append(matched_to("no treatment"))
     with pytest.raises(InputError, match="does not exist, because that arm changes IGF-1 by 0 ug/L"):
         resolved(small)

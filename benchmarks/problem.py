@@ -1,0 +1,138 @@
+"""The task every contender solves: virtual patients with their pulses, meals and one arm's doses.
+
+One `Task` holds it twice: as the engine takes it (records, a repeated block, absolute doses) and flat, as the peers
+take it (plain arrays, one list of absolute events, only the states that can move).
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from engine import model
+from engine.baseline import Baseline, run_in
+from engine.batch import SCALE
+from engine.cohort import Cohort, virtual_cohort
+from engine.dosing import arm_parameters, dose_events, preset, slots_used
+from engine.events import BLOCK_HOURS, EventTable
+from engine.parameters import NAMES, TABLE
+
+Array = npt.NDArray[np.float64]
+ARMS = {"none": "control", "tesamorelin": "tesamorelin_label", "rhgh": "rhgh_mid"}
+"""Arms of the comparisons, by preset: no treatment, tesamorelin 2 mg at 08:00, somatropin 0.7 mg at 21:00."""
+MIXED = {"lean": 1.0, "overweight": 1.0, "obese": 1.0, "igt": 1.0, "t2d": 1.0}
+DRUG_FIELDS = tuple(row.name for row in TABLE if row.kind == "drug")
+
+
+class Task(NamedTuple):
+    """``record`` (n,), ``y0`` (n, all states), ``block``, ``doses``: the engine's form; the rest: the peers' form."""
+
+    record: npt.NDArray[Any]
+    y0: Array
+    block: EventTable
+    doses: EventTable
+    groups: tuple[str, ...]
+    times: Array
+    active: tuple[str, ...]  # states that can move
+    parameters: Array  # (n, all parameters)
+    y0_active: Array  # (n, active)
+    events: tuple[npt.NDArray[np.int64], Array, npt.NDArray[np.int64], Array]  # absolute, targets numbered by `active`
+
+    @property
+    def patient_days(self) -> float:
+        """Return the amount of work."""
+        return float(len(self.record) * self.times[-1] / 24)
+
+    @property
+    def scale(self) -> Array:
+        """Return the usual size of each active state, of which the absolute tolerance is a share."""
+        return np.array([SCALE.get(name, 1.0 if name.startswith("effect_") else 100.0) for name in self.active])
+
+    def first(self, n: int) -> "Task":
+        """Return the first ``n`` patients."""
+        index = np.arange(min(n, len(self.record)))
+        block, doses = self.block.subset(index), self.doses.subset(index)
+        return make(self.record[index], self.y0[index], block, doses, self.groups, self.times)
+
+    def indices(self) -> npt.NDArray[np.int64]:
+        """Return the places of the active states in `model.STATES`."""
+        return np.array([model.STATE_INDEX[name] for name in self.active])
+
+
+def grid(days: float, every: float) -> Array:
+    """Return output times every ``every`` h, without the start."""
+    return np.arange(1, round(days * 24 / every) + 1) * every
+
+
+def mixed_cohort(n: int, seed: int = 7) -> Cohort:
+    """Return patients of five phenotypes in equal shares."""
+    return virtual_cohort(n, MIXED, seed)
+
+
+def task(arm: str, baseline: Baseline, times: Array) -> Task:
+    """Return the patients of ``baseline`` in an arm of `ARMS` from Monday 00:00 on, with outputs at ``times`` (h)."""
+    doses = preset(ARMS[arm])
+    record = baseline.parameters.copy()
+    drugs = arm_parameters(doses, baseline.cohort)
+    for name in DRUG_FIELDS:
+        record[name] = drugs[name]
+    events = dose_events(doses, baseline.cohort, 0.0, float(times[-1]))
+    return make(record, baseline.y0, baseline.block, events, slots_used(doses), times)
+
+
+def small_task(arm: str = "none", n: int = 64, days: float = 7.0, every: float = 0.25) -> Task:
+    """Return ``n`` mixed patients of an arm after their run-in over ``days`` with an output ``every`` hours."""
+    return task(arm, run_in(mixed_cohort(n)), grid(days, every))
+
+
+def make(
+    record: npt.NDArray[Any], y0: Array, block: EventTable, doses: EventTable, groups: tuple[str, ...], times: Array
+) -> Task:
+    """Return the task of both forms; transit compartments that no drug uses do not move."""
+    moving = set(model.BASE_UNITS)
+    for group in groups:
+        names = {"gh_depot": model.GH_DEPOT, "ghs_tolerance": model.TOLERANCE} | model.DRUG_STATES
+        moving |= {n for n in names[group] if not (n.startswith("transit") and np.all(record["transit_0_" + group] == 1))}
+    active = tuple(name for name in model.STATES if name in moving)
+    place = np.full(len(model.STATES), -1000)
+    for i, name in enumerate(active):
+        place[model.STATE_INDEX[name]] = i
+    parameters = np.stack([record[name] for name in NAMES], axis=1)
+    y0_active = np.ascontiguousarray(y0[:, [model.STATE_INDEX[name] for name in active]])
+    flat = flatten(block, doses, 0.0, float(times[-1]))
+    target = np.where(flat.target >= 0, place[np.maximum(flat.target, 0)], flat.target)
+    events = (flat.ptr, flat.time, target, flat.amount)
+    return Task(record, y0, block, doses, groups, times, active, parameters, y0_active, events)
+
+
+def flatten(block: EventTable, doses: EventTable, start: float, end: float) -> EventTable:
+    """Return one table of absolute events in [start, end]: the block repeated, and the doses; block first at a tie."""
+    ptr = [0]
+    parts: list[tuple[Array, npt.NDArray[np.int64], Array]] = []
+    for k in range(len(block.ptr) - 1):
+        b, d = slice(block.ptr[k], block.ptr[k + 1]), slice(doses.ptr[k], doses.ptr[k + 1])
+        cycles = np.arange(np.floor(start / BLOCK_HOURS), np.floor(end / BLOCK_HOURS) + 1) * BLOCK_HOURS
+        time = np.concatenate([*(block.time[b] + c for c in cycles), doses.time[d]])
+        target = np.concatenate([*(block.target[b] for _ in cycles), doses.target[d]])
+        amount = np.concatenate([*(block.amount[b] for _ in cycles), doses.amount[d]])
+        keep = np.flatnonzero((time >= start) & (time <= end))
+        order = keep[np.argsort(time[keep], kind="stable")]
+        parts.append((time[order], target[order], amount[order]))
+        ptr.append(ptr[-1] + len(order))
+    time, target, amount = (np.concatenate([part[i] for part in parts]) for i in range(3))
+    return EventTable(np.array(ptr, np.int64), time, target.astype(np.int64), amount)
+
+
+def relative_error(out: Array, reference: Array, largest: Array) -> Array:
+    """Return |out - reference| / (|reference| + 0.001 x the state's largest value), the project's error.
+
+    Arrays (..., states); ``largest`` (states,) is over the whole reference run of all patients, not over the outputs
+    alone: a depot sampled at the hour of its dose looks empty.
+    """
+    return np.asarray(np.abs(out - reference) / (np.abs(reference) + 1e-3 * largest + 1e-300))
+
+
+def errors(out: Array, reference: Array, largest: Array) -> tuple[float, float]:
+    """Return the largest `relative_error` over patients, outputs and states, and its root mean square."""
+    e = relative_error(out, reference, largest)
+    return float(e.max()), float(np.sqrt(np.mean(e * e)))

@@ -1,0 +1,129 @@
+"""One group of patients through one arm: the run, its outputs, and the virtual tests at the visits."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.baseline import Baseline
+from engine.batch import Floats, integrate
+from engine.codegen import WATCH
+from engine.cohort import Cohort
+from engine.dosing import Arm, arm_parameters, dose_events, slots_used
+from engine.errors import Status
+from engine.events import EventTable, select, target_of
+from engine.outputs import evaluate, inputs_at
+from engine.parameters import TABLE
+from engine.plan import WEEK, Plan
+from engine.protocols import SNAPSHOT_CLOCK, TESTS, Person
+from engine.visits import Branch, Codes, run_tests
+
+VISIT_HOURS = 48.0  # from Monday 00:00 of a test's week: what a test may see
+DRUG_FIELDS = tuple(row.name for row in TABLE if row.kind == "drug")
+
+
+class People(NamedTuple):
+    """n patients at rest at t = 0, with what every arm needs of them."""
+
+    cohort: Cohort
+    parameters: npt.NDArray[Any]
+    y0: Floats
+    block: EventTable
+    pulses: EventTable
+    age: Floats
+    person: Person
+
+
+def gather(cohort: Cohort, baseline: Baseline, index: npt.NDArray[np.int64]) -> People:
+    """Return the patients at positions ``index`` of the cohort."""
+    people = cohort.subset(index)
+    parameters = baseline.parameters[index]
+    block = baseline.block.subset(index)
+    age, weight, height = (np.asarray(people.covariates[name], float) for name in ("age", "weight", "height"))
+    pulses = select(block, block.target != target_of("stomach"))
+    return People(people, parameters, baseline.y0[index], block, pulses, age, Person(weight, height, parameters))
+
+
+Found = tuple[dict[str, Floats], Codes]
+"""Values by variable, each (n, ...), and the status (n,) of each patient."""
+
+
+def week_0(people: People, plan: Plan, threads: int) -> Found:
+    """Run the tests of week 0: before all treatment, hence the same numbers in every arm."""
+    due = [TESTS[entry.test] for entry in plan.tests if 0 in entry.weeks]
+    n = len(people.parameters)
+    if not due:
+        return {}, np.zeros(n, np.int8)
+    morning = integrate(
+        people.parameters, people.y0, people.block, None, start=0.0, times=np.array([SNAPSHOT_CLOCK]),
+        solver=plan.solver, threads=threads, groups=(),
+    )  # fmt: skip
+    return run_tests(
+        due, _branch(people, people.parameters, plan, 0.0, morning.y[:, 0], EventTable.empty(n), (), threads)
+    )
+
+
+def _branch(
+    people: People, parameters: npt.NDArray[Any], plan: Plan, week: float, y: Floats, doses: EventTable,
+    groups: tuple[str, ...], threads: int,
+) -> Branch:  # fmt: skip
+    return Branch(
+        week, y, parameters, people.person, people.age, people.block, people.pulses, doses, groups, plan.solver, threads
+    )
+
+
+def run_arm(arm: Arm, people: People, plan: Plan, untreated: Found, threads: int) -> Found:
+    """Run ``people`` through one arm; ``untreated`` are the tests of `week_0`."""
+    n = len(people.parameters)
+    parameters = people.parameters.copy()
+    drugs = arm_parameters(arm, people.cohort)
+    for name in DRUG_FIELDS:
+        parameters[name] = drugs[name]
+    # doses that go on to the end of the study are also given on the day of the last visit
+    doses = dose_events(arm, people.cohort, 0.0, plan.end + VISIT_HOURS)
+    groups = slots_used(arm)
+    weeks = [week for week in plan.visits if week > 0]
+    snapshots = np.array([WEEK * week + SNAPSHOT_CLOCK for week in weeks])
+    grid, windows = plan.times, plan.windows
+    times = np.union1d(grid, snapshots)
+    window = plan.reduce_every if plan.reductions else 0.0
+    result = integrate(
+        parameters, people.y0, people.block, doses, start=0.0, times=times,
+        stop=max(plan.end, float(times[-1]), len(windows) * window),
+        window=window, solver=plan.solver, threads=threads, groups=groups,
+    )  # fmt: skip
+    e = evaluate(
+        grid, result.y[:, np.searchsorted(times, grid)], parameters, people.age, inputs_at(grid, doses, parameters)
+    )
+    found = {name: e.output(name) for name in plan.outputs}
+    reduced = {"mean": result.mean, "auc": result.mean * plan.reduce_every, "min": result.low, "max": result.high}
+    for name in plan.reductions:
+        watched, _, how = name.rpartition("_")
+        found[name] = reduced[how][:, : len(windows), WATCH.index(watched)].copy()
+    status = result.status
+    for week in plan.visits:
+        if week > 0:
+            y = result.y[:, np.searchsorted(times, WEEK * week + SNAPSHOT_CLOCK)]
+            # past boluses are in the state; past settings of an input say what is running
+            near = (doses.time >= WEEK * week) | (doses.target < 0)
+            near &= doses.time < WEEK * week + VISIT_HOURS
+            branch = _branch(people, parameters, plan, week, y, select(doses, near), groups, threads)
+            values, ended = run_tests([TESTS[entry.test] for entry in plan.tests if week in entry.weeks], branch)
+        else:
+            values, ended = untreated
+        status = np.where(status == Status.OK, ended, status)
+        _keep(found, values, plan, week, n)
+    return found, np.asarray(status, np.int8)
+
+
+def _keep(found: dict[str, Floats], values: dict[str, Floats], plan: Plan, week: float, n: int) -> None:
+    """Put the values of one week's tests into ``found``, at the week's place."""
+    for entry in plan.tests:
+        if week in entry.weeks:
+            test = TESTS[entry.test]
+            for name in (*test.endpoints, *test.curves):
+                value = values[f"{test.name}_{name}"]
+                weeks = found.setdefault(
+                    f"{test.name}_{name}", np.full((n, len(entry.weeks), *value.shape[1:]), np.nan)
+                )
+                weeks[:, entry.weeks.index(week)] = value

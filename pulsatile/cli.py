@@ -1,0 +1,305 @@
+"""The command line: parse, call, print; heavy modules are imported inside the commands."""
+
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from engine.errors import InputError
+from pulsatile import __version__
+from sweeps.refusals import Exit, Refusal
+
+if TYPE_CHECKING:
+    from sweeps.run import Outcome
+
+SCREEN = 100  # columns when the output is no terminal
+NOT_CLINICAL = "Research model, not for clinical use."
+
+EXAMPLES = """
+\b
+Examples:
+  pulsatile run examples/quick.yaml --out runs/quick        a small study, under a minute
+  pulsatile run STUDY.yaml --out runs/a --patients 100 --weeks 4 --dry-run
+  pulsatile simulate --preset tesamorelin_label --weeks 8   a quick look at one regimen
+  pulsatile presets                                         regimens that a study may name
+  pulsatile validate STUDY.yaml                             is the file right?
+
+\b
+A study file, the smallest:
+  weeks: 26
+  population: {n: 1000, phenotype: obese}
+  arms:
+    - {name: no treatment, preset: control}
+    - {name: tesamorelin, preset: tesamorelin_label}
+  tests:
+    - {test: fasting, weeks: [0, 26]}
+
+\b
+Exit codes: 0 done, 1 too many failed patients, 2 bad input, 3 cannot write, 4 folder refuses,
+  5 cluster, 70 internal error, 130 interrupted.
+"""
+
+
+def _say(sentence: str) -> None:
+    for line in sentence.splitlines():
+        click.echo(f"pulsatile: error: {line}", err=True)
+
+
+def _log(folder: Path | None) -> Path:
+    """Write the traceback in hand to a file and return its path."""
+    text = traceback.format_exc()
+    if folder is not None and folder.is_dir():
+        try:
+            path = folder / "error.log"
+            path.write_text(text, encoding="utf-8")
+            return path
+        except OSError:
+            pass
+    with tempfile.NamedTemporaryFile("w", prefix="pulsatile-", suffix=".log", delete=False) as file:
+        file.write(text)
+    return Path(file.name)
+
+
+def _guarded(command: Callable[..., Exit | None]) -> Callable[..., None]:
+    """Turn every end of a command into an exit code, and every error into one sentence."""
+
+    @wraps(command)
+    def guarded(*args: Any, **kwargs: Any) -> None:
+        try:
+            code = command(*args, **kwargs) or Exit.DONE
+        except InputError as error:
+            _say(str(error))
+            code = Exit.BAD_INPUT
+        except Refusal as error:
+            _say(str(error))
+            code = error.code
+        except KeyboardInterrupt:
+            _say("interrupted.")
+            code = Exit.INTERRUPTED
+        except (click.ClickException, click.exceptions.Exit):
+            raise
+        except BrokenPipeError:
+            code = Exit.CANNOT_WRITE
+        except Exception as error:
+            path = _log(kwargs.get("out"))
+            reason = " ".join(str(error).split())[:200] or "no reason given"
+            _say(f"internal error: {type(error).__name__}: {reason}; the traceback is in {path}.")
+            code = Exit.INTERNAL
+        sys.exit(int(code))
+
+    return guarded
+
+
+@click.group(
+    epilog=EXAMPLES + "\n" + NOT_CLINICAL,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="pulsatile")
+def main() -> None:
+    """Virtual patients on growth-hormone secretagogues: GH pulses, IGF-1, insulin sensitivity, fat and lean mass.
+
+    A study file names a population, arms (drugs and doses) and virtual tests; `pulsatile run` simulates every patient
+    in every arm and ends with a table and a dataset that `xarray.open_zarr` opens.
+    """
+
+
+def _overrides(patients: int | None, weeks: float | None, seed: int | None, settings: Sequence[str]) -> list[str]:
+    named = {"population.n": patients, "weeks": weeks, "seed": seed}
+    return [f"{key}={value}" for key, value in named.items() if value is not None] + list(settings)
+
+
+_STUDY = click.argument("study", type=click.Path(path_type=Path))
+_SET = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change one entry of the study, for example population.phenotype=lean or arms.1.preset=rhgh_low; repeatable.",
+)
+_PATIENTS = click.option("--patients", type=int, metavar="N", help="Number of patients, in place of the study's.")
+_WEEKS = click.option(
+    "--weeks", type=float, metavar="W", help="Weeks of treatment; tests after them move to the last week."
+)
+_SEED = click.option("--seed", type=int, metavar="N", help="Seed of every random draw.")
+
+
+@main.command(
+    epilog="\b\nExample:\n  pulsatile run examples/peptides_vs_rhgh.yaml --out runs/a --patients 200\n\n" + NOT_CLINICAL
+)
+@_STUDY
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder of the run, new or empty; default runs/ and the study's name.",
+)
+@_PATIENTS
+@_WEEKS
+@_SEED
+@click.option("--chunk", type=int, metavar="N", help="Patients per task; changes no number.")
+@click.option("--workers", type=int, metavar="N", help="Processes; default one per core; 0 or 1: no Dask.")
+@click.option("--threads", type=int, default=1, show_default=True, metavar="N", help="Threads per task.")
+@click.option("--scheduler", metavar="ADDRESS", help="Use a running Dask cluster, for example tcp://host:8786.")
+@_SET
+@click.option("--dry-run", is_flag=True, help="Only say what the run would need.")
+@_guarded
+def run(
+    study: Path, out: Path | None, patients: int | None, weeks: float | None, seed: int | None, chunk: int | None,
+    workers: int | None, threads: int, scheduler: str | None, settings: tuple[str, ...], dry_run: bool,
+) -> Exit:  # fmt: skip
+    """Run STUDY: every patient in every arm, into a folder with dataset, summary and manifest."""
+    from sweeps.estimate import cores
+    from sweeps.run import Resources
+    from sweeps.run import run as carry_out
+    from sweeps.study import load_study
+
+    loaded = load_study(study, _overrides(patients, weeks, seed, settings), shorten=weeks is not None)
+    resources = Resources(chunk, cores() if workers is None else workers, threads, scheduler)
+    if dry_run:
+        return _dry_run(loaded, resources)
+    from sweeps.progress import progress_for
+
+    folder = out if out is not None else Path("runs") / study.stem
+    command = " ".join(["pulsatile", *sys.argv[1:]])
+    with progress_for() as progress:
+        outcome = carry_out(loaded, folder, resources, progress, study.read_text(encoding="utf-8"), command)
+    return _report(outcome)
+
+
+def _dry_run(study: Any, resources: Any) -> Exit:
+    from sweeps.estimate import chunk_size, estimate
+    from sweeps.resolve import resolve
+
+    resolved = resolve(study)
+    chunk = chunk_size(resolved, resolved.plan(), resources.chunk, resources.workers)
+    for line in estimate(resolved, chunk, max(1, resources.workers), resources.threads).lines():
+        click.echo(line)
+    click.echo(f"identity {resolved.identity}")
+    return Exit.DONE
+
+
+def _report(outcome: "Outcome") -> Exit:
+    """Print the table of a run and where it lies."""
+    from sweeps.resolve import ResolvedStudy
+    from sweeps.store import open_dataset
+    from sweeps.summary import standing_marks, study_notes, summarise, table
+
+    if outcome.code is Exit.INTERRUPTED:
+        click.echo(f"Interrupted; finished chunks are kept in {outcome.folder}.", err=True)
+        return outcome.code
+    resolved = ResolvedStudy.from_json((outcome.folder / "resolved.json").read_text(encoding="utf-8"))
+    names, rows = summarise(open_dataset(outcome.folder / "results.zarr"), resolved.control)
+    _print(table(names, rows, standing_marks(resolved)))
+    click.echo("\n".join(study_notes(resolved, outcome.failed)))
+    seconds = outcome.seconds
+    click.echo(
+        f"planning {seconds['planning']:.1f} s, kernels {seconds['compile']:.1f} s, "
+        f"integration {seconds['integration']:.1f} s, in all {seconds['total']:.1f} s"
+    )
+    click.echo(f"results: {outcome.folder}")
+    if outcome.code is Exit.FAILED_PATIENTS:
+        _say(
+            f"{outcome.failed} of {outcome.patient_arms} patient-arms failed, more than 5 %; see status in the dataset."
+        )
+    return outcome.code
+
+
+def _print(renderable: Any) -> None:
+    from rich.console import Console
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=SCREEN)
+    console.print(renderable)
+
+
+@main.command(
+    epilog="\b\nExample:\n  pulsatile simulate --phenotype ghd --preset rhgh_low --weeks 12\n\n" + NOT_CLINICAL
+)
+@click.option(
+    "--preset",
+    "presets",
+    multiple=True,
+    default=("tesamorelin_label",),
+    show_default=True,
+    metavar="NAME",
+    help="Regimen to compare with no treatment; repeatable; see `pulsatile presets`.",
+)
+@click.option("--phenotype", default="obese", show_default=True, help="lean, overweight, obese, igt, t2d or ghd.")
+@click.option("--weeks", type=float, default=4, show_default=True)
+@click.option("--patients", type=int, default=32, show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True)
+@_guarded
+def simulate(presets: tuple[str, ...], phenotype: str, weeks: float, patients: int, seed: int) -> None:
+    """Take a quick look: some patients on a preset against no treatment; nothing is kept."""
+    from engine.simulate import simulate as run_patients
+    from sweeps.estimate import cores
+    from sweeps.resolve import resolve
+    from sweeps.study import study_from
+    from sweeps.summary import standing_marks, study_notes, summarise, table
+
+    last = int(weeks) if weeks >= 1 else 0
+    visits = sorted({0, last})
+    arms = [{"name": "control", "preset": "control"}, *({"name": name, "preset": name} for name in presets)]
+    data = {
+        "weeks": weeks, "seed": seed, "population": {"n": patients, "phenotype": phenotype}, "arms": arms,
+        "tests": [{"test": test, "weeks": visits} for test in ("fasting", "profile")],
+    }  # fmt: skip
+    resolved = resolve(study_from(data, "pulsatile simulate"))
+    cohort = resolved.cohort(0, resolved.population.n)
+    dataset = run_patients(cohort, resolved.engine_arms(), resolved.plan(), threads=cores())
+    names, rows = summarise(dataset, "control")
+    failed = int((dataset["status"].values != 0).sum())
+    _print(table(names, rows, standing_marks(resolved)))
+    click.echo("\n".join(study_notes(resolved, failed)))
+
+
+@main.command(epilog=NOT_CLINICAL)
+@_guarded
+def presets() -> None:
+    """List the regimens a study may name, and those whose numbers are not known."""
+    from rich import box
+    from rich.table import Table
+
+    from engine.presets import PRESETS
+
+    grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1), caption=NOT_CLINICAL, caption_justify="left")
+    for head in ("preset", "weeks", "standing", "what"):
+        grid.add_column(head, overflow="fold")
+    for row in PRESETS.values():
+        what = (
+            row.description if row.available else f"{row.description}\n[red]unavailable; missing: {row.missing}[/red]"
+        )
+        grid.add_row(row.name, f"{row.weeks:g}", row.standing, what)
+    _print(grid)
+
+
+@main.command(epilog="\b\nExample:\n  pulsatile schema > study.schema.json")
+@_guarded
+def schema() -> None:
+    """Print the JSON schema of study files, for editors that complete and check as you type."""
+    import json
+
+    from sweeps.study import json_schema
+
+    click.echo(json.dumps(json_schema(), indent=1))
+
+
+@main.command(epilog="\b\nExample:\n  pulsatile validate examples/quick.yaml")
+@_STUDY
+@_SET
+@_guarded
+def validate(study: Path, settings: tuple[str, ...]) -> None:
+    """Check STUDY and say what it asks for; nothing runs."""
+    from sweeps.study import load_study
+
+    loaded = load_study(study, settings)
+    click.echo(
+        f"{study}: right; {loaded.population.n} patients in {len(loaded.arms)} arms for {loaded.weeks:g} weeks: "
+        f"{', '.join(arm.name for arm in loaded.arms)}."
+    )

@@ -1,0 +1,105 @@
+"""What a run will need before it starts: chunks, bytes, memory, minutes."""
+
+import os
+import time
+from dataclasses import dataclass
+from math import ceil
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from engine.errors import InputError
+from sweeps.resolve import ResolvedStudy
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from engine.simulate import Plan
+
+LARGEST_CHUNK = 1000
+"""Patients per task: beyond it nothing is gained (larger helps far lighter kernels only)."""
+SMALLEST_CHUNK = 32
+TASKS_PER_WORKER = 4
+CHUNK_BYTES = 256e6
+"""Results of one default chunk in float64."""
+MOST_CHUNK_BYTES = 4e9
+PROBE = 64  # patients of the timing probe
+
+
+def cores() -> int:
+    """Return the number of cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def bytes_per_patient(resolved: ResolvedStudy, plan: "Plan") -> int:
+    """Return the bytes of one patient's results in float64, all arms."""
+    from engine.simulate import template
+
+    return template(np.zeros(1, np.int64), resolved.engine_arms(), plan).nbytes
+
+
+def chunk_size(resolved: ResolvedStudy, plan: "Plan", wanted: int | None, workers: int) -> int:
+    """Return the patients per chunk: as wanted, or so that every worker gets several chunks of moderate size."""
+    n = resolved.population.n
+    each = bytes_per_patient(resolved, plan)
+    if wanted is not None:
+        if wanted < 1:
+            raise InputError(f"--chunk = {wanted} is too small: it must be at least 1 patient.")
+        size = min(wanted, n)
+    else:
+        share = ceil(n / (TASKS_PER_WORKER * max(1, workers)))
+        size = min(n, max(SMALLEST_CHUNK, min(LARGEST_CHUNK, share, max(1, int(CHUNK_BYTES / each)))))
+    if size * each > MOST_CHUNK_BYTES:
+        raise InputError(
+            f"a chunk of {size} patients would hold {size * each / 1e9:.1f} GB of results, at most "
+            f"{MOST_CHUNK_BYTES / 1e9:.0f} GB are allowed; make --chunk smaller or outputs.every longer."
+        )
+    return size
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run will need."""
+
+    patients: int
+    arms: int
+    weeks: float
+    chunk: int
+    tasks: int
+    bytes_on_disk: int
+    bytes_per_task: int
+    minutes: float
+    workers: int
+
+    def lines(self) -> list[str]:
+        """Return the estimate in words."""
+        days = self.patients * self.arms * self.weeks * 7
+        return [
+            f"{self.patients} patients x {self.arms} arms x {self.weeks:g} weeks = {days:,.0f} patient-days",
+            f"{self.tasks} tasks of up to {self.chunk} patients on {self.workers} worker(s)",
+            f"about {self.minutes:.1f} min of integration, from a probe of {min(PROBE, self.patients)} patients",
+            f"at most {self.bytes_on_disk / 1e6:.1f} MB on disk before compression (it saves about half)",
+            f"about {4 * self.bytes_per_task / 1e6:.0f} MB of memory per worker, beside 200 MB of programs",
+        ]
+
+
+def estimate(resolved: ResolvedStudy, chunk: int, workers: int, threads: int) -> Estimate:
+    """Time a small probe and return what the whole run will need; compiles kernels where none are kept."""
+    from engine.simulate import simulate
+
+    plan, arms = resolved.plan(), resolved.engine_arms()
+    n = resolved.population.n
+    probe = min(PROBE, n)
+
+    def run(count: int) -> "xr.Dataset":
+        return simulate(resolved.cohort(0, count), arms, plan, threads=1)
+
+    run(1)  # compiles
+    begin = time.perf_counter()
+    run(probe)
+    seconds = (time.perf_counter() - begin) / probe * n / max(1, min(workers * threads, cores()))
+    each = bytes_per_patient(resolved, plan)
+    stored = each // 2 if resolved.dtype == "float32" else each
+    return Estimate(
+        n, len(arms), resolved.weeks, chunk, ceil(n / chunk), stored * n, each * chunk, seconds / 60, workers
+    )

@@ -1,0 +1,41 @@
+"""Why a run cannot go on, each with its exit code (contracts section 4)."""
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """Exit codes of the command line."""
+
+    DONE = 0
+    FAILED_PATIENTS = 1
+    BAD_INPUT = 2
+    CANNOT_WRITE = 3
+    FOLDER_REFUSES = 4
+    CLUSTER = 5
+    DAMAGE = 6
+    INTERNAL = 70
+    INTERRUPTED = 130
+
+
+class Refusal(Exception):
+    """A run that cannot go on, told in one plain sentence."""
+
+    code = Exit.INTERNAL
+
+
+class CannotWrite(Refusal):
+    """The disk does not take the results."""
+
+    code = Exit.CANNOT_WRITE
+
+
+class FolderRefuses(Refusal):
+    """The folder holds something else."""
+
+    code = Exit.FOLDER_REFUSES
+
+
+class ClusterFailed(Refusal):
+    """The Dask cluster does not answer, is of another kind, or lost a worker for good."""
+
+    code = Exit.CLUSTER

@@ -1,0 +1,330 @@
+"""A study into a run folder: chunks of patients, each in all arms, on this machine or on a Dask cluster."""
+
+import logging
+import os
+import signal
+import socket
+import time
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.errors import InputError, Status
+from sweeps.estimate import chunk_size, cores
+from sweeps.folder import RunFolder, check_free, now
+from sweeps.interrupt import Interrupt
+from sweeps.progress import Progress, SilentProgress
+from sweeps.refusals import ClusterFailed, Exit
+from sweeps.resolve import ResolvedStudy, resolve
+from sweeps.study import Study
+
+GATE = 0.05
+"""Share of failed patient-arms above which a run counts as failed (contracts section 4)."""
+WINDOW = 2
+"""Tasks in flight per worker slot."""
+WORKER_ENVIRONMENT = dict.fromkeys(("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+CONNECT_SECONDS = 20
+
+Record = dict[str, Any]
+Task = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Where and how a run is carried out; nothing here changes a number.
+
+    ``workers`` processes of ``threads`` threads each; 0 or 1 worker runs in this process, without Dask.  ``scheduler``
+    is the address of a running Dask scheduler, whose workers are used instead.
+    """
+
+    chunk: int | None = None
+    workers: int = 1
+    threads: int = 1
+    scheduler: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse numbers without sense."""
+        for name, value, low in (("--workers", self.workers, 0), ("--threads", self.threads, 1)):
+            if value < low:
+                raise InputError(f"{name} = {value} is too small: it must be at least {low}.")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended."""
+
+    code: Exit
+    folder: Path
+    identity: str
+    digest: str
+    patient_arms: int
+    failed: int
+    seconds: dict[str, float]
+
+
+def run_chunk(resolved_json: str, first: int, stop: int, threads: int, store_path: str) -> Record:
+    """Simulate the patients at positions ``first`` to before ``stop`` in all arms, write them, and return the record.
+
+    A plain function of plain arguments: it runs in this process, in a local worker or on another machine alike.
+    """
+    from engine.simulate import simulate
+    from sweeps.store import write_chunk
+
+    begin = time.perf_counter()
+    resolved = ResolvedStudy.from_json(resolved_json)
+    dataset = simulate(resolved.cohort(first, stop), resolved.engine_arms(), resolved.plan(), threads=threads)
+    simulated = time.perf_counter()
+    checksum = write_chunk(Path(store_path), first, stop, dataset)
+    codes, counts = np.unique(dataset["status"].values, return_counts=True)
+    return {
+        "first": first,
+        "stop": stop,
+        "sha256": checksum,
+        "status": {Status(int(c)).name.lower(): int(k) for c, k in zip(codes, counts, strict=True)},
+        "simulate_s": round(simulated - begin, 3),
+        "write_s": round(time.perf_counter() - simulated, 3),
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+    }
+
+
+def warm_up(resolved: ResolvedStudy) -> float:
+    """Compile every kernel the run needs, in this process alone; return the seconds it took.
+
+    One patient goes through the first week of every arm, with every drug begun at once and every test at week 0.
+    """
+    from engine.simulate import TestAt, simulate
+
+    begin = time.perf_counter()
+    plan = resolved.plan()
+    arms = [
+        replace(arm, doses=tuple(replace(dose, start_week=0.0, stop_week=None) for dose in arm.doses))
+        for arm in resolved.engine_arms()
+    ]
+    short = replace(plan, weeks=min(1.0, plan.weeks), tests=tuple(TestAt(t.test, (0.0,)) for t in plan.tests))
+    simulate(resolved.cohort(0, 1), arms, short)
+    return time.perf_counter() - begin
+
+
+def run(
+    study: Study,
+    out: str | Path,
+    resources: Resources = Resources(),
+    progress: Progress | None = None,
+    source: str = "",
+    command: str = "",
+) -> Outcome:
+    """Carry out a study into the folder ``out``.
+
+    Parameters
+    ----------
+    study : a checked study (`sweeps.study.load_study`)
+    out : folder to make; must not exist or be empty
+    resources : processes, threads, chunk size, cluster
+    progress : told what goes on; default silent
+    source : text of the study file, kept beside the results
+
+    Raises
+    ------
+    InputError, CannotWrite, FolderRefuses, ClusterFailed
+        One plain sentence each; an interrupted run returns with ``Exit.INTERRUPTED``.
+    """
+    progress = progress or SilentProgress()
+    out = Path(out)
+    check_free(out)
+    begin = time.perf_counter()
+    if any(arm.match is not None for arm in study.arms):
+        progress.note("Planning: finding the matched dose on the pilot ...")
+    resolved = resolve(study, threads=max(1, min(cores(), resources.threads * max(1, resources.workers))))
+    for found in resolved.matched:
+        progress.note(
+            f"Arm {found.arm}: {found.dose_mg:g} mg gives the pilot's mean IGF-1 gain of arm {found.to} "
+            f"({found.found_gain:.1f} for {found.wanted_gain:.1f} {found.unit})."
+        )
+    plan = resolved.plan()
+    chunk = chunk_size(resolved, plan, resources.chunk, resources.workers)
+    n, arms = resolved.population.n, resolved.engine_arms()
+    tasks = [(first, min(first + chunk, n)) for first in range(0, n, chunk)]
+    facts = {"identity": resolved.identity, "seed": resolved.seed, "command": command, "patients": n, "arms": len(arms)}
+    facts |= {"chunk": chunk, "chunks": len(tasks), "workers": resources.workers, "threads": resources.threads}
+    folder = RunFolder.create(
+        out, source or study.model_dump_json(indent=1), resolved.model_dump_json(indent=1), resolved.title, facts
+    )
+    planned = time.perf_counter()
+    progress.note("Preparing kernels (compiled once, then kept) ...")
+    compile_s = warm_up(resolved)
+    _create_store(folder, resolved, chunk)
+    folder.update(state="running")
+    start = time.perf_counter()
+    try:
+        failed, done, stopped = _carry_out(folder, resolved, tasks, resources, progress)
+    except BaseException as error:
+        folder.update(state="interrupted" if isinstance(error, KeyboardInterrupt) else "broken", finished=now())
+        raise
+    seconds = {
+        "planning": planned - begin, "compile": compile_s, "integration": time.perf_counter() - start,
+        "total": time.perf_counter() - begin,
+    }  # fmt: skip
+    return _close(folder, resolved, failed, done, stopped, seconds)
+
+
+def _carry_out(
+    folder: RunFolder, resolved: ResolvedStudy, tasks: list[Task], resources: Resources, progress: Progress
+) -> tuple[int, int, bool]:
+    """Run the tasks and commit their records; return failed patient-arms, patients done, and whether asked to stop."""
+    n, failed, done = resolved.population.n, 0, 0
+    with Interrupt(progress).installed() as interrupt:
+        progress.start(n)
+        records = _records(resolved.model_dump_json(), tasks, str(folder.store), resources, interrupt)
+        with folder.writing():
+            for record in records:
+                folder.commit(record)
+                bad = sum(k for name, k in record["status"].items() if name != "ok")
+                failed += bad
+                done += record["stop"] - record["first"]
+                progress.advance(record["stop"] - record["first"], bad)
+                if failed > GATE * n * len(resolved.arms):
+                    records.close()
+                    break
+        return failed, done, interrupt.asked and done < n
+
+
+def _create_store(folder: RunFolder, resolved: ResolvedStudy, chunk: int) -> None:
+    from engine.simulate import template
+    from sweeps.store import create
+
+    first = resolved.population.first
+    whole = template(np.arange(first, first + resolved.population.n), resolved.engine_arms(), resolved.plan())
+    attrs = {"identity": resolved.identity, "seed": resolved.seed, "control": resolved.control}
+    if resolved.title:
+        attrs["title"] = resolved.title
+    with folder.writing():
+        create(folder.store, whole, chunk, resolved.dtype, attrs)
+
+
+def _close(
+    folder: RunFolder, resolved: ResolvedStudy, failed: int, done: int, stopped: bool, seconds: dict[str, float]
+) -> Outcome:
+    """Write summary, digest and the last state of the manifest."""
+    from sweeps import store
+    from sweeps.summary import summarise, write_csv
+
+    total = resolved.population.n * len(resolved.arms)
+    code, state = Exit.DONE, "complete"
+    if stopped:
+        code, state = Exit.INTERRUPTED, "interrupted"
+    elif failed > GATE * total:
+        code, state = Exit.FAILED_PATIENTS, "failed"
+    digest = ""
+    if not stopped:
+        with folder.writing():
+            digest = store.digest(folder.store)
+            store.finish(folder.store, {"digest": digest})
+            write_csv(folder.path / "summary.csv", *summarise(store.open_dataset(folder.store), resolved.control))
+    rounded = {name: round(value, 3) for name, value in seconds.items()}
+    folder.update(
+        state=state, finished=now(), patients_done=done, failed_patient_arms=failed, digest=digest, seconds=rounded
+    )
+    return Outcome(code, folder.path, resolved.identity, digest, total, failed, rounded)
+
+
+# --- carrying out the tasks ---
+
+
+def _records(
+    resolved: str, tasks: list[Task], store: str, resources: Resources, interrupt: Interrupt
+) -> Generator[Record]:
+    """Yield the record of each chunk as it is finished; stop handing out chunks when asked."""
+    if resources.scheduler is None and min(resources.workers, len(tasks)) <= 1:
+        for first, stop in tasks:
+            if interrupt.asked:
+                return
+            yield run_chunk(resolved, first, stop, resources.threads, store)
+        return
+    with _client(resources, len(tasks)) as (client, slots):
+        yield from _futures(client, resolved, deque(tasks), store, resources.threads, WINDOW * slots, interrupt)
+
+
+def _futures(
+    client: Any, resolved: str, tasks: deque[Task], store: str, threads: int, window: int, interrupt: Interrupt
+) -> Generator[Record]:
+    """Keep a bounded number of tasks in flight; every future is released as soon as it is done."""
+    from distributed import as_completed
+    from distributed.scheduler import KilledWorker
+
+    def submit(some: Iterable[Task]) -> list[Any]:
+        return [
+            client.submit(run_chunk, resolved, first, stop, threads, store, key=f"chunk-{first:012d}", pure=False)
+            for first, stop in some
+        ]
+
+    flying = as_completed(submit([tasks.popleft() for _ in range(min(window, len(tasks)))]))
+    for future in flying:
+        try:
+            record = future.result()
+        except KilledWorker as error:
+            raise ClusterFailed(
+                f"a worker died again and again on {error.task}: memory or a crash; try --chunk smaller."
+            ) from error
+        future.release()
+        if tasks and not interrupt.asked:
+            flying.update(submit([tasks.popleft()]))
+        yield record
+
+
+@contextmanager
+def _client(resources: Resources, tasks: int) -> Iterator[tuple[Any, int]]:
+    """Yield a Dask client and its number of worker slots: a local cluster, or the one at ``scheduler``."""
+    import dask
+    from distributed import Client, LocalCluster
+
+    logging.getLogger("distributed").setLevel(logging.ERROR)
+    if resources.scheduler is not None:
+        with _connected(resources.scheduler) as client:
+            yield client, sum(client.nthreads().values())
+        return
+    count = min(resources.workers, tasks)
+    with (
+        dask.config.set({"distributed.nanny.pre-spawn-environ": WORKER_ENVIRONMENT}),
+        LocalCluster(
+            n_workers=count,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address="127.0.0.1:0",
+            silence_logs=logging.ERROR,
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        client.run(ignore_interrupt)
+        yield client, count
+
+
+@contextmanager
+def _connected(address: str) -> Iterator[Any]:
+    from distributed import Client
+
+    try:
+        client = Client(address, timeout=CONNECT_SECONDS)
+        client.wait_for_workers(1, timeout=CONNECT_SECONDS)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise ClusterFailed(
+            f"no Dask scheduler with workers answers at {address} within {CONNECT_SECONDS} s; "
+            "start `dask scheduler` and `dask worker`, or leave --scheduler out."
+        ) from error
+    with client:
+        from sweeps.identity import engine_hash
+
+        others = {key for key in client.run(engine_hash).values() if key != engine_hash()}
+        if others:
+            raise ClusterFailed(f"workers at {address} have another version of the engine; install this one there.")
+        yield client
+
+
+def ignore_interrupt() -> None:
+    """Let a worker outlive Ctrl-C, which goes to the whole foreground group; the driver decides."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,323 @@
+"""The study file: population, arms, outputs and virtual tests as a typed model, and how it is read."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    model_validator,
+)
+
+from engine.errors import InputError
+from sweeps import quantities, vocabulary
+from sweeps.reading import apply_override, read_mapping, sentences
+
+MOST_PATIENTS = 10_000_000
+MOST_WEEKS = 520.0
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+def _checked(check: Callable[[str], object]) -> AfterValidator:
+    """Keep the text; only look whether it can be understood."""
+
+    def look(text: str) -> str:
+        check(text)
+        return text
+
+    return AfterValidator(look)
+
+
+def _known(names: Callable[[], Sequence[str]], what: str) -> AfterValidator:
+    return AfterValidator(lambda name: vocabulary.choose(name, names(), what))
+
+
+def _once(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    twice = [str(v) for i, v in enumerate(values) if v in values[:i]]
+    if twice:
+        raise ValueError(f"holds {', '.join(dict.fromkeys(twice))} twice: give each once")
+    return values
+
+
+def _ascending(values: tuple[float, ...]) -> tuple[float, ...]:
+    if any(value != int(value) for value in values) or list(values) != sorted(set(values)):
+        raise ValueError("must be whole weeks in ascending order, each once, for example [0, 6, 26]")
+    return values
+
+
+def _unit_needed(value: Any) -> Any:
+    """A bare number where a quantity is due gets the sentence about its unit, not about its type."""
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+Length = Annotated[str, BeforeValidator(_unit_needed), _checked(quantities.hours)]
+Spacing = Annotated[str, BeforeValidator(_unit_needed), _checked(quantities.positive_hours)]
+Clock = Annotated[str, BeforeValidator(_unit_needed), _checked(quantities.clock)]
+Day = Annotated[str, _checked(quantities.day)]
+Amount = Annotated[str, BeforeValidator(_unit_needed), _checked(quantities.amount)]
+Name = Annotated[str, Field(min_length=1, max_length=60)]
+Phenotype = Annotated[str, _known(vocabulary.phenotypes, "phenotype")]
+Share = Annotated[float, Field(ge=0, le=1e9)]
+
+
+class Match(_Model):
+    """A dose found at planning: the pilot's mean gain of ``match`` equals that of the arm ``to``."""
+
+    match: Literal["igf1"] = Field(description="quantity whose mean gain over 8 weeks is matched")
+    to: Name = Field(description="name of the arm to match")
+
+
+class Regimen(_Model):
+    """One drug of an arm: how much, by which route, and when."""
+
+    drug: Annotated[str, _known(vocabulary.drugs, "drug")]
+    dose: Annotated[
+        Annotated[Amount, Tag("<text>")] | Annotated[Match, Tag("<match>")],
+        Discriminator(lambda value: "<match>" if isinstance(value, dict | Match) else "<text>"),
+    ] = Field(description='a quantity such as "2 mg" or "10 ug/kg", or {match: igf1, to: ARM}')
+    route: Literal["SC", "IV", "infusion", "pump", "oral"] = "SC"
+    at: tuple[Clock, ...] = Field(min_length=1, description='clock times, for example ["08:00", "22:00"]')
+    days: Annotated[tuple[Day, ...], Field(min_length=1), AfterValidator(_once)] = quantities.DAYS
+    every_weeks: int = Field(1, ge=1, le=520, description="1: every week, 2: every second week, ...")
+    start: Length = Field("0 weeks", description="first dose not before this time of treatment")
+    stop: Length | None = Field(None, description="no dose from this time on; default the end of the study")
+    duration: Length = Field("0 h", description="length of an infusion or pump delivery")
+
+    @model_validator(mode="after")
+    def _engine_agrees(self) -> Self:
+        self.engine_dose(1.0)
+        if isinstance(self.dose, Match) and self.drug != "somatropin":
+            raise ValueError(f"asks for a matched dose of {self.drug}: only somatropin can be matched")
+        return self
+
+    def engine_dose(self, matched: float) -> Any:
+        """Return the engine's `Dose`; ``matched`` is the amount in mg where the dose is to be matched."""
+        from engine.regimens import Dose
+
+        number, unit = (matched, "mg") if isinstance(self.dose, Match) else quantities.amount(self.dose)
+        return Dose(
+            self.drug,
+            number,
+            unit,
+            self.route,
+            tuple(quantities.clock(text) for text in self.at),
+            tuple(sorted(quantities.day(text) for text in self.days)),
+            self.every_weeks,
+            quantities.hours(self.start) / quantities.HOURS["week"],
+            None if self.stop is None else quantities.hours(self.stop) / quantities.HOURS["week"],
+            quantities.hours(self.duration),
+        )
+
+
+class Arm(_Model):
+    """A treatment arm: a preset, or a regimen of its own (an empty one is no treatment)."""
+
+    name: Name
+    preset: str | None = Field(None, description="a name of `pulsatile presets`")
+    regimen: tuple[Regimen, ...] | None = None
+    description: str = ""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.preset is None) == (self.regimen is None):
+            raise ValueError("must have either a preset or a regimen: give one of the two")
+        if self.preset is not None:
+            from engine.presets import preset
+
+            preset(self.preset)
+        return self
+
+    @property
+    def match(self) -> Match | None:
+        """The dose to be matched, if the arm has one."""
+        return next((r.dose for r in self.regimen or () if isinstance(r.dose, Match)), None)
+
+    def engine_arm(self, matched: float = 1.0) -> Any:
+        """Return the engine's `Arm`; ``matched`` is the amount in mg where a dose is to be matched."""
+        from engine import regimens
+        from engine.presets import preset
+
+        if self.preset is not None:
+            found = preset(self.preset)
+            return regimens.Arm(self.name, found.doses, self.description or found.description, found.standing)
+        return regimens.Arm(self.name, tuple(r.engine_dose(matched) for r in self.regimen or ()), self.description)
+
+
+class Population(_Model):
+    """Who is treated: ``n`` virtual patients from id ``first``, of one phenotype or of shares of several."""
+
+    n: int = Field(ge=1, le=MOST_PATIENTS, description="number of patients")
+    phenotype: Phenotype | None = None
+    shares: Annotated[dict[Phenotype, Share], Field(min_length=1)] | None = Field(
+        None, description="shares of phenotypes, for example {obese: 0.7, igt: 0.3}"
+    )
+    first: int = Field(0, ge=0, le=2**53, description="id of the first patient")
+    variability: bool = Field(True, description="false: typical patients, all alike but for their pulses and meals")
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if self.phenotype is not None and self.shares is not None:
+            raise ValueError("has both phenotype and shares: give one of the two")
+        if self.shares is not None and sum(self.shares.values()) <= 0:
+            raise ValueError("has shares that are all 0: give at least one phenotype a share above 0")
+        return self
+
+    @property
+    def mix(self) -> dict[str, float]:
+        """Shares of phenotypes."""
+        return dict(self.shares) if self.shares is not None else {self.phenotype or "obese": 1.0}
+
+
+class Outputs(_Model):
+    """Variables kept on a time grid."""
+
+    names: Annotated[
+        tuple[Annotated[str, _known(vocabulary.outputs, "output")], ...], Field(min_length=1), AfterValidator(_once)
+    ] = ("igf1", "igf1_sds", "vat", "sat", "lean")
+    every: Spacing = "1 week"
+    dtype: Literal["float32", "float64"] = Field("float32", description="precision of what is stored")
+
+
+class Reductions(_Model):
+    """Variables reduced over windows while a patient runs, such as ``gh_mean``."""
+
+    names: Annotated[tuple[Annotated[str, _known(vocabulary.reductions, "reduction")], ...], AfterValidator(_once)] = ()
+    every: Spacing = "1 week"
+
+
+class Test(_Model):
+    """A virtual test and the treatment weeks at which every patient has it."""
+
+    __test__ = False  # not a pytest class
+    test: Annotated[str, _known(vocabulary.tests, "test")]
+    weeks: Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1), AfterValidator(_ascending)]
+
+
+class SolverSettings(_Model):
+    """Settings of the integrator; part of a run's identity."""
+
+    rtol: float = Field(1e-6, ge=1e-12, le=1e-2, description="relative tolerance per step")
+    method: str = "bs5"
+    division: Literal["exact", "fast"] = "exact"
+    lanes: Literal[1, 4, 8] = 8
+    max_steps_per_day: int = Field(20_000, ge=100)
+
+    @model_validator(mode="after")
+    def _engine_agrees(self) -> Self:
+        self.engine_solver()
+        return self
+
+    def engine_solver(self) -> Any:
+        """Return the engine's `Solver`."""
+        from engine.batch import Solver
+
+        return Solver(**self.model_dump())
+
+
+class Study(_Model):
+    """A study: who gets what for how long, and what is kept."""
+
+    title: Annotated[str, Field(max_length=200)] = ""
+    seed: int = Field(1, ge=0, lt=2**64, description="seed of every random draw")
+    weeks: float = Field(gt=0, le=MOST_WEEKS, description="length of treatment; overrides a preset's")
+    population: Population
+    arms: tuple[Arm, ...] = Field(min_length=1, max_length=100)
+    control: str | None = Field(None, description="arm that the summary compares with; default the first")
+    outputs: Outputs = Outputs.model_construct()
+    reductions: Reductions = Reductions.model_construct()
+    tests: tuple[Test, ...] = ()
+    solver: SolverSettings = SolverSettings.model_construct()
+
+    @model_validator(mode="after")
+    def _arms_agree(self) -> Self:
+        names = [arm.name for arm in self.arms]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise InputError(f"arms name {', '.join(twice)} twice; give every arm its own name.")
+        if self.control is not None and self.control not in names:
+            raise InputError(f"control = {self.control!r} is not an arm; choose from {', '.join(names)}.")
+        for i, arm in enumerate(self.arms):
+            if arm.match is not None:
+                others = [a.name for a in self.arms if a.match is None]
+                if arm.match.to not in others:
+                    raise InputError(
+                        f"arms[{i}].regimen.dose.to = {arm.match.to!r} is not an arm with a dose of its own; "
+                        f"choose from {', '.join(others) or 'none: add one'}."
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _times_agree(self) -> Self:
+        end = self.weeks * quantities.HOURS["week"]
+        for i, arm in enumerate(self.arms):
+            for j, regimen in enumerate(arm.regimen or ()):
+                if quantities.hours(regimen.start) >= end:
+                    raise InputError(
+                        f"arms[{i}].regimen[{j}].start = {regimen.start!r} is not before the study's end; "
+                        f"allowed is below {self.weeks:g} weeks."
+                    )
+        for i, test in enumerate(self.tests):
+            if max(test.weeks) > self.weeks:
+                weeks = ", ".join(f"{week:g}" for week in test.weeks)
+                raise InputError(
+                    f"tests[{i}].weeks = [{weeks}] goes beyond the study's end; allowed is up to week {self.weeks:g}."
+                )
+        twice = [t.test for k, t in enumerate(self.tests) if t.test in [u.test for u in self.tests[:k]]]
+        if twice:
+            raise InputError(f"tests name {twice[0]!r} twice; give all its weeks in one entry.")
+        return self
+
+
+def study_from(data: dict[str, Any], where: str) -> Study:
+    """Return the study of plain data; `InputError` with one sentence for each problem, each naming ``where``."""
+    try:
+        return Study.model_validate_json(json.dumps(data))
+    except ValidationError as error:
+        raise sentences(error, Study, where) from None
+    except TypeError as error:
+        raise InputError(f"{where}: {error}; write keys as text and values as text, numbers or lists.") from None
+
+
+def load_study(path: str | Path, overrides: Sequence[str] = (), shorten: bool = False) -> Study:
+    """Read a study file, apply ``KEY=VALUE`` overrides, and check it.
+
+    ``shorten`` moves tests beyond the (overridden) weeks to the last whole week.
+
+    Raises
+    ------
+    InputError
+        One plain sentence (line) for each problem: file, field, value, what is allowed.
+    """
+    data = read_mapping(Path(path))
+    for setting in overrides:
+        apply_override(data, setting)
+    if shorten:
+        _shorten_tests(data)
+    return study_from(data, str(path))
+
+
+def _shorten_tests(data: dict[str, Any]) -> None:
+    """Move test weeks beyond the end to the last whole week, in place; leave what is wrong to the checks."""
+    end, tests = data.get("weeks"), data.get("tests")
+    if not isinstance(end, int | float) or not isinstance(tests, list):
+        return
+    for test in tests:
+        weeks = test.get("weeks") if isinstance(test, dict) else None
+        if isinstance(weeks, list) and all(isinstance(week, int | float) for week in weeks):
+            test["weeks"] = sorted({week if week <= end else int(max(end, 0)) for week in weeks})
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON schema of study files, for editors."""
+    return Study.model_json_schema()

@@ -1,0 +1,131 @@
+"""The summary of a run: rows of contrasts, as a table on screen and as CSV."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isnan
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sweeps.endpoints import ENDPOINTS, Contrast, Endpoint, contrast, measured
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from rich.table import Table
+
+    from sweeps.resolve import ResolvedStudy
+
+NOT_CLINICAL = "Research model, not for clinical use."
+
+
+@dataclass(frozen=True)
+class Row:
+    """One endpoint at one week, all arms in order."""
+
+    endpoint: Endpoint
+    week: float
+    arms: tuple[Contrast, ...]
+    last: bool
+
+
+def summarise(dataset: "xr.Dataset", control: str) -> tuple[list[str], list[Row]]:
+    """Return the names of the arms, control first, and one row per endpoint and week."""
+    stored = [str(name) for name in dataset["arm"].values]
+    names = [control] + [name for name in stored if name != control]
+    order = [stored.index(name) for name in names]
+    end = float(dataset["time"].values[-1]) / 168.0
+    visits = {float(w) for name in dataset.coords if str(name).endswith("_week") for w in dataset[name].values}
+    weeks = tuple(sorted(visits | {0.0, end}))
+    rows = []
+    for endpoint in ENDPOINTS:
+        found = list(measured(dataset, endpoint, weeks))
+        for k, (week, values) in enumerate(found):
+            arms = tuple(contrast(values[a], values[order[0]]) for a in order)
+            rows.append(Row(endpoint, week, arms, k == len(found) - 1))
+    return names, rows
+
+
+def write_csv(path: Path, names: Sequence[str], rows: Sequence[Row]) -> None:
+    """Write one line per endpoint, week and arm."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(
+            [
+                "endpoint",
+                "unit",
+                "week",
+                "arm",
+                "n",
+                "mean",
+                "sd",
+                "pairs",
+                "difference_to_control",
+                "ci95_low",
+                "ci95_high",
+            ]
+        )
+        for row in rows:
+            for name, c in zip(names, row.arms, strict=True):
+                numbers = [c.mean, c.sd, c.pairs, c.difference, c.low, c.high]
+                cells = ["" if isinstance(x, float) and isnan(x) else f"{x:.8g}" for x in numbers]
+                writer.writerow([row.endpoint.name, row.endpoint.unit, f"{row.week:g}", name, c.n, *cells])
+
+
+def _number(value: float, decimals: int, sign: bool = False) -> str:
+    if isnan(value):
+        return "-"
+    text = f"{value:{'+' if sign else ''}.{decimals}f}"
+    return text.lstrip("+-") if float(text) == 0 else text
+
+
+def _cell(c: Contrast, decimals: int, is_control: bool) -> str:
+    mean = _number(c.mean, decimals)
+    if is_control:
+        return mean
+    low, high = _number(c.low, decimals), _number(c.high, decimals)
+    return f"{mean} ({_number(c.difference, decimals, sign=True)})\n[{low}, {high}]"
+
+
+def table(names: Sequence[str], rows: Sequence[Row], marks: dict[str, str]) -> "Table":
+    """Return the table for a screen of 100 columns: a line per endpoint, a column per arm.
+
+    ``marks`` are words under an arm's name, such as its standing.
+    """
+    from rich import box
+    from rich.table import Table
+
+    grid = Table(box=box.HORIZONTALS, padding=(0, 1, 0, 0), pad_edge=False)
+    grid.title = rf"Mean (paired difference to {names[0]}) \[95 % interval of the difference]"
+    grid.add_column("endpoint, week", no_wrap=True)
+    for name in names:
+        head = name.replace("_", " ")
+        mark = marks.get(name, "")
+        grid.add_column(f"{head}\n[dim]{mark}[/dim]" if mark else head, justify="right")
+    for row in rows:
+        if not (row.last or row.endpoint.every_week):
+            continue
+        unit = "" if row.endpoint.unit == "-" else f"{row.endpoint.unit}, "
+        label = f"{row.endpoint.label}\n[dim]{unit}wk {row.week:g}[/dim]"
+        cells = [_cell(c, row.endpoint.decimals, k == 0) for k, c in enumerate(row.arms)]
+        grid.add_row(label, *(cell.replace("[", r"\[") for cell in cells))
+    return grid
+
+
+def standing_marks(resolved: "ResolvedStudy") -> dict[str, str]:
+    """Return the words under each arm's name: arms with a drug never tried for long are extrapolations."""
+    return {arm.name: "extrapolation" if arm.extrapolation else arm.standing for arm in resolved.arms}
+
+
+def study_notes(resolved: "ResolvedStudy", failed: int) -> list[str]:
+    """Return the lines below the table."""
+    mix = ", ".join(resolved.population.shares)
+    runs = resolved.population.n * len(resolved.arms)
+    lines = [f"{resolved.population.n} virtual patients ({mix}), {resolved.weeks:g} weeks, seed {resolved.seed}; "
+             f"{failed} of {runs} runs failed and are left out."]  # fmt: skip
+    lines += [
+        f"{m.arm}: {m.dose_mg:g} mg, matched to {m.to} by IGF-1 gain in a pilot of {m.patients} for {m.weeks:g} weeks."
+        for m in resolved.matched
+    ]
+    if any(arm.extrapolation for arm in resolved.arms):
+        lines.append("extrapolation: no chronic human trial of a drug of this arm exists.")
+    return [*lines, NOT_CLINICAL]

@@ -1,0 +1,78 @@
+"""``import pulsatile as pu``: cheap, complete, and ours."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pulsatile as pu
+from sweeps.student import t_cdf, t_quantile
+
+
+def test_every_public_name_can_be_had() -> None:
+    assert list(pu.__all__) == list(pu._HOME_OF)
+    for name in pu.__all__:
+        assert getattr(pu, name) is not None
+    assert set(pu.__all__) <= set(dir(pu))
+
+
+def test_names_agreed_on_are_there() -> None:
+    agreed = (
+        "InputError Status Cohort PHENOTYPES virtual_cohort Dose Arm preset PRESETS Solver Plan TestAt "
+        "simulate template OUTPUTS load_study run"
+    )
+    assert set(agreed.split()) <= set(pu.__all__)
+
+
+def test_an_unknown_name_lists_the_known() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'simulte'; it has InputError"):
+        _ = pu.simulte  # type: ignore[attr-defined]
+
+
+def test_import_costs_nothing() -> None:
+    code = (
+        "import sys, time\nbegin = time.process_time()\nimport pulsatile\nspent = time.process_time() - begin\n"
+        "assert not {'numpy', 'numba', 'xarray', 'pydantic'} & set(sys.modules)\nprint(spent)"
+    )
+    spent = [
+        float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+        for _ in range(3)
+    ]
+    assert min(spent) < 0.1
+
+
+def test_a_stray_module_is_named(tmp_path: Path) -> None:
+    (tmp_path / "engine.py").write_text("")
+    root = Path(pu.__file__).resolve().parent.parent
+    code = f"import sys\nsys.path[:0] = [{str(tmp_path)!r}, {str(root)!r}]\nimport pulsatile"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert f"pulsatile needs its own package 'engine' in {root}, but found {tmp_path / 'engine.py'}" in result.stderr
+
+
+def test_a_typical_session() -> None:
+    cohort = pu.virtual_cohort(2, "obese", seed=3)
+    arms = [pu.Arm("no treatment"), pu.preset("tesamorelin_label")]
+    plan = pu.Plan(weeks=1, tests=(pu.TestAt("fasting", (0, 1)),))
+    dataset = pu.simulate(cohort, arms, plan)
+    assert dataset["igf1"].dims == ("arm", "patient", "time")
+    names, rows = pu.summarise(dataset, "no treatment")
+    assert names == ["no treatment", "tesamorelin_label"]
+    assert all(row.arms[0].difference == 0.0 for row in rows)
+
+
+def test_student_quantiles_equal_scipys() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    for df in (1, 2, 3, 4, 7, 10, 30, 59, 60, 61, 100, 999, 100_000):
+        for p in (0.9, 0.95, 0.975, 0.995):
+            assert t_quantile(p, df) == pytest.approx(stats.t.ppf(p, df), rel=1e-7)
+    assert t_cdf(0.0, 5) == 0.5
+
+
+def test_version_is_one() -> None:
+    import tomllib
+
+    root = Path(pu.__file__).resolve().parent.parent
+    if (root / "pyproject.toml").exists():
+        assert tomllib.loads((root / "pyproject.toml").read_text())["project"]["version"] == pu.__version__

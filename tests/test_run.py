@@ -1,0 +1,188 @@
+"""A study into a folder: same numbers however it is cut, refusals, failures, interruption."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from engine.errors import InputError
+from engine.simulate import simulate
+from sweeps import run as runner
+from sweeps.estimate import chunk_size, estimate
+from sweeps.folder import check_free
+from sweeps.refusals import CannotWrite, ClusterFailed, Exit, FolderRefuses
+from sweeps.resolve import ResolvedStudy, resolve
+from sweeps.run import Outcome, Resources, run
+from sweeps.study import study_from
+from tests.conftest import Write
+
+
+def carried_out(data: dict[str, Any], out: Path, resources: Resources | None = None) -> Outcome:
+    return run(study_from(data, "study"), out, resources or Resources())
+
+
+def journal(out: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (out / "journal.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture
+def seven(small: dict[str, Any]) -> dict[str, Any]:
+    small["population"]["n"] = 7
+    small["outputs"] = {"names": ["igf1", "vat", "glucose"], "dtype": "float64"}
+    return small
+
+
+def test_the_folder_holds_all_that_was_promised(seven: dict[str, Any], tmp_path: Path) -> None:
+    out = tmp_path / "a run"
+    outcome = carried_out(seven, out, Resources(chunk=3))
+    assert outcome.code is Exit.DONE
+    assert {p.name for p in out.iterdir()} == {
+        "study.yaml", "resolved.json", "manifest.json", "journal.jsonl", "results.zarr", "summary.csv", "README.md",
+    }  # fmt: skip
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["state"] == "complete"
+    assert manifest["digest"] == outcome.digest != ""
+    assert manifest["patients_done"] == 7
+    assert manifest["identity"] == outcome.identity
+    assert set(manifest["seconds"]) == {"planning", "compile", "integration", "total"}
+    assert [(r["first"], r["stop"]) for r in journal(out)] == [(0, 3), (3, 6), (6, 7)]
+    resolved = ResolvedStudy.from_json((out / "resolved.json").read_text())
+    assert resolved.identity == outcome.identity
+    assert "not for clinical use" in (out / "README.md").read_text()
+
+
+def test_the_store_is_what_simulate_gives(seven: dict[str, Any], tmp_path: Path) -> None:
+    carried_out(seven, tmp_path / "a", Resources(chunk=3))
+    found = xr.open_zarr(tmp_path / "a" / "results.zarr").load()
+    resolved = resolve(study_from(seven, "study"))
+    expected = simulate(resolved.cohort(0, 7), resolved.engine_arms(), resolved.plan())
+    assert set(found.data_vars) == set(expected.data_vars)
+    for name, variable in expected.data_vars.items():
+        np.testing.assert_array_equal(found[name].values, variable.values, err_msg=str(name))
+    for name in ("age", "sex", "weight", "height", "bmi", "phenotype"):
+        np.testing.assert_array_equal(found[name].values, expected[name].values)
+
+
+@pytest.mark.parametrize(("chunk", "threads"), [(1, 1), (3, 2), (5, 1)])
+def test_chunks_and_threads_change_no_bit(seven: dict[str, Any], tmp_path: Path, chunk: int, threads: int) -> None:
+    whole = carried_out(seven, tmp_path / "whole", Resources(chunk=7))
+    parts = carried_out(seven, tmp_path / "parts", Resources(chunk=chunk, threads=threads))
+    assert parts.digest == whole.digest
+    assert parts.identity == whole.identity
+
+
+def test_dask_workers_change_no_bit(seven: dict[str, Any], tmp_path: Path) -> None:
+    alone = carried_out(seven, tmp_path / "alone", Resources(chunk=7))
+    shared = carried_out(seven, tmp_path / "shared", Resources(chunk=2, workers=2))
+    assert shared.digest == alone.digest
+    assert len({r["pid"] for r in journal(tmp_path / "shared")} - {os.getpid()}) >= 1
+
+
+def test_more_patients_contain_the_fewer(seven: dict[str, Any], tmp_path: Path) -> None:
+    carried_out(seven, tmp_path / "a")
+    seven["population"] |= {"n": 4, "first": 3}
+    carried_out(seven, tmp_path / "b")
+    a, b = (xr.open_zarr(tmp_path / name / "results.zarr").load() for name in "ab")
+    xr.testing.assert_equal(a.isel(patient=slice(3, 7)), b)
+
+
+def test_a_folder_in_use_is_refused(small: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("kept")
+    with pytest.raises(FolderRefuses, match="is not empty; choose a new or empty folder"):
+        carried_out(small, tmp_path)
+    with pytest.raises(FolderRefuses, match="is a file"):
+        carried_out(small, tmp_path / "file")
+    with pytest.raises(CannotWrite, match="it is a file, not a folder"):
+        carried_out(small, tmp_path / "file" / "below")
+    assert (tmp_path / "file").read_text() == "kept"
+    (tmp_path / "empty").mkdir()
+    check_free(tmp_path / "empty")
+    check_free(tmp_path / "new" / "below")
+
+
+def test_a_full_disk_is_told_in_a_sentence(
+    small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: Any) -> None:
+        raise OSError(28, "No space left on device", "results.zarr/igf1")
+
+    monkeypatch.setattr(runner, "run_chunk", full)
+    with pytest.raises(CannotWrite, match=r"results.zarr/igf1 cannot be written \(No space left on device\)"):
+        carried_out(small, tmp_path / "a")
+    assert json.loads((tmp_path / "a" / "manifest.json").read_text())["state"] == "broken"
+
+
+def test_too_many_failures_fail_the_run(small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, calls = runner.run_chunk, []
+
+    def failing(*arguments: Any) -> dict[str, Any]:
+        calls.append(arguments)
+        return real(*arguments) | {"status": {"step_limit": 1, "ok": 1}}
+
+    monkeypatch.setattr(runner, "run_chunk", failing)
+    outcome = carried_out(small, tmp_path / "a", Resources(chunk=1))
+    assert outcome.code is Exit.FAILED_PATIENTS
+    assert (outcome.failed, outcome.patient_arms) == (1, 6)
+    assert len(calls) == 1  # more than 5 % of all that was planned have failed: going on is of no use
+    assert json.loads((tmp_path / "a" / "manifest.json").read_text())["state"] == "failed"
+
+
+def test_an_absent_scheduler_is_named(small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "CONNECT_SECONDS", 1)
+    with pytest.raises(ClusterFailed, match=r"no Dask scheduler with workers answers at tcp://127.0.0.1:1 "):
+        carried_out(small, tmp_path / "a", Resources(scheduler="tcp://127.0.0.1:1"))
+
+
+def test_interrupt_finishes_the_chunk_in_hand(small: dict[str, Any], write: Write) -> None:
+    small["population"]["n"] = 4000
+    small["weeks"] = 52
+    path = write(small)
+    out = path.parent / "run"
+    command = [sys.executable, "-m", "pulsatile", "run", str(path), "--out", str(out), "--workers", "1", "--chunk", "4"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        end = time.monotonic() + 200
+        while not (out / "journal.jsonl").exists() and process.poll() is None and time.monotonic() < end:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == Exit.INTERRUPTED, told
+    assert "Stopping after the chunks in hand" in told
+    assert "Traceback" not in told
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["state"] == "interrupted"
+    assert 0 < manifest["patients_done"] < 4000
+    assert manifest["patients_done"] == journal(out)[-1]["stop"]
+    status = xr.open_zarr(out / "results.zarr")["status"].values
+    assert np.all(status[:, : manifest["patients_done"]] == 0)
+    assert np.all(status[:, manifest["patients_done"] :] == 5)
+
+
+def test_chunk_sizes(small: dict[str, Any]) -> None:
+    def size(n: int, wanted: int | None, workers: int, **change: Any) -> int:
+        resolved = resolve(study_from(small | {"population": {"n": n, "phenotype": "obese"}} | change, "study"))
+        return chunk_size(resolved, resolved.plan(), wanted, workers)
+
+    assert size(3, None, 2) == 3
+    assert size(1000, None, 2) == 125
+    assert size(100_000, None, 2) == 1000
+    assert size(100, 7, 2) == 7
+    assert size(100, 1000, 2) == 100
+    with pytest.raises(InputError, match="at least 1 patient"):
+        size(100, 0, 2)
+    with pytest.raises(InputError, match=r"make --chunk smaller or outputs.every longer"):
+        size(10_000_000, 1_000_000, 2, outputs={"every": "1 min"})
+
+
+def test_estimate_counts_the_work(small: dict[str, Any]) -> None:
+    found = estimate(resolve(study_from(small, "study")), 2, 2, 1)
+    assert (found.patients, found.arms, found.tasks) == (3, 2, 2)
+    assert found.minutes > 0
+    assert "42 patient-days" in found.lines()[0]
