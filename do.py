@@ -48,12 +48,13 @@ def prepare() -> None:
         return
     print(f"Making the virtual environment {FOLDER} (about a minute, 0.7 GB) ...", flush=True)
     try:
-        venv.create(FOLDER, with_pip=True, clear=True)
+        venv.create(FOLDER, with_pip=True, clear=True, symlinks=os.name != "nt")
     except (OSError, subprocess.CalledProcessError) as error:
         sys.exit(f"do.py: no virtual environment could be made in {FOLDER}: {error}. Is the venv module installed?")
     install = (PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--compile")
     if call(*install, "--constraint", HERE / "constraints.txt", "--editable", f"{HERE}[dev]"):
         sys.exit("do.py: the packages could not be installed; is a package index reachable?")
+    call(PYTHON, "-m", "compileall", "-q", "engine", "sweeps", "pulsatile")  # imports take a quarter of the time
     STAMP.write_text(key)
 
 

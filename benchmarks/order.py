@@ -16,7 +16,7 @@ from engine.events import EventTable, shared_events
 from engine.model import STATE_INDEX
 from engine.steppers import PAIRS
 
-HOURS = 4.0
+HOURS = 0.5
 
 
 class Orders(NamedTuple):
@@ -37,9 +37,10 @@ def observe(method: str, steps_per_hour: tuple[int, ...], n: int = 8) -> Orders:
     record = cohort.parameters
     y0 = fasting_state(record)
     y0[:, STATE_INDEX["drive"]] += 0.5
-    y0[:, STATE_INDEX["stomach"]] += 200.0
-    nodes = np.arange(1.0, HOURS + 0.5)
-    inner = nodes - 1 / 3  # never at the end of a step whose number per hour is a power of two
+    y0[:, STATE_INDEX["stomach"]] += 300.0
+    y0[:, STATE_INDEX["gut"]] += 100.0
+    nodes = np.arange(1, 5) * HOURS / 4
+    inner = nodes - HOURS / 12  # never at the end of a step whose number per hour is a power of two
     times = np.sort(np.concatenate([nodes, inner]))
     none = EventTable.empty(n)
     task = make(record, y0, none, none, (), times)

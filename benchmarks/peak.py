@@ -1,13 +1,12 @@
 """How much of the core's arithmetic a run uses: the measured FMA peak, and the operations of one step."""
 
+import ast
 import ctypes
 import time
 from typing import Any
 
 from benchmarks.peers.c_integrator import compile_c
 from benchmarks.peers.c_source import rewritten
-from engine import model, parameters
-from engine.codegen import WATCH
 from engine.steppers import Pair
 
 EXP_FLOPS = 33  # the kernel's own exponential: reduction, 12th degree polynomial, scaling
@@ -46,78 +45,26 @@ def fma_peak(seconds: float = 0.5) -> float:
     return best
 
 
-class _Traced:
-    """A number that remembers how it was made; equal operations are one, as the compiler sees them."""
-
-    made: dict[tuple[Any, ...], "_Traced"] = {}
-
-    def __init__(self, operation: str, *parents: Any) -> None:
-        self.operation, self.parents = operation, parents
-
-    @classmethod
-    def make(cls, operation: str, *parents: Any) -> "_Traced":
-        key = (operation, *(id(p) if isinstance(p, _Traced) else p for p in parents))
-        return cls.made.setdefault(key, cls(operation, *parents))
-
-    def __add__(self, other: Any) -> "_Traced":
-        return self.make("+", self, other)
-
-    def __radd__(self, other: Any) -> "_Traced":
-        return self.make("+", other, self)
-
-    def __sub__(self, other: Any) -> "_Traced":
-        return self.make("-", self, other)
-
-    def __rsub__(self, other: Any) -> "_Traced":
-        return self.make("-", other, self)
-
-    def __mul__(self, other: Any) -> "_Traced":
-        return self.make("*", self, other)
-
-    def __rmul__(self, other: Any) -> "_Traced":
-        return self.make("*", other, self)
-
-    def __truediv__(self, other: Any) -> "_Traced":
-        return self.make("/", self, other)
-
-    def __rtruediv__(self, other: Any) -> "_Traced":
-        return self.make("/", other, self)
-
-    def __neg__(self) -> "_Traced":
-        return self.make("neg", self)
-
-
 def rhs_operations(active: tuple[str, ...]) -> dict[str, int]:
     """Return how often each operation stands in the compiled right-hand side of the states ``active``."""
-    _Traced.made.clear()
-    text = rewritten(active)
-    names: dict[str, Any] = {"State": model.State, "Fluxes": model.Fluxes, "Any": Any}
-    names |= {f: lambda x, f=f: _Traced.make(f, x) for f in ("exp", "sqrt", "floor")}
-    for function in text.functions:
-        exec(function, names)
-    y = model.State(*(_Traced("y") if name in active else model.REST[name] for name in model.STATES))
-    p = parameters.Parameters(*(_Traced("p") for _ in parameters.NAMES))
-    q = type("Constants", (), {name: _Traced("q") for name in text.names})()
-    f = names["fluxes"](_Traced("t"), y, p, q)
-    dy = names["balances"](y, p, f, q)
-    todo = [getattr(dy, name) for name in active] + [getattr(f, name) for name in WATCH if hasattr(f, name)]
-    seen: dict[int, _Traced] = {}
-    while todo:
-        node = todo.pop()
-        if isinstance(node, _Traced) and id(node) not in seen:
-            seen[id(node)] = node
-            todo += node.parents
     count: dict[str, int] = {}
-    for node in seen.values():
-        count[node.operation] = count.get(node.operation, 0) + 1
-    return {name: count.get(name, 0) for name in ("+", "-", "*", "/", "sqrt", "exp", "floor")}
+    for node in ast.walk(ast.parse("\n".join(rewritten(active).always))):
+        match node:
+            case ast.BinOp(op=op):
+                name = type(op).__name__.lower()
+            case ast.Call(func=ast.Name(id=name)):
+                pass
+            case _:
+                continue
+        count[name] = count.get(name, 0) + 1
+    return count
 
 
 def flops(active: tuple[str, ...], pair: Pair) -> dict[str, float]:
     """Return the flops of one call of the right-hand side, of one step and of one output."""
     n = len(active)
     operations = rhs_operations(active)
-    rhs = sum(c for name, c in operations.items() if name not in ("exp", "floor")) + EXP_FLOPS * operations["exp"]
+    rhs = sum(EXP_FLOPS * c if name == "exp" else c for name, c in operations.items())
 
     def weighted(weights: Any) -> int:
         return 2 * sum(1 for w in weights if w) + 1

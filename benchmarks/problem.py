@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from engine import model
+from engine import batch, model
 from engine.baseline import Baseline, run_in
 from engine.batch import SCALE
+from engine.codegen import active_states
 from engine.cohort import Cohort, virtual_cohort
 from engine.dosing import arm_parameters, dose_events, preset, slots_used
 from engine.events import BLOCK_HOURS, EventTable
@@ -88,12 +89,9 @@ def small_task(arm: str = "none", n: int = 64, days: float = 7.0, every: float =
 def make(
     record: npt.NDArray[Any], y0: Array, block: EventTable, doses: EventTable, groups: tuple[str, ...], times: Array
 ) -> Task:
-    """Return the task of both forms; transit compartments that no drug uses do not move."""
-    moving = set(model.BASE_UNITS)
-    for group in groups:
-        names = {"gh_depot": model.GH_DEPOT, "ghs_tolerance": model.TOLERANCE} | model.DRUG_STATES
-        moving |= {n for n in names[group] if not (n.startswith("transit") and np.all(record["transit_0_" + group] == 1))}
-    active = tuple(name for name in model.STATES if name in moving)
+    """Return the task of both forms."""
+    groups = batch._with_transit(groups, record, y0)
+    active = tuple(model.STATES[i] for i in active_states(groups))
     place = np.full(len(model.STATES), -1000)
     for i, name in enumerate(active):
         place[model.STATE_INDEX[name]] = i

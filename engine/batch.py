@@ -11,7 +11,7 @@ from engine.codegen import GROUPS, WATCH, Build, active_states, kernel
 from engine.errors import InputError, Status
 from engine.events import EventTable
 from engine.model import REST, STATE_INDEX, STATES
-from engine.parameters import DTYPE, INPUTS, NAMES
+from engine.parameters import DTYPE, INPUTS, NAMES, SLOTS
 from engine.steppers import PAIRS
 from engine.vec import fast_division_available
 
@@ -116,6 +116,18 @@ def groups_needed(parameters: npt.NDArray[Any], y0: Floats, *tables: EventTable)
     return tuple(group for group, names in GROUPS.items() if moved & set(names))
 
 
+def _with_transit(groups: tuple[str, ...], parameters: npt.NDArray[Any], y0: Floats) -> tuple[str, ...]:
+    """Add the transit stages of the slots in ``groups`` where a dose or what is left of one passes through them."""
+    found = set(groups)
+    for slot in SLOTS:
+        inside = y0[:, [STATE_INDEX[name] for name in GROUPS[f"{slot}_transit"]]]
+        if slot in found and (np.any(parameters[f"transit_0_{slot}"] != 1) or np.any(inside != 0)):
+            found.add(f"{slot}_transit")
+        elif f"{slot}_transit" in found:
+            found.add(slot)
+    return tuple(group for group in GROUPS if group in found)
+
+
 def _driven(name: str) -> str:
     if name.startswith("rate_"):
         return "central_" + name.removeprefix("rate_")
@@ -181,6 +193,7 @@ def integrate(
     doses = EventTable.empty(n) if doses is None else doses
     if groups is None:
         groups = groups_needed(parameters, y0, block, doses)
+    groups = _with_transit(groups, parameters, y0)
     build = Build(groups, solver.method, solver.lanes, solver.division)
     active = active_states(groups)
     run = kernel(build).run

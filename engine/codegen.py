@@ -1,5 +1,6 @@
 """From the model's text, a Runge-Kutta pair and a layout to the compiled kernel module."""
 
+import re
 from functools import cache
 from types import ModuleType
 from typing import NamedTuple
@@ -7,7 +8,7 @@ from typing import NamedTuple
 from engine import _jit, lanes, model, parameters, vec
 from engine.errors import Status
 from engine.events import BLOCK_HOURS
-from engine.hoist import hoist
+from engine.hoist import Straight, straighten
 from engine.steppers import PAIRS
 
 WATCH: tuple[str, ...] = (
@@ -18,7 +19,6 @@ WATCH: tuple[str, ...] = (
 """States and fluxes whose mean, least and greatest value over windows a run can keep."""
 
 NEVER = "1e300"
-PAGE = 64  # vectors of 8 lanes in a 4 KiB page
 
 
 class Build(NamedTuple):
@@ -33,8 +33,16 @@ class Build(NamedTuple):
 GROUPS: dict[str, tuple[str, ...]] = {
     "gh_depot": model.GH_DEPOT,
     "ghs_tolerance": model.TOLERANCE,
-    **model.DRUG_STATES,
+    **{
+        slot: tuple(name for name in names if not name.startswith("transit_"))
+        for slot, names in model.DRUG_STATES.items()
+    },
+    **{
+        f"{slot}_transit": tuple(name for name in names if name.startswith("transit_"))
+        for slot, names in model.DRUG_STATES.items()
+    },
 }
+"""States that move together; the transit stages of a slot only where its drug has some."""
 
 
 def active_states(groups: tuple[str, ...]) -> tuple[int, ...]:
@@ -61,48 +69,80 @@ def _polynomials(rows: tuple[tuple[float, ...], ...]) -> tuple[list[str], list[i
     return lines, used
 
 
+def _evaluate(straight: Straight, active: tuple[int, ...], constants: int) -> list[str]:
+    """Return the body of the right-hand side: loads, lines, stores; constants start at row ``constants``."""
+    lines = [*straight.always, *straight.watching]
+    words = set(re.findall(r"\w+", "\n".join([*lines, *straight.watched.values()])))
+    rows = {f"y_{model.STATES[i]}": row for row, i in enumerate(active)}
+    text = [f"{name} = load(w, y_row + {row})" for name, row in rows.items() if name in words]
+    text += [f"q{i} = load(w, {constants + i})" for i in range(len(straight.constants))]
+    text += straight.always
+    text += [f"store(w, k_row + {rows[f'y_{name}']}, {value})" for name, value in straight.derivatives.items()]
+    inner = [*straight.watching]
+    inner += [f"store(w, watch_row + {i}, {value})" for i, value in enumerate(straight.watched.values())]
+    return [*text, "if watching:", *(f"    {line}" for line in inner)]
+
+
+def _settle(straight: Straight, at: int, constants: int) -> list[str]:
+    """Return the body that computes the constants from the parameters, which start at row ``at``."""
+    used = dict.fromkeys(re.findall(r"\bp\.(\w+)", " ".join(straight.constants)))
+    text = [f"p_{name} = load(w, {at + parameters.NAMES.index(name)})" for name in used]
+    return text + [
+        f"store(w, {constants + i}, {value.replace('p.', 'p_')})" for i, value in enumerate(straight.constants)
+    ]
+
+
 def source(build: Build) -> str:
     """Write the kernel module's text."""
     pair = PAIRS[build.method]
     active = active_states(build.groups)
-    constants = {i: model.REST[name] for i, name in enumerate(model.STATES) if i not in active}
-    hoisted = hoist({model.STATES[i]: v for i, v in constants.items()}, model.fluxes, model.balances)
+    resting = {name: model.REST[name] for i, name in enumerate(model.STATES) if i not in active}
+    straight = straighten(model.fluxes, model.balances, resting, WATCH)
     na, nw, stages = len(active), len(WATCH), len(pair.c)
-    # Rows that are read soon after another was written must not share the low 12 bits of the address "just behind" it
-    # (4 KiB aliasing), so rows start at the same few places of a page.
-    per_page = max(1, PAGE // na)
+    # Rows that are read soon after another was written must not share the low 12 bits of its address (4 KiB aliasing).
+    stride = na | 1
 
     def row(r: int) -> int:
-        return (r // per_page) * (PAGE if na <= PAGE else 2 * PAGE) + (r % per_page) * na
+        return r * stride
 
     names = {name: row(j) for j, name in enumerate(("YT", "Y", "YN", "OUT"))}
     k = [row(4 + j) for j in range(stages + 1)]
-    at = row(4 + stages) + na
+    at = row(5 + stages)
     watch_rows = [at + j * nw for j in range(stages + 1)]
     at += (stages + 1) * nw
     for name, size in (
         ("Q", nw), ("LOW", nw), ("HIGH", nw), ("PART", nw), ("P", len(parameters.NAMES)),
-        ("C", len(hoisted.names)), ("T", 1), ("H", 1), ("HS", 1), ("TN", 1), ("STOP", 1), ("TOUT", 1), ("TWIN", 1), ("LOG", 1), ("COUNT", 1),
+        ("C", len(straight.constants)), ("T", 1), ("H", 1), ("HS", 1), ("TN", 1), ("STOP", 1), ("TOUT", 1), ("TWIN", 1),
+        ("LOG", 1), ("COUNT", 1),
     ):  # fmt: skip
         names[name] = at
         at += size
+    # stages at which windows look for extremes, and all whose watched values are read at all
+    extreme_at = sorted({*range(3, stages, 2), stages - 1})
+    looked = [watch_rows[j] for j in extreme_at]
+    read = {
+        *extreme_at,
+        *(j for rows in (pair.free, [[b] for b in pair.a[-1]]) for j, row in enumerate(rows) if any(row)),
+    }
     steps = []
     for j in range(1, stages):
         target = names["YN"] if j == stages - 1 else names["YT"]
         steps.append(f"for i in range({na}):")
         steps.append(f"    store(w, {target} + i, load(w, {names['Y']} + i) + hs * ({_sum(pair.a[j - 1], k, 'i')}))")
-        steps.append(f"evaluate(w, t + {pair.c[j]!r} * hs, {target}, {k[j]}, {watch_rows[j]})")
+        seen = "watching" if j in read else "np.bool_(False)"
+        steps.append(
+            f"evaluate(w, t + {pair.c[j]!r} * hs, int64({target}), int64({k[j]}), int64({watch_rows[j]}), {seen})"
+        )
     extra = []
     if len(pair.dense) > stages:
         extra = [
             f"for i in range({na}):",
             f"    store(w, {names['YT']} + i, load(w, {names['Y']} + i) + hs * ({_sum(pair.extra_a, k, 'i')}))",
-            f"evaluate(w, t + {pair.extra_c!r} * hs, {names['YT']}, {k[stages]}, {watch_rows[stages]})",
+            f"evaluate(w, t + {pair.extra_c!r} * hs, int64({names['YT']}), int64({k[stages]}), "
+            f"int64({watch_rows[stages]}), np.bool_(False))",
         ]
     dense, dense_used = _polynomials(pair.dense)
     free, free_used = _polynomials(pair.free)
-    looked = [watch_rows[j] for j in range(3, stages, 2)] + [watch_rows[-2]]
-    looked = sorted(set(looked))
     least, most = f"load(w, {looked[0]} + q)", f"load(w, {looked[0]} + q)"
     extremes = []
     for r in looked:
@@ -118,7 +158,6 @@ def source(build: Build) -> str:
         "FIRST_INPUT": parameters.NAMES.index(parameters.INPUTS[0]),
         "OK": int(Status.OK), "STEP_LIMIT": int(Status.STEP_LIMIT), "NOT_FINITE": int(Status.NOT_FINITE),
         "STEP_COLLAPSE": int(Status.STEP_COLLAPSE),
-        "WATCHED": ", ".join(f"{'y' if name in model.STATE_INDEX else 'f'}.{name}" for name in WATCH),
         "STAGES": "\n    ".join(steps), "ERROR": _sum(pair.e, k, "i"),
         "QUADRATURE": _sum(pair.a[-1], watch_rows, "q"), "LEAST": least, "MOST": most,
         "SCALAR_EXTREMES": ("\n" + " " * 20).join(extremes),
@@ -128,45 +167,40 @@ def source(build: Build) -> str:
         # PI control (Gustafsson) on log2 of the squared error
         "GAIN": repr(-0.35 / q), "GAIN_OLD": repr(0.2 / q), "GAIN_REJECT": repr(-0.5 / q),
     }  # fmt: skip
+    evaluate = "\n".join(_evaluate(straight, active, names["C"]))
+    settle = "\n".join(_settle(straight, names["P"], names["C"]))
     body = lanes.TEMPLATE
     for name in sorted(values, key=len, reverse=True):
         body = body.replace("{" + name + "}", str(values[name]))
     row_of_state = [active.index(i) if i in active else -1 for i in range(len(model.STATES))]
-    text = "\n\n".join(f"@inline\n{f}" for f in (hoisted.prepare, *hoisted.functions))
     return f'''"""Generated from engine/model.py, lanes.py and steppers.py for {build}.  Do not edit."""
 
 import math
-from collections import namedtuple
-from math import exp, floor as _floor, sqrt
+from math import exp, sqrt
 
 import numpy as np
 from numba import njit
 
 from engine import vec
 from engine._jit import FLAGS
-from engine.model import Fluxes, State
-from engine.parameters import Parameters
-from typing import Any
+from engine.straight import straight
 
 _v = vec.lanes({build.lanes}, {build.division!r})
 load, store, splat, where, bits, from_bits = _v.load, _v.store, _v.splat, _v.where, _v.bits, _v.from_bits
 floor, magnitude, smaller, larger = _v.floor, _v.magnitude, _v.smaller, _v.larger
 power_of_two, exponent_of, mantissa_of = _v.power_of_two, _v.exponent_of, _v.mantissa_of
 first_bit, set_float_control = vec.first_bit, vec.set_float_control
-load_state = _v.tuple_loader(State, {constants!r})
-load_parameters = _v.tuple_loader(Parameters, {{}})
-Constants = namedtuple("Constants", {hoisted.names!r})
-load_constants = _v.tuple_loader(Constants, {{}})
-store_constants = _v.tuple_storer(frozenset())
-store_state = _v.tuple_storer(frozenset({sorted(constants)!r}))
-store_watch = _v.tuple_storer(frozenset())
 ACTIVE = np.array({list(active)!r})
 ROW_OF_STATE = np.array({row_of_state!r})
-jit = njit(**FLAGS)
-inline = njit(forceinline=True, **FLAGS)
+int64 = np.int64  # of a number: else every call of evaluate would be compiled for its own rows
+jit = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **FLAGS)
+evaluate_lines = straight({build.lanes}, {build.division!r}, "w, t, y_row, k_row, watch_row, watching", """
+{evaluate}
+""")
+settle_lines = straight({build.lanes}, {build.division!r}, "w", """
+{settle}
+""")
 
-
-{text}
 {body}'''
 
 

@@ -1,134 +1,115 @@
-"""Move arithmetic on parameters alone out of the right-hand side, from the text of the equations.
+"""Compile the text of the equations to straight lines: parameter arithmetic once per patient, divisions shared.
 
-Half of the divisions of the model divide by a parameter, and the divider is what a vector right-hand side waits for.
-`hoist` rewrites ``fluxes`` and ``balances``: an expression of parameters only is computed once per patient (and again
-when an event sets an input), ``x / q`` with such a ``q`` becomes ``x * (1 / q)``.  The equations in `engine.model` stay
-as written; both the SIMD and the scalar build use the rewritten text.
+`straighten` walks ``fluxes`` and ``balances`` and returns the lines that a kernel's right-hand side consists of.  An
+expression of parameters alone is computed once per patient (and again when an event sets an input); resting drug states
+are numbers; what neither a derivative nor a watched value needs is dropped.  The equations in `engine.model` stay as
+written; both the SIMD and the scalar build use the rewritten text.
 """
 
 import ast
 import inspect
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
-
-class Hoisted(NamedTuple):
-    """``prepare(p)`` returns the tuple of constants ``names``; the other texts take them as last argument ``q``."""
-
-    names: tuple[str, ...]
-    prepare: str
-    functions: tuple[str, ...]
+from engine.fractions import Program, Term
 
 
-class _Mover(ast.NodeTransformer):
-    def __init__(self, resting: dict[str, float]) -> None:
-        self.resting = resting  # states known to stay where they are
-        self.constants: dict[str, str] = {}  # text of an expression of parameters -> its name
-        self.fixed: dict[str, ast.expr] = {}  # local or flux names that hold an expression of parameters
+class Straight(NamedTuple):
+    """Text of a right-hand side.
 
-    def is_fixed(self, node: ast.AST) -> bool:
+    ``constants`` are expressions of ``p.name``; a line reads ``q3`` for the fourth of them and ``y_name`` for a state.
+    ``always`` computes ``derivatives`` (state -> name), ``watching`` what ``watched`` (value -> name) needs besides.
+    """
+
+    constants: tuple[str, ...]
+    always: tuple[str, ...]
+    watching: tuple[str, ...]
+    derivatives: dict[str, str]
+    watched: dict[str, str]
+
+
+class _Walker:
+    def __init__(self, resting: dict[str, float], watched: Collection[str]) -> None:
+        self.resting, self.watched = resting, watched
+        self.program = Program()
+        self.local: dict[str, Term] = {"t": Term("1", ("t",))}
+        self.fluxes: dict[str, Term] = {}
+
+    def term(self, node: ast.expr) -> Term:
+        """Return the value of an expression."""
+        program = self.program
         match node:
-            case ast.Constant():
-                return True
-            case ast.Attribute(value=ast.Name(id="p" | "q")):
-                return True
-            case ast.BinOp(left=left, right=right):
-                return self.is_fixed(left) and self.is_fixed(right)
-            case ast.UnaryOp(operand=operand):
-                return self.is_fixed(operand)
-        return False
+            case ast.Constant(value=int() | float() as value):
+                return Term("1" if value == 1 else repr(float(value)))
+            case ast.Name(id=name):
+                return self.local[name]
+            case ast.Attribute(value=ast.Name(id="p"), attr=name):
+                return Term(f"p.{name}")
+            case ast.Attribute(value=ast.Name(id="y"), attr=name):
+                if name in self.resting:
+                    return self.term(ast.Constant(self.resting[name]))
+                return Term("1", (f"y_{name}",))
+            case ast.Attribute(value=ast.Name(id="f"), attr=name):
+                # a watched flux is divided out anyway
+                return Term("1", (program.value(self.fluxes[name]),)) if self._kept(name) else self.fluxes[name]
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                return program.multiply(Term("-1.0"), self.term(operand))
+            case ast.BinOp(left=left, op=op, right=right):
+                a, b = self.term(left), self.term(right)
+                match op:
+                    case ast.Mult():
+                        return program.multiply(a, b)
+                    case ast.Div():
+                        return program.divide(a, b)
+                    case ast.Add() | ast.Sub():
+                        return program.add(a, b, "+" if isinstance(op, ast.Add) else "-")
+            case ast.Call(func=ast.Name(id=function), args=[argument]):
+                return Term("1", (program.line(f"{function}({program.value(self.term(argument))})"),))
+        raise NotImplementedError(f"cannot rewrite {ast.unparse(node)!r}")
 
-    def _constant(self, node: ast.expr) -> ast.expr:
-        text = ast.unparse(node)
-        if not any(isinstance(n, ast.Attribute) for n in ast.walk(node)):
-            return node  # plain numbers: the compiler folds them
-        name = self.constants.setdefault(text, f"c{len(self.constants)}")
-        return ast.parse(f"q.{name}", mode="eval").body
+    def _kept(self, name: str) -> bool:
+        return name in self.watched and bool(self.fluxes[name].bottom)
 
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        return self.fixed.get(node.id, node) if isinstance(node.ctx, ast.Load) else node
-
-    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
-        match node:
-            case ast.Attribute(value=ast.Name(id="f"), attr=name) if name in self.fixed:
-                return self.fixed[name]
-            case ast.Attribute(value=ast.Name(id="y"), attr=name) if name in self.resting:
-                return ast.Constant(self.resting[name])
-        return node
-
-    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
-        left, right = self.visit(node.left), self.visit(node.right)
-        known = _fold(left, node.op, right)
-        if known is not None:
-            return known
-        if isinstance(node.op, ast.Div) and self.is_fixed(right) and not self.is_fixed(left):
-            if isinstance(right, ast.Constant):
-                return ast.BinOp(left, node.op, right)
-            inverse = self._constant(ast.BinOp(ast.Constant(1), ast.Div(), right))
-            return ast.BinOp(left, ast.Mult(), inverse)
-        return ast.BinOp(self._settle(left, right), node.op, self._settle(right, left))
-
-    def _settle(self, node: ast.expr, other: ast.expr) -> ast.expr:
-        """Name an expression of parameters that meets one that varies."""
-        if isinstance(node, ast.BinOp) and self.is_fixed(node) and not self.is_fixed(other):
-            return self._constant(node)
-        return node
-
-    def value(self, node: ast.expr) -> ast.expr:
-        """Rewrite a whole right-hand side."""
-        new: ast.expr = self.visit(node)
-        return self._constant(new) if isinstance(new, ast.BinOp) and self.is_fixed(new) else new
-
-
-def _fold(left: ast.expr, op: ast.operator, right: ast.expr) -> ast.expr | None:
-    """Return what arithmetic with a resting state's 0 or 1 comes to."""
-    a, b = (n.value if isinstance(n, ast.Constant) else None for n in (left, right))
-    match op:
-        case ast.Mult() if a == 0 or b == 0:
-            return ast.Constant(0.0)
-        case ast.Div() if a == 0:
-            return ast.Constant(0.0)
-        case ast.Mult() | ast.Div() if b == 1:
-            return left
-        case ast.Mult() if a == 1:
-            return right
-        case ast.Add() | ast.Sub() if b == 0:
-            return left
-        case ast.Add() if a == 0:
-            return right
-    return None
-
-
-def hoist(resting: dict[str, float], *functions: Callable[..., Any]) -> Hoisted:
-    """Rewrite plain functions of ``p`` (parameters), in the order in which they hand fluxes on."""
-    mover = _Mover(resting)
-    texts = []
-    for function in functions:
-        tree = ast.parse(inspect.getsource(function))
-        define = tree.body[0]
+    def body(self, function: Callable[..., Any]) -> dict[str, ast.expr]:
+        """Take a function's assignments, return what it returns by name."""
+        define = ast.parse(inspect.getsource(function)).body[0]
         assert isinstance(define, ast.FunctionDef)
-        define.args.args.append(ast.arg("q"))
-        body: list[ast.stmt] = []
         for node in define.body[1:]:
             match node:
-                case ast.Assign(targets=[ast.Name(id=name)]):
-                    node.value = mover.value(node.value)
-                    mover.fixed.pop(name, None)
-                    if mover.is_fixed(node.value):
-                        mover.fixed[name] = node.value
-                        continue
+                case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                    self.program.hint = name
+                    self.local[name] = self.program.named(self.term(value))
                 case ast.Return(value=ast.Call(keywords=words)):
-                    for word in words:
-                        word.value = mover.value(word.value)
-                        if mover.is_fixed(word.value):
-                            mover.fixed[str(word.arg)] = word.value
+                    return {str(word.arg): word.value for word in words}
                 case _:
                     raise NotImplementedError(f"cannot rewrite {ast.unparse(node)!r}")
-            body.append(node)
-        define.body = body
-        texts.append(ast.unparse(ast.fix_missing_locations(tree)))
-    names = tuple(mover.constants.values())
-    # a constant may use an earlier one
-    lines = [f"    {name} = {text.replace('q.', '')}" for text, name in mover.constants.items()]
-    prepare = "def prepare(p):\n" + "\n".join(lines) + f"\n    return ({', '.join(names)},)"
-    return Hoisted(names, prepare, tuple(texts))
+        raise NotImplementedError(f"{function.__name__} returns no named tuple")
+
+
+def straighten(
+    fluxes: Callable[..., Any], balances: Callable[..., Any], resting: dict[str, float], watched: Collection[str]
+) -> Straight:
+    """Rewrite the model for kernels in which the states ``resting`` keep their value."""
+    walker = _Walker(resting, watched)
+    program = walker.program
+    walker.fluxes = {name: walker.term(node) for name, node in walker.body(fluxes).items()}
+    derivatives = {}
+    for name, node in walker.body(balances).items():
+        if name not in resting:
+            program.hint = f"d_{name}"
+            derivatives[name] = program.value(walker.term(node))
+    program.hint = "watched"
+    seen = {n: f"y_{n}" if n not in walker.fluxes else program.value(walker.fluxes[n]) for n in watched}
+    always = program.text(list(derivatives.values()), set())
+    done = set(program.needed(list(derivatives.values()), set()))
+    watching = program.text(list(seen.values()), done)
+    # constants in the order in which the lines use them
+    used = dict.fromkeys(re.findall(r"\bq\d+\b", "\n".join(always + watching)))
+    number = {name: f"q{i}" for i, name in enumerate(used)}
+
+    def renamed(lines: list[str]) -> tuple[str, ...]:
+        return tuple(re.sub(r"\bq\d+\b", lambda m: number[m[0]], line) for line in lines)
+
+    constants = tuple(program.constants[name] for name in used)
+    return Straight(constants, renamed(always), renamed(watching), derivatives, seen)

@@ -10,18 +10,13 @@ lanes that reached an event, finished or failed -> refresh of the first stage wh
 
 TEMPLATE = '''
 @jit
-def evaluate(w, t, y_row, k_row, watch_row):
-    """Derivatives into rows k_row.., watched values into rows watch_row..."""
-    y = load_state(w, y_row)
-    p = load_parameters(w, {P})
-    q = load_constants(w, {C})
-    f = fluxes(t, y, p, q)
-    store_state(w, k_row, balances(y, p, f, q))
-    store_watch(w, watch_row, ({WATCHED},))
+def evaluate(w, t, y_row, k_row, watch_row, watching):
+    """Derivatives into rows k_row.., when ``watching`` the watched values into rows watch_row..."""
+    evaluate_lines(w, t, y_row, k_row, watch_row, watching)
 
 
 @jit
-def advance(w, rtol, atol, end, max_steps):
+def advance(w, rtol, atol, end, max_steps, watching):
     """One trial step of all lanes: bit masks (accepted, at an event, output due, window due, finished, lost)."""
     t = load(w, {T})
     h = load(w, {H})
@@ -86,12 +81,18 @@ def commit(w, accepted_bits, watching):
 
 
 @jit
-def interpolate(w):
-    """Dense output of the pair's own order at each lane's next output time, into rows {OUT}.."""
+def prepare_output(w):
+    """The stage that only dense output needs, once per step."""
     t = load(w, {T})
     hs = load(w, {HS})
     {EXTRA}
-    th = (load(w, {TOUT}) - t) / hs
+
+
+@jit
+def interpolate(w):
+    """Dense output of the pair's own order at each lane's next output time, into rows {OUT}.."""
+    hs = load(w, {HS})
+    th = (load(w, {TOUT}) - load(w, {T})) / hs
     {DENSE}
     for i in range({NA}):
         store(w, {OUT} + i, load(w, {Y} + i) + ({DENSE_SUM}))
@@ -110,18 +111,19 @@ def close_window(w):
 @jit
 def settle(w):
     """Constants of the patients' parameters."""
-    store_constants(w, {C}, prepare(load_parameters(w, {P})))
+    settle_lines(w)
 
 
 @jit
-def refresh(w, mask_bits):
+def refresh(w, mask_bits, watching):
     """First stage again where an impulse fell."""
-    evaluate(w, load(w, {T}), {Y}, {YT}, {WX})
+    evaluate(w, load(w, {T}), int64({Y}), int64({YT}), int64({WX}), watching)
     mask = from_bits(mask_bits)
     for i in range({NA}):
         store(w, {K1} + i, where(mask, load(w, {YT} + i), load(w, {K1} + i)))
-    for q in range({NW}):
-        store(w, {W1} + q, where(mask, load(w, {WX} + q), load(w, {W1} + q)))
+    if watching:
+        for q in range({NW}):
+            store(w, {W1} + q, where(mask, load(w, {WX} + q), load(w, {W1} + q)))
 
 
 @jit
@@ -221,8 +223,15 @@ def why_lost(w, lane, max_steps):
     return {STEP_COLLAPSE}
 
 
-@jit
-def work(w, cursor, base, pid, parameters, y0, block, doses, times, atol, settings, out):
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True, **FLAGS)
+def run(parameters, y0, block, doses, times, atol, settings, out):
+    raw = np.empty({SIZE} * {W} + 512)
+    offset = (-(raw.ctypes.data >> 3)) & 511  # a page: the same cache sets in every run
+    w = raw[offset : offset + {SIZE} * {W}]
+    cursor = np.zeros(({W}, 4), np.int64)
+    base = np.zeros({W})
+    pid = np.zeros({W}, np.int64)
+    old = set_float_control({FLUSH})
     n = parameters.shape[0]
     watching = out.mean.shape[1] > 0
     windows = out.mean.shape[1]
@@ -241,11 +250,13 @@ def work(w, cursor, base, pid, parameters, y0, block, doses, times, atol, settin
             pid[lane] = -1
             idle(w, lane)
         fresh |= 1 << lane
-    refresh(w, fresh)
+    refresh(w, fresh, watching)
     while active > 0:
         accepted, stopped, due, closing, done, lost = advance(
-            w, settings.rtol, atol, settings.end, settings.max_steps
+            w, settings.rtol, atol, settings.end, settings.max_steps, watching
         )
+        if due != 0:
+            prepare_output(w)
         while due != 0:
             interpolate(w)
             todo, due = due, 0
@@ -314,18 +325,6 @@ def work(w, cursor, base, pid, parameters, y0, block, doses, times, atol, settin
             w[{H} * {W} + lane] = min(w[{H} * {W} + lane], settings.event_step)
             w[{LOG} * {W} + lane] = 0.0
             fresh |= bit
-        refresh(w, fresh)
-
-
-@njit(cache=True, nogil=True, **FLAGS)
-def run(parameters, y0, block, doses, times, atol, settings, out):
-    raw = np.empty({SIZE} * {W} + 8)
-    offset = (-(raw.ctypes.data >> 3)) & 7
-    w = raw[offset : offset + {SIZE} * {W}]
-    cursor = np.zeros(({W}, 4), np.int64)
-    base = np.zeros({W})
-    pid = np.zeros({W}, np.int64)
-    old = set_float_control({FLUSH})
-    work(w, cursor, base, pid, parameters, y0, block, doses, times, atol, settings, out)
+        refresh(w, fresh, watching)
     set_float_control(old)
 '''

@@ -184,47 +184,6 @@ def lanes(width: int, division: str) -> SimpleNamespace:
 
         return types.void(w, types.intp, vector), gen
 
-    def tuple_loader(cls: Any, constants: dict[int, float]) -> Any:
-        """Make ``load(w, k) -> cls``: packed rows from offset k on, but for the fields that are ``constants``."""
-        kind = types.NamedUniTuple(vector, len(cls._fields), cls)
-
-        @intrinsic  # type: ignore[untyped-decorator]
-        def load_tuple(typingctx: Any, w: Any, k: Any) -> Any:
-            def gen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-                fields, row = [], 0
-                for i in range(len(cls._fields)):
-                    if i in constants:
-                        fields.append(_constant(vector.llvm, constants[i]))
-                        continue
-                    at = builder.add(args[1], ir.Constant(I64, row))
-                    fields.append(read(context, builder, sig.args[0], args[0], at))
-                    row += 1
-                return context.make_tuple(builder, kind, fields)
-
-            return kind(w, types.intp), gen
-
-        return load_tuple
-
-    def tuple_storer(skip: frozenset[int]) -> Any:
-        """Make ``store(w, k, values)``: packed rows from offset k on, without the fields in ``skip``."""
-
-        @intrinsic  # type: ignore[untyped-decorator]
-        def store_tuple(typingctx: Any, w: Any, k: Any, values: Any) -> Any:
-            def gen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-                row = 0
-                for i, kind in enumerate(sig.args[2]):
-                    if i in skip:
-                        continue
-                    value = context.cast(builder, builder.extract_value(args[2], i), kind, vector)
-                    at = builder.add(args[1], ir.Constant(I64, row))
-                    write(context, builder, sig.args[0], args[0], at, value)
-                    row += 1
-                return context.get_dummy_value()
-
-            return types.void(w, types.intp, values), gen
-
-        return store_tuple
-
     @intrinsic  # type: ignore[untyped-decorator]
     def splat(typingctx: Any, x: Any) -> Any:
         return vector(x), lambda c, b, s, a: c.cast(b, a[0], s.args[0], vector)
@@ -309,7 +268,7 @@ def lanes(width: int, division: str) -> SimpleNamespace:
         return q * power_of_two(k)
 
     return SimpleNamespace(
-        vector=vector, load=load, store=store, tuple_loader=tuple_loader, tuple_storer=tuple_storer, splat=splat,
+        vector=vector, load=load, store=store, splat=splat,
         where=where, bits=bits, from_bits=from_bits, floor=floor, magnitude=magnitude, sqrt=sqrt, exp=exp,
         smaller=smaller, larger=larger, power_of_two=power_of_two, exponent_of=exponent_of, mantissa_of=mantissa_of,
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import platform
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -20,6 +21,18 @@ def engine_hash() -> str:
     for path in sorted(ENGINE.rglob("*.py")):
         digest.update(path.relative_to(ENGINE).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
+
+
+@cache
+def platform_class(division: str) -> str:
+    """Return what bit equality is promised within: instruction set, division mode, numba and LLVM."""
+    import llvmlite.binding as llvm
+    import numba
+
+    features = llvm.get_host_cpu_features()
+    widest = next((name for name in ("avx512f", "avx2", "avx", "sve", "neon") if features.get(name)), "baseline")
+    release = ".".join(map(str, llvm.llvm_version_info))
+    return f"{platform.machine()} {widest} {division}-division numba-{numba.__version__} llvm-{release}"
 
 
 def canonical(data: Any) -> str:

@@ -1,22 +1,22 @@
 """A study into a run folder: chunks of patients, each in all arms, on this machine or on a Dask cluster."""
 
 import logging
-import os
 import signal
-import socket
 import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from engine.errors import InputError, Status
+from engine.errors import InputError
+from sweeps.chunk import Record, run_chunk, warm_up
 from sweeps.estimate import chunk_size, cores
 from sweeps.folder import RunFolder, check_free, now
+from sweeps.identity import engine_hash
 from sweeps.interrupt import Interrupt
 from sweeps.progress import Progress, SilentProgress
 from sweeps.refusals import ClusterFailed, Exit
@@ -30,7 +30,6 @@ WINDOW = 2
 WORKER_ENVIRONMENT = dict.fromkeys(("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 CONNECT_SECONDS = 20
 
-Record = dict[str, Any]
 Task = tuple[int, int]
 
 
@@ -65,50 +64,6 @@ class Outcome:
     patient_arms: int
     failed: int
     seconds: dict[str, float]
-
-
-def run_chunk(resolved_json: str, first: int, stop: int, threads: int, store_path: str) -> Record:
-    """Simulate the patients at positions ``first`` to before ``stop`` in all arms, write them, and return the record.
-
-    A plain function of plain arguments: it runs in this process, in a local worker or on another machine alike.
-    """
-    from engine.simulate import simulate
-    from sweeps.store import write_chunk
-
-    begin = time.perf_counter()
-    resolved = ResolvedStudy.from_json(resolved_json)
-    dataset = simulate(resolved.cohort(first, stop), resolved.engine_arms(), resolved.plan(), threads=threads)
-    simulated = time.perf_counter()
-    checksum = write_chunk(Path(store_path), first, stop, dataset)
-    codes, counts = np.unique(dataset["status"].values, return_counts=True)
-    return {
-        "first": first,
-        "stop": stop,
-        "sha256": checksum,
-        "status": {Status(int(c)).name.lower(): int(k) for c, k in zip(codes, counts, strict=True)},
-        "simulate_s": round(simulated - begin, 3),
-        "write_s": round(time.perf_counter() - simulated, 3),
-        "host": socket.gethostname(),
-        "pid": os.getpid(),
-    }
-
-
-def warm_up(resolved: ResolvedStudy) -> float:
-    """Compile every kernel the run needs, in this process alone; return the seconds it took.
-
-    One patient goes through the first week of every arm, with every drug begun at once and every test at week 0.
-    """
-    from engine.simulate import TestAt, simulate
-
-    begin = time.perf_counter()
-    plan = resolved.plan()
-    arms = [
-        replace(arm, doses=tuple(replace(dose, start_week=0.0, stop_week=None) for dose in arm.doses))
-        for arm in resolved.engine_arms()
-    ]
-    short = replace(plan, weeks=min(1.0, plan.weeks), tests=tuple(TestAt(t.test, (0.0,)) for t in plan.tests))
-    simulate(resolved.cohort(0, 1), arms, short)
-    return time.perf_counter() - begin
 
 
 def run(
@@ -317,8 +272,6 @@ def _connected(address: str) -> Iterator[Any]:
             "start `dask scheduler` and `dask worker`, or leave --scheduler out."
         ) from error
     with client:
-        from sweeps.identity import engine_hash
-
         others = {key for key in client.run(engine_hash).values() if key != engine_hash()}
         if others:
             raise ClusterFailed(f"workers at {address} have another version of the engine; install this one there.")

@@ -92,14 +92,14 @@ def test_later_patients_drawn_alone(dataset: xr.Dataset) -> None:
 @pytest.mark.parametrize(("chunk", "threads"), [(8, 1), (8, 2), (5, 2), (1, 2), (128, 2)])
 def test_chunks_and_threads(chunk: int, threads: int, dataset: xr.Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batch, "CHUNK", chunk)
-    assert_same(simulate(COHORT, ARMS, PLAN, threads=threads), dataset)
+    assert_same(simulate(COHORT, ARMS[1:2], PLAN, threads=threads), dataset.isel(arm=[1]))
 
 
-@pytest.mark.parametrize("memory", [1.0, 4e6])
+@pytest.mark.parametrize("memory", [1.0, 2e6])
 def test_patients_at_once(memory: float, dataset: xr.Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(front, "MEMORY", memory)
     assert front._patients_at_once(PLAN) < N
-    assert_same(simulate(COHORT, ARMS, PLAN), dataset)
+    assert_same(simulate(COHORT, ARMS[1:], PLAN), dataset.isel(arm=[1, 2]))
 
 
 # --- what is watched, and for how long ---
@@ -119,7 +119,9 @@ def test_a_finer_grid(dataset: xr.Dataset) -> None:
 
 def test_fewer_outputs_reductions_and_tests(dataset: xr.Dataset) -> None:
     assert_same(simulate(COHORT, ARMS, Plan(2, every=24.0, outputs=("vat", "homa_ir"))), dataset.drop_dims("window"))
-    one = Plan(2, every=168.0, outputs=("gh",), reductions=("ffa_min",), reduce_every=31.0, tests=(TestAt("ogtt", (2,)),))
+    one = Plan(
+        2, every=168.0, outputs=("gh",), reductions=("ffa_min",), reduce_every=31.0, tests=(TestAt("ogtt", (2,)),)
+    )
     least = simulate(COHORT, ARMS, one)
     assert_same(least, dataset.sel(time=least.time, ogtt_week=[2.0]))
 

@@ -1,8 +1,8 @@
 """A scalar explicit Runge-Kutta integrator in C: the strong peer (DOPRI5) and the reference (DOP853 at 1e-12).
 
-``hoisted`` gives it the same rewritten right-hand side that the engine's kernel gets (`engine.hoist`).  Per patient: adaptive steps with a PI controller, an absolute tolerance per state, a stop exactly at each event, and
+Per patient: adaptive steps with a PI controller, an absolute tolerance per state, a stop exactly at each event, and
 outputs by the pair's own dense output (DOPRI5) or by landing on them (DOP853).  An output holds the value before an
-event of that instant.  Compiled by gcc when asked for.
+event of that instant.  ``straight`` gives it the rewritten right-hand side that the engine's kernel gets.  Compiled by gcc when asked for.
 """
 
 import ctypes
@@ -133,9 +133,9 @@ def _sum(weights: Sequence[float]) -> str:
     return " + ".join(f"{w!r} * k[{j}][i]" for j, w in enumerate(weights) if w != 0)
 
 
-def source(active: Sequence[str], tableau: Tableau, hoisted: bool = False) -> str:
+def source(active: Sequence[str], tableau: Tableau, straight: bool = False) -> str:
     """Return the C program that integrates the states ``active`` with ``tableau``."""
-    constants, functions = rhs_source(active, hoisted)
+    constants, functions = rhs_source(active, straight)
     stages = []
     for j, row in enumerate(tableau.a[1:], 1):
         stages.append(f"    for (int i = 0; i < NS; i++) yt[i] = y[i] + h * ({_sum(row)});")
@@ -187,10 +187,10 @@ class CIntegrator:
     """One compiled pair for one set of active states."""
 
     def __init__(
-        self, active: Sequence[str], tableau: Tableau, flags: Sequence[str] = STRICT, hoisted: bool = False
+        self, active: Sequence[str], tableau: Tableau, flags: Sequence[str] = STRICT, straight: bool = False
     ) -> None:
         self.active = tuple(active)
-        self.library = compile_c(source(active, tableau, hoisted), flags)
+        self.library = compile_c(source(active, tableau, straight), flags)
 
     def derivative(self, t: float, y: Array, p: Array) -> Array:
         """Return dy/dt of the active states (for the check against the Python text)."""

@@ -8,10 +8,11 @@ a careful programmer would do by hand.
 
 import ast
 import inspect
+import re
 from collections.abc import Sequence
 
 from engine import model
-from engine.hoist import Hoisted, hoist
+from engine.hoist import Straight, straighten
 from engine.parameters import NAMES
 
 _INFIX = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
@@ -35,8 +36,6 @@ class _Expression:
                 return f"y[{self.slot[name]}]" if name in self.slot else model.REST[name]
             case ast.Attribute(value=ast.Name(id="p"), attr=name):
                 return f"p[{NAMES.index(name)}]"
-            case ast.Attribute(value=ast.Name(id="q"), attr=name):
-                return f"p[{len(NAMES) + int(name.removeprefix('c'))}]"
             case ast.Attribute(value=ast.Name(id="f"), attr=name):
                 return self.names[name]
             case ast.UnaryOp(op=ast.USub(), operand=operand):
@@ -70,17 +69,14 @@ def text(value: str | float) -> str:
     return repr(value) if isinstance(value, float) else value
 
 
-def _body(text: str) -> list[ast.stmt]:
-    tree = ast.parse(text).body[0]
+def _body(function: object) -> list[ast.stmt]:
+    tree = ast.parse(inspect.getsource(function)).body[0]  # type: ignore[arg-type]
     assert isinstance(tree, ast.FunctionDef)
-    return [node for node in tree.body if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))]
+    return tree.body[1:]  # without the docstring
 
 
-def statements(active: Sequence[str], texts: Sequence[str]) -> tuple[list[tuple[str, str]], dict[str, str]]:
-    """Return the local assignments ``(name, C text)`` and the C text of each active state's derivative.
-
-    ``texts`` are the sources of ``fluxes`` and ``balances``.
-    """
+def statements(active: Sequence[str]) -> tuple[list[tuple[str, str]], dict[str, str]]:
+    """Return the local assignments ``(name, C text)`` and the C text of each active state's derivative."""
     express = _Expression(active)
     lines: list[tuple[str, str]] = []
 
@@ -94,7 +90,7 @@ def statements(active: Sequence[str], texts: Sequence[str]) -> tuple[list[tuple[
         express.names[name] = value
 
     derivatives: dict[str, str] = {}
-    for body in map(_body, texts):
+    for body in (_body(model.fluxes), _body(model.balances)):
         for node in body:
             match node:
                 case ast.Assign(targets=[ast.Name(id=name)], value=value):
@@ -110,35 +106,34 @@ def statements(active: Sequence[str], texts: Sequence[str]) -> tuple[list[tuple[
     return lines, derivatives
 
 
-def plain() -> tuple[str, ...]:
-    """Return the sources of the two functions as the modeller wrote them."""
-    return inspect.getsource(model.fluxes), inspect.getsource(model.balances)
-
-
-def rewritten(active: Sequence[str]) -> Hoisted:
-    """Return what the engine compiles for the same states."""
+def rewritten(active: Sequence[str]) -> Straight:
+    """Return the straight lines that the engine compiles for the same states, when no window is kept."""
     resting = {name: value for name, value in model.REST.items() if name not in active}
-    return hoist(resting, model.fluxes, model.balances)
+    return straighten(model.fluxes, model.balances, resting, ())
 
 
-def rhs_source(active: Sequence[str], hoisted: bool = False) -> tuple[int, str]:
+def rhs_source(active: Sequence[str], straight: bool = False) -> tuple[int, str]:
     """Return how many constants a patient has, and the C functions ``prepare(p)`` and ``rhs(t, y, p, dy)``.
 
-    ``p`` is a whole parameter record; the constants follow it.
+    ``p`` is a whole parameter record; the constants follow it.  ``straight`` takes the engine's rewritten text.
     """
-    new = rewritten(active) if hoisted else None
-    lines, derivatives = statements(active, plain() if new is None else new.functions)
+    constants: list[str] = []
+    if straight:
+        new = rewritten(active)
+
+        def places(text: str) -> str:
+            text = re.sub(r"\bp\.(\w+)", lambda m: f"p[{NAMES.index(m[1])}]", text)
+            text = re.sub(r"\bq(\d+)\b", lambda m: f"p[{len(NAMES) + int(m[1])}]", text)
+            return re.sub(r"\by_(\w+)", lambda m: f"y[{list(active).index(m[1])}]", text)
+
+        constants = [places(text) for text in new.constants]
+        lines = [(name, places(value)) for name, value in (line.split(" = ", 1) for line in new.always)]
+        derivatives = {name: places(value) for name, value in new.derivatives.items()}
+    else:
+        lines, derivatives = statements(active)
     body = [f"  const double {name} = {value};" for name, value in lines]
     body += [f"  dy[{i}] = {derivatives[name]};  /* {name} */" for i, name in enumerate(active)]
-    before = []
-    if new is not None:
-        express = _Expression(active)
-        for node in _body(new.prepare)[:-1]:
-            assert isinstance(node, ast.Assign)
-            name = ast.unparse(node.targets[0])
-            place = f"p[{len(NAMES) + int(name.removeprefix('c'))}]"
-            before.append(f"  {place} = {text(express(node.value))};")
-            express.names[name] = place
+    before = [f"  p[{len(NAMES) + i}] = {value};" for i, value in enumerate(constants)]
     functions = (
         "static void prepare(double* restrict p)\n{\n"
         + "\n".join(before)
@@ -147,7 +142,7 @@ def rhs_source(active: Sequence[str], hoisted: bool = False) -> tuple[int, str]:
         + "\n".join(body)
         + "\n}\n"
     )
-    return len(before), functions
+    return len(constants), functions
 
 
 def numba_source(active: Sequence[str], scale: Sequence[float]) -> str:
@@ -155,7 +150,7 @@ def numba_source(active: Sequence[str], scale: Sequence[float]) -> str:
 
     The scale lets a solver with one absolute tolerance for all states (numbalsoda) work with one per state.
     """
-    lines, derivatives = statements(active, plain())
+    lines, derivatives = statements(active)
     body = [f"    y{i} = u[{i}] * {s!r}" for i, s in enumerate(scale)]
     body += [f"    {name} = {value}" for name, value in lines]
     body += [f"    du[{i}] = ({derivatives[name]}) * {1 / s!r}" for i, (name, s) in enumerate(zip(active, scale))]
