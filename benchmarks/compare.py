@@ -87,7 +87,8 @@ def _share(task: Task, name: str, steps: dict[float, float], points: list[Point]
     point = found[1]
     cost = flops(task.active, PAIRS["pr7" if "pr7" in name else "bs5"])
     outputs = len(task.times) / (task.times[-1] / 24)
-    return point.best * (steps[point.rtol] * cost["step"] + outputs * cost["output"]) / 1e9 / peak
+    used = point.best * (steps[point.rtol] * cost["step"] + outputs * cost["output"])
+    return float(used / 1e9 / peak)
 
 
 def table(result: dict[str, Any]) -> str:
@@ -159,7 +160,9 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--rounds", type=int, default=15, help="timed windows per tolerance")
     parser.add_argument("--json", type=Path, help="write all figures there")
     parser.add_argument("--starts", action="store_true", help="also time compilation and warm start")
-    parser.add_argument("--quick", action="store_true", help="a few contenders on a tiny task: only to see that it works")
+    parser.add_argument(
+        "--quick", action="store_true", help="a few contenders on a tiny task: only to see that it works"
+    )
     given = parser.parse_args(arguments)
     if given.quick:
         given.patients, given.days, given.rounds = min(given.patients, 8), min(given.days, 0.5), 2

@@ -108,9 +108,7 @@ def numba_peer(name: str, kind: str, method: str, tolerances: tuple[float, ...],
         if task.active not in made:
             made[task.active] = factory(task.active, task.scale, method)
         run = made[task.active]
-        return lambda: run(
-            task.parameters, task.y0_active, task.events, 0.0, task.times, rtol, rtol * ATOL_FACTOR
-        )
+        return lambda: run(task.parameters, task.y0_active, task.events, 0.0, task.times, rtol, rtol * ATOL_FACTOR)
 
     return Contender(name, kind, ready, tolerances, timed)
 
@@ -131,10 +129,10 @@ def contenders(quick: bool = False) -> list[Contender]:
         if not quick:
             rows.append(c_dopri5("DOPRI5, the same, our rewritten rhs", FAST, True))
     if find_spec("numbalsoda") and not quick:
-        rows.append(numba_peer("DOP853", "numbalsoda", "dop853", decades(3, 8), 10_000))
-        rows.append(numba_peer("LSODA", "numbalsoda", "lsoda", decades(4, 9), 10_000))
+        rows.append(numba_peer("DOP853", "numbalsoda", "dop853", decades(3, 10), 10_000))
+        rows.append(numba_peer("LSODA", "numbalsoda", "lsoda", decades(4, 10), 10_000))
     if find_spec("scipy"):
-        last = 5 if quick else 7
+        last = 4 if quick else 9
         rows.append(numba_peer("solve_ivp DOP853", "scipy", "DOP853", decades(3, last, 1), 8))
         if not quick:
             rows.append(numba_peer("solve_ivp LSODA", "scipy", "LSODA", decades(4, 8, 1), 8))
@@ -146,7 +144,5 @@ def reference(task: Task, rtol: float = 1e-12) -> tuple[Array, Array]:
     largest = np.zeros(len(task.active))
     integrator = CIntegrator(task.active, dop853())
     atol = rtol * ATOL_FACTOR * task.scale
-    out, _ = integrator.run(
-        task.parameters, task.y0_active, task.events, 0.0, task.times, rtol, atol, largest=largest
-    )
+    out, _ = integrator.run(task.parameters, task.y0_active, task.events, 0.0, task.times, rtol, atol, largest=largest)
     return out, largest

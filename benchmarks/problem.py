@@ -62,7 +62,7 @@ class Task(NamedTuple):
 
 def grid(days: float, every: float) -> Array:
     """Return output times every ``every`` h, without the start."""
-    return np.arange(1, round(days * 24 / every) + 1) * every
+    return np.asarray(np.arange(1, round(days * 24 / every) + 1) * every, np.float64)
 
 
 def mixed_cohort(n: int, seed: int = 7) -> Cohort:

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass, field
+from itertools import pairwise
 from math import exp, inf, log, nan
 from statistics import median
 
@@ -40,7 +41,7 @@ def sweep(contender: Contender, task: Task, reference: Array, largest: Array, le
 
 def bracket(points: list[Point], target: float) -> tuple[Point, Point] | None:
     """Return the neighbours in tolerance between which the error crosses ``target`` for the last time."""
-    for above, below in reversed(list(zip(points, points[1:], strict=False))):
+    for above, below in reversed(list(pairwise(points))):
         if below.largest <= target < above.largest:
             return above, below
     if points and points[0].largest <= target:

@@ -3,7 +3,7 @@
 The patient's block of pulses and meals is run untreated with body composition and IGF-1 frozen.  The block means of
 the lipolytic drive, of the SOCS-like and of the p85alpha-like signal become L0, S0 and P0, the closed-form basal is
 computed again from them, and the block is repeated until they no longer change.  Then the GH-driven IGF-1 production is
-set so that the own untreated IGF-1 is the own target.
+set so that the own untreated IGF-1 is the own target, and one block with everything free leads to the state at t = 0.
 """
 
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from engine.codegen import WATCH
 from engine.cohort import Cohort
 from engine.errors import Status
 from engine.events import BLOCK_HOURS, EventTable
+from engine.model import STATE_INDEX
 from engine.parameters import NAMES
 from engine.pulses import block_events
 
@@ -118,9 +119,26 @@ def _run_in(cohort: Cohort, solver: Solver, threads: int, block: EventTable | No
         todo = todo[change > TOLERANCE]
     _set_igf1(record, gh_drive)
     record["body_changes"] = 1.0
-    failed = status != Status.OK
-    y[failed] = np.nan
+    well = np.flatnonzero(status == Status.OK)
+    y[well], status[well] = _settle(record[well], y[well], block.subset(well), solver, threads)
+    y[status != Status.OK] = np.nan
     return Baseline(cohort, record, y, block, status, passes)
+
+
+def _settle(
+    record: npt.NDArray[Any], y: Floats, block: EventTable, solver: Solver, threads: int
+) -> tuple[Floats, npt.NDArray[np.int8]]:
+    """Run one more block with everything free, so that IGF-1 at t = 0 is where the block leaves it every time.
+
+    Body composition, which a block hardly moves, goes back to the patient's own.
+    """
+    result = integrate(
+        record, y, block, None, start=-BLOCK_HOURS, times=np.array([0.0]), solver=solver, threads=threads, groups=()
+    )
+    settled = result.y[:, 0]
+    for name in ("vat", "sat", "lean"):
+        settled[:, STATE_INDEX[name]] = record[f"{name}0"]
+    return settled, result.status
 
 
 def _set_igf1(record: npt.NDArray[Any], gh_drive: Floats) -> None:

@@ -20,12 +20,12 @@ CHUNK = 128  # patients per call: lanes refill well and threads share the work; 
 
 SCALE: dict[str, float] = {
     "drive": 1.0, "sst": 50.0, "gh_store": 1500.0, "ghrh_receptor": 1.0, "ghs_receptor": 1.0, "gh": 10.0,
-    "gh_signal": 1.0, "igf1": 200.0, "stomach": 300.0, "gut": 100.0, "glucose": 5.0, "insulin_action": 100.0, "insulin": 100.0,
-    "secretion": 5.0, "ffa": 0.5, "antagonist": 0.5, "lipolysis_delay": 0.2, "lipolysis_drive": 0.1, "socs": 0.3,
-    "p85": 0.5, "vat": 100.0, "sat": 20.0, "lean": 50.0, "ghs_tolerance": 1.0, "gh_depot_1": 500.0,
+    "gh_signal": 1.0, "igf1": 200.0, "stomach": 300.0, "gut": 100.0, "glucose": 5.0, "insulin_action": 100.0,
+    "insulin": 100.0, "secretion": 5.0, "ffa": 0.5, "antagonist": 0.5, "lipolysis_delay": 0.2, "lipolysis_drive": 0.1,
+    "socs": 0.3, "p85": 0.5, "vat": 100.0, "sat": 20.0, "lean": 50.0, "ghs_tolerance": 1.0, "gh_depot_1": 500.0,
     "gh_depot_2": 500.0,
 }  # fmt: skip
-"""Usual size of each state in its own unit; the absolute tolerance is a share of it.  Drug amounts: see `_tolerances`."""
+"""Usual size of each state in its own unit; the absolute tolerance is a share of it.  Drugs: see `_tolerances`."""
 
 
 @dataclass(frozen=True)
@@ -118,10 +118,10 @@ def groups_needed(parameters: npt.NDArray[Any], y0: Floats, *tables: EventTable)
 
 def _with_transit(groups: tuple[str, ...], parameters: npt.NDArray[Any], y0: Floats) -> tuple[str, ...]:
     """Add the transit stages of the slots in ``groups`` where a dose or what is left of one passes through them."""
-    found = set(groups)
+    found = set(groups)  # a failed patient's NaN must not decide: the layout is everybody's
     for slot in SLOTS:
         inside = y0[:, [STATE_INDEX[name] for name in GROUPS[f"{slot}_transit"]]]
-        if slot in found and (np.any(parameters[f"transit_0_{slot}"] != 1) or np.any(inside != 0)):
+        if slot in found and (np.any(parameters[f"transit_0_{slot}"] != 1) or np.any(inside > 0)):
             found.add(f"{slot}_transit")
         elif f"{slot}_transit" in found:
             found.add(slot)

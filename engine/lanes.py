@@ -1,8 +1,8 @@
 """The compiled loop over patients, as text: several lanes in lockstep, each with its own time, step, events and refill.
 
-`codegen` fills the ``{NAMES}`` (row offsets, written-out stage sums) and writes the module.  Rows of the work array ``w``
-count vectors of ``{W}`` lanes.  What a lane computes never depends on its neighbours nor on what is watched: only events
-shorten a step; outputs, window ends and the end of the run are interpolated inside a step that may overshoot them.
+`codegen` fills the ``{NAMES}`` (row offsets, written-out stage sums) and writes the module.  Rows of the work array
+``w`` count vectors of ``{W}`` lanes.  What a lane computes never depends on its neighbours nor on what is watched: only
+events shorten a step; outputs, window ends and the end of the run are interpolated inside a step that overshoots them.
 
 One pass: trial step of all lanes -> outputs and windows that fell inside it -> commit accepted lanes -> rare branch for
 lanes that reached an event, finished or failed -> refresh of the first stage where an impulse fell.

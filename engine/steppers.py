@@ -8,8 +8,8 @@ class Pair(NamedTuple):
     """An embedded pair whose last stage is the first of the next step (FSAL).
 
     ``a`` rows of the stages after the first, the last row being the weights of the step; ``e`` weights of the error
-    estimate; ``free`` dense output without extra work, ``dense`` the better dense output that outputs use, with one extra
-    stage (``extra_c``, ``extra_a``) where it has one row more; rows are stages, columns the powers 1.. of theta.
+    estimate; ``free`` dense output without extra work, ``dense`` the better dense output that outputs use, with one
+    extra stage (``extra_c``, ``extra_a``) where it has one row more; rows are stages, columns the powers 1.. of theta.
     """
 
     name: str

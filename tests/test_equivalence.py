@@ -9,12 +9,13 @@ import xarray as xr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine import batch
+from engine import batch, treatment
 from engine import simulate as front
 from engine.baseline import Baseline, run_in
 from engine.batch import Solver
-from engine.cohort import virtual_cohort
-from engine.dosing import preset
+from engine.cohort import Cohort, virtual_cohort
+from engine.dosing import Arm, arm_parameters, preset
+from engine.errors import Status
 from engine.outputs import OUTPUTS
 from engine.protocols import TESTS
 from engine.simulate import Plan, TestAt, simulate
@@ -89,17 +90,33 @@ def test_later_patients_drawn_alone(dataset: xr.Dataset) -> None:
     assert_same(simulate(later, ARMS, PLAN), dataset.isel(patient=slice(10, 15)))
 
 
-@pytest.mark.parametrize(("chunk", "threads"), [(8, 1), (8, 2), (5, 2), (1, 2), (128, 2)])
+@pytest.mark.parametrize(("chunk", "threads"), [(8, 1), (8, 2), (5, 2), (128, 2)])
 def test_chunks_and_threads(chunk: int, threads: int, dataset: xr.Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batch, "CHUNK", chunk)
     assert_same(simulate(COHORT, ARMS[1:2], PLAN, threads=threads), dataset.isel(arm=[1]))
 
 
-@pytest.mark.parametrize("memory", [1.0, 2e6])
+@pytest.mark.parametrize("memory", [3e5, 2e6])
 def test_patients_at_once(memory: float, dataset: xr.Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(front, "MEMORY", memory)
     assert front._patients_at_once(PLAN) < N
     assert_same(simulate(COHORT, ARMS[1:], PLAN), dataset.isel(arm=[1, 2]))
+
+
+def test_a_patient_who_fails_under_treatment(dataset: xr.Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    who = 9
+
+    def poisoned(arm: Arm, people: Cohort) -> Any:
+        record = arm_parameters(arm, people)
+        record["potency_ghrh_a"][people.patient == who] = np.nan
+        return record
+
+    monkeypatch.setattr(treatment, "arm_parameters", poisoned)
+    ds = simulate(COHORT, (TESAMORELIN,), PLAN)
+    others = np.delete(np.arange(N), who)
+    assert ds.status.values[0, who] == Status.NOT_FINITE
+    assert all(np.isnan(ds[name].values[0, who]).all() for name in ds.data_vars if name != "status")
+    assert_same(ds.isel(patient=others), dataset.isel(arm=[1], patient=others))
 
 
 # --- what is watched, and for how long ---

@@ -294,7 +294,7 @@ GOOD: dict[str, Any] = {"weeks": 4}
     ],
 )
 def test_a_bad_plan_is_told_in_a_sentence(change: dict[str, Any], words: str) -> None:
-    with pytest.raises(InputError, match="^[^\n]*[.]$") as told:
+    with pytest.raises(InputError, match=r"^[^\n]*[.]$") as told:
         Plan(**(GOOD | change))
     assert words in str(told.value)
 
@@ -305,7 +305,7 @@ def test_a_bad_plan_is_told_in_a_sentence(change: dict[str, Any], words: str) ->
      ("clamp", (float("nan"),)), ("clamp", (2, 1)), ("clamp", (1, 1)), ("clamp", 3), ("clamp", ("1",))],
 )  # fmt: skip
 def test_a_bad_test_is_told_in_a_sentence(test: str, weeks: Any) -> None:
-    with pytest.raises(InputError, match="^[^\n]*clam[^\n]*[.]$"):
+    with pytest.raises(InputError, match=r"^[^\n]*clam[^\n]*[.]$"):
         TestAt(test, weeks)
 
 

@@ -27,7 +27,7 @@ def baseline() -> Baseline:
 
 @pytest.fixture
 def probe(monkeypatch: pytest.MonkeyPatch, baseline: Baseline) -> Probe:
-    """A test that keeps curves ``probe_<output>`` and reads nothing; where it is like another test, that one runs too."""
+    """A test that keeps curves ``probe_<output>`` and reads nothing; if it is like another test, that one runs too."""
 
     def run(
         arms: Any, *curves: str, weeks: tuple[float, ...] = (1,), hours: float = 3.0, fasting: bool = True,

@@ -1,0 +1,1 @@
+"""Other integrators of the same equations."""

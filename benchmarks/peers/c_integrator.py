@@ -2,7 +2,8 @@
 
 Per patient: adaptive steps with a PI controller, an absolute tolerance per state, a stop exactly at each event, and
 outputs by the pair's own dense output (DOPRI5) or by landing on them (DOP853).  An output holds the value before an
-event of that instant.  ``straight`` gives it the rewritten right-hand side that the engine's kernel gets.  Compiled by gcc when asked for.
+event of that instant.  ``straight`` gives it the rewritten right-hand side that the engine's kernel gets.  Compiled by
+gcc when asked for.
 """
 
 import ctypes
@@ -148,14 +149,17 @@ def source(active: Sequence[str], tableau: Tableau, straight: bool = False) -> s
         terms = []
         for j, row in enumerate(tableau.dense):
             if any(row):
-                output.append(f"      const double b{j} = x * (" + " + x * (".join(map(repr, row)) + ")" * len(row) + ";")
+                output.append(
+                    f"      const double b{j} = x * (" + " + x * (".join(map(repr, row)) + ")" * len(row) + ";"
+                )
                 terms.append(f"b{j} * k[{j}][i]")
         output.append(f"      for (int i = 0; i < NS; i++) out[io * NS + i] = y[i] + h * ({' + '.join(terms)});")
     else:
         output = ["      memcpy(out + io * NS, yn, sizeof yn);"]
     return _TEMPLATE.format(
-        NS=len(active), NP=len(NAMES), NQ=constants, LAND=int(not tableau.dense), RHS=functions, S=s, Q=f"{tableau.order_of_error + 1}.0",
-        STAGES="\n".join(stages), ERROR=_sum(tableau.e), OUTPUT="\n".join(output), FIRST_INPUT=FIRST_INPUT,
+        NS=len(active), NP=len(NAMES), NQ=constants, LAND=int(not tableau.dense), RHS=functions, S=s,
+        Q=f"{tableau.order_of_error + 1}.0", STAGES="\n".join(stages), ERROR=_sum(tableau.e),
+        OUTPUT="\n".join(output), FIRST_INPUT=FIRST_INPUT,
     )  # fmt: skip
 
 
@@ -216,7 +220,7 @@ class CIntegrator:
     ) -> tuple[Array, npt.NDArray[np.int64]]:
         """Integrate; return states (n, m, active) and the trial and rejected steps (n, 2).
 
-        ``largest`` (active,), when given, is raised to the largest absolute value of each state at any step of any patient.
+        ``largest`` (active,), when given, is raised to the largest absolute value of each state at any step.
 
         ``parameters`` (n, all parameters), ``y0`` (n, active), ``events`` (ptr, time h, target, amount) with targets
         numbered by ``active`` and absolute times, ``fixed`` > 0 takes steps of that length (h) between events.
@@ -228,8 +232,9 @@ class CIntegrator:
         keep: list[Any] = [np.ascontiguousarray(a, float) for a in (parameters, y0, times, atol)]
         double, long = ctypes.c_double, ctypes.c_long
         bad = self.library.run(
-            long(n), keep[0].ctypes, keep[1].ctypes, ptr.ctypes, time.ctypes, target.ctypes, amount.ctypes, double(start),
-            keep[2].ctypes, long(len(times)), double(rtol), keep[3].ctypes, double(h_event), long(limit), double(fixed),
+            long(n), keep[0].ctypes, keep[1].ctypes, ptr.ctypes, time.ctypes, target.ctypes, amount.ctypes,
+            double(start), keep[2].ctypes, long(len(times)), double(rtol), keep[3].ctypes,
+            double(h_event), long(limit), double(fixed),
             out.ctypes, stats.ctypes, None if largest is None else largest.ctypes,
         )  # fmt: skip
         if bad:

@@ -146,14 +146,17 @@ def rhs_source(active: Sequence[str], straight: bool = False) -> tuple[int, str]
 
 
 def numba_source(active: Sequence[str], scale: Sequence[float]) -> str:
-    """Return Python text of ``rhs(t, u, du, p)`` on arrays, with ``u = y / scale``, for peers that take a numba function.
+    """Return Python text of ``rhs(t, u, du, p)`` on arrays, with ``u = y / scale``, for peers that take numba code.
 
     The scale lets a solver with one absolute tolerance for all states (numbalsoda) work with one per state.
     """
     lines, derivatives = statements(active)
     body = [f"    y{i} = u[{i}] * {s!r}" for i, s in enumerate(scale)]
     body += [f"    {name} = {value}" for name, value in lines]
-    body += [f"    du[{i}] = ({derivatives[name]}) * {1 / s!r}" for i, (name, s) in enumerate(zip(active, scale))]
+    body += [
+        f"    du[{i}] = ({derivatives[name]}) * {1 / s!r}"
+        for i, (name, s) in enumerate(zip(active, scale, strict=True))
+    ]
     text = "\n".join(body)
     for i in range(len(active)):
         text = text.replace(f"y[{i}]", f"y{i}")

@@ -42,8 +42,8 @@ def numbalsoda_run(active: Sequence[str], scale: Array, method: str) -> Callable
 
     address = function.address
 
-    @nb.njit  # type: ignore[untyped-decorator]
-    def batch(funcptr, parameters, y0, ptr, time, target, amount, start, times, rtol, atol, scale, out):  # type: ignore[no-untyped-def]  # noqa: ANN
+    @nb.njit
+    def batch(funcptr, parameters, y0, ptr, time, target, amount, start, times, rtol, atol, scale, out):  # type: ignore[no-untyped-def]
         eval_at = np.empty(times.size + 2)
         bad = 0
         for k in range(y0.shape[0]):
@@ -72,7 +72,6 @@ def numbalsoda_run(active: Sequence[str], scale: Array, method: str) -> Callable
                     eval_at[n] = times[i_out]
                     n += 1
                     i_out += 1
-                m = n
                 if eval_at[n - 1] < stop:
                     eval_at[n] = stop
                     n += 1
@@ -103,8 +102,8 @@ def scipy_run(active: Sequence[str], scale: Array, method: str) -> Callable[...,
 
     compiled = _rhs(tuple(active), tuple(map(float, scale)))
 
-    @nb.njit(fastmath={"contract"}, error_model="numpy")  # type: ignore[untyped-decorator]
-    def rhs(t, u, p):  # type: ignore[no-untyped-def]  # noqa: ANN
+    @nb.njit(fastmath={"contract"}, error_model="numpy")
+    def rhs(t, u, p):  # type: ignore[no-untyped-def]
         du = np.empty(u.size)
         compiled(t, u, du, p)
         return du
