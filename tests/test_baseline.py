@@ -1,9 +1,11 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
 from engine import baseline as under_test
 from engine.baseline import EMAX_LIMIT, MOST_PASSES, TOLERANCE, Baseline, run_in
-from engine.batch import integrate
+from engine.batch import Result, integrate
 from engine.codegen import WATCH
 from engine.cohort import PHENOTYPES, Cohort, virtual_cohort
 from engine.dosing import preset
@@ -47,17 +49,28 @@ def test_the_cohort_is_left_alone(baseline: Baseline) -> None:
 
 
 def test_reference_means_are_those_of_the_own_block(baseline: Baseline) -> None:
-    """One block more with the final constants has the means that are stored."""
-    again = integrate(
-        baseline.parameters, baseline.y0, baseline.block, None,
+    """One block more with the final constants, IGF-1 frozen at the target as in the run-in, has the stored means."""
+    frozen, y = baseline.parameters.copy(), baseline.y0.copy()
+    frozen["body_changes"] = 0
+    y[:, STATE_INDEX["igf1"]] = frozen["igf1_target"]
+    again = _block(frozen, y, baseline)
+    for field, name in (("lipolytic0", "lipolysis_drive"), ("socs0", "socs"), ("p85_0", "p85_target")):
+        np.testing.assert_allclose(again.mean[:, 0, WATCH.index(name)], frozen[field], rtol=2 * TOLERANCE)
+
+
+def test_the_start_is_where_the_block_ends(baseline: Baseline) -> None:
+    """The untreated state is periodic: IGF-1, p85 and the fast states are back after 28 days."""
+    again = _block(baseline.parameters, baseline.y0, baseline)
+    for name in ("igf1", "p85", "gh_store", "glucose", "insulin", "ffa"):
+        end = again.y[:, 0, STATE_INDEX[name]]
+        np.testing.assert_allclose(end, baseline.y0[:, STATE_INDEX[name]], rtol=2e-3, err_msg=name)
+
+
+def _block(parameters: Any, y: Any, baseline: Baseline) -> Result:
+    return integrate(
+        parameters, y, baseline.block, None,
         start=0.0, times=np.array([BLOCK_HOURS]), window=BLOCK_HOURS, groups=(),
     )  # fmt: skip
-    for field, name in (("lipolytic0", "lipolysis_drive"), ("socs0", "socs"), ("p85_0", "p85_target")):
-        np.testing.assert_allclose(again.mean[:, 0, WATCH.index(name)], baseline.parameters[field], rtol=2 * TOLERANCE)
-    # and the block ends where it began: the state is periodic
-    for name in ("p85", "igf1"):
-        end = again.y[:, 0, STATE_INDEX[name]]
-        np.testing.assert_allclose(end, baseline.y0[:, STATE_INDEX[name]], rtol=2e-3)
 
 
 def test_untreated_igf1_is_the_target(baseline: Baseline) -> None:
