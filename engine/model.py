@@ -139,9 +139,10 @@ def fluxes(t: Any, y: Any, p: Any) -> Any:
     u = y.effect_ghrh_a + y.effect_ghrh_b + p.ghrh_drive
     s_a = p.potency_ghs_a * y.central_ghs_a
     s_b = p.potency_ghs_b * y.central_ghs_b
-    s = y.ghs_tolerance * (s_a + s_b + p.ghs_drive)
-    # a patient without ghrelin agonist has s = 0, hence no loss
-    ghs_loss = y.ghs_tolerance * (p.k_tolerance_ghs_a * s_a + p.k_tolerance_ghs_b * s_b) / (1 + s)
+    s_all = s_a + s_b + p.ghs_drive
+    s = y.ghs_tolerance * s_all
+    # E_S of therapies section 2 times the loss rate of each drug; 0 without ghrelin agonist
+    ghs_loss = y.ghs_tolerance * (p.k_tolerance_ghs_a * s_a + p.k_tolerance_ghs_b * s_b) / (1 + s_all)
     x_s = y.ghs_receptor * (p.ghrelin_tone + s) / (1 + p.ghrelin_tone + s)
     h4 = (p.hypo_half * p.hypo_half) * (p.hypo_half * p.hypo_half)
     g4 = (y.glucose * y.glucose) * (y.glucose * y.glucose)

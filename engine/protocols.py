@@ -21,7 +21,8 @@ SNAPSHOT_CLOCK = 6.0  # h, start of the 24-h tests; no breakfast is earlier (pul
 INSULIN_PER_MU = 6.0  # pmol per mU; metabolism 7.7, clamp recipe
 CLAMP_GLUCOSE = 5.0  # mmol/L for all; metabolism 7.7, clamp recipe
 MEAL_MMOL = 5.55  # mmol per g glucose; metabolism 7.3
-ARGININE_FACTOR = 0.28  # on the somatostatin target; fitted: elderly arginine + GHRH, axis section 3
+ARGININE_FACTOR = 0.05  # on the somatostatin target; fitted: 75-y arginine + GHRH peak of 41.5, docs/validation.md
+ARGININE_LEAD, ARGININE_HOURS = 0.5, 1.5  # h from its start to the GHRH bolus [assumed], and of its effect (axis)
 BOLUS_HOURS = 1 / 60  # an intravenous glucose bolus is given over one minute
 
 
@@ -241,14 +242,18 @@ def _read_day(times: Floats, e: Evaluated, person: Person) -> dict[str, Floats]:
 # --- GH stimulation; a bolus enters the effect site (GHRH) or plasma (ghrelin agonists) of the spare slot b ---
 
 
-def _read_stimulation(times: Floats, e: Evaluated, person: Person) -> dict[str, Floats]:
-    gh = e.output("gh")
-    return {"gh_peak": gh.max(axis=1), "gh_auc": _area(times, gh) * 60}
+def _read_stimulation(lead: float) -> Callable[[Floats, Evaluated, Person], dict[str, Floats]]:
+    def read(times: Floats, e: Evaluated, person: Person) -> dict[str, Floats]:
+        first = int(np.searchsorted(times, lead - 1e-9))
+        gh = e.output("gh")[:, first:]
+        return {"gh_peak": gh.max(axis=1), "gh_auc": _area(times[first:], gh) * 60}
+
+    return read
 
 
 _STIMULATION_ENDPOINTS = {
-    "gh_peak": ("ug/L", "highest GH within 2 h"),
-    "gh_auc": ("ug/L*min", "area under GH, 0-120 min"),
+    "gh_peak": ("ug/L", "highest GH within 2 h of the bolus"),
+    "gh_auc": ("ug/L*min", "area under GH, 0-120 min from the bolus"),
 }
 _GHRH_JUMP, GHRH_DECAY = 5.0, 5.0  # EC50 units and 1/h for 1 ug/kg iv; axis, drug interface
 _GHRP6_JUMP, GHRP6_DECAY = 0.72, 2.0  # EC50 units and 1/h for GHRP-6 1 ug/kg iv; axis, drug interface
@@ -259,15 +264,17 @@ SPARE_SLOTS: Mapping[str, tuple[str, Mapping[str, float]]] = {
 """Slot of a stimulation test -> the state that jumps and the slot's drug parameters during the test."""
 
 
-def _stimulation(name: str, meaning: str, rows: Rows) -> VirtualTest:
+def _stimulation(name: str, meaning: str, rows: Rows, lead: float = 0.0) -> VirtualTest:
+    """Return a test whose boluses fall ``lead`` h after its start."""
     jumps = {row[1] for row in rows}
     spare = tuple(slot for slot, (state, _) in SPARE_SLOTS.items() if state in jumps)
     return VirtualTest(
-        name, meaning, 2.0, lambda person: rows, _read_stimulation, _STIMULATION_ENDPOINTS, ("gh",), spare=spare
-    )
+        name, meaning, lead + 2.0, lambda person: rows, _read_stimulation(lead), _STIMULATION_ENDPOINTS, ("gh",),
+        spare=spare,
+    )  # fmt: skip
 
 
-_ARGININE: Rows = [(0.0, "sst_factor", ARGININE_FACTOR), (1.5, "sst_factor", 1.0)]
+_ARGININE: Rows = [(0.0, "sst_factor", ARGININE_FACTOR), (ARGININE_HOURS, "sst_factor", 1.0)]
 
 TESTS: dict[str, VirtualTest] = {
     test.name: test
@@ -333,8 +340,8 @@ TESTS: dict[str, VirtualTest] = {
             [(0.0, "effect_ghrh_b", _GHRH_JUMP), (0.0, "central_ghs_b", _GHRP6_JUMP)],
         ),
         _stimulation(
-            "arginine_ghrh", "arginine infusion and GHRH 1 ug/kg iv",
-            [*_ARGININE, (0.0, "effect_ghrh_b", _GHRH_JUMP)],
+            "arginine_ghrh", "arginine infusion and, 30 min later, GHRH 1 ug/kg iv",
+            [*_ARGININE, (ARGININE_LEAD, "effect_ghrh_b", _GHRH_JUMP)], ARGININE_LEAD,
         ),
     )
 }  # fmt: skip

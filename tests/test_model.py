@@ -221,3 +221,14 @@ def test_states_at_rest_do_not_move_without_drug() -> None:
         y = random_state(rng, p)._replace(**model.REST)
         slope = model.rhs(float(rng.uniform(0, 100)), y, p)
         assert all(getattr(slope, name) == 0.0 for name in model.REST)
+
+
+def test_ghrelin_tolerance_is_that_of_therapies() -> None:
+    """dR_S/dt = k_rec (1 - R_S) - k_des E_S R_S with E_S = R_S s / (1 + s) (therapies, section 2)."""
+    table = {row.name: row.value for row in parameters.TABLE}
+    p = parameters.Parameters(**(table | {"k_tolerance_ghs_a": 0.02, "potency_ghs_a": 0.5}))
+    y = model.State(
+        **(dict.fromkeys(model.STATES, 1.0) | {"ghs_tolerance": 0.7, "central_ghs_a": 4.0, "central_ghs_b": 0.0})
+    )
+    loss = 0.02 * 0.7 * 2.0 / (1 + 2.0) * 0.7
+    assert model.rhs(0.0, y, p).ghs_tolerance == pytest.approx(p.k_tolerance_recovery * 0.3 - loss, rel=1e-12)

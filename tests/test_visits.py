@@ -217,17 +217,21 @@ def test_ghrh_releases_gh_and_arginine_more(baseline: Baseline) -> None:
     tests = tuple(TestAt(name, (0, 1)) for name in ("ghrh", "arginine_ghrh"))
     ds = simulate(COHORT, ARMS[:1], Plan(1, tests=tests), baseline=baseline)
     assert np.all(ds.ghrh_gh_peak > ds.ghrh_gh.values[..., 0] + 0.5)
-    assert np.all(ds.arginine_ghrh_gh_peak.values > ds.ghrh_gh_peak.values)
+    ratio = ds.arginine_ghrh_gh_peak.values / ds.ghrh_gh_peak.values
+    assert np.all(ratio > 1)
+    assert 1.5 < np.median(ratio) < 4  # published 2.5-3.5
     assert np.all(ds.ghrh_gh_auc > 0)
 
 
 def test_arginine_lowers_the_somatostatin_target_for_90_min(probe: Probe, baseline: Baseline) -> None:
+    samples = len(TESTS["ghrh"].times)
+
     def target(name: str) -> Any:
         ds = probe(ARMS[:1], "sst_target", like=TESTS[name])
         p = {field: baseline.parameters[field][:, None] for field in baseline.parameters.dtype.names}
         # GH raises the target too: take its part off
-        gh = ds[f"{name}_gh"].values[0, :, 0]
-        return curve(ds, "sst_target") / (1 + p["gh_on_sst"] * gh / (p["gh_on_sst_half"] + gh))
+        gh = ds[f"{name}_gh"].values[0, :, 0, :samples]
+        return curve(ds, "sst_target")[:, :samples] / (1 + p["gh_on_sst"] * gh / (p["gh_on_sst_half"] + gh))
 
     ratio = target("arginine_ghrh") / target("ghrh")
     times = TESTS["ghrh"].times
