@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.errors import Status
-from sweeps.student import t_quantile
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -103,10 +102,12 @@ def contrast(values: Floats, control: Floats) -> Contrast:
     """
     own = values[np.isfinite(values)]
     pairs = values - control
+    from scipy.special import stdtrit  # Student's t; here, for its import takes a while
+
     pairs = pairs[np.isfinite(pairs)]
     n = len(pairs)
     difference = float(np.mean(pairs)) if n else np.nan
-    half = float(t_quantile(0.5 + LEVEL / 2, n - 1) * np.std(pairs, ddof=1) / sqrt(n)) if n > 1 else np.nan
+    half = float(stdtrit(n - 1, 0.5 + LEVEL / 2) * np.std(pairs, ddof=1) / sqrt(n)) if n > 1 else np.nan
     return Contrast(
         n=len(own),
         mean=float(np.mean(own)) if len(own) else np.nan,

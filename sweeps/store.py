@@ -71,7 +71,7 @@ def _storage(dtype: np.dtype[Any], stored: str, keep: bool) -> tuple[str, Any, d
     if dtype.kind == "f":
         return (dtype.str if keep else stored), float("nan"), {}
     if dtype.kind == "i" and not keep:
-        return dtype.str, FLAG_FILL, {"_FillValue": FLAG_FILL}
+        return dtype.str, FLAG_FILL, {}  # without _FillValue, which would make readers see floats
     return dtype.str, 0, {}
 
 
