@@ -122,7 +122,7 @@ _ONE = """
 import time; begin = time.perf_counter()
 import numpy as np
 from engine.batch import integrate
-from engine.baseline import fasting_state
+from engine.basal import fasting_state
 from engine.cohort import virtual_cohort
 c = virtual_cohort(8)
 integrate(c.parameters, fasting_state(c.parameters), None, None, start=0.0, times=np.array([1.0]))

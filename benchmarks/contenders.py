@@ -67,7 +67,7 @@ def kernel_contender(name: str, **settings: object) -> Contender:
 
         return timed
 
-    me = Contender(name, "pulsatile", ready, decades(3.5, 9))
+    me = Contender(name, "pulsatile", ready, decades(4.5, 9))
     return me
 
 
@@ -80,7 +80,7 @@ def whole_call() -> Contender:
             task.record, task.y0, task.block, task.doses, start=0.0, times=task.times, solver=solver, groups=task.groups
         ).y[:, :, places]
 
-    return Contender("integrate(), whole call", "pulsatile", ready, decades(3.5, 9))
+    return Contender("integrate(), whole call", "pulsatile", ready, decades(4.5, 9))
 
 
 def c_dopri5(name: str, flags: tuple[str, ...], straight: bool) -> Contender:
@@ -94,7 +94,7 @@ def c_dopri5(name: str, flags: tuple[str, ...], straight: bool) -> Contender:
         run, atol = built[task.active].run, rtol * ATOL_FACTOR * task.scale
         return lambda: run(task.parameters, task.y0_active, task.events, 0.0, task.times, rtol, atol, out=out)[0]
 
-    return Contender(name, "C", ready, decades(4, 9))
+    return Contender(name, "C", ready, decades(5, 9))
 
 
 def numba_peer(name: str, kind: str, method: str, tolerances: tuple[float, ...], timed: int) -> Contender:
@@ -129,11 +129,11 @@ def contenders(quick: bool = False) -> list[Contender]:
         if not quick:
             rows.append(c_dopri5("DOPRI5, the same, our rewritten rhs", FAST, True))
     if find_spec("numbalsoda") and not quick:
-        rows.append(numba_peer("DOP853", "numbalsoda", "dop853", decades(3, 10), 10_000))
-        rows.append(numba_peer("LSODA", "numbalsoda", "lsoda", decades(4, 10), 10_000))
+        rows.append(numba_peer("DOP853", "numbalsoda", "dop853", decades(6, 10), 10_000))
+        rows.append(numba_peer("LSODA", "numbalsoda", "lsoda", decades(4, 9), 10_000))
     if find_spec("scipy"):
-        last = 4 if quick else 9
-        rows.append(numba_peer("solve_ivp DOP853", "scipy", "DOP853", decades(3, last, 1), 8))
+        last = 6 if quick else 9
+        rows.append(numba_peer("solve_ivp DOP853", "scipy", "DOP853", decades(6, last, 1), 8))
         if not quick:
             rows.append(numba_peer("solve_ivp LSODA", "scipy", "LSODA", decades(4, 8, 1), 8))
     return rows

@@ -9,6 +9,8 @@ from statistics import median
 from benchmarks.contenders import Contender, Run
 from benchmarks.problem import Array, Task, errors
 
+SHORT = 0.1  # s
+
 
 @dataclass
 class Point:
@@ -52,13 +54,19 @@ def bracket(points: list[Point], target: float) -> tuple[Point, Point] | None:
 def measure(runs: list[tuple[Point, Run, float]], rounds: int, most_seconds: float = inf) -> None:
     """Time all ``runs`` (point, function, patient-days) in turn, ``rounds`` times, so that all see the same machine.
 
-    The clock is the thread's CPU time: what other processes take does not count.
+    The clock is the thread's CPU time: what other processes take does not count.  A short run goes once before it is
+    timed, so that it does not pay for the caches that the one before it emptied.
     """
     end = time.perf_counter() + most_seconds
+    long = []
     for _, run, _ in runs:
+        start = time.thread_time()
         run()
+        long.append(time.thread_time() - start > SHORT)
     for _ in range(rounds):
-        for point, run, work in runs:
+        for (point, run, work), is_long in zip(runs, long, strict=True):
+            if not is_long:
+                run()
             start = time.thread_time()
             run()
             point.rates.append(work / (time.thread_time() - start))

@@ -59,8 +59,8 @@ def test_c_has_the_same_right_hand_side(straight: bool) -> None:
 @pytest.mark.slow
 def test_numbalsoda() -> None:
     work = small_task("none", 2, 0.5)
-    peer = numba_peer("DOP853", "numbalsoda", "dop853", (1e-6,), 2)
-    assert errors(peer.ready(work, 1e-6)(), *reference(work))[0] < 1e-4
+    peer = numba_peer("DOP853", "numbalsoda", "dop853", (1e-8,), 2)
+    assert errors(peer.ready(work, 1e-8)(), *reference(work))[0] < 1e-4
 
 
 def test_interpolation_takes_the_last_crossing() -> None:

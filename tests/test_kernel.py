@@ -176,7 +176,7 @@ def test_step_limit(work: Task, base: Result) -> None:
     assert np.isnan(few.y).all()
     limit = int(np.median(base.steps) // 2)
     some = solve(work, solver=Solver(max_steps_per_day=limit))
-    fine = base.steps <= 2 * limit
+    fine = base.steps <= 2 * limit + 1  # the step over the limit may be the last one needed
     assert fine.any()
     assert not fine.all()
     assert np.array_equal(some.status == Status.OK, fine)
