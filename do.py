@@ -46,6 +46,10 @@ def prepare() -> None:
     key = hashlib.sha256(b"\0".join(made_of)).hexdigest()
     if STAMP.exists() and STAMP.read_text() == key and PYTHON.exists():
         return
+    if FOLDER.exists() and any(FOLDER.iterdir()) and not (FOLDER / "pyvenv.cfg").exists():
+        sys.exit(
+            f"do.py: {FOLDER} holds something else than a virtual environment; set PULSATILE_VENV to a new folder."
+        )
     print(f"Making the virtual environment {FOLDER} (about a minute, 0.7 GB) ...", flush=True)
     try:
         venv.create(FOLDER, with_pip=True, clear=True, symlinks=os.name != "nt")

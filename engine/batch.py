@@ -32,12 +32,16 @@ SCALE: dict[str, float] = {
 class Solver:
     """Settings of the integrator; all are part of a run's identity.
 
-    rtol : relative tolerance per step (1e-9 to 1e-2)
+    rtol : relative tolerance per step (1e-12 to 1e-2)
     atol_factor : absolute tolerance as a share of ``rtol`` times the state's usual size
     method : embedded pair, a name of `steppers.PAIRS`
     division : "exact" (IEEE, the same on every machine) or "fast" (AVX-512 only)
     lanes : patients per vector, 8, or 1 for the scalar build of the same text
-    max_steps_per_day : trial steps a patient may take per simulated day before it is given up
+    max_steps_per_day : trial steps a patient may take, times the simulated days (at least one), before it is given up
+    first_step : trial step at the start, h
+    event_step : largest trial step after an event, h
+
+    Raises `InputError` for a setting out of range.
     """
 
     rtol: float = 1e-6
@@ -50,6 +54,7 @@ class Solver:
     event_step: float = 0.02
 
     def __post_init__(self) -> None:
+        """Refuse settings without sense."""
         if not 1e-12 <= self.rtol <= 1e-2:
             raise InputError(f"solver rtol = {self.rtol!r} is outside 1e-12 ... 1e-2; choose for example 1e-6.")
         if not 0 < self.atol_factor <= 1:
@@ -64,8 +69,15 @@ class Solver:
             raise InputError(
                 f"solver lanes = {self.lanes!r} is not possible; choose 8 (or 1 or 4 with exact division)."
             )
-        if self.max_steps_per_day < 100:
-            raise InputError(f"solver max_steps_per_day = {self.max_steps_per_day!r} is below 100; choose 20000.")
+        if not 100 <= self.max_steps_per_day <= 10**9:
+            raise InputError(
+                f"solver max_steps_per_day = {self.max_steps_per_day!r} is outside 100 ... 1e9; choose 20000."
+            )
+        for name, usual in (("first_step", 0.01), ("event_step", 0.02)):
+            if not 1e-6 <= getattr(self, name) <= 24:
+                raise InputError(
+                    f"solver {name} = {getattr(self, name)!r} h is outside 1e-6 ... 24; choose for example {usual}."
+                )
 
 
 class Result(NamedTuple):
@@ -135,7 +147,7 @@ def _driven(name: str) -> str:
 
 
 def _tolerances(parameters: npt.NDArray[Any], active: tuple[int, ...], solver: Solver) -> Floats:
-    """Absolute tolerance per active state; a drug's amounts count by the effect they have."""
+    """Absolute tolerance per active state, in its own unit: a share of its usual size."""
     atol = np.empty(len(active))
     for row, i in enumerate(active):
         name = STATES[i]
@@ -172,25 +184,38 @@ def integrate(
     block : events repeated every `events.BLOCK_HOURS` (pulses, meals), times in [0, BLOCK_HOURS)
     doses : events at absolute times (h); an infusion begun before ``start`` is still running
     times : (m,) ascending, none before ``start``; the value at an impulse's instant is the one before it
-    window : length (h) of the windows over which `codegen.WATCH` is reduced, 0 for none
+    window : length (h) of the windows over which `codegen.WATCH` is reduced, 0 for none; only whole windows are kept
     stop : end of the run (h), default the last of ``times``
-    groups : drug groups to integrate (default: those that can move)
+    solver : settings of the integrator
+    threads : threads over chunks of patients; results do not depend on it
+    groups : drug groups to integrate, names of `codegen.GROUPS`; events of others are ignored.  Default: those that can
+        move in any of the patients, so name them where a patient's last digits must not depend on who else is here
 
     Returns
     -------
     Result
         ``y`` (n, m, states); ``mean``, ``low``, ``high`` (n, windows, len(WATCH)); ``status`` (n,) of `errors.Status`;
         ``steps`` (n,) trial steps.  A failed patient is NaN throughout; the others do not notice it.
+
+    Raises
+    ------
+    InputError
+        For arrays or tables of another number of patients, and for times that do not ascend from ``start`` to ``stop``.
     """
     n = len(parameters)
-    times = np.ascontiguousarray(times, float)
-    end = float(times[-1]) if stop is None else float(stop)
+    # writeable, as numba compiles anew for a read-only array
+    times = np.require(times, float, ["C", "W"])
+    end = float(times[-1]) if stop is None and len(times) else float(start if stop is None else stop)
     if parameters.dtype != DTYPE or y0.shape != (n, len(STATES)):
         raise InputError(f"{n} parameter records need a start of shape ({n}, {len(STATES)}), got {y0.shape}.")
-    if np.any(np.diff(times) <= 0) or (len(times) and times[0] < start) or (len(times) and times[-1] > end):
+    if not np.isfinite([start, end, window]).all() or not start <= end:
+        raise InputError(f"start = {start}, stop = {end}, window = {window} h must be numbers, stop not before start.")
+    if not np.all(np.diff(times) > 0) or not np.all((times >= start) & (times <= end)):
         raise InputError(f"output times must ascend within {start} ... {end} h.")
     block = EventTable.empty(n) if block is None else block
     doses = EventTable.empty(n) if doses is None else doses
+    if len(block.ptr) != n + 1 or len(doses.ptr) != n + 1:
+        raise InputError(f"event tables of {len(block.ptr) - 1} and {len(doses.ptr) - 1} patients do not fit {n}.")
     if groups is None:
         groups = groups_needed(parameters, y0, block, doses)
     groups = _with_transit(groups, parameters, y0)
@@ -198,6 +223,8 @@ def integrate(
     active = active_states(groups)
     run = kernel(build).run
     windows = int(np.floor((end - start) / window + 1e-9)) if window > 0 else 0
+    if windows:  # the last one closes, also where it ends a rounding error late
+        end = max(end, float(np.nextafter(start + windows * window, np.inf)))
     shape = (n, windows, len(WATCH))
     out = _Buffers(
         np.full((n, len(times), len(STATES)), np.nan),
@@ -208,8 +235,8 @@ def integrate(
         float(start), end, float(window), solver.rtol, solver.first_step, solver.event_step,
         float(solver.max_steps_per_day) * max(1.0, (end - start) / 24),
     )  # fmt: skip
-    flat = np.ascontiguousarray(parameters).view(np.float64).reshape(n, len(NAMES))
-    y0 = np.ascontiguousarray(y0)
+    flat = np.require(parameters, None, ["C", "W"]).view(np.float64).reshape(n, len(NAMES))
+    y0 = np.require(y0, float, ["C", "W"])
     atol = _tolerances(parameters, active, solver)
 
     def chunk(first: int) -> None:

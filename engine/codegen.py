@@ -92,6 +92,30 @@ def _settle(straight: Straight, at: int, constants: int) -> list[str]:
     ]
 
 
+def _value_at(points: list[tuple[float, int]], width: int) -> list[str]:
+    """Return the body that interpolates between ``points`` (share of the step, row), of equals the last."""
+    (before, row), *others = sorted(dict(points).items())
+    lines = [f"left = w[({row} + q) * {width} + lane]"]
+    for share, row in others:
+        lines += [
+            f"right = w[({row} + q) * {width} + lane]",
+            f"if th < {share!r}:",
+            f"    return left + (right - left) * ((th - {before!r}) / {share - before!r})",
+            "left = right",
+        ]
+        before = share
+    return [*lines, "return left"]
+
+
+def _extremes_between(points: list[tuple[float, int]], width: int) -> list[str]:
+    """Return the body that widens ``low`` ... ``high`` by the ``points`` (share of the step, row) in between."""
+    lines = []
+    for share, row in points:
+        value = f"w[({row} + q) * {width} + lane]"
+        lines += [f"if first <= {share!r} <= last:", f"    low, high = min(low, {value}), max(high, {value})"]
+    return lines
+
+
 def source(build: Build) -> str:
     """Write the kernel module's text."""
     pair = PAIRS[build.method]
@@ -117,8 +141,8 @@ def source(build: Build) -> str:
     ):  # fmt: skip
         names[name] = at
         at += size
-    # stages at which windows look for extremes, and all whose watched values are read at all
-    extreme_at = sorted({*range(3, stages, 2), stages - 1})
+    # stages at which windows look for extremes (the first is the value after an impulse), and all that are read at all
+    extreme_at = sorted({0, *range(3, stages, 2), stages - 1})
     looked = [watch_rows[j] for j in extreme_at]
     read = {
         *extreme_at,
@@ -144,10 +168,6 @@ def source(build: Build) -> str:
     dense, dense_used = _polynomials(pair.dense)
     free, free_used = _polynomials(pair.free)
     least, most = f"load(w, {looked[0]} + q)", f"load(w, {looked[0]} + q)"
-    extremes = []
-    for r in looked:
-        extremes += [f"low = min(low, w[({r} + q) * {build.lanes} + lane])"]
-        extremes += [f"high = max(high, w[({r} + q) * {build.lanes} + lane])"]
     for r in looked[1:]:
         least, most = f"smaller(load(w, {r} + q), {least})", f"larger(load(w, {r} + q), {most})"
     q = pair.error_order + 1
@@ -160,7 +180,10 @@ def source(build: Build) -> str:
         "STEP_COLLAPSE": int(Status.STEP_COLLAPSE),
         "STAGES": "\n    ".join(steps), "ERROR": _sum(pair.e, k, "i"),
         "QUADRATURE": _sum(pair.a[-1], watch_rows, "q"), "LEAST": least, "MOST": most,
-        "SCALAR_EXTREMES": ("\n" + " " * 20).join(extremes),
+        "VALUE_AT": "\n    ".join(_value_at([(pair.c[j], watch_rows[j]) for j in extreme_at], build.lanes)),
+        "EXTREMES_BETWEEN": "\n    ".join(
+            _extremes_between([(pair.c[j], watch_rows[j]) for j in extreme_at], build.lanes)
+        ),
         "EXTRA": "\n    ".join(extra),
         "DENSE": "\n    ".join(dense), "DENSE_SUM": " + ".join(f"b{j} * load(w, {k[j]} + i)" for j in dense_used),
         "FREE": "\n    ".join(free), "FREE_SUM": " + ".join(f"b{j} * load(w, {watch_rows[j]} + q)" for j in free_used),

@@ -62,8 +62,10 @@ def advance(w, rtol, atol, end, max_steps, watching):
 
 
 @jit
-def commit(w, accepted_bits, watching):
+def commit(w, accepted_bits, closed_bits, watching):
+    """Take over the accepted steps; the extremes of a step in which a window closed are told apart before."""
     accepted = from_bits(accepted_bits)
+    whole = from_bits(accepted_bits & ~closed_bits)
     if watching:
         hs = load(w, {HS})
         for q in range({NW}):
@@ -71,8 +73,8 @@ def commit(w, accepted_bits, watching):
             store(w, {Q} + q, where(accepted, total + hs * ({QUADRATURE}), total))
             low = load(w, {LOW} + q)
             high = load(w, {HIGH} + q)
-            store(w, {LOW} + q, where(accepted, smaller({LEAST}, low), low))
-            store(w, {HIGH} + q, where(accepted, larger({MOST}, high), high))
+            store(w, {LOW} + q, where(whole, smaller({LEAST}, low), low))
+            store(w, {HIGH} + q, where(whole, larger({MOST}, high), high))
             store(w, {W1} + q, where(accepted, load(w, {WL} + q), load(w, {W1} + q)))
     for i in range({NA}):
         store(w, {Y} + i, where(accepted, load(w, {YN} + i), load(w, {Y} + i)))
@@ -106,6 +108,19 @@ def close_window(w):
     {FREE}
     for q in range({NW}):
         store(w, {PART} + q, {FREE_SUM})
+
+
+@jit
+def value_at(w, lane, q, th):
+    """Watched value at the share ``th`` of a lane's step, linear between the stages that extremes look at."""
+    {VALUE_AT}
+
+
+@jit
+def extremes_between(w, lane, q, first, last, low, high):
+    """Least and greatest of ``low``, ``high`` and the stages from share ``first`` to ``last`` of a lane's step."""
+    {EXTREMES_BETWEEN}
+    return low, high
 
 
 @jit
@@ -235,6 +250,7 @@ def run(parameters, y0, block, doses, times, atol, settings, out):
     n = parameters.shape[0]
     watching = out.mean.shape[1] > 0
     windows = out.mean.shape[1]
+    share = np.zeros({W})  # of the step, at which its last window closed
     following = 0
     active = 0
     fresh = 0
@@ -272,6 +288,7 @@ def run(parameters, y0, block, doses, times, atol, settings, out):
                 w[{TOUT} * {W} + lane] = after
                 if after <= w[{TN} * {W} + lane]:
                     due |= 1 << lane
+        closed = closing
         while closing != 0:
             close_window(w)
             todo, closing = closing, 0
@@ -279,23 +296,30 @@ def run(parameters, y0, block, doses, times, atol, settings, out):
                 lane = first_bit(todo)
                 todo &= todo - 1
                 job, window = pid[lane], cursor[lane, 3]
+                first = share[lane]
+                last = (w[{TWIN} * {W} + lane] - w[{T} * {W} + lane]) / w[{HS} * {W} + lane]
+                after = settings.start + (window + 2) * settings.window if window + 1 < windows else {NEVER}
+                again = after <= w[{TN} * {W} + lane]
                 for q in range({NW}):
                     part = w[({PART} + q) * {W} + lane]
-                    out.mean[job, window, q] = (w[({Q} + q) * {W} + lane] + part) / settings.window
+                    mean = (w[({Q} + q) * {W} + lane] + part) / settings.window
                     w[({Q} + q) * {W} + lane] = -part
-                    low, high = w[({LOW} + q) * {W} + lane], w[({HIGH} + q) * {W} + lane]
-                    {SCALAR_EXTREMES}
-                    out.low[job, window, q] = low
-                    out.high[job, window, q] = high
-                    w[({LOW} + q) * {W} + lane] = {NEVER}
-                    w[({HIGH} + q) * {W} + lane] = -{NEVER}
-                window += 1
-                cursor[lane, 3] = window
-                after = settings.start + (window + 1) * settings.window if window < windows else {NEVER}
+                    edge = value_at(w, lane, q, last)
+                    # a mean lies between the extremes, also in a window without any stage
+                    low = min(w[({LOW} + q) * {W} + lane], edge, mean)
+                    high = max(w[({HIGH} + q) * {W} + lane], edge, mean)
+                    low, high = extremes_between(w, lane, q, first, last, low, high)
+                    out.mean[job, window, q], out.low[job, window, q], out.high[job, window, q] = mean, low, high
+                    low = high = edge
+                    if not again:
+                        low, high = extremes_between(w, lane, q, last, 1.0, low, high)
+                    w[({LOW} + q) * {W} + lane], w[({HIGH} + q) * {W} + lane] = low, high
+                cursor[lane, 3] = window + 1
                 w[{TWIN} * {W} + lane] = after
-                if after <= w[{TN} * {W} + lane]:
+                share[lane] = last if again else 0.0
+                if again:
                     closing |= 1 << lane
-        commit(w, accepted, watching)
+        commit(w, accepted, closed, watching)
         todo = stopped | done | lost
         if todo == 0:
             continue
@@ -325,6 +349,7 @@ def run(parameters, y0, block, doses, times, atol, settings, out):
             w[{H} * {W} + lane] = min(w[{H} * {W} + lane], settings.event_step)
             w[{LOG} * {W} + lane] = 0.0
             fresh |= bit
-        refresh(w, fresh, watching)
+        if fresh != 0:  # not for a lane without patient
+            refresh(w, fresh, watching)
     set_float_control(old)
 '''

@@ -21,6 +21,8 @@ MASS_UNITS = {"ug": 1.0, "mg": 1000.0, "ug/kg": 1.0, "mg/kg": 1000.0}
 """ug (per kg where so named) in one unit of ``Dose.amount``."""
 TIME_DECIMALS = 9
 """Times are rounded to this many decimals of an hour, so that back-to-back infusions meet exactly."""
+SECOND = 1 / 3600
+"""Shortest infusion, h; far above what rounding of times can swallow."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,11 @@ class Dose:
 
     def __post_init__(self) -> None:
         """Refuse a rule without sense."""
-        object.__setattr__(self, "times", tuple(float(t) for t in _sequence(self.times, "times", self.drug)))
+        object.__setattr__(self, "times", tuple(_sequence(self.times, "times", self.drug)))
         object.__setattr__(self, "days", tuple(_sequence(self.days, "days", self.drug)))
         _check_drug(self)
         _check_clock(self)
+        object.__setattr__(self, "times", tuple(float(t) for t in self.times))
 
     @property
     def per_weight(self) -> bool:
@@ -65,8 +68,9 @@ class Dose:
 
     def starts(self, start: float, stop: float) -> Floats:
         """Return the hours (m,), ascending, at which the rule gives a dose, from ``start`` to before ``stop``."""
-        first = max(start, self.start_week * WEEK)
-        last = min(stop, inf if self.stop_week is None else self.stop_week * WEEK)
+        # rounded like the doses themselves: 9/7 of a week is day 9 at 0:00, not a rounding error later
+        first = max(start, round(self.start_week * WEEK, TIME_DECIMALS))
+        last = min(stop, inf if self.stop_week is None else round(self.stop_week * WEEK, TIME_DECIMALS))
         if not last > first:
             return np.empty(0)
         weeks = np.arange(int(first // WEEK), int(last // WEEK) + 1)
@@ -108,7 +112,7 @@ def _sequence(value: object, name: str, of: str) -> tuple[Any, ...]:
 
 def _check_drug(dose: Dose) -> None:
     where = f"dose of {dose.drug}"
-    if dose.drug not in DRUGS:
+    if not isinstance(dose.drug, str) or dose.drug not in DRUGS:
         near = get_close_matches(str(dose.drug).lower(), DRUGS, 1)
         hint = f"did you mean {near[0]}? Known" if near else "choose one of"
         raise InputError(f"drug = {dose.drug!r} is not known: {hint}: {', '.join(DRUGS)}.")
@@ -134,7 +138,7 @@ def _check_clock(dose: Dose) -> None:
         raise InputError(f"times = {list(dose.times)} in the {where} must be clock hours from 0 to below 24.")
     if len(set(dose.times)) < len(dose.times):
         raise InputError(f"times = {list(dose.times)} in the {where} hold an hour twice: raise the amount instead.")
-    if not dose.days or not set(dose.days) <= set(EVERY_DAY) or len(set(dose.days)) < len(dose.days):
+    if not dose.days or not all(d in EVERY_DAY for d in dose.days) or len(set(dose.days)) < len(dose.days):
         raise InputError(f"days = {list(dose.days)} in the {where} must be different days, 0 (Monday) to 6 (Sunday).")
     if isinstance(dose.every_weeks, bool) or not isinstance(dose.every_weeks, int) or dose.every_weeks < 1:
         raise InputError(f"every_weeks = {dose.every_weeks!r} in the {where} must be a whole number of at least 1.")
@@ -145,8 +149,8 @@ def _check_clock(dose: Dose) -> None:
             f"stop_week = {dose.stop_week!r} in the {where} must be after its start_week {dose.start_week}."
         )
     given_over_time = dose.route in ("infusion", "pump")
-    if not _number(dose.duration) or (dose.duration <= 0) == given_over_time or dose.duration < 0:
-        allowed = "above 0 h for an infusion or pump" if given_over_time else f"0 for the route {dose.route}"
+    if not _number(dose.duration) or (dose.duration < SECOND if given_over_time else dose.duration != 0):
+        allowed = "at least 1/3600 h for an infusion or pump" if given_over_time else f"0 for the route {dose.route}"
         raise InputError(f"duration = {dose.duration!r} in the {where} must be {allowed}.")
 
 

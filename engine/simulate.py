@@ -139,7 +139,7 @@ def simulate(
         raise InputError(f"threads = {threads!r} must be at least 1.")
     if baseline is None:
         baseline = run_in(cohort, solver=plan.solver, threads=threads)
-    elif baseline.cohort.seed != cohort.seed or not np.array_equal(baseline.cohort.patient, cohort.patient):
+    elif not _same_patients(baseline.cohort, cohort):
         raise InputError("baseline belongs to other patients than the cohort; leave it out, or run run_in(cohort).")
     dataset = template(cohort.patient, arms, plan)
     values = {str(name): np.full(v.shape, np.nan) for name, v in dataset.data_vars.items() if name != "status"}
@@ -169,10 +169,19 @@ def simulate(
     return dataset.assign_coords(covariates).assign(filled)
 
 
+def _same_patients(one: Cohort, other: Cohort) -> bool:
+    return (one.seed, one.variability) == (other.seed, other.variability) and all(
+        a.tobytes() == b.tobytes() for a, b in ((one.patient, other.patient), (one.parameters, other.parameters))
+    )
+
+
 def check_arms(arms: Sequence[Arm], plan: Plan) -> None:
     """Refuse arms that cannot be told apart, or that leave a test of ``plan`` no drug slot."""
     if not arms:
         raise InputError("a study needs at least one arm; add for example Arm('control').")
+    for arm in arms:
+        if not isinstance(arm, Arm):
+            raise InputError(f"arms hold {arm!r}; give Arm objects, for example preset('control').")
     names = [arm.name for arm in arms]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:

@@ -58,9 +58,10 @@ def week_0(people: People, plan: Plan, threads: int) -> Found:
         people.parameters, people.y0, people.block, None, start=0.0, times=np.array([SNAPSHOT_CLOCK]),
         solver=plan.solver, threads=threads, groups=(),
     )  # fmt: skip
-    return run_tests(
+    values, ended = run_tests(
         due, _branch(people, people.parameters, plan, 0.0, morning.y[:, 0], EventTable.empty(n), (), threads)
     )
+    return values, np.where(morning.status == Status.OK, ended, morning.status)
 
 
 def _branch(
@@ -89,8 +90,7 @@ def run_arm(arm: Arm, people: People, plan: Plan, untreated: Found, threads: int
     window = plan.reduce_every if plan.reductions else 0.0
     result = integrate(
         parameters, people.y0, people.block, doses, start=0.0, times=times,
-        stop=max(plan.end, float(times[-1]), len(windows) * window),
-        window=window, solver=plan.solver, threads=threads, groups=groups,
+        stop=max(plan.end, float(times[-1])), window=window, solver=plan.solver, threads=threads, groups=groups,
     )  # fmt: skip
     e = evaluate(
         grid, result.y[:, np.searchsorted(times, grid)], parameters, people.age, inputs_at(grid, doses, parameters)

@@ -249,7 +249,11 @@ def lanes(width: int, division: str) -> SimpleNamespace:
 
     @register_jitable
     def exp(x: Any) -> Any:
-        """e**x for |x| < 700, relative error about 1e-15: 2**k times a Taylor polynomial on [-ln 2 / 2, ln 2 / 2]."""
+        """e**x, relative error about 1e-15: 2**k times a Taylor polynomial on [-ln 2 / 2, ln 2 / 2].
+
+        Beyond |x| = 708 it stays at the value there: 2**k must have an exponent that fits.  NaN gives NaN.
+        """
+        x = smaller(splat(708.0), larger(splat(-708.0), x))
         k = floor(x * 1.4426950408889634 + 0.5)
         r = (x - k * 0.693147180369123816490) - k * 1.90821492927058770002e-10
         q = 1.0 / 479001600.0

@@ -4,7 +4,7 @@ Names are looked up when first used, so that importing costs nothing and ``pulsa
 
 >>> import pulsatile as pu
 >>> pu.preset("tesamorelin_label").doses[0].amount
-2.0
+2
 """
 
 from importlib import import_module

@@ -1,5 +1,6 @@
 """The command line: parse, call, print; heavy modules are imported inside the commands."""
 
+import shlex
 import sys
 import tempfile
 import traceback
@@ -165,7 +166,7 @@ def run(
     from sweeps.progress import progress_for
 
     folder = out if out is not None else Path("runs") / study.stem
-    command = " ".join(["pulsatile", *sys.argv[1:]])
+    command = shlex.join(["pulsatile", *sys.argv[1:]])
     with progress_for() as progress:
         outcome = carry_out(loaded, folder, resources, progress, study.read_text(encoding="utf-8"), command)
     return _report(outcome)
@@ -175,7 +176,9 @@ def _dry_run(study: Any, resources: Any) -> Exit:
     from sweeps.estimate import chunk_size, estimate
     from sweeps.resolve import resolve
 
-    resolved = resolve(study)
+    resolved = resolve(study, resources.planning_threads)
+    for found in resolved.matched:
+        click.echo(found.sentence)
     chunk = chunk_size(resolved, resolved.plan(), resources.chunk, resources.workers)
     for line in estimate(resolved, chunk, max(1, resources.workers), resources.threads).lines():
         click.echo(line)
@@ -185,17 +188,13 @@ def _dry_run(study: Any, resources: Any) -> Exit:
 
 def _report(outcome: "Outcome") -> Exit:
     """Print the table of a run and where it lies."""
-    from sweeps.resolve import ResolvedStudy
-    from sweeps.store import open_dataset
-    from sweeps.summary import standing_marks, study_notes, summarise, table
+    from sweeps.summary import standing_marks, study_notes, table
 
     if outcome.code is Exit.INTERRUPTED:
         click.echo(f"Interrupted; finished chunks are kept in {outcome.folder}.", err=True)
         return outcome.code
-    resolved = ResolvedStudy.from_json((outcome.folder / "resolved.json").read_text(encoding="utf-8"))
-    names, rows = summarise(open_dataset(outcome.folder / "results.zarr"), resolved.control)
-    _print(table(names, rows, standing_marks(resolved)))
-    click.echo("\n".join(study_notes(resolved, outcome.failed)))
+    _print(table(outcome.names, outcome.rows, standing_marks(outcome.resolved)))
+    click.echo("\n".join(study_notes(outcome.resolved, outcome.failed)))
     seconds = outcome.seconds
     click.echo(
         f"planning {seconds['planning']:.1f} s, kernels {seconds['compile']:.1f} s, "
@@ -240,12 +239,14 @@ def simulate(presets: tuple[str, ...], phenotype: str, weeks: float, patients: i
     from engine.simulate import simulate as run_patients
     from sweeps.estimate import cores
     from sweeps.resolve import resolve
-    from sweeps.study import study_from
+    from sweeps.study import MOST_WEEKS, study_from
     from sweeps.summary import standing_marks, study_notes, summarise, table
 
-    last = int(weeks) if weeks >= 1 else 0
-    visits = sorted({0, last})
-    arms = [{"name": "control", "preset": "control"}, *({"name": name, "preset": name} for name in presets)]
+    visits = sorted({0, int(weeks) if 1 <= weeks <= MOST_WEEKS else 0})  # what is no length is refused below
+    arms = [
+        {"name": "control", "preset": "control"},
+        *({"name": name, "preset": name} for name in presets if name != "control"),
+    ]
     data = {
         "weeks": weeks, "seed": seed, "population": {"n": patients, "phenotype": phenotype}, "arms": arms,
         "tests": [{"test": test, "weeks": visits} for test in ("fasting", "profile")],

@@ -3,7 +3,7 @@
 Statistics run over patients in their order in the store, so they do not depend on how a run was cut.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import sqrt
 from typing import TYPE_CHECKING
@@ -20,38 +20,43 @@ Floats = npt.NDArray[np.float64]
 LEVEL = 0.95
 HIGH_SDS = 2.0
 """IGF-1 SD score above which a patient counts as high (therapies section 1)."""
-WEEK = 168.0
+WEEK = 168.0  # h
+SAME_TIME = 1e-6  # h; weeks to hours and back may differ in the last bit
 
 
 @dataclass(frozen=True)
 class Endpoint:
     """One line of the summary.
 
-    ``variables`` are looked for in this order; ``share_above`` turns values into the percentage of patients above it;
-    ``every_week`` shows all weeks on screen, else only the last one.
+    ``variables`` are looked for in this order, each with the label that says what it is; ``share_above`` turns values
+    into the percentage of patients above it; ``every_week`` shows all weeks on screen, else only the last one.
     """
 
     name: str
-    label: str
     unit: str
-    variables: tuple[str, ...]
+    variables: Mapping[str, str]
     decimals: int
     share_above: float | None = None
     every_week: bool = False
 
 
 ENDPOINTS = (
-    Endpoint("gh_mean", "GH, 24-h mean", "ug/L", ("profile_gh_mean", "gh_mean"), 2),
-    Endpoint("gh_pulses", "GH pulses", "per day", ("profile_gh_peaks",), 1),
-    Endpoint("igf1", "IGF-1, 24-h mean", "ug/L", ("profile_igf1", "fasting_igf1", "igf1"), 0),
-    Endpoint("igf1_high", "IGF-1 SDS > 2", "%", ("fasting_igf1_sds", "igf1_sds"), 1, share_above=HIGH_SDS),
-    Endpoint("glucose", "Fasting glucose", "mmol/L", ("fasting_glucose",), 2),
-    Endpoint("insulin", "Fasting insulin", "pmol/L", ("fasting_insulin",), 1),
-    Endpoint("homa_ir", "HOMA-IR", "-", ("fasting_homa_ir",), 2),
-    Endpoint("clamp_m", "Clamp M", "mg/kg/min", ("clamp_m",), 2, every_week=True),
-    Endpoint("vat", "Visceral fat", "cm2", ("vat",), 1),
-    Endpoint("sat", "Subcut. fat", "kg", ("sat",), 2),
-    Endpoint("lean", "Lean mass", "kg", ("lean",), 2),
+    Endpoint("gh_mean", "ug/L", {"profile_gh_mean": "GH, 24-h mean", "gh_mean": "GH, window mean"}, 2),
+    Endpoint("gh_pulses", "per day", {"profile_gh_peaks": "GH pulses"}, 1),
+    Endpoint(
+        "igf1",
+        "ug/L",
+        {"profile_igf1": "IGF-1, 24-h mean", "fasting_igf1": "IGF-1, 07:00", "igf1": "IGF-1"},
+        0,
+    ),
+    Endpoint("igf1_high", "%", dict.fromkeys(("fasting_igf1_sds", "igf1_sds"), "IGF-1 SDS > 2"), 1, HIGH_SDS),
+    Endpoint("glucose", "mmol/L", {"fasting_glucose": "Fasting glucose"}, 2),
+    Endpoint("insulin", "pmol/L", {"fasting_insulin": "Fasting insulin"}, 1),
+    Endpoint("homa_ir", "-", {"fasting_homa_ir": "HOMA-IR"}, 2),
+    Endpoint("clamp_m", "mg/kg/min", {"clamp_m": "Clamp M"}, 2, every_week=True),
+    Endpoint("vat", "cm2", {"vat": "Visceral fat"}, 1),
+    Endpoint("sat", "kg", {"sat": "Subcut. fat"}, 2),
+    Endpoint("lean", "kg", {"lean": "Lean mass"}, 2),
 )
 
 
@@ -68,22 +73,22 @@ class Contrast:
     high: float
 
 
-def measured(dataset: "xr.Dataset", endpoint: Endpoint, weeks: tuple[float, ...]) -> Iterator[tuple[float, Floats]]:
-    """Yield (week, values (arm, patient)) of an endpoint; NaN where a patient was not ok.
+def measured(
+    dataset: "xr.Dataset", endpoint: Endpoint, name: str, weeks: tuple[float, ...]
+) -> Iterator[tuple[float, Floats]]:
+    """Yield (week, values (arm, patient)) of an endpoint from the variable ``name``; NaN where a patient was not ok.
 
-    ``weeks`` are those wanted of variables on a time grid; tests bring their own.
+    ``weeks`` are those wanted of variables on a time grid; tests bring their own.  A window counts at its end, a lone
+    one at the study's.
     """
-    name = next((v for v in endpoint.variables if v in dataset), None)
-    if name is None:
-        return
     variable = dataset[name]
     along = str(variable.dims[2])
     ok = dataset["status"].values == int(Status.OK)
     at = np.asarray(dataset[along].values, float)
     if along == "time":
-        found = [(w, i) for w in weeks for i in range(len(at)) if at[i] == WEEK * w]
+        found = [(w, i) for w in weeks for i in range(len(at)) if abs(at[i] - WEEK * w) < SAME_TIME]
     elif along == "window":
-        width = at[1] - at[0] if len(at) > 1 else np.nan
+        width = at[1] - at[0] if len(at) > 1 else float(dataset["time"].values[-1])
         found = [(float(at[i] + width) / WEEK, i) for i in sorted({0, len(at) - 1})]
     else:
         found = list(zip(at.tolist(), range(len(at)), strict=True))

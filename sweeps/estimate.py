@@ -23,7 +23,9 @@ TASKS_PER_WORKER = 4
 CHUNK_BYTES = 256e6
 """Results of one default chunk in float64."""
 MOST_CHUNK_BYTES = 4e9
-PROBE = 64  # patients of the timing probe
+PROBE, FEWEST = 64, 8  # patients of the timing probe
+PROBE_PATIENT_WEEKS = 8000
+"""Length of the probe, some seconds: fewer patients for long studies."""
 
 
 def cores() -> int:
@@ -70,6 +72,7 @@ class Estimate:
     bytes_per_task: int
     minutes: float
     workers: int
+    probe: int
 
     def lines(self) -> list[str]:
         """Return the estimate in words."""
@@ -77,7 +80,7 @@ class Estimate:
         return [
             f"{self.patients} patients x {self.arms} arms x {self.weeks:g} weeks = {days:,.0f} patient-days",
             f"{self.tasks} tasks of up to {self.chunk} patients on {self.workers} worker(s)",
-            f"about {self.minutes:.1f} min of integration, from a probe of {min(PROBE, self.patients)} patients",
+            f"about {self.minutes:.1f} min of integration, from a probe of {self.probe} patient(s)",
             f"at most {self.bytes_on_disk / 1e6:.1f} MB on disk before compression (it saves about half)",
             f"about {4 * self.bytes_per_task / 1e6:.0f} MB of memory per worker, beside 200 MB of programs",
         ]
@@ -89,7 +92,8 @@ def estimate(resolved: ResolvedStudy, chunk: int, workers: int, threads: int) ->
 
     plan, arms = resolved.plan(), resolved.engine_arms()
     n = resolved.population.n
-    probe = min(PROBE, n)
+    affordable = int(PROBE_PATIENT_WEEKS / (len(arms) * resolved.weeks)) // FEWEST * FEWEST
+    probe = min(n, PROBE, max(FEWEST, affordable))
 
     def run(count: int) -> "xr.Dataset":
         return simulate(resolved.cohort(0, count), arms, plan, threads=1)
@@ -101,5 +105,14 @@ def estimate(resolved: ResolvedStudy, chunk: int, workers: int, threads: int) ->
     each = bytes_per_patient(resolved, plan)
     stored = each // 2 if resolved.dtype == "float32" else each
     return Estimate(
-        n, len(arms), resolved.weeks, chunk, ceil(n / chunk), stored * n, each * chunk, seconds / 60, workers
+        n,
+        len(arms),
+        resolved.weeks,
+        chunk,
+        ceil(n / chunk),
+        stored * n,
+        each * chunk,
+        seconds / 60,
+        workers,
+        probe,
     )

@@ -4,7 +4,6 @@ import errno
 import json
 import os
 import platform
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -79,11 +78,12 @@ def _writing(path: Path) -> Iterator[None]:
 
 def write_aside(path: Path, text: str) -> None:
     """Write a file so that it is either old or new, never half."""
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=path.name, suffix=".tmp", delete=False) as aside:
-        aside.write(text)
-        aside.flush()
-        os.fsync(aside.fileno())
-    os.replace(aside.name, path)
+    aside = path.with_name(f"{path.name}.tmp")  # made by open, so that it is readable for whom the folder is
+    with aside.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(path)
 
 
 class RunFolder:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.errors import InputError, Status
+from sweeps.quantities import HOURS, hours
 from sweeps.study import Arm
 
 if TYPE_CHECKING:
@@ -40,13 +41,18 @@ def match_dose(
     Raises
     ------
     InputError
-        When the reference arm raises IGF-1 by less, or by more, than any dose searched.
+        When the reference arm raises IGF-1 by less, or by more, than any dose searched, or the pilot sees no dose.
     """
     from engine.baseline import run_in
     from engine.regimens import Arm as EngineArm
     from engine.simulate import Plan, simulate
     from sweeps.resolve import MatchedDose
 
+    if all(hours(rule.start) >= HOURS["week"] * WEEKS for rule in arm.regimen or ()):
+        raise InputError(
+            f"arm {arm.name}: its matched dose starts only after the {WEEKS:g} weeks of the pilot; "
+            "start it earlier, or give the dose itself."
+        )
     cohort = population.model_copy(update={"first": 0}).cohort(SEED, 0, PATIENTS)
     plan = Plan(weeks=WEEKS, every=168.0 * WEEKS, outputs=(), reductions=("igf1_mean",), solver=solver)
     baseline = run_in(cohort, solver=solver, threads=threads)
@@ -58,11 +64,18 @@ def match_dose(
 
     untreated, treated = last_week(EngineArm("untreated")), last_week(reference.engine_arm())
 
+    where = f"arm {arm.name}: a dose matched to {reference.name}"
+
     def gain(igf1: npt.NDArray[np.float64]) -> float:
-        return float(np.nanmean((igf1 - untreated)[np.isfinite(treated)]))
+        gains = (igf1 - untreated)[np.isfinite(igf1 - untreated) & np.isfinite(treated)]
+        if not len(gains):
+            raise InputError(
+                f"{where} cannot be found, because no patient of the pilot could be integrated; "
+                "mend the solver settings or the regimens."
+            )
+        return float(np.mean(gains))
 
     wanted = gain(treated)
-    where = f"arm {arm.name}: a dose matched to {reference.name}"
     if not wanted > 0:
         raise InputError(
             f"{where} does not exist, because that arm changes IGF-1 by {wanted:.3g} ug/L in the pilot; "
@@ -94,28 +107,26 @@ def _search(excess: Callable[[float], float], wanted: float, where: str) -> tupl
             known[dose] = excess(dose)
         return known[dose]
 
-    low, high = LOW, GUESS
+    low, high = 0.0, GUESS
     below, above = -wanted, at(high)  # no dose, no gain: a first slope without a run
-    low_is_run = False
     while above < 0:
         if high >= HIGH:
             raise InputError(f"{where} is above {HIGH:g} mg, the most that is searched; match to a weaker arm.")
-        low, below, low_is_run = high, above, True
+        low, below = high, above
         high = min(HIGH, 2.0 * high)
         above = at(high)
-    start = low if low_is_run else 0.0
     best = min(known, key=lambda dose: abs(known[dose]))
     while abs(known[best]) > TOLERANCE * wanted and len(known) < MOST_EVALUATIONS:
-        middle = round_digits(start - below * (high - start) / (above - below))
-        if middle in known or not start < middle < high:
-            middle = round_digits(0.5 * (start + high))
+        middle = round_digits(low - below * (high - low) / (above - below))
+        if middle in known or not low < middle < high:
+            middle = round_digits(0.5 * (low + high))
         if middle in known:
             break  # neighbours in three digits: no better dose exists
         if middle < LOW:
             raise InputError(f"{where} is below {LOW:g} mg, the least that is searched; match to a stronger arm.")
         value = at(middle)
         if value < 0:
-            start, below, above = middle, value, above / 2
+            low, below, above = middle, value, above / 2
         else:
             high, above, below = middle, value, below / 2
         best = min(known, key=lambda dose: abs(known[dose]))

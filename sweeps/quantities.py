@@ -51,11 +51,11 @@ def hours(text: str) -> float:
     return number / 60 if unit == "min" else number * HOURS[unit]
 
 
-def positive_hours(text: str) -> float:
-    """Return a length of time above zero in hours."""
+def spacing(text: str) -> float:
+    """Return a length of time of at least one minute in hours."""
     found = hours(text)
-    if found <= 0:
-        raise ValueError('must be longer than 0, for example "1 week"')
+    if found < HOURS["min"]:
+        raise ValueError('must be at least "1 min", for example "1 week"')
     return found
 
 

@@ -1,5 +1,6 @@
 """From a YAML file to plain data, and from a wrong file to plain sentences."""
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
@@ -12,12 +13,15 @@ from pydantic import BaseModel, ValidationError
 from engine.errors import InputError
 
 LARGEST_FILE = 1_000_000  # bytes; a study file has a few thousand
+LARGEST_DATA = 10 * LARGEST_FILE  # bytes as JSON: aliases of YAML can unfold a small file without end
 
 
 class _Loader(yaml.SafeLoader):
     """YAML 1.2 scalars: ``22:00`` and ``on`` stay text, ``1e-6`` is a number; a key given twice is refused."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        if not isinstance(node, yaml.MappingNode):  # a tag such as !!map on a list, which PyYAML refuses
+            return super().construct_mapping(node, deep)  # type: ignore[unreachable]
         seen: set[str] = set()
         for key, _ in node.value:
             name = str(key.value)
@@ -83,6 +87,24 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return data
 
 
+def as_json(data: dict[str, Any], where: str) -> str:
+    """Return the data as JSON; `InputError` when they hold what JSON has no word for, or unfold beyond measure."""
+    parts, size = [], 0
+    try:
+        for part in json.JSONEncoder().iterencode(data):
+            parts.append(part)
+            size += len(part)
+            if size > LARGEST_DATA:
+                break
+    except TypeError as error:
+        raise InputError(f"{where}: {error}; write keys as text and values as text, numbers or lists.") from None
+    except (ValueError, RecursionError):
+        raise InputError(f"{where}: an alias (*) stands inside what it names; write the values out.") from None
+    if size > LARGEST_DATA:
+        raise InputError(f"{where}: its aliases unfold to more than {LARGEST_DATA} bytes; write fewer of them.")
+    return "".join(parts)
+
+
 def apply_override(data: dict[str, Any], setting: str) -> None:
     """Set ``a.b.2.c=VALUE`` in the data, in place; the value is read as YAML.
 
@@ -129,7 +151,7 @@ def sentences(error: ValidationError, model: type[BaseModel], where: str) -> Inp
 
 
 def _sentence(error: dict[str, Any], model: type[BaseModel], where: str) -> str:
-    loc = tuple(part for part in error["loc"] if not str(part).startswith("<"))
+    loc = tuple(part for part in error["loc"] if not str(part).startswith("<") and part != "[key]")
     path = field_path(loc)
     got = f"{where}: {path} = {show(error['input'])}" if path else f"{where}: {show(error['input'])}"
     context = error.get("ctx", {})
@@ -147,13 +169,13 @@ def _sentence(error: dict[str, Any], model: type[BaseModel], where: str) -> str:
         case "value_error":
             return f"{got} {cause}."
         case "greater_than_equal":
-            return f"{got} is too small: it must be at least {context['ge']:g}."
+            return f"{got} is too small: it must be at least {_number(context['ge'])}."
         case "greater_than":
-            return f"{got} is too small: it must be above {context['gt']:g}."
+            return f"{got} is too small: it must be above {_number(context['gt'])}."
         case "less_than_equal":
-            return f"{got} is too large: it must be at most {context['le']:g}."
+            return f"{got} is too large: it must be at most {_number(context['le'])}."
         case "less_than":
-            return f"{got} is too large: it must be below {context['lt']:g}."
+            return f"{got} is too large: it must be below {_number(context['lt'])}."
         case "literal_error":
             return f"{got} is not allowed: choose from {str(context['expected']).replace(chr(39), '')}."
         case "finite_number":
@@ -165,7 +187,7 @@ def _sentence(error: dict[str, Any], model: type[BaseModel], where: str) -> str:
         case "too_long" | "string_too_long":
             return f"{got} is too long: at most {context['max_length']} are allowed."
     kinds = {
-        "int": "a whole number such as 100", "float": "a number such as 1.5", "string": 'text, for example "2 mg"',
+        "int": "a whole number such as 100", "float": "a number such as 1.5", "string": "text",
         "bool": "true or false", "tuple": "a list such as [a, b]", "dict": "a mapping of names to values",
         "model": "a mapping of keys to values", "mapping": "a mapping of names to values",
     }  # fmt: skip
@@ -187,6 +209,10 @@ def field_path(loc: Iterable[int | str]) -> str:
     for part in loc:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
     return text
+
+
+def _number(bound: float) -> str:
+    return str(bound) if isinstance(bound, int) else f"{bound:g}"
 
 
 def show(value: Any) -> str:

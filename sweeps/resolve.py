@@ -97,6 +97,14 @@ class MatchedDose(_Model):
     seed: int
     evaluations: int
 
+    @property
+    def sentence(self) -> str:
+        """What was found, in words."""
+        return (
+            f"{self.arm}: {self.dose_mg:g} mg, matched to {self.to} by mean IGF-1 gain ({self.found_gain:.1f} for "
+            f"{self.wanted_gain:.1f} {self.unit}) in a pilot of {self.patients} for {self.weeks:g} weeks."
+        )
+
 
 class ResolvedStudy(_Model):
     """All that decides the numbers of a run (and the titles that do not)."""

@@ -6,9 +6,9 @@ import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,12 +16,15 @@ from engine.errors import InputError
 from sweeps.chunk import Record, run_chunk, warm_up
 from sweeps.estimate import chunk_size, cores
 from sweeps.folder import RunFolder, check_free, now
-from sweeps.identity import engine_hash
+from sweeps.identity import engine_hash, platform_class
 from sweeps.interrupt import Interrupt
 from sweeps.progress import Progress, SilentProgress
 from sweeps.refusals import ClusterFailed, Exit
 from sweeps.resolve import ResolvedStudy, resolve
 from sweeps.study import Study
+
+if TYPE_CHECKING:
+    from sweeps.summary import Row
 
 GATE = 0.05
 """Share of failed patient-arms above which a run counts as failed (contracts section 4)."""
@@ -52,18 +55,30 @@ class Resources:
             if value < low:
                 raise InputError(f"{name} = {value} is too small: it must be at least {low}.")
 
+    @property
+    def planning_threads(self) -> int:
+        """Threads that planning may use in this process."""
+        return max(1, min(cores(), self.threads * max(1, self.workers)))
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended."""
+    """How a run ended; ``names`` of arms and ``rows`` of the summary are empty when it was interrupted."""
 
     code: Exit
     folder: Path
-    identity: str
+    resolved: ResolvedStudy
     digest: str
     patient_arms: int
     failed: int
     seconds: dict[str, float]
+    names: list[str] = field(default_factory=list)
+    rows: "list[Row]" = field(default_factory=list)
+
+    @property
+    def identity(self) -> str:
+        """SHA-256 of what decides the numbers."""
+        return self.resolved.identity
 
 
 def run(
@@ -93,16 +108,16 @@ def run(
     out = Path(out)
     check_free(out)
     begin = time.perf_counter()
+    slots = resources.workers
+    if resources.scheduler is not None:  # before any work, so that a wrong address leaves nothing behind
+        with _connected(resources.scheduler) as client:
+            slots = sum(client.nthreads().values())
     if any(arm.match is not None for arm in study.arms):
         progress.note("Planning: finding the matched dose on the pilot ...")
-    resolved = resolve(study, threads=max(1, min(cores(), resources.threads * max(1, resources.workers))))
+    resolved = resolve(study, resources.planning_threads)
     for found in resolved.matched:
-        progress.note(
-            f"Arm {found.arm}: {found.dose_mg:g} mg gives the pilot's mean IGF-1 gain of arm {found.to} "
-            f"({found.found_gain:.1f} for {found.wanted_gain:.1f} {found.unit})."
-        )
-    plan = resolved.plan()
-    chunk = chunk_size(resolved, plan, resources.chunk, resources.workers)
+        progress.note(found.sentence)
+    chunk = chunk_size(resolved, resolved.plan(), resources.chunk, slots)
     n, arms = resolved.population.n, resolved.engine_arms()
     tasks = [(first, min(first + chunk, n)) for first in range(0, n, chunk)]
     facts = {"identity": resolved.identity, "seed": resolved.seed, "command": command, "patients": n, "arms": len(arms)}
@@ -111,21 +126,21 @@ def run(
         out, source or study.model_dump_json(indent=1), resolved.model_dump_json(indent=1), resolved.title, facts
     )
     planned = time.perf_counter()
-    progress.note("Preparing kernels (compiled once, then kept) ...")
-    compile_s = warm_up(resolved)
-    _create_store(folder, resolved, chunk)
-    folder.update(state="running")
-    start = time.perf_counter()
     try:
+        progress.note("Preparing kernels (compiled once, then kept) ...")
+        compile_s = warm_up(resolved)
+        _create_store(folder, resolved, chunk)
+        folder.update(state="running")
+        start = time.perf_counter()
         failed, done, stopped = _carry_out(folder, resolved, tasks, resources, progress)
+        seconds = {
+            "planning": planned - begin, "compile": compile_s, "integration": time.perf_counter() - start,
+            "total": time.perf_counter() - begin,
+        }  # fmt: skip
+        return _close(folder, resolved, failed, done, stopped, seconds)
     except BaseException as error:
         folder.update(state="interrupted" if isinstance(error, KeyboardInterrupt) else "broken", finished=now())
         raise
-    seconds = {
-        "planning": planned - begin, "compile": compile_s, "integration": time.perf_counter() - start,
-        "total": time.perf_counter() - begin,
-    }  # fmt: skip
-    return _close(folder, resolved, failed, done, stopped, seconds)
 
 
 def _carry_out(
@@ -167,7 +182,7 @@ def _close(
 ) -> Outcome:
     """Write summary, digest and the last state of the manifest."""
     from sweeps import store
-    from sweeps.summary import summarise, write_csv
+    from sweeps.summary import Row, summarise, write_csv
 
     total = resolved.population.n * len(resolved.arms)
     code, state = Exit.DONE, "complete"
@@ -175,17 +190,19 @@ def _close(
         code, state = Exit.INTERRUPTED, "interrupted"
     elif failed > GATE * total:
         code, state = Exit.FAILED_PATIENTS, "failed"
-    digest = ""
+    digest, names = "", list[str]()
+    rows: list[Row] = []
     if not stopped:
         with folder.writing():
             digest = store.digest(folder.store)
             store.finish(folder.store, {"digest": digest})
-            write_csv(folder.path / "summary.csv", *summarise(store.open_dataset(folder.store), resolved.control))
+            names, rows = summarise(store.open_dataset(folder.store), resolved.control)
+            write_csv(folder.path / "summary.csv", names, rows)
     rounded = {name: round(value, 3) for name, value in seconds.items()}
     folder.update(
         state=state, finished=now(), patients_done=done, failed_patient_arms=failed, digest=digest, seconds=rounded
     )
-    return Outcome(code, folder.path, resolved.identity, digest, total, failed, rounded)
+    return Outcome(code, folder.path, resolved, digest, total, failed, rounded, names, rows)
 
 
 # --- carrying out the tasks ---
@@ -272,10 +289,29 @@ def _connected(address: str) -> Iterator[Any]:
             "start `dask scheduler` and `dask worker`, or leave --scheduler out."
         ) from error
     with client:
-        others = {key for key in client.run(engine_hash).values() if key != engine_hash()}
-        if others:
+        try:
+            client.run_on_scheduler(engine_hash)  # it too unpickles what it hands on
+            kinds = set(client.run(_kind).values())
+        except Exception as error:  # Dask wraps an ImportError of the other side in a bare Exception
+            raise ClusterFailed(
+                f"the scheduler or a worker at {address} cannot load the engine ({error}); "
+                "install this version of pulsatile on all of them."
+            ) from error
+        engine, machine = _kind()
+        if any(other != engine for other, _ in kinds):
             raise ClusterFailed(f"workers at {address} have another version of the engine; install this one there.")
+        others = sorted({other for _, other in kinds if other != machine})
+        if others:
+            raise ClusterFailed(
+                f"workers at {address} would give other bits: they are {' and '.join(others)}, this machine is "
+                f"{machine}; use one kind of machine and one version of numba."
+            )
         yield client
+
+
+def _kind() -> tuple[str, str]:
+    """Return what must be the same wherever chunks of one run are computed: the engine and the platform class."""
+    return engine_hash(), platform_class("exact")
 
 
 def ignore_interrupt() -> None:

@@ -1,6 +1,5 @@
 """The study file: population, arms, outputs and virtual tests as a typed model, and how it is read."""
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -19,7 +18,7 @@ from pydantic import (
 
 from engine.errors import InputError
 from sweeps import quantities, vocabulary
-from sweeps.reading import apply_override, read_mapping, sentences
+from sweeps.reading import apply_override, as_json, read_mapping, sentences
 
 MOST_PATIENTS = 10_000_000
 MOST_WEEKS = 520.0
@@ -56,17 +55,23 @@ def _ascending(values: tuple[float, ...]) -> tuple[float, ...]:
     return values
 
 
+def _printable(name: str) -> str:
+    if not name.strip() or not name.isprintable():
+        raise ValueError("is not a name: write letters, digits, signs and spaces in one line")
+    return name
+
+
 def _unit_needed(value: Any) -> Any:
     """A bare number where a quantity is due gets the sentence about its unit, not about its type."""
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
 Length = Annotated[str, BeforeValidator(_unit_needed), _checked(quantities.hours)]
-Spacing = Annotated[str, BeforeValidator(_unit_needed), _checked(quantities.positive_hours)]
+Spacing = Annotated[str, BeforeValidator(_unit_needed), _checked(quantities.spacing)]
 Clock = Annotated[str, BeforeValidator(_unit_needed), _checked(quantities.clock)]
 Day = Annotated[str, _checked(quantities.day)]
 Amount = Annotated[str, BeforeValidator(_unit_needed), _checked(quantities.amount)]
-Name = Annotated[str, Field(min_length=1, max_length=60)]
+Name = Annotated[str, Field(min_length=1, max_length=60), AfterValidator(_printable)]
 Phenotype = Annotated[str, _known(vocabulary.phenotypes, "phenotype")]
 Share = Annotated[float, Field(ge=0, le=1e9)]
 
@@ -138,9 +143,16 @@ class Arm(_Model):
             preset(self.preset)
         return self
 
+    @model_validator(mode="after")
+    def _one_match(self) -> Self:
+        targets = {r.dose.to for r in self.regimen or () if isinstance(r.dose, Match)}
+        if len(targets) > 1:
+            raise ValueError(f"matches doses to {' and '.join(sorted(targets))}: an arm can be matched to one other")
+        return self
+
     @property
     def match(self) -> Match | None:
-        """The dose to be matched, if the arm has one."""
+        """The dose to be matched, if the arm has one; where several rules say so, each gives that dose."""
         return next((r.dose for r in self.regimen or () if isinstance(r.dose, Match)), None)
 
     def engine_arm(self, matched: float = 1.0) -> Any:
@@ -276,17 +288,30 @@ class Study(_Model):
         twice = [t.test for k, t in enumerate(self.tests) if t.test in [u.test for u in self.tests[:k]]]
         if twice:
             raise InputError(f"tests name {twice[0]!r} twice; give all its weeks in one entry.")
+        if self.reductions.names and quantities.hours(self.reductions.every) > end:
+            raise InputError(
+                f"reductions.every = {self.reductions.every!r} is longer than the study; "
+                f"allowed is up to {self.weeks:g} weeks."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _slots_suffice(self) -> Self:
+        from engine.simulate import Plan, TestAt, check_arms
+
+        check_arms(
+            [arm.engine_arm() for arm in self.arms],
+            Plan(self.weeks, tests=tuple(TestAt(test.test, test.weeks) for test in self.tests)),
+        )
         return self
 
 
 def study_from(data: dict[str, Any], where: str) -> Study:
     """Return the study of plain data; `InputError` with one sentence for each problem, each naming ``where``."""
     try:
-        return Study.model_validate_json(json.dumps(data))
+        return Study.model_validate_json(as_json(data, where))
     except ValidationError as error:
         raise sentences(error, Study, where) from None
-    except TypeError as error:
-        raise InputError(f"{where}: {error}; write keys as text and values as text, numbers or lists.") from None
 
 
 def load_study(path: str | Path, overrides: Sequence[str] = (), shorten: bool = False) -> Study:
@@ -315,7 +340,7 @@ def _shorten_tests(data: dict[str, Any]) -> None:
     for test in tests:
         weeks = test.get("weeks") if isinstance(test, dict) else None
         if isinstance(weeks, list) and all(isinstance(week, int | float) for week in weeks):
-            test["weeks"] = sorted({week if week <= end else int(max(end, 0)) for week in weeks})
+            test["weeks"] = sorted({int(max(end, 0)) if week > end else week for week in weeks})
 
 
 def json_schema() -> dict[str, Any]:

@@ -20,9 +20,10 @@ NOT_CLINICAL = "Research model, not for clinical use."
 
 @dataclass(frozen=True)
 class Row:
-    """One endpoint at one week, all arms in order."""
+    """One endpoint at one week, all arms in order; ``variable`` of the dataset is what it was read from."""
 
     endpoint: Endpoint
+    variable: str
     week: float
     arms: tuple[Contrast, ...]
     last: bool
@@ -38,10 +39,13 @@ def summarise(dataset: "xr.Dataset", control: str) -> tuple[list[str], list[Row]
     weeks = tuple(sorted(visits | {0.0, end}))
     rows = []
     for endpoint in ENDPOINTS:
-        found = list(measured(dataset, endpoint, weeks))
+        variable = next((name for name in endpoint.variables if name in dataset), None)
+        if variable is None:
+            continue
+        found = list(measured(dataset, endpoint, variable, weeks))
         for k, (week, values) in enumerate(found):
             arms = tuple(contrast(values[a], values[order[0]]) for a in order)
-            rows.append(Row(endpoint, week, arms, k == len(found) - 1))
+            rows.append(Row(endpoint, variable, week, arms, k == len(found) - 1))
     return names, rows
 
 
@@ -52,6 +56,7 @@ def write_csv(path: Path, names: Sequence[str], rows: Sequence[Row]) -> None:
         writer.writerow(
             [
                 "endpoint",
+                "variable",
                 "unit",
                 "week",
                 "arm",
@@ -68,7 +73,9 @@ def write_csv(path: Path, names: Sequence[str], rows: Sequence[Row]) -> None:
             for name, c in zip(names, row.arms, strict=True):
                 numbers = [c.mean, c.sd, c.pairs, c.difference, c.low, c.high]
                 cells = ["" if isinstance(x, float) and isnan(x) else f"{x:.8g}" for x in numbers]
-                writer.writerow([row.endpoint.name, row.endpoint.unit, f"{row.week:g}", name, c.n, *cells])
+                writer.writerow(
+                    [row.endpoint.name, row.variable, row.endpoint.unit, f"{row.week:g}", name, c.n, *cells]
+                )
 
 
 def _number(value: float, decimals: int, sign: bool = False) -> str:
@@ -92,20 +99,21 @@ def table(names: Sequence[str], rows: Sequence[Row], marks: dict[str, str]) -> "
     ``marks`` are words under an arm's name, such as its standing.
     """
     from rich import box
+    from rich.markup import escape
     from rich.table import Table
 
     grid = Table(box=box.HORIZONTALS, padding=(0, 1, 0, 0), pad_edge=False)
-    grid.title = rf"Mean (paired difference to {names[0]}) \[95 % interval of the difference]"
+    grid.title = rf"Mean (paired difference to {escape(names[0])}) \[95 % interval of the difference]"
     grid.add_column("endpoint, week", no_wrap=True)
     for name in names:
-        head = name.replace("_", " ")
+        head = escape(name)
         mark = marks.get(name, "")
         grid.add_column(f"{head}\n[dim]{mark}[/dim]" if mark else head, justify="right")
     for row in rows:
         if not (row.last or row.endpoint.every_week):
             continue
         unit = "" if row.endpoint.unit == "-" else f"{row.endpoint.unit}, "
-        label = f"{row.endpoint.label}\n[dim]{unit}wk {row.week:g}[/dim]"
+        label = f"{row.endpoint.variables[row.variable]}\n[dim]{unit}wk {row.week:g}[/dim]"
         cells = [_cell(c, row.endpoint.decimals, k == 0) for k, c in enumerate(row.arms)]
         grid.add_row(label, *(cell.replace("[", r"\[") for cell in cells))
     return grid
@@ -122,10 +130,7 @@ def study_notes(resolved: "ResolvedStudy", failed: int) -> list[str]:
     runs = resolved.population.n * len(resolved.arms)
     lines = [f"{resolved.population.n} virtual patients ({mix}), {resolved.weeks:g} weeks, seed {resolved.seed}; "
              f"{failed} of {runs} runs failed and are left out."]  # fmt: skip
-    lines += [
-        f"{m.arm}: {m.dose_mg:g} mg, matched to {m.to} by IGF-1 gain in a pilot of {m.patients} for {m.weeks:g} weeks."
-        for m in resolved.matched
-    ]
+    lines += [found.sentence for found in resolved.matched]
     if any(arm.extrapolation for arm in resolved.arms):
         lines.append("extrapolation: no chronic human trial of a drug of this arm exists.")
     return [*lines, NOT_CLINICAL]

@@ -4,8 +4,6 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from functools import cache
 
-REDUCTIONS = ("mean", "min", "max", "auc")
-
 
 def phenotypes() -> tuple[str, ...]:
     """Return the phenotypes of virtual patients."""
@@ -33,6 +31,7 @@ def outputs() -> tuple[str, ...]:
 def reductions() -> tuple[str, ...]:
     """Return the reductions that may be made while a run goes on."""
     from engine.codegen import WATCH
+    from engine.plan import REDUCTIONS
 
     return tuple(f"{name}_{kind}" for name in WATCH for kind in REDUCTIONS)
 

@@ -31,6 +31,7 @@ def changed(data: dict[str, Any], change: Change) -> dict[str, Any]:
 
 
 REGIMEN = "arms.1.regimen.0"
+UNFOLDING = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 9))
 # what is changed; the field as the sentence names it; the value got; a word of what is allowed
 WRONG: list[tuple[Change, str, str, str]] = [
     ({f"{REGIMEN}.drug": "tesamorelim"}, "arms[1].regimen[0].drug", "tesamorelim", "did you mean tesamorelin?"),
@@ -81,6 +82,20 @@ WRONG: list[tuple[Change, str, str, str]] = [
     ({"arms.0.preset": "mk677_25"}, "arms[0]", "mk677_25", "EC50 of MK-677"),
     ({"arms.1.name": "no treatment"}, "arms", "no treatment", "its own name"),
     ({"arms.1.name": ""}, "arms[1].name", "''", "write a name"),
+    ({"arms.1.name": " "}, "arms[1].name", "' '", "letters, digits"),
+    ({"arms.1.name": "two\nlines"}, "arms[1].name", "two", "in one line"),
+    (
+        {
+            "arms.1.regimen": [
+                {"drug": d, "dose": "1 mg", "at": ["08:00"]} for d in ("tesamorelin", "sermorelin", "cjc1295_dac")
+            ]
+        },
+        "tesamorelin",
+        "3 GHRH analogues",
+        "at most 2",
+    ),
+    ({"reductions": {"names": ["gh_mean"], "every": "2 weeks"}}, "reductions.every", "2 weeks", "up to 1 weeks"),
+    ({"outputs": {"every": "1 min"}, "reductions": {"every": "0.5 min"}}, "reductions.every", "0.5 min", "1 min"),
     ({"arms": []}, "arms", "[]", "at least 1"),
     ({"arms": "control"}, "arms", "control", "a list"),
     ({"arms": ...}, "arms", "missing", "add it"),
@@ -88,7 +103,7 @@ WRONG: list[tuple[Change, str, str, str]] = [
     ({"population.n": -5}, "population.n", "-5", "at least 1"),
     ({"population.n": 2.5}, "population.n", "2.5", "whole number"),
     ({"population.n": "many"}, "population.n", "many", "whole number"),
-    ({"population.n": 10**9}, "population.n", "1000000000", "at most 1e+07"),
+    ({"population.n": 10**9}, "population.n", "1000000000", "at most 10000000"),
     ({"population.phenotype": "fat"}, "population.phenotype", "fat", "lean, overweight, obese"),
     ({"population.shares": {"lean": 1.0}}, "population", "shares", "one of the two"),
     ({"population.phenotype": ..., "population.shares": {"lean": -1.0}}, "population.shares.lean", "-1", "at least 0"),
@@ -104,7 +119,7 @@ WRONG: list[tuple[Change, str, str, str]] = [
     ({"control": "placebo"}, "control", "placebo", "no treatment, tesamorelin"),
     ({"outputs": {"names": ["igf2"]}}, "outputs.names[0]", "igf2", "did you mean igf1?"),
     ({"outputs": {"names": ["igf1", "igf1"]}}, "outputs.names", "igf1", "each once"),
-    ({"outputs": {"every": "0 h"}}, "outputs.every", "0 h", "longer than 0"),
+    ({"outputs": {"every": "0 h"}}, "outputs.every", "0 h", 'at least "1 min"'),
     ({"outputs": {"every": 24}}, "outputs.every", "24", "min, h, day, week"),
     ({"outputs": {"dtype": "float16"}}, "outputs.dtype", "float16", "float32"),
     ({"reductions": {"names": ["gh_median"]}}, "reductions.names[0]", "gh_median", "gh_mean"),
@@ -156,8 +171,11 @@ def test_a_wrong_study_gets_one_sentence(
         ("a: &x [1]\nb: *y\n", "undefined alias"),
         ("weeks: !!python/object:os.system {}\n", "cannot be read as YAML"),
         ("[" * 5000, "cannot be read as YAML"),
+        ("title: &x [*x]\n", "an alias (*) stands inside what it names"),
+        ("!!map [a, b]\n", "expected a mapping node"),
+        (UNFOLDING, "aliases unfold to more than"),
     ],
-    ids=["empty", "list", "open bracket", "tab", "twice", "alias", "python tag", "deep"],
+    ids=["empty", "list", "open bracket", "tab", "twice", "alias", "python tag", "deep", "circle", "map tag", "laughs"],
 )
 def test_text_that_is_no_study(text: str, words: str, write: Write) -> None:
     path = write(text)

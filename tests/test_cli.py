@@ -87,10 +87,25 @@ def test_run_prints_the_table_and_leaves_the_results(small: dict[str, Any], writ
     dataset = xr.open_zarr(out / "results.zarr")
     assert dataset.sizes["patient"] == 4
     assert (out / "study.yaml").read_text() == write(small).read_text()
-    assert (out / "summary.csv").read_text().startswith("endpoint,unit,week,arm,n,mean")
+    assert (out / "summary.csv").read_text().startswith("endpoint,variable,unit,week,arm,n,mean")
     again = called("run", str(write(small)), "--out", str(out))
     assert again.exit_code == Exit.FOLDER_REFUSES
     assert again.stderr == f"pulsatile: error: {out} holds a run already; choose a new or empty folder with --out.\n"
+
+
+def test_the_table_says_what_it_shows(small: dict[str, Any], write: Write, tmp_path: Path) -> None:
+    """Arm names as given, labels of the variable that was found, and the last week of any length."""
+    small["arms"][1]["name"] = "[red]my_arm"
+    small["reductions"] = {"names": ["gh_mean"], "every": "1 day"}
+    small["weeks"], small["tests"] = 1 / 7, [{"test": "fasting", "weeks": [0]}]
+    out = tmp_path / "run"
+    result = called("run", str(write(small)), "--out", str(out), "--workers", "0")
+    assert result.exit_code == 0, result.output
+    for words in ("[red]my_arm", "IGF-1, 07:00", "GH, window mean", "ug/L, wk 0.142857", "cm2, wk 0.142857"):
+        assert words in result.stdout
+    lines = (out / "summary.csv").read_text().splitlines()
+    assert "nan" not in (out / "summary.csv").read_text()
+    assert any(line.startswith("igf1,fasting_igf1,ug/L,0,[red]my_arm,3,") for line in lines)
 
 
 def test_dry_run_writes_nothing(small: dict[str, Any], write: Write, tmp_path: Path) -> None:
@@ -105,7 +120,7 @@ def test_dry_run_writes_nothing(small: dict[str, Any], write: Write, tmp_path: P
 def test_simulate_is_a_quick_look() -> None:
     result = called("simulate", "--phenotype", "ghd", "--preset", "rhgh_low", "--weeks", "1", "--patients", "3")
     assert result.exit_code == 0, result.output
-    for words in ("control", "rhgh low", "IGF-1", "Lean mass", "3 virtual patients (ghd)", "not for clinical use"):
+    for words in ("control", "rhgh_low", "IGF-1", "Lean mass", "3 virtual patients (ghd)", "not for clinical use"):
         assert words in result.output
 
 
@@ -116,6 +131,8 @@ def test_simulate_is_a_quick_look() -> None:
         (("--preset", "rhgh"), "'rhgh' is not known"),
         (("--patients", "0"), "population.n = 0"),
         (("--weeks", "0"), "weeks = 0"),
+        (("--weeks", "inf"), "weeks = inf is not a finite number"),
+        (("--weeks", "nan"), "weeks = nan is not a finite number"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

@@ -52,6 +52,15 @@ def test_days_weeks_and_clock() -> None:
     assert late.starts(0.0, 168.0).size == 0
 
 
+@pytest.mark.parametrize("day", [9, 17, 29])
+def test_a_week_that_starts_in_its_middle_starts_on_the_day(day: int) -> None:
+    assert day / 7 * 168 != day * 24  # a rounding error off
+    begins = Dose("sermorelin", 1, "mg", "SC", (0.0,), start_week=day / 7)
+    assert begins.starts(0.0, 24.0 * day + 25).tolist() == [24.0 * day, 24.0 * day + 24]
+    ends = Dose("sermorelin", 1, "mg", "SC", (0.0,), stop_week=day / 7)
+    assert ends.starts(24.0 * day - 25, 24.0 * day + 25).tolist() == [24.0 * day - 24]
+
+
 def test_windows_join_without_gap_or_overlap() -> None:
     rule = Dose("sermorelin", 1, "mg", "SC", (8.0, 22.0), days=(1, 3), every_weeks=3)
     whole = rule.starts(0.0, 2000.0)
@@ -287,12 +296,18 @@ BAD: list[Callable[[], object]] = [
     lambda: Dose("sermorelin", 1, "mg", "SC", ()),
     lambda: Dose("sermorelin", 1, "mg", "SC", (8.0, 8.0)),
     lambda: Dose("sermorelin", 1, "mg", "SC", "08:00"),  # type: ignore[arg-type]
+    lambda: Dose("sermorelin", 1, "mg", "SC", ("08:00",)),  # type: ignore[arg-type]
+    lambda: Dose("sermorelin", 1, "mg", "SC", (None,)),  # type: ignore[arg-type]
+    lambda: Dose(["sermorelin"], 1, "mg", "SC", (8.0,)),  # type: ignore[arg-type]
     lambda: Dose("sermorelin", 1, "mg", "SC", (8.0,), days=(7,)),
+    lambda: Dose("sermorelin", 1, "mg", "SC", (8.0,), days=([1],)),  # type: ignore[arg-type]
     lambda: Dose("sermorelin", 1, "mg", "SC", (8.0,), every_weeks=0),
     lambda: Dose("sermorelin", 1, "mg", "SC", (8.0,), start_week=4, stop_week=4),
     lambda: Dose("sermorelin", 1, "mg", "SC", (8.0,), start_week=-1),
     lambda: Dose("sermorelin", 1, "mg", "SC", (8.0,), duration=1.0),
     lambda: Dose("sermorelin", 1, "mg", "infusion", (8.0,)),
+    lambda: Dose("sermorelin", 1, "mg", "infusion", (8.0,), duration=1e-12),  # would never end: times are rounded
+    lambda: Dose("sermorelin", 1, "mg", "infusion", (8.0,), duration=float("nan")),
     lambda: Dose("acipimox", 2, "-", "infusion", (8.0,), duration=1.0),
     lambda: Dose("glucose", 2, "mg", "infusion", (8.0,), duration=1.0),
     lambda: Arm("", ()),

@@ -27,7 +27,7 @@ LARGEST = {
     "insulin": 5000.0, "secretion": 100.0, "ffa": 5.0, "antagonist": 5.0, "lipolysis_delay": 1.0,
     "lipolysis_drive": 1.0, "socs": 1.0, "p85": 1.0, "vat": 600.0, "sat": 100.0, "lean": 120.0, "ghs_tolerance": 1.0,
 }  # fmt: skip
-SHARE = st.floats(0.0, 1.0)
+SHARE = st.just(0.0) | st.floats(1e-200, 1.0)  # products of subnormal numbers are not exact
 STATE = st.lists(SHARE, min_size=len(STATES), max_size=len(STATES)).map(
     lambda shares: model.State(*(x * LARGEST.get(name, 5000.0) for x, name in zip(shares, STATES, strict=True)))
 )
@@ -65,6 +65,9 @@ HOUR = st.floats(-700.0, 9000.0)
 @given(y=STATE, p=PATIENT, t=HOUR, name=st.sampled_from(STATES))
 @settings(max_examples=400, deadline=None)
 def test_no_state_leaves_the_positive_side(y: Any, p: Any, t: float, name: str) -> None:
+    if name == "insulin":  # the smooth positive part of metabolism 7.3 falls to -eps/2: secretion must make up for it
+        least = 0.51 * p.beta_dynamic * p.isr_basal * p.derivative_smoothing
+        y = y._replace(secretion=max(y.secretion, least))
     assert getattr(model.rhs(t, y._replace(**{name: 0.0}), p), name) >= 0.0
 
 

@@ -57,6 +57,7 @@ def test_the_folder_holds_all_that_was_promised(seven: dict[str, Any], tmp_path:
     resolved = ResolvedStudy.from_json((out / "resolved.json").read_text())
     assert resolved.identity == outcome.identity
     assert "not for clinical use" in (out / "README.md").read_text()
+    assert len({p.stat().st_mode & 0o777 for p in out.iterdir() if p.is_file()}) == 1  # a colleague can read them all
 
 
 def test_the_store_is_what_simulate_gives(seven: dict[str, Any], tmp_path: Path) -> None:
@@ -139,6 +140,7 @@ def test_an_absent_scheduler_is_named(small: dict[str, Any], tmp_path: Path, mon
     monkeypatch.setattr(runner, "CONNECT_SECONDS", 1)
     with pytest.raises(ClusterFailed, match=r"no Dask scheduler with workers answers at tcp://127.0.0.1:1 "):
         carried_out(small, tmp_path / "a", Resources(scheduler="tcp://127.0.0.1:1"))
+    assert not (tmp_path / "a").exists()
 
 
 def test_interrupt_finishes_the_chunk_in_hand(small: dict[str, Any], write: Write) -> None:

@@ -178,9 +178,9 @@ def test_reductions_agree_with_a_fine_grid() -> None:
             # edges fall between two samples: up to a minute is missed
             mean = np.trapezoid(within(k, 1e-9), axis=1) / (within(k, 1e-9).shape[1] - 1)
             np.testing.assert_allclose(found["mean"][:, k], mean, rtol=1e-2)
-            # a window's extremes are those of the steps that touch it: at its edges a step looks further
-            inside, around = within(k, -0.5), within(k, 0.5)
-            slack = 0.02 * around.max(axis=1)
+            # edges fall between two samples: up to a minute is missed on either side
+            inside, around = within(k, 1e-9), within(k, 1 / 60)
+            slack = 0.01 * around.max(axis=1)
             assert np.all(found["max"][:, k] >= inside.max(axis=1) - slack), (name, k)
             assert np.all(found["max"][:, k] <= around.max(axis=1) + slack), (name, k)
             assert np.all(found["min"][:, k] <= inside.min(axis=1) + slack), (name, k)
@@ -188,6 +188,21 @@ def test_reductions_agree_with_a_fine_grid() -> None:
         np.testing.assert_array_equal(found["auc"], found["mean"] * length)
         assert np.all(found["min"] <= found["mean"])
         assert np.all(found["mean"] <= found["max"])
+
+
+def test_daily_extremes_are_those_of_the_day() -> None:
+    """Not of the step that crosses midnight, and with the instant after a bolus."""
+    bolus = Arm("bolus", (Dose("somatropin", 0.1, "mg", "IV", (9.0,)),))
+    plan = Plan(1, every=1 / 60, outputs=("gh",), reduce_every=24.0, reductions=("gh_max", "gh_min"))
+    cohort = virtual_cohort(60, {"obese": 2, "lean": 1, "t2d": 1}, seed=11)
+    ds = simulate(cohort, (Arm("control"), bolus), plan)
+    gh = ds.gh.values
+    jump = np.array([0.0, 1.0])[:, None] * 100.0 / cohort.parameters["v_gh"]  # ug/L
+    for k in range(7):
+        day = gh[:, :, 1440 * k : 1440 * (k + 1) + 1]
+        greatest = np.maximum(day.max(axis=2), day[:, :, 540] + jump)
+        np.testing.assert_allclose(ds.gh_max.values[:, :, k], greatest, rtol=5e-3)
+        np.testing.assert_allclose(ds.gh_min.values[:, :, k], day.min(axis=2), rtol=5e-2)
 
 
 def test_window_means_are_exact() -> None:
@@ -320,6 +335,8 @@ def test_bad_arms() -> None:
         simulate(COHORT, (), Plan(1))
     with pytest.raises(InputError, match="name a twice"):
         simulate(COHORT, (Arm("a"), Arm("b"), Arm("a")), Plan(1))
+    with pytest.raises(InputError, match="arms hold 'control'"):
+        simulate(COHORT, ("control",), Plan(1))  # type: ignore[arg-type]
 
 
 def test_a_stimulation_test_needs_a_free_slot() -> None:
@@ -330,8 +347,9 @@ def test_a_stimulation_test_needs_a_free_slot() -> None:
 
 
 def test_a_baseline_of_others_is_refused() -> None:
-    other = run_in(virtual_cohort(6, "obese", seed=5))
-    with pytest.raises(InputError, match="other patients"):
-        simulate(COHORT, ARMS[:1], Plan(1), baseline=other)
+    for kind, seed in (("obese", 5), ("lean", 4)):  # other patients; the same ids as somebody else
+        other = run_in(virtual_cohort(6, kind, seed=seed))
+        with pytest.raises(InputError, match="other patients"):
+            simulate(COHORT, ARMS[:1], Plan(1), baseline=other)
     own = run_in(COHORT)
     xr.testing.assert_identical(simulate(COHORT, ARMS[:1], Plan(1), baseline=own), simulate(COHORT, ARMS[:1], Plan(1)))

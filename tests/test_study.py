@@ -182,3 +182,24 @@ def test_no_dose_matches_no_gain(small: dict[str, Any]) -> None:
     small["arms"].append(matched_to("no treatment"))
     with pytest.raises(InputError, match="does not exist, because that arm changes IGF-1 by 0 ug/L"):
         resolved(small)
+
+
+def test_a_match_the_pilot_cannot_see_is_refused(small: dict[str, Any]) -> None:
+    late = matched_to("tesamorelin")
+    late["regimen"][0]["start"] = "8 weeks"
+    small["weeks"], small["arms"] = 20, [*small["arms"], late]
+    with pytest.raises(InputError, match="starts only after the 8 weeks of the pilot"):
+        resolved(small)
+
+
+def test_a_pilot_of_failures_is_refused(small: dict[str, Any]) -> None:
+    small["arms"].append(matched_to("tesamorelin"))
+    with pytest.raises(InputError, match="no patient of the pilot could be integrated"):
+        resolved(small | {"solver": {"max_steps_per_day": 100}})
+
+
+def test_an_arm_is_matched_to_one_other(small: dict[str, Any]) -> None:
+    both = matched_to("tesamorelin")
+    both["regimen"] += matched_to("no treatment")["regimen"]
+    with pytest.raises(InputError, match="no treatment and tesamorelin: an arm can be matched to one other"):
+        study_from(small | {"arms": [*small["arms"], both]}, "study")

@@ -1,0 +1,52 @@
+"""The vector primitives against numpy, and where their range ends."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numba import njit  # noqa: TID251 - the primitives by themselves
+
+from engine import vec
+
+WIDTHS = (1, 4, 8)
+
+
+def applied(name: str, width: int, values: Any) -> Any:
+    """Return a primitive of one argument at ``values``, padded to whole vectors."""
+    primitives = vec.lanes(width, "exact")
+    load, store, function = primitives.load, primitives.store, getattr(primitives, name)
+
+    @njit
+    def run(w, rows):  # type: ignore[no-untyped-def]
+        for k in range(rows):
+            store(w, k, function(load(w, k)))
+
+    rows = -(-len(values) // width)
+    w = np.concatenate([values, np.zeros(rows * width - len(values))])
+    run(w, rows)
+    return w[: len(values)]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_exp(width: int) -> None:
+    x = np.concatenate([np.linspace(-700, 700, 20_001), np.linspace(-1, 1, 2001), [0.0, -0.0, 1e-300, 5e-17]])
+    np.testing.assert_allclose(applied("exp", width, x), np.exp(x), rtol=2e-15)
+    beyond = applied("exp", width, np.array([-709.0, -1e4, -1e300, -np.inf, 1e4, np.inf, np.nan]))
+    np.testing.assert_allclose(beyond[:4], np.exp(-708.0), rtol=1e-14)
+    np.testing.assert_allclose(beyond[4:6], np.exp(708.0), rtol=1e-14)
+    assert np.isnan(beyond[6])
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_floor_is_exact(width: int) -> None:
+    x = np.array([-2.5, -2.0, -1e-300, -0.0, 0.5, 1 - 2**-53, 87360.0 / 24, 1e300, np.inf, np.nan])
+    assert np.array_equal(applied("floor", width, x), np.floor(x), equal_nan=True)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_numbers_come_apart_into_mantissa_and_exponent(width: int) -> None:
+    x = np.array([1.0, 0.3, 1e-10, 1e10, 2.0**-1000, 1.7e308])
+    mantissa, exponent = applied("mantissa_of", width, x), applied("exponent_of", width, x)
+    assert np.all((mantissa >= 1) & (mantissa < 2))
+    assert np.array_equal(mantissa * 2.0**exponent, x)
+    assert np.array_equal(applied("power_of_two", width, exponent), 2.0**exponent)
