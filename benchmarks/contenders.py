@@ -57,7 +57,7 @@ def kernel_contender(name: str, **settings: object) -> Contender:
         first, event = solver.first_step, solver.event_step
         plan = batch._Settings(0.0, float(task.times[-1]), 0.0, rtol, first, event, limit)
         flat = np.ascontiguousarray(task.record).view(np.float64).reshape(n, -1)
-        atol = batch._tolerances(task.record, active_states(task.groups), solver)
+        atol = batch._tolerances(active_states(task.groups), solver)
         places = task.indices()
 
         def timed() -> Array:

@@ -146,7 +146,7 @@ def _driven(name: str) -> str:
     return "gh_depot_1" if name == "gh_pump" else name
 
 
-def _tolerances(parameters: npt.NDArray[Any], active: tuple[int, ...], solver: Solver) -> Floats:
+def _tolerances(active: tuple[int, ...], solver: Solver) -> Floats:
     """Absolute tolerance per active state, in its own unit: a share of its usual size."""
     atol = np.empty(len(active))
     for row, i in enumerate(active):
@@ -237,7 +237,7 @@ def integrate(
     )  # fmt: skip
     flat = np.require(parameters, None, ["C", "W"]).view(np.float64).reshape(n, len(NAMES))
     y0 = np.require(y0, float, ["C", "W"])
-    atol = _tolerances(parameters, active, solver)
+    atol = _tolerances(active, solver)
 
     def chunk(first: int) -> None:
         part = slice(first, min(first + CHUNK, n))

@@ -250,7 +250,6 @@ TABLE: tuple[Parameter, ...] = (
 ROW: dict[str, Parameter] = {row.name: row for row in TABLE}
 NAMES: tuple[str, ...] = tuple(row.name for row in TABLE)
 INPUTS: tuple[str, ...] = tuple(row.name for row in TABLE if row.kind == "input")
-PULSE_NAMES: tuple[str, ...] = tuple(row.name for row in _PULSES)
 UNITS: dict[str, str] = {row.name: row.unit for row in TABLE}
 
 

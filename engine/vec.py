@@ -303,7 +303,7 @@ def first_bit(typingctx: Any, x: Any) -> Any:
     return types.int64(types.int64), gen
 
 
-FLUSH, DEFAULT = 0x9FC0, 0x1F80
+FLUSH = 0x9FC0
 
 
 @intrinsic  # type: ignore[untyped-decorator]

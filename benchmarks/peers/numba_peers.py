@@ -15,10 +15,8 @@ import numpy.typing as npt
 
 from benchmarks.peers.c_integrator import FIRST_INPUT
 from benchmarks.peers.c_source import numba_source
-from engine.parameters import NAMES
 
 Array = npt.NDArray[np.float64]
-NP = len(NAMES)
 
 
 @lru_cache
