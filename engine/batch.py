@@ -13,9 +13,12 @@ from engine.events import EventTable
 from engine.model import REST, STATE_INDEX, STATES
 from engine.parameters import DTYPE, INPUTS, NAMES, SLOTS
 from engine.steppers import PAIRS
-from engine.vec import fast_division_available
+from engine.vecmath import fast_division_available
 
 Floats = npt.NDArray[np.float64]
+LEAST_MIXED = (
+    1e-6  # at smaller tolerances float32 stages take more steps without a smaller error (benchmarks/README.md)
+)
 CHUNK = 128  # patients per call: lanes refill well and threads share the work; results do not depend on it
 
 SCALE: dict[str, float] = {
@@ -36,22 +39,27 @@ class Solver:
     atol_factor : absolute tolerance as a share of ``rtol`` times the state's usual size
     method : embedded pair, a name of `steppers.PAIRS`
     division : "exact" (IEEE, the same on every machine) or "fast" (AVX-512 only)
-    lanes : patients per vector, 8, or 1 for the scalar build of the same text
+    lanes : patients per vector, 8 (16 in mixed precision), or 1 for the scalar build of the same text
+    precision : "float64", or "mixed": states and clocks in float64, the stages of a step in float32; their rounding is
+        what remains of the error, so rtol below `LEAST_MIXED` is refused
     max_steps_per_day : trial steps a patient may take, times the simulated days (at least one), before it is given up
     first_step : trial step at the start, h
     event_step : largest trial step after an event, h
+    device : "cpu", or "cuda" for an NVIDIA GPU (float64; last bits differ from the CPU's; docs/gpu.md)
 
     Raises `InputError` for a setting out of range.
     """
 
     rtol: float = 1e-6
     atol_factor: float = 1e-2
-    method: str = "bs5"
+    method: str = "cfmr7"
     division: str = "exact"
     lanes: int = 8
+    precision: str = "float64"
     max_steps_per_day: int = 20_000
     first_step: float = 0.01
     event_step: float = 0.02
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         """Refuse settings without sense."""
@@ -69,6 +77,13 @@ class Solver:
             raise InputError(
                 f"solver lanes = {self.lanes!r} is not possible; choose 8 (or 1 or 4 with exact division)."
             )
+        if self.precision not in ("float64", "mixed"):
+            raise InputError(f"solver precision = {self.precision!r} is unknown; choose float64 or mixed.")
+        if self.precision == "mixed" and self.rtol < LEAST_MIXED:
+            raise InputError(
+                f"solver rtol = {self.rtol!r} is below what precision mixed can reach; choose {LEAST_MIXED:g} or more, "
+                "or precision float64."
+            )
         if not 100 <= self.max_steps_per_day <= 10**9:
             raise InputError(
                 f"solver max_steps_per_day = {self.max_steps_per_day!r} is outside 100 ... 1e9; choose 20000."
@@ -78,6 +93,24 @@ class Solver:
                 raise InputError(
                     f"solver {name} = {getattr(self, name)!r} h is outside 1e-6 ... 24; choose for example {usual}."
                 )
+        if self.device not in ("cpu", "cuda"):
+            raise InputError(f"solver device = {self.device!r} is unknown; choose cpu or cuda.")
+        if self.device == "cuda":
+            self._check_gpu()
+
+    def _check_gpu(self) -> None:
+        """Refuse what the GPU kernel does not do, and a GPU that is not there."""
+        from engine import cuda
+
+        if (self.division, self.precision) != ("exact", "float64"):
+            raise InputError("solver device = 'cuda' knows division exact and precision float64 only; leave both out.")
+        if lacking := cuda.missing():
+            raise InputError(f"solver device = 'cuda' needs {lacking}.")
+
+    def build(self, groups: tuple[str, ...]) -> Build:
+        """Return what a kernel for these drug ``groups`` is compiled for."""
+        lanes = 2 * self.lanes if self.precision == "mixed" and self.lanes > 1 else self.lanes
+        return Build(groups, self.method, lanes, self.division, self.precision)
 
 
 class Result(NamedTuple):
@@ -219,7 +252,7 @@ def integrate(
     if groups is None:
         groups = groups_needed(parameters, y0, block, doses)
     groups = _with_transit(groups, parameters, y0)
-    build = Build(groups, solver.method, solver.lanes, solver.division)
+    build = solver.build(groups)
     active = active_states(groups)
     run = kernel(build).run
     windows = int(np.floor((end - start) / window + 1e-9)) if window > 0 else 0
@@ -239,8 +272,10 @@ def integrate(
     y0 = np.require(y0, float, ["C", "W"])
     atol = _tolerances(active, solver)
 
+    size = min(CHUNK, -(-n // (8 * threads)) * 8)  # few patients: every thread gets some, in whole vectors
+
     def chunk(first: int) -> None:
-        part = slice(first, min(first + CHUNK, n))
+        part = slice(first, min(first + size, n))
         index = np.arange(part.start, part.stop)
         run(
             flat[part], y0[part], block.subset(index), doses.subset(index), times, atol, settings,
@@ -248,8 +283,12 @@ def integrate(
         )  # fmt: skip
 
     if end > start or len(times):
-        starts = range(0, n, CHUNK)
-        if threads > 1 and n > CHUNK:
+        starts = range(0, n, max(1, size))
+        if solver.device == "cuda":
+            from engine import cuda
+
+            cuda.run(build, flat, y0, block, doses, times, atol, settings, out)
+        elif len(starts) > 1 and threads > 1:
             with ThreadPoolExecutor(threads) as pool:
                 list(pool.map(chunk, starts))
         else:

@@ -8,7 +8,9 @@ from typing import NamedTuple
 from engine import _jit, lanes, model, parameters, vec
 from engine.errors import Status
 from engine.events import BLOCK_HOURS
+from engine.fractions import SHARE, SHARE_SINGLE
 from engine.hoist import Straight, straighten
+from engine.schedule import ordered
 from engine.steppers import PAIRS
 
 WATCH: tuple[str, ...] = (
@@ -19,6 +21,11 @@ WATCH: tuple[str, ...] = (
 """States and fluxes whose mean, least and greatest value over windows a run can keep."""
 
 NEVER = "1e300"
+_STAGE_MEMORY = """raw_s = np.empty({size} + 1024, np.float32)
+    offset_s = (-(raw_s.ctypes.data >> 2)) & 1023
+    s = raw_s[offset_s : offset_s + {size}]
+    s[:] = 1.0"""
+_COMMIT_START = "store(s, {YS} + i, where(accepted, load(s, {YE} + i), load(s, {YS} + i)))"
 
 
 class Build(NamedTuple):
@@ -28,6 +35,7 @@ class Build(NamedTuple):
     method: str = "bs5"
     lanes: int = 8
     division: str = "exact"
+    precision: str = "float64"
 
 
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -52,7 +60,7 @@ def active_states(groups: tuple[str, ...]) -> tuple[int, ...]:
 
 
 def _sum(weights: tuple[float, ...], rows: list[int], index: str) -> str:
-    terms = [f"{a!r} * load(w, {row} + {index})" for a, row in zip(weights, rows, strict=False) if a != 0.0]
+    terms = [f"{a!r} * load(s, {row} + {index})" for a, row in zip(weights, rows, strict=False) if a != 0.0]
     return " + ".join(terms)
 
 
@@ -64,7 +72,7 @@ def _polynomials(rows: tuple[tuple[float, ...], ...]) -> tuple[list[str], list[i
             nested = f"{row[-1]!r}"
             for a in reversed(row[:-1]):
                 nested = f"({a!r} + th * {nested})"
-            lines.append(f"b{j} = hs * (th * {nested})")
+            lines.append(f"b{j} = g * (th * {nested})")
             used.append(j)
     return lines, used
 
@@ -74,12 +82,12 @@ def _evaluate(straight: Straight, active: tuple[int, ...], constants: int) -> li
     lines = [*straight.always, *straight.watching]
     words = set(re.findall(r"\w+", "\n".join([*lines, *straight.watched.values()])))
     rows = {f"y_{model.STATES[i]}": row for row, i in enumerate(active)}
-    text = [f"{name} = load(w, y_row + {row})" for name, row in rows.items() if name in words]
-    text += [f"q{i} = load(w, {constants + i})" for i in range(len(straight.constants))]
-    text += straight.always
-    text += [f"store(w, k_row + {rows[f'y_{name}']}, {value})" for name, value in straight.derivatives.items()]
+    text = [f"{name} = load(s, y_row + {row})" for name, row in rows.items() if name in words]
+    text += [f"q{i} = load(s, {constants + i})" for i in range(len(straight.constants))]
+    text += ordered(straight.always)
+    text += [f"store(s, k_row + {rows[f'y_{name}']}, {value})" for name, value in straight.derivatives.items()]
     inner = [*straight.watching]
-    inner += [f"store(w, watch_row + {i}, {value})" for i, value in enumerate(straight.watched.values())]
+    inner += [f"store(s, watch_row + {i}, {value})" for i, value in enumerate(straight.watched.values())]
     return [*text, "if watching:", *(f"    {line}" for line in inner)]
 
 
@@ -88,17 +96,17 @@ def _settle(straight: Straight, at: int, constants: int) -> list[str]:
     used = dict.fromkeys(re.findall(r"\bp\.(\w+)", " ".join(straight.constants)))
     text = [f"p_{name} = load(w, {at + parameters.NAMES.index(name)})" for name in used]
     return text + [
-        f"store(w, {constants + i}, {value.replace('p.', 'p_')})" for i, value in enumerate(straight.constants)
+        f"store(s, {constants + i}, {value.replace('p.', 'p_')})" for i, value in enumerate(straight.constants)
     ]
 
 
 def _value_at(points: list[tuple[float, int]], width: int) -> list[str]:
     """Return the body that interpolates between ``points`` (share of the step, row), of equals the last."""
     (before, row), *others = sorted(dict(points).items())
-    lines = [f"left = w[({row} + q) * {width} + lane]"]
+    lines = [f"left = s[({row} + q) * {width} + lane]"]
     for share, row in others:
         lines += [
-            f"right = w[({row} + q) * {width} + lane]",
+            f"right = s[({row} + q) * {width} + lane]",
             f"if th < {share!r}:",
             f"    return left + (right - left) * ((th - {before!r}) / {share - before!r})",
             "left = right",
@@ -111,36 +119,65 @@ def _extremes_between(points: list[tuple[float, int]], width: int) -> list[str]:
     """Return the body that widens ``low`` ... ``high`` by the ``points`` (share of the step, row) in between."""
     lines = []
     for share, row in points:
-        value = f"w[({row} + q) * {width} + lane]"
+        value = f"s[({row} + q) * {width} + lane]"
         lines += [f"if first <= {share!r} <= last:", f"    low, high = min(low, {value}), max(high, {value})"]
+    return lines
+
+
+class _Rows:
+    """Rows handed out one after another."""
+
+    def __init__(self) -> None:
+        self.size = 0
+
+    def take(self, rows: int) -> int:
+        first, self.size = self.size, self.size + rows
+        return first
+
+
+def _keep_output(active: tuple[int, ...], out: int, width: int) -> list[str]:
+    """Return the loops that copy one lane's output, one for each run of neighbouring states."""
+    lines, row = [], 0
+    while row < len(active):
+        last = row
+        while last + 1 < len(active) and active[last + 1] == active[last] + 1:
+            last += 1
+        lines += [
+            f"for i in range({last - row + 1}):",
+            f"    out.y[job, output, {active[row]} + i] = w[({out + row} + i) * {width} + lane]",
+        ]
+        row = last + 1
     return lines
 
 
 def source(build: Build) -> str:
     """Write the kernel module's text."""
     pair = PAIRS[build.method]
+    mixed = build.precision == "mixed"
     active = active_states(build.groups)
     resting = {name: model.REST[name] for i, name in enumerate(model.STATES) if i not in active}
-    straight = straighten(model.fluxes, model.balances, resting, WATCH)
-    na, nw, stages = len(active), len(WATCH), len(pair.c)
+    share = SHARE_SINGLE if mixed else SHARE
+    straight = straighten(model.fluxes, model.balances, resting, WATCH, share)
+    na, nw, stages, width = len(active), len(WATCH), len(pair.c), build.lanes
     # Rows that are read soon after another was written must not share the low 12 bits of its address (4 KiB aliasing).
     stride = na | 1
-
-    def row(r: int) -> int:
-        return r * stride
-
-    names = {name: row(j) for j, name in enumerate(("YT", "Y", "YN", "OUT"))}
-    k = [row(4 + j) for j in range(stages + 1)]
-    at = row(5 + stages)
-    watch_rows = [at + j * nw for j in range(stages + 1)]
-    at += (stages + 1) * nw
-    for name, size in (
-        ("Q", nw), ("LOW", nw), ("HIGH", nw), ("PART", nw), ("P", len(parameters.NAMES)),
-        ("C", len(straight.constants)), ("T", 1), ("H", 1), ("HS", 1), ("TN", 1), ("STOP", 1), ("TOUT", 1), ("TWIN", 1),
-        ("LOG", 1), ("COUNT", 1),
-    ):  # fmt: skip
-        names[name] = at
-        at += size
+    wide = _Rows()
+    stage = _Rows() if mixed else wide
+    names = {"YT": stage.take(stride)}
+    for name, of_stage in (("Y", "YS"), ("YN", "YE")):
+        names[name] = wide.take(stride)
+        names[of_stage] = stage.take(stride) if mixed else names[name]
+    names["OUT"] = wide.take(stride)
+    k = [stage.take(stride) for _ in range(stages + 1)]
+    watch_rows = [stage.take(nw) for _ in range(stages + 1)]
+    for name in ("Q", "PART"):
+        names[name] = wide.take(nw)
+    for name in ("LOW", "HIGH"):
+        names[name] = stage.take(nw)
+    names["P"] = wide.take(len(parameters.NAMES))
+    names["C"] = stage.take(len(straight.constants))
+    for name in ("T", "H", "HS", "TN", "STOP", "TOUT", "TWIN", "COUNT"):
+        names[name] = wide.take(1)
     # stages at which windows look for extremes (the first is the value after an impulse), and all that are read at all
     extreme_at = sorted({0, *range(3, stages, 2), stages - 1})
     looked = [watch_rows[j] for j in extreme_at]
@@ -148,47 +185,58 @@ def source(build: Build) -> str:
         *extreme_at,
         *(j for rows in (pair.free, [[b] for b in pair.a[-1]]) for j, row in enumerate(rows) if any(row)),
     }
+    narrow, widen = ("narrow", "wide") if mixed else ("", "")
+
+    def clock(time: str) -> str:
+        # float32 has no digits left for the hours of half a year; the equations know the hour of the day alone
+        return f"narrow(hour_of_day({time}))" if mixed else time
+
     steps = []
     for j in range(1, stages):
-        target = names["YN"] if j == stages - 1 else names["YT"]
+        total = f"g * ({_sum(pair.a[j - 1], k, 'i')})"
         steps.append(f"for i in range({na}):")
-        steps.append(f"    store(w, {target} + i, load(w, {names['Y']} + i) + hs * ({_sum(pair.a[j - 1], k, 'i')}))")
+        if j < stages - 1:
+            steps.append(f"    store(s, {names['YT']} + i, load(s, {names['YS']} + i) + {total})")
+        else:
+            steps.append(f"    store(w, {names['YN']} + i, load(w, {names['Y']} + i) + {widen}({total}))")
+            if mixed:
+                steps.append(f"    store(s, {names['YE']} + i, narrow(load(w, {names['YN']} + i)))")
+        target = names["YE"] if j == stages - 1 else names["YT"]
         seen = "watching" if j in read else "np.bool_(False)"
-        steps.append(
-            f"evaluate(w, t + {pair.c[j]!r} * hs, int64({target}), int64({k[j]}), int64({watch_rows[j]}), {seen})"
-        )
+        time = clock(f"t + {pair.c[j]!r} * hs")
+        steps.append(f"evaluate(s, {time}, int64({target}), int64({k[j]}), int64({watch_rows[j]}), {seen})")
     extra = []
     if len(pair.dense) > stages:
+        time = clock(f"t + {pair.extra_c!r} * hs")
         extra = [
             f"for i in range({na}):",
-            f"    store(w, {names['YT']} + i, load(w, {names['Y']} + i) + hs * ({_sum(pair.extra_a, k, 'i')}))",
-            f"evaluate(w, t + {pair.extra_c!r} * hs, int64({names['YT']}), int64({k[stages]}), "
-            f"int64({watch_rows[stages]}), np.bool_(False))",
+            f"    store(s, {names['YT']} + i, load(s, {names['YS']} + i) + g * ({_sum(pair.extra_a, k, 'i')}))",
+            f"evaluate(s, {time}, int64({names['YT']}), int64({k[stages]}), int64({watch_rows[stages]}), "
+            "np.bool_(False))",
         ]
     dense, dense_used = _polynomials(pair.dense)
     free, free_used = _polynomials(pair.free)
-    least, most = f"load(w, {looked[0]} + q)", f"load(w, {looked[0]} + q)"
+    least, most = f"load(s, {looked[0]} + q)", f"load(s, {looked[0]} + q)"
     for r in looked[1:]:
-        least, most = f"smaller(load(w, {r} + q), {least})", f"larger(load(w, {r} + q), {most})"
-    q = pair.error_order + 1
+        least, most = f"smaller(load(s, {r} + q), {least})", f"larger(load(s, {r} + q), {most})"
+    points = [(pair.c[j], watch_rows[j]) for j in extreme_at]
     values: dict[str, object] = names | {
-        "W": build.lanes, "NA": na, "NW": nw, "NP": len(parameters.NAMES), "SIZE": at, "PER_STATE": repr(1.0 / na),
+        "W": width, "NA": na, "NW": nw, "NP": len(parameters.NAMES), "SIZE": wide.size, "PER_STATE": repr(1.0 / na),
         "K1": k[0], "KL": k[stages - 1], "KX": k[stages], "W1": watch_rows[0], "WL": watch_rows[stages - 1],
         "WX": watch_rows[stages], "NEVER": NEVER, "BLOCK_HOURS": repr(BLOCK_HOURS), "FLUSH": vec.FLUSH,
         "FIRST_INPUT": parameters.NAMES.index(parameters.INPUTS[0]),
         "OK": int(Status.OK), "STEP_LIMIT": int(Status.STEP_LIMIT), "NOT_FINITE": int(Status.NOT_FINITE),
-        "STEP_COLLAPSE": int(Status.STEP_COLLAPSE),
+        "STEP_COLLAPSE": int(Status.STEP_COLLAPSE), "NARROW": narrow, "WIDE": widen, "CLOCK_OF_START": clock("t"),
+        "STAGE_MEMORY": _STAGE_MEMORY.format(size=stage.size * width) if mixed else "s = w",
+        "COMMIT_START": _COMMIT_START.format(**names) if mixed else "",
         "STAGES": "\n    ".join(steps), "ERROR": _sum(pair.e, k, "i"),
         "QUADRATURE": _sum(pair.a[-1], watch_rows, "q"), "LEAST": least, "MOST": most,
-        "VALUE_AT": "\n    ".join(_value_at([(pair.c[j], watch_rows[j]) for j in extreme_at], build.lanes)),
-        "EXTREMES_BETWEEN": "\n    ".join(
-            _extremes_between([(pair.c[j], watch_rows[j]) for j in extreme_at], build.lanes)
-        ),
-        "EXTRA": "\n    ".join(extra),
-        "DENSE": "\n    ".join(dense), "DENSE_SUM": " + ".join(f"b{j} * load(w, {k[j]} + i)" for j in dense_used),
-        "FREE": "\n    ".join(free), "FREE_SUM": " + ".join(f"b{j} * load(w, {watch_rows[j]} + q)" for j in free_used),
-        # PI control (Gustafsson) on log2 of the squared error
-        "GAIN": repr(-0.35 / q), "GAIN_OLD": repr(0.2 / q), "GAIN_REJECT": repr(-0.5 / q),
+        "VALUE_AT": "\n    ".join(_value_at(points, width)),
+        "EXTREMES_BETWEEN": "\n    ".join(_extremes_between(points, width)),
+        "EXTRA": "\n    ".join(extra), "KEEP_OUTPUT": f"\n{' ' * 16}".join(_keep_output(active, names["OUT"], width)),
+        "DENSE": "\n    ".join(dense), "DENSE_SUM": " + ".join(f"b{j} * load(s, {k[j]} + i)" for j in dense_used),
+        "FREE": "\n    ".join(free), "FREE_SUM": " + ".join(f"b{j} * load(s, {watch_rows[j]} + q)" for j in free_used),
+        "GAIN": repr(-0.5 / (pair.error_order + 1)),  # of log2 of the squared error
     }  # fmt: skip
     evaluate = "\n".join(_evaluate(straight, active, names["C"]))
     settle = "\n".join(_settle(straight, names["P"], names["C"]))
@@ -208,21 +256,27 @@ from engine import vec
 from engine._jit import FLAGS
 from engine.straight import straight
 
-_v = vec.lanes({build.lanes}, {build.division!r})
+_v = vec.lanes({width}, {build.division!r})
 load, store, splat, where, bits, from_bits = _v.load, _v.store, _v.splat, _v.where, _v.bits, _v.from_bits
-floor, magnitude, smaller, larger = _v.floor, _v.magnitude, _v.smaller, _v.larger
+floor, magnitude, smaller, larger, narrow, wide = _v.floor, _v.magnitude, _v.smaller, _v.larger, _v.narrow, _v.wide
 power_of_two, exponent_of, mantissa_of = _v.power_of_two, _v.exponent_of, _v.mantissa_of
+about_inverse = _v.about_inverse
 first_bit, set_float_control = vec.first_bit, vec.set_float_control
 ACTIVE = np.array({list(active)!r})
 ROW_OF_STATE = np.array({row_of_state!r})
 int64 = np.int64  # of a number: else every call of evaluate would be compiled for its own rows
 jit = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **FLAGS)
-evaluate_lines = straight({build.lanes}, {build.division!r}, "w, t, y_row, k_row, watch_row, watching", """
+evaluate_lines = straight({width}, {build.division!r}, "s, t, y_row, k_row, watch_row, watching", """
 {evaluate}
 """)
-settle_lines = straight({build.lanes}, {build.division!r}, "w", """
+settle_lines = straight({width}, {build.division!r}, "w, s", """
 {settle}
 """)
+
+
+@jit
+def hour_of_day(t):
+    return t - 24.0 * floor(t * {1 / 24!r})
 
 {body}'''
 

@@ -16,6 +16,7 @@ from collections import Counter
 from typing import NamedTuple
 
 SHARE = 4  # denominators that share one division
+SHARE_SINGLE = 2  # in float32, whose numbers end at 3e38
 
 
 class Term(NamedTuple):
@@ -45,7 +46,8 @@ def _tidy(text: str) -> str:
 class Program:
     """Lines ``name = text`` in static single assignment, with the reciprocals that they ask for."""
 
-    def __init__(self) -> None:
+    def __init__(self, share: int = SHARE) -> None:
+        self.share = share
         self.lines: dict[str, str] = {}
         self.known: dict[str, str] = {}  # text -> name
         self.constants: dict[str, str] = {}  # name -> text of an expression of parameters
@@ -165,8 +167,8 @@ class Program:
         for depth in range(max(level.values(), default=0) + 1):
             shared = [n for n in order if n in self.inverses and level[n] == depth]
             shared.sort(key=lambda name: name not in urgent)
-            for first in range(0, len(shared), SHARE):
-                out += self._share(shared[first : first + SHARE])
+            for first in range(0, len(shared), self.share):
+                out += self._share(shared[first : first + self.share])
             out += [f"{n} = {self.lines[n]}" for n in order if n in self.lines and level[n] == depth]
         return out
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
-from engine.fractions import Program, Term
+from engine.fractions import SHARE, Program, Term
 
 
 class Straight(NamedTuple):
@@ -30,9 +30,9 @@ class Straight(NamedTuple):
 
 
 class _Walker:
-    def __init__(self, resting: dict[str, float], watched: Collection[str]) -> None:
+    def __init__(self, resting: dict[str, float], watched: Collection[str], share: int) -> None:
         self.resting, self.watched = resting, watched
-        self.program = Program()
+        self.program = Program(share)
         self.local: dict[str, Term] = {"t": Term("1", ("t",))}
         self.fluxes: dict[str, Term] = {}
 
@@ -88,10 +88,16 @@ class _Walker:
 
 
 def straighten(
-    fluxes: Callable[..., Any], balances: Callable[..., Any], resting: dict[str, float], watched: Collection[str]
+    fluxes: Callable[..., Any],
+    balances: Callable[..., Any],
+    resting: dict[str, float],
+    watched: Collection[str],
+    share: int = SHARE,
 ) -> Straight:
-    """Rewrite the model for kernels in which the states ``resting`` keep their value."""
-    walker = _Walker(resting, watched)
+    """Rewrite the model for kernels in which the states ``resting`` keep their value; ``share`` denominators at most
+    share a division.
+    """
+    walker = _Walker(resting, watched, share)
     program = walker.program
     walker.fluxes = {name: walker.term(node) for name, node in walker.body(fluxes).items()}
     derivatives = {}

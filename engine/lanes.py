@@ -1,8 +1,11 @@
 """The compiled loop over patients, as text: several lanes in lockstep, each with its own time, step, events and refill.
 
-`codegen` fills the ``{NAMES}`` (row offsets, written-out stage sums) and writes the module.  Rows of the work array
-``w`` count vectors of ``{W}`` lanes.  What a lane computes never depends on its neighbours nor on what is watched: only
-events shorten a step; outputs, window ends and the end of the run are interpolated inside a step that overshoots them.
+`codegen` fills the ``{NAMES}`` (row offsets, written-out stage sums) and writes the module.  Rows of the work arrays
+count vectors of ``{W}`` lanes: ``w`` (float64) holds states, clocks and integrals, ``s`` all that belongs to stages.
+In float64 runs they are the same array; in mixed precision ``s`` is float32, ``{NARROW}`` and ``{WIDE}`` convert.
+
+What a lane computes never depends on its neighbours nor on what is watched: only events shorten a step; outputs, window
+ends and the end of the run are interpolated inside a step that overshoots them.
 
 One pass: trial step of all lanes -> outputs and windows that fell inside it -> commit accepted lanes -> rare branch for
 lanes that reached an event, finished or failed -> refresh of the first stage where an impulse fell.
@@ -10,13 +13,13 @@ lanes that reached an event, finished or failed -> refresh of the first stage wh
 
 TEMPLATE = '''
 @jit
-def evaluate(w, t, y_row, k_row, watch_row, watching):
+def evaluate(s, t, y_row, k_row, watch_row, watching):
     """Derivatives into rows k_row.., when ``watching`` the watched values into rows watch_row..."""
-    evaluate_lines(w, t, y_row, k_row, watch_row, watching)
+    evaluate_lines(s, t, y_row, k_row, watch_row, watching)
 
 
 @jit
-def advance(w, rtol, atol, end, max_steps, watching):
+def advance(w, s, rtol, atol, end, max_steps, watching):
     """One trial step of all lanes: bit masks (accepted, at an event, output due, window due, finished, lost)."""
     t = load(w, {T})
     h = load(w, {H})
@@ -26,28 +29,28 @@ def advance(w, rtol, atol, end, max_steps, watching):
     # halve the last stretch before an event instead of leaving a sliver
     hs = where(clip, rest, where(h * 2.0 > rest, rest * 0.5, h))
     store(w, {HS}, hs)
+    g = {NARROW}(hs)
     {STAGES}
     tn = where(clip, stop, t + hs)
-    e2 = splat(0.0)
+    e2 = splat(s, 0.0)
     for i in range({NA}):
-        size = larger(magnitude(load(w, {Y} + i)), magnitude(load(w, {YN} + i)))
-        scaled = hs * ({ERROR}) / (splat(atol[i]) + rtol * size)
+        size = larger(magnitude(load(s, {YS} + i)), magnitude(load(s, {YE} + i)))
+        scaled = g * ({ERROR}) * about_inverse(splat(s, atol[i]) + rtol * size)
         e2 = e2 + scaled * scaled
     # the operand order lets a NaN through, and a NaN compares false: the step is refused
-    e2 = smaller(splat(1e10), larger(splat(1e-10), e2 * {PER_STATE}))
+    e2 = smaller(1e10, larger(1e-10, {WIDE}(e2) * {PER_STATE}))
     accepted = e2 <= 1.0
     # log2 of the squared error to about 1e-3
     m = mantissa_of(e2) - 1.0
     log = exponent_of(e2) + m * (1.4387 + m * (-0.6778 + m * (0.3218 - m * 0.0821)))
-    x = where(accepted, {GAIN} * log + {GAIN_OLD} * load(w, {LOG}), {GAIN_REJECT} * log) - 0.152
-    x = smaller(larger(x, splat(-2.3219)), splat(2.3219))
+    # next step: 0.9 x error**(-1/q), at most five times longer or shorter
+    x = smaller(larger({GAIN} * log - 0.152, -2.3219), 2.3219)
     whole = floor(x)
     part = x - whole
     hn = hs * (power_of_two(whole) * (1.0 + part * (0.6951 + part * (0.2276 + part * 0.0773))))
     # a step cut by an event says little about the next one
     hn = where(accepted & clip & (hn >= hs), larger(hn, h), hn)
     store(w, {H}, hn)
-    store(w, {LOG}, where(accepted, larger(log, splat(-26.5)), splat(0.0)))
     store(w, {TN}, tn)
     taken = load(w, {COUNT}) + 1.0
     store(w, {COUNT}, taken)
@@ -62,87 +65,92 @@ def advance(w, rtol, atol, end, max_steps, watching):
 
 
 @jit
-def commit(w, accepted_bits, closed_bits, watching):
+def commit(w, s, accepted_bits, closed_bits, watching):
     """Take over the accepted steps; the extremes of a step in which a window closed are told apart before."""
     accepted = from_bits(accepted_bits)
     whole = from_bits(accepted_bits & ~closed_bits)
     if watching:
-        hs = load(w, {HS})
+        g = {NARROW}(load(w, {HS}))
         for q in range({NW}):
             total = load(w, {Q} + q)
-            store(w, {Q} + q, where(accepted, total + hs * ({QUADRATURE}), total))
-            low = load(w, {LOW} + q)
-            high = load(w, {HIGH} + q)
-            store(w, {LOW} + q, where(whole, smaller({LEAST}, low), low))
-            store(w, {HIGH} + q, where(whole, larger({MOST}, high), high))
-            store(w, {W1} + q, where(accepted, load(w, {WL} + q), load(w, {W1} + q)))
+            store(w, {Q} + q, where(accepted, total + {WIDE}(g * ({QUADRATURE})), total))
+            low = load(s, {LOW} + q)
+            high = load(s, {HIGH} + q)
+            store(s, {LOW} + q, where(whole, smaller({LEAST}, low), low))
+            store(s, {HIGH} + q, where(whole, larger({MOST}, high), high))
+            store(s, {W1} + q, where(accepted, load(s, {WL} + q), load(s, {W1} + q)))
     for i in range({NA}):
         store(w, {Y} + i, where(accepted, load(w, {YN} + i), load(w, {Y} + i)))
-        store(w, {K1} + i, where(accepted, load(w, {KL} + i), load(w, {K1} + i)))
+        {COMMIT_START}
+        store(s, {K1} + i, where(accepted, load(s, {KL} + i), load(s, {K1} + i)))
     store(w, {T}, where(accepted, load(w, {TN}), load(w, {T})))
 
 
 @jit
-def prepare_output(w):
+def prepare_output(w, s):
     """The stage that only dense output needs, once per step."""
     t = load(w, {T})
     hs = load(w, {HS})
+    g = {NARROW}(hs)
     {EXTRA}
 
 
 @jit
-def interpolate(w):
+def interpolate(w, s):
     """Dense output of the pair's own order at each lane's next output time, into rows {OUT}.."""
     hs = load(w, {HS})
-    th = (load(w, {TOUT}) - load(w, {T})) / hs
+    th = {NARROW}((load(w, {TOUT}) - load(w, {T})) / hs)
+    g = {NARROW}(hs)
     {DENSE}
     for i in range({NA}):
-        store(w, {OUT} + i, load(w, {Y} + i) + ({DENSE_SUM}))
+        store(w, {OUT} + i, load(w, {Y} + i) + {WIDE}({DENSE_SUM}))
 
 
 @jit
-def close_window(w):
+def close_window(w, s):
     """Integral of the watched values from the step's start to each lane's window end, into rows {PART}.."""
     hs = load(w, {HS})
-    th = (load(w, {TWIN}) - load(w, {T})) / hs
+    th = {NARROW}((load(w, {TWIN}) - load(w, {T})) / hs)
+    g = {NARROW}(hs)
     {FREE}
     for q in range({NW}):
-        store(w, {PART} + q, {FREE_SUM})
+        store(w, {PART} + q, {WIDE}({FREE_SUM}))
 
 
 @jit
-def value_at(w, lane, q, th):
+def value_at(s, lane, q, th):
     """Watched value at the share ``th`` of a lane's step, linear between the stages that extremes look at."""
     {VALUE_AT}
 
 
 @jit
-def extremes_between(w, lane, q, first, last, low, high):
+def extremes_between(s, lane, q, first, last, low, high):
     """Least and greatest of ``low``, ``high`` and the stages from share ``first`` to ``last`` of a lane's step."""
     {EXTREMES_BETWEEN}
     return low, high
 
 
 @jit
-def settle(w):
+def settle(w, s):
     """Constants of the patients' parameters."""
-    settle_lines(w)
+    settle_lines(w, s)
 
 
 @jit
-def refresh(w, mask_bits, watching):
+def refresh(w, s, mask_bits, watching):
     """First stage again where an impulse fell."""
-    evaluate(w, load(w, {T}), int64({Y}), int64({YT}), int64({WX}), watching)
+    t = load(w, {T})
+    evaluate(s, {CLOCK_OF_START}, int64({YS}), int64({YT}), int64({WX}), watching)
     mask = from_bits(mask_bits)
     for i in range({NA}):
-        store(w, {K1} + i, where(mask, load(w, {YT} + i), load(w, {K1} + i)))
+        store(s, {K1} + i, where(mask, load(s, {YT} + i), load(s, {K1} + i)))
     if watching:
         for q in range({NW}):
-            store(w, {W1} + q, where(mask, load(w, {WX} + q), load(w, {W1} + q)))
+            store(s, {W1} + q, where(mask, load(s, {WX} + q), load(s, {W1} + q)))
 
 
 @jit
-def apply_events(w, lane, job, cursor, base, block, doses, t):
+def apply_events(w, s, lane, job, cursor, base, block, doses, t):
     """Apply everything due at or before t, then set the lane's next stop."""
     at_block, at_dose = cursor[lane, 0], cursor[lane, 1]
     changed = False
@@ -164,27 +172,29 @@ def apply_events(w, lane, job, cursor, base, block, doses, t):
             row = ROW_OF_STATE[target]
             if row >= 0:
                 w[({Y} + row) * {W} + lane] += amount
+                s[({YS} + row) * {W} + lane] = w[({Y} + row) * {W} + lane]
         else:
             w[({P} + {FIRST_INPUT} - 1 - target) * {W} + lane] = amount
             changed = True
     if changed:
-        settle(w)
+        settle(w, s)
     cursor[lane, 0], cursor[lane, 1] = at_block, at_dose
     w[{STOP} * {W} + lane] = min(when_block, when_dose)
 
 
 @jit
-def fill(w, lane, job, cursor, base, parameters, y0, block, doses, times, settings, out):
+def fill(w, s, lane, job, cursor, base, parameters, y0, block, doses, times, settings, out):
     """Put patient ``job`` into a lane."""
     t = settings.start
     for i in range({NP}):
         w[({P} + i) * {W} + lane] = parameters[job, i]
     for i in range({NA}):
         w[({Y} + i) * {W} + lane] = y0[job, ACTIVE[i]]
+        s[({YS} + i) * {W} + lane] = y0[job, ACTIVE[i]]
     for q in range({NW}):
         w[({Q} + q) * {W} + lane] = 0.0
-        w[({LOW} + q) * {W} + lane] = {NEVER}
-        w[({HIGH} + q) * {W} + lane] = -{NEVER}
+        s[({LOW} + q) * {W} + lane] = {NEVER}
+        s[({HIGH} + q) * {W} + lane] = -{NEVER}
     cycles = math.floor(t / {BLOCK_HOURS})
     base[lane] = cycles * {BLOCK_HOURS}
     first, last = block.ptr[job], block.ptr[job + 1]
@@ -210,12 +220,11 @@ def fill(w, lane, job, cursor, base, parameters, y0, block, doses, times, settin
     cursor[lane, 3] = 0
     w[{T} * {W} + lane] = t
     w[{H} * {W} + lane] = settings.first_step
-    w[{LOG} * {W} + lane] = 0.0
     w[{COUNT} * {W} + lane] = 0.0
     w[{TOUT} * {W} + lane] = times[output] if output < times.shape[0] else {NEVER}
     w[{TWIN} * {W} + lane] = t + settings.window if out.mean.shape[1] > 0 else {NEVER}
-    apply_events(w, lane, job, cursor, base, block, doses, t)
-    settle(w)
+    apply_events(w, s, lane, job, cursor, base, block, doses, t)
+    settle(w, s)
 
 
 @jit
@@ -228,11 +237,11 @@ def idle(w, lane):
 
 
 @jit
-def why_lost(w, lane, max_steps):
+def why_lost(w, s, lane, max_steps):
     if w[{COUNT} * {W} + lane] > max_steps:
         return {STEP_LIMIT}
     for i in range({NA}):
-        bad = w[({YN} + i) * {W} + lane] + w[({K1} + i) * {W} + lane] + w[({KL} + i) * {W} + lane]
+        bad = w[({YN} + i) * {W} + lane] + s[({K1} + i) * {W} + lane] + s[({KL} + i) * {W} + lane]
         if not math.isfinite(bad):
             return {NOT_FINITE}
     return {STEP_COLLAPSE}
@@ -243,6 +252,8 @@ def run(parameters, y0, block, doses, times, atol, settings, out):
     raw = np.empty({SIZE} * {W} + 512)
     offset = (-(raw.ctypes.data >> 3)) & 511  # a page: the same cache sets in every run
     w = raw[offset : offset + {SIZE} * {W}]
+    w[:] = 1.0
+    {STAGE_MEMORY}
     cursor = np.zeros(({W}, 4), np.int64)
     base = np.zeros({W})
     pid = np.zeros({W}, np.int64)
@@ -255,9 +266,7 @@ def run(parameters, y0, block, doses, times, atol, settings, out):
     active = 0
     fresh = 0
     for lane in range({W}):
-        for row in range({SIZE}):
-            w[row * {W} + lane] = 1.0
-        fill(w, lane, min(following, n - 1), cursor, base, parameters, y0, block, doses, times, settings, out)
+        fill(w, s, lane, min(following, n - 1), cursor, base, parameters, y0, block, doses, times, settings, out)
         if following < n:
             pid[lane] = following
             following += 1
@@ -266,22 +275,21 @@ def run(parameters, y0, block, doses, times, atol, settings, out):
             pid[lane] = -1
             idle(w, lane)
         fresh |= 1 << lane
-    refresh(w, fresh, watching)
+    refresh(w, s, fresh, watching)
     while active > 0:
         accepted, stopped, due, closing, done, lost = advance(
-            w, settings.rtol, atol, settings.end, settings.max_steps, watching
+            w, s, settings.rtol, atol, settings.end, settings.max_steps, watching
         )
         if due != 0:
-            prepare_output(w)
+            prepare_output(w, s)
         while due != 0:
-            interpolate(w)
+            interpolate(w, s)
             todo, due = due, 0
             while todo != 0:
                 lane = first_bit(todo)
                 todo &= todo - 1
                 job, output = pid[lane], cursor[lane, 2]
-                for i in range({NA}):
-                    out.y[job, output, ACTIVE[i]] = w[({OUT} + i) * {W} + lane]
+                {KEEP_OUTPUT}
                 output += 1
                 cursor[lane, 2] = output
                 after = times[output] if output < times.shape[0] else {NEVER}
@@ -290,7 +298,7 @@ def run(parameters, y0, block, doses, times, atol, settings, out):
                     due |= 1 << lane
         closed = closing
         while closing != 0:
-            close_window(w)
+            close_window(w, s)
             todo, closing = closing, 0
             while todo != 0:
                 lane = first_bit(todo)
@@ -304,22 +312,22 @@ def run(parameters, y0, block, doses, times, atol, settings, out):
                     part = w[({PART} + q) * {W} + lane]
                     mean = (w[({Q} + q) * {W} + lane] + part) / settings.window
                     w[({Q} + q) * {W} + lane] = -part
-                    edge = value_at(w, lane, q, last)
+                    edge = value_at(s, lane, q, last)
                     # a mean lies between the extremes, also in a window without any stage
-                    low = min(w[({LOW} + q) * {W} + lane], edge, mean)
-                    high = max(w[({HIGH} + q) * {W} + lane], edge, mean)
-                    low, high = extremes_between(w, lane, q, first, last, low, high)
+                    low = min(s[({LOW} + q) * {W} + lane], edge, mean)
+                    high = max(s[({HIGH} + q) * {W} + lane], edge, mean)
+                    low, high = extremes_between(s, lane, q, first, last, low, high)
                     out.mean[job, window, q], out.low[job, window, q], out.high[job, window, q] = mean, low, high
                     low = high = edge
                     if not again:
-                        low, high = extremes_between(w, lane, q, last, 1.0, low, high)
-                    w[({LOW} + q) * {W} + lane], w[({HIGH} + q) * {W} + lane] = low, high
+                        low, high = extremes_between(s, lane, q, last, 1.0, low, high)
+                    s[({LOW} + q) * {W} + lane], s[({HIGH} + q) * {W} + lane] = low, high
                 cursor[lane, 3] = window + 1
                 w[{TWIN} * {W} + lane] = after
                 share[lane] = last if again else 0.0
                 if again:
                     closing |= 1 << lane
-        commit(w, accepted, closed, watching)
+        commit(w, s, accepted, closed, watching)
         todo = stopped | done | lost
         if todo == 0:
             continue
@@ -332,24 +340,23 @@ def run(parameters, y0, block, doses, times, atol, settings, out):
             if job < 0:
                 continue
             if (done | lost) & bit:
-                out.status[job] = {OK} if done & bit else why_lost(w, lane, settings.max_steps)
+                out.status[job] = {OK} if done & bit else why_lost(w, s, lane, settings.max_steps)
                 out.steps[job] = np.int64(w[{COUNT} * {W} + lane])
                 fresh |= bit
                 if following < n:
                     pid[lane] = following
-                    fill(w, lane, following, cursor, base, parameters, y0, block, doses, times, settings, out)
+                    fill(w, s, lane, following, cursor, base, parameters, y0, block, doses, times, settings, out)
                     following += 1
                 else:
-                    fill(w, lane, 0, cursor, base, parameters, y0, block, doses, times, settings, out)
+                    fill(w, s, lane, 0, cursor, base, parameters, y0, block, doses, times, settings, out)
                     pid[lane] = -1
                     active -= 1
                     idle(w, lane)
                 continue
-            apply_events(w, lane, job, cursor, base, block, doses, w[{T} * {W} + lane])
+            apply_events(w, s, lane, job, cursor, base, block, doses, w[{T} * {W} + lane])
             w[{H} * {W} + lane] = min(w[{H} * {W} + lane], settings.event_step)
-            w[{LOG} * {W} + lane] = 0.0
             fresh |= bit
         if fresh != 0:  # not for a lane without patient
-            refresh(w, fresh, watching)
+            refresh(w, s, fresh, watching)
     set_float_control(old)
 '''

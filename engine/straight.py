@@ -1,8 +1,9 @@
 """Straight lines of vector arithmetic as one compiler intrinsic.
 
 numba types and lowers every operation of a Python text on its own, about a millisecond each; the right-hand side has a
-thousand.  `straight` hands such a text to LLVM directly: assignments of ``+ - * /``, ``sqrt``, ``exp``, ``floor`` over
-``load(w, row)``, then ``store(w, row, value)``, and ``if flag:`` around such lines.  Rows are ``name + number``.
+thousand.  `straight` hands such a text to LLVM directly: assignments of ``+ - * /`` and of `vecmath.FUNCTIONS` over
+``load(array, row)``, then ``store(array, row, value)``, and ``if flag:`` around such lines.  Rows are
+``name + number``; a value stored in an array of the other precision is converted.
 """
 
 import ast
@@ -14,7 +15,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from engine import vec
+from engine import vecmath
 
 _OPERATIONS: dict[type, tuple[str, Callable[[Any, Any], Any]]] = {
     ast.Add: ("fadd", operator.add), ast.Sub: ("fsub", operator.sub), ast.Mult: ("fmul", operator.mul),
@@ -24,15 +25,16 @@ _OPERATIONS: dict[type, tuple[str, Callable[[Any, Any], Any]]] = {
 class _Writer:
     """Writes LLVM for one body; a value is a number, a vector or a row (an integer)."""
 
-    def __init__(self, context: Any, builder: Any, kind: vec.VecType, array: Any, names: dict[str, Any]) -> None:
-        self.context, self.builder, self.kind, self.names = context, builder, kind, names
-        data = context.make_array(array)(context, builder, names["w"]).data
-        self.memory = builder.bitcast(data, kind.llvm.as_pointer())
-
-    def vector(self, value: Any) -> Any:
-        if isinstance(value, int | float):
-            return ir.Constant(self.kind.llvm, [float(value)] * self.kind.width)
-        return value
+    def __init__(
+        self, context: Any, builder: Any, width: int, division: str, kinds: Any, names: dict[str, Any]
+    ) -> None:
+        self.context, self.builder, self.division, self.width, self.names = context, builder, division, width, names
+        self.memory = {}
+        for name, kind in kinds.items():
+            if isinstance(kind, types.Array):
+                data = context.make_array(kind)(context, builder, names[name]).data
+                element = vecmath.F32 if kind.dtype == types.float32 else vecmath.F64
+                self.memory[name] = builder.bitcast(data, ir.VectorType(element, width).as_pointer())
 
     def row(self, node: ast.expr) -> Any:
         match node:
@@ -44,8 +46,8 @@ class _Writer:
                 return self.names[name]
         raise NotImplementedError(ast.unparse(node))
 
-    def place(self, node: ast.expr) -> Any:
-        return self.builder.gep(self.memory, [self.row(node)])
+    def place(self, array: str, row: ast.expr) -> Any:
+        return self.builder.gep(self.memory[array], [self.row(row)])
 
     def value(self, node: ast.expr) -> Any:
         match node:
@@ -58,32 +60,40 @@ class _Writer:
                 return -x if isinstance(x, int | float) else self.builder.fneg(x)
             case ast.BinOp(left=left, op=op, right=right):
                 return self.operation(self.value(left), op, self.value(right))
-            case ast.Call(func=ast.Name(id="load"), args=[_, row]):
-                loaded = self.builder.load(self.place(row))
-                loaded.align = 8
+            case ast.Call(func=ast.Name(id="load"), args=[ast.Name(id=array), row]):
+                loaded = self.builder.load(self.place(array, row))
+                loaded.align = 4 if loaded.type.element == vecmath.F32 else 8
                 return loaded
             case ast.Call(func=ast.Name(id=name), args=[argument]):
-                function = getattr(vec.lanes(self.kind.width, self.kind.division), name)
-                x = self.vector(self.value(argument))
-                return self.context.compile_internal(self.builder, lambda x: function(x), self.kind(self.kind), [x])
+                return vecmath.FUNCTIONS[name](self.builder, self.value(argument))
         raise NotImplementedError(ast.unparse(node))
 
     def operation(self, x: Any, op: ast.operator, y: Any) -> Any:
-        if isinstance(op, ast.Div):
-            signature = self.kind(self.kind, self.kind)
-            return vec._divide(self.context, self.builder, signature, [self.vector(x), self.vector(y)])
-        instruction, fold = _OPERATIONS[type(op)]
-        if isinstance(x, int | float) and isinstance(y, int | float):
+        instruction, fold = _OPERATIONS.get(type(op), ("", operator.truediv))
+        numbers = [isinstance(value, int | float) for value in (x, y)]
+        if all(numbers):
             return fold(x, y)
-        return getattr(self.builder, instruction)(self.vector(x), self.vector(y))
+        kind = y.type if numbers[0] else x.type
+        a, b = (
+            ir.Constant(kind, [float(v)] * self.width) if number else v
+            for v, number in zip((x, y), numbers, strict=True)
+        )
+        if isinstance(op, ast.Div):
+            return vecmath.divide(self.builder, self.division, a, b)
+        return getattr(self.builder, instruction)(a, b)
 
     def body(self, nodes: list[ast.stmt]) -> None:
         for node in nodes:
             match node:
                 case ast.Assign(targets=[ast.Name(id=name)], value=value):
                     self.names[name] = self.value(value)
-                case ast.Expr(value=ast.Call(func=ast.Name(id="store"), args=[_, row, value])):
-                    self.builder.store(self.vector(self.value(value)), self.place(row)).align = 8
+                case ast.Expr(value=ast.Call(func=ast.Name(id="store"), args=[ast.Name(id=array), row, value])):
+                    place, found = self.place(array, row), self.value(value)
+                    kind = place.type.pointee
+                    if isinstance(found, int | float):
+                        found = ir.Constant(kind, [float(found)] * self.width)
+                    kept = self.builder.store(vecmath.converted(self.builder, found, kind), place)
+                    kept.align = 4 if kind.element == vecmath.F32 else 8
                 case ast.If(test=ast.Name(id=flag), body=inner):
                     with self.builder.if_then(self.names[flag]):
                         self.body(inner)
@@ -92,17 +102,22 @@ class _Writer:
 
 
 def straight(width: int, division: str, arguments: str, text: str) -> Any:
-    """Return a compiled function of ``arguments``: ``w``, ``t`` (vector), ``*_row`` (integers), ``watching``."""
+    """Return a compiled function of ``arguments``: arrays, ``t`` (a vector), ``*_row`` (integers), ``watching``."""
     names = arguments.split(", ")
-    kind = vec.VecType(width, division)
     body = ast.parse(text).body
-    wanted = {"t": kind, "watching": types.boolean}
 
     def gen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        _Writer(context, builder, kind, sig.args[0], dict(zip(names, args, strict=True))).body(body)
+        kinds = dict(zip(names, sig.args, strict=True))
+        _Writer(context, builder, width, division, kinds, dict(zip(names, args, strict=True))).body(body)
         return context.get_dummy_value()
 
+    def kind(name: str, given: Any) -> Any:
+        if name == "watching":
+            return types.boolean
+        return given if len(name) == 1 else types.intp
+
     # numba wants the argument names of an intrinsic written out
-    scope: dict[str, Any] = {"gen": gen, "types": types, "kinds": [wanted.get(name, types.intp) for name in names[1:]]}
-    exec(f"def typed(typingctx, {arguments}):\n    return types.void({names[0]}, *kinds), gen", scope)
+    scope: dict[str, Any] = {"gen": gen, "types": types, "kind": kind}
+    kinds = ", ".join(f"kind({name!r}, {name})" for name in names)
+    exec(f"def typed(typingctx, {arguments}):\n    return types.void({kinds}), gen", scope)
     return intrinsic(scope["typed"])

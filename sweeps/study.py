@@ -1,6 +1,7 @@
 """The study file: population, arms, outputs and virtual tests as a typed model, and how it is read."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -220,10 +221,12 @@ class SolverSettings(_Model):
     """Settings of the integrator; part of a run's identity."""
 
     rtol: float = Field(1e-6, ge=1e-12, le=1e-2, description="relative tolerance per step")
-    method: str = "bs5"
+    method: str = "cfmr7"
     division: Literal["exact", "fast"] = "exact"
     lanes: Literal[1, 4, 8] = 8
+    precision: Literal["float64", "mixed"] = "float64"
     max_steps_per_day: int = Field(20_000, ge=100)
+    device: Literal["cpu", "cuda"] = "cpu"
 
     @model_validator(mode="after")
     def _engine_agrees(self) -> Self:
@@ -235,6 +238,26 @@ class SolverSettings(_Model):
         from engine.batch import Solver
 
         return Solver(**self.model_dump())
+
+
+class LongHorizon(_Model):
+    """Skip days and project body composition over them: an approximation that every result is marked with."""
+
+    macro_days: int = Field(13, description="length of a macro step; 13, 15, 27: without a factor in common with 28")
+    burn_in_days: int = Field(1, description="days integrated at its end before anything is measured")
+    measured_days: int = Field(1, description="days integrated after them and measured")
+    settle_days: int = Field(14, description="days integrated in full after each change of regimen, before 28 more")
+
+    @model_validator(mode="after")
+    def _engine_agrees(self) -> Self:
+        self.engine_horizon()
+        return self
+
+    def engine_horizon(self) -> Any:
+        """Return the engine's `LongHorizon`."""
+        from engine.horizon import LongHorizon as EngineHorizon
+
+        return EngineHorizon(**self.model_dump())
 
 
 class Study(_Model):
@@ -250,6 +273,7 @@ class Study(_Model):
     reductions: Reductions = Reductions.model_construct()
     tests: tuple[Test, ...] = ()
     solver: SolverSettings = SolverSettings.model_construct()
+    long_horizon: LongHorizon | None = Field(None, description="project body composition; default: integrate every day")
 
     @model_validator(mode="after")
     def _arms_agree(self) -> Self:
@@ -296,13 +320,20 @@ class Study(_Model):
         return self
 
     @model_validator(mode="after")
-    def _slots_suffice(self) -> Self:
+    def _engine_agrees(self) -> Self:
         from engine.simulate import Plan, TestAt, check_arms
 
-        check_arms(
-            [arm.engine_arm() for arm in self.arms],
-            Plan(self.weeks, tests=tuple(TestAt(test.test, test.weeks) for test in self.tests)),
-        )
+        plan = Plan(self.weeks, tests=tuple(TestAt(test.test, test.weeks) for test in self.tests))
+        if self.long_horizon is not None:
+            plan = replace(
+                plan,
+                every=quantities.hours(self.outputs.every),
+                outputs=self.outputs.names,
+                reductions=self.reductions.names,
+                reduce_every=quantities.hours(self.reductions.every),
+                long_horizon=self.long_horizon.engine_horizon(),
+            )
+        check_arms([arm.engine_arm() for arm in self.arms], plan)
         return self
 
 

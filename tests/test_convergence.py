@@ -15,14 +15,17 @@ needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="the referenc
 
 
 @needs_gcc
-@pytest.mark.parametrize("method", ["bs5", "pr7"])
+@pytest.mark.parametrize("method", ["bs5", "cfmr7"])
 def test_order_at_steps_and_of_dense_output(method: str) -> None:
     found = observe(method)
     order = PAIRS[method].order
-    # the mean over the range, and each neighbouring pair: a drift would show that the steps are not asymptotic
     assert abs(found.order(found.at_steps) - order) < 0.1
-    assert np.all(np.abs(found.slopes(found.at_steps) - order) < 0.25)
-    assert abs(found.order(found.between) - order) < 0.25
+    # each step nearer to the order than the one before: else the steps would not be asymptotic
+    away = np.abs(found.slopes(found.at_steps) - order)
+    assert np.all(np.diff(away) < 0.02)
+    assert away[-1] < 0.4
+    # an interpolant of order 5 has an error of order 6 in a step and gathers none from step to step
+    assert abs(found.order(found.between) - min(order, 6)) < 0.1
     assert np.all(found.at_steps > 1e-14)  # not yet rounding
 
 

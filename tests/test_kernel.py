@@ -76,6 +76,25 @@ def test_chunks_and_threads(
 
 
 @pytest.mark.parametrize("lanes", [1, 4])
+def test_lanes_in_mixed_precision(work: Task, base: Result, lanes: int) -> None:
+    mixed = solve(work, solver=Solver(precision="mixed"))
+    assert same(solve(work, solver=Solver(precision="mixed", lanes=lanes)), mixed)
+    assert same(solve(work, [3], solver=Solver(precision="mixed")), taken(mixed, [3]))
+    assert not same(mixed, base)
+    # about the default tolerance, away from zero
+    np.testing.assert_allclose(mixed.y, base.y, rtol=2e-4, atol=1e-5)
+    np.testing.assert_allclose(mixed.mean, base.mean, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(mixed.high, base.high, rtol=2e-2, atol=1e-4)  # steps fall elsewhere
+
+
+def test_half_a_year_in_mixed_precision(work: Task) -> None:
+    """float32 has no digits for the hours of half a year: the clock must stay float64."""
+    one = {"index": [0, 1, 2, 3], "start": 4368.0, "times": 4368.0 + TIMES, "window": 0.0}
+    exact, mixed = solve(work, **one), solve(work, **one, solver=Solver(precision="mixed"))
+    np.testing.assert_allclose(mixed.y, exact.y, rtol=2e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("lanes", [1, 4])
 def test_lanes(work: Task, base: Result, lanes: int) -> None:
     assert same(solve(work, solver=Solver(lanes=lanes)), base)
 
@@ -203,7 +222,7 @@ def test_if_on_a_vector_is_refused() -> None:
 def _evaluate_assembly(lanes: int) -> str:
     """Compile the right-hand side of the kernel by itself and return its assembly."""
     module = kernel(Build((), "bs5", lanes, "exact"))
-    vector = vec.lanes(lanes, "exact").vector
+    vector = vec.VecType(lanes, "exact")
     array = types.Array(types.float64, 1, "C")
     module.evaluate.compile((array, vector, types.int64, types.int64, types.int64, types.boolean))
     return "\n".join(module.evaluate.inspect_asm().values())

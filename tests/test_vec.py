@@ -8,11 +8,11 @@ from numba import njit  # noqa: TID251 - the primitives by themselves
 
 from engine import vec
 
-WIDTHS = (1, 4, 8)
+WIDTHS = (1, 4, 8, 16)
 
 
 def applied(name: str, width: int, values: Any) -> Any:
-    """Return a primitive of one argument at ``values``, padded to whole vectors."""
+    """Return a primitive of one argument at ``values`` (float64 or float32), padded to whole vectors."""
     primitives = vec.lanes(width, "exact")
     load, store, function = primitives.load, primitives.store, getattr(primitives, name)
 
@@ -22,7 +22,7 @@ def applied(name: str, width: int, values: Any) -> Any:
             store(w, k, function(load(w, k)))
 
     rows = -(-len(values) // width)
-    w = np.concatenate([values, np.zeros(rows * width - len(values))])
+    w = np.concatenate([values, np.zeros(rows * width - len(values), values.dtype)])
     run(w, rows)
     return w[: len(values)]
 
@@ -50,3 +50,36 @@ def test_numbers_come_apart_into_mantissa_and_exponent(width: int) -> None:
     assert np.all((mantissa >= 1) & (mantissa < 2))
     assert np.array_equal(mantissa * 2.0**exponent, x)
     assert np.array_equal(applied("power_of_two", width, exponent), 2.0**exponent)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_float32_functions(width: int) -> None:
+    x = np.linspace(-80, 80, 20_001, dtype=np.float32)
+    exact = np.exp(x.astype(float))
+    np.testing.assert_allclose(applied("exp", width, x), exact, rtol=4e-7)
+    assert np.isnan(applied("exp", width, np.array([np.nan], np.float32))[0])
+    y = np.array([1.0, 0.3, 1e-10, 1e10], np.float32)
+    assert np.array_equal(applied("mantissa_of", width, y) * 2.0 ** applied("exponent_of", width, y), y)
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+def test_about_inverse(kind: type) -> None:
+    x = np.exp(np.linspace(-60, 60, 50_001)).astype(kind)
+    np.testing.assert_allclose(applied("about_inverse", 8, x) * x, 1.0, atol=3e-3)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_conversion_between_precisions(width: int) -> None:
+    p = vec.lanes(width, "exact")
+    load, store, narrow, wide = p.load, p.store, p.narrow, p.wide
+
+    @njit
+    def run(w, s):  # type: ignore[no-untyped-def]
+        store(s, 0, narrow(load(w, 0)) + 1.0)
+        store(w, 1, wide(load(s, 0)))
+
+    w, s = np.linspace(0.1, 3.0, 2 * width), np.zeros(width, np.float32)
+    first = w[:width].astype(np.float32) + np.float32(1)
+    run(w, s)
+    assert np.array_equal(s, first)
+    assert np.array_equal(w[width:], first.astype(float))
