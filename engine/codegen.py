@@ -262,6 +262,7 @@ floor, magnitude, smaller, larger, narrow, wide = _v.floor, _v.magnitude, _v.sma
 power_of_two, exponent_of, mantissa_of = _v.power_of_two, _v.exponent_of, _v.mantissa_of
 about_inverse = _v.about_inverse
 first_bit, set_float_control = vec.first_bit, vec.set_float_control
+ROWS = { {name: value for name, value in values.items() if isinstance(value, int)} !r}  # for measuring parts of the loop by themselves
 ACTIVE = np.array({list(active)!r})
 ROW_OF_STATE = np.array({row_of_state!r})
 int64 = np.int64  # of a number: else every call of evaluate would be compiled for its own rows

@@ -24,8 +24,12 @@ def engine_hash() -> str:
 
 
 @cache
-def platform_class(division: str) -> str:
-    """Return what bit equality is promised within: instruction set, division mode, numba and LLVM."""
+def platform_class(division: str, device: str = "cpu") -> str:
+    """Return what bit equality is promised within: instruction set, division mode, numba and LLVM; or kind of GPU."""
+    if device == "cuda":
+        from engine.cuda import describe
+
+        return describe()
     import llvmlite.binding as llvm
     import numba
 

@@ -148,8 +148,11 @@ def test_other_windows_leave_the_run_as_it_is(dataset: xr.Dataset) -> None:
     assert_same(other.drop_dims("window"), dataset.drop_dims("window"))
 
 
+SOLVERS = [Solver(lanes=1), Solver(rtol=1e-4), Solver(method="bs5"), Solver(precision="mixed")]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("solver", [Solver(lanes=1), Solver(rtol=1e-4), Solver(method="bs5"), Solver(precision="mixed")])
+@pytest.mark.parametrize("solver", SOLVERS)
 def test_equality_holds_for_other_solvers(solver: Solver) -> None:
     plan = replace(PLAN, solver=solver, outputs=("gh", "igf1"))
     together = simulate(COHORT, ARMS[:1], plan)
