@@ -15,11 +15,16 @@ from pathlib import Path
 from threading import Lock
 from types import ModuleType
 from typing import Any
+from uuid import uuid4
+
+from engine._once import Once, locked
 
 FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}}
 """FMA fusion only: NaN keeps its meaning, nothing is reassociated, results do not depend on the number of lanes."""
 
 ENGINE = Path(__file__).resolve().parent
+AGE = 1_000_000_000
+"""Time stamp (s) of every generated module: its name says what is in it, so a copy is as good as the original."""
 _IMPORTING = Lock()
 
 
@@ -30,7 +35,7 @@ def source_hash() -> str:
     All else that a kernel depends on (equations, parameters, tableaus, the lane loop) is in its text.
     """
     digest = hashlib.sha256()
-    for name in ("_jit", "straight", "vec"):
+    for name in ("_jit", "straight", "vec", "vecmath"):
         digest.update((ENGINE / f"{name}.py").read_bytes() + b"\0")
     for package in ("numba", "llvmlite", "numpy"):
         digest.update(f"{package}={version(package)}\0".encode())
@@ -38,13 +43,11 @@ def source_hash() -> str:
 
 
 def cache_folder() -> Path:
-    """Return a writable folder for compiled kernels (``PULSATILE_CACHE_DIR`` or the user's cache)."""
-    chosen = os.environ.get("PULSATILE_CACHE_DIR")
-    user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    """Return a writable folder for compiled kernels (``PULSATILE_CACHE_DIR`` or the user's cache, else a spare one)."""
     spare = Path(tempfile.gettempdir()) / f"pulsatile-cache-{_user()}"
-    for folder in (Path(chosen) if chosen else user / "pulsatile", spare):
+    for folder in (_wanted(), spare):
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700 if folder == spare else 0o777, parents=True, exist_ok=True)
             # compiled code is run as it is found: in a folder open to all, only one's own counts
             if folder == spare and folder.stat().st_uid != _user():
                 continue
@@ -52,6 +55,21 @@ def cache_folder() -> Path:
                 return folder
         except OSError:
             continue
+    return _last_resort()
+
+
+def _wanted() -> Path:
+    chosen = os.environ.get("PULSATILE_CACHE_DIR")
+    if chosen:
+        return Path(chosen)
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pulsatile"
+    except RuntimeError:  # a user without a home
+        return Path(tempfile.gettempdir()) / f"pulsatile-cache-{_user()}"
+
+
+@cache
+def _last_resort() -> Path:
     return Path(tempfile.mkdtemp(prefix="pulsatile-cache-"))
 
 
@@ -61,7 +79,10 @@ def _user() -> int:
 
 
 def import_generated(text: str, stem: str) -> ModuleType:
-    """Write ``text`` as a module named by its content and `source_hash`, and import it."""
+    """Write ``text`` as a module named by its content and `source_hash`, and import it.
+
+    Its ``run``, where it is a compiled function, is compiled by one process of a node only (`_once`).
+    """
     key = hashlib.sha256((source_hash() + text).encode()).hexdigest()[:16]
     name = f"pulsatile_{stem}_{key}"
     with _IMPORTING:  # else a second thread might see the module half made
@@ -71,14 +92,45 @@ def import_generated(text: str, stem: str) -> ModuleType:
 
 
 def _import(text: str, name: str) -> ModuleType:
-    path = cache_folder() / f"{name}.py"
-    if not path.exists() or path.read_text() != text:
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False) as aside:
-            aside.write(text)
-        os.replace(aside.name, path)
+    folder = cache_folder()
+    path, lock = folder / f"{name}.py", folder / f"{name}.lock"
+    if not _holds(path, text):
+        with locked(lock):
+            _put(path, text)
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"cannot import the generated kernel {path}")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    if hasattr(getattr(module, "run", None), "signatures"):
+        vars(module)["run"] = Once(module.run, lock)
     return module
+
+
+def _holds(path: Path, text: str) -> bool:
+    try:
+        return path.read_text() == text
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _put(path: Path, text: str) -> None:
+    """Make the module's file; bring along what was compiled of it in a folder that can be read but not written."""
+    if _holds(path, text):
+        return  # by another process, while this one waited
+    given = _wanted()
+    if given != path.parent and _holds(given / path.name, text):
+        kept = path.parent / "__pycache__"
+        kept.mkdir(exist_ok=True)
+        # numba's index (.nbi) last: it names the others
+        for file in sorted((given / "__pycache__").glob(f"{path.stem}.*.nb?"), key=lambda file: file.suffix):
+            _write(kept / file.name, file.read_bytes())
+    _write(path, text.encode())
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a file so that nobody sees half of it; always of the same age, by which numba tells whether it changed."""
+    aside = path.with_name(f"{path.name}.tmp.{uuid4().hex[:16]}")
+    aside.write_bytes(data)  # readable to whom the folder is: an image may be filled by one user and run by another
+    os.utime(aside, (AGE, AGE))
+    aside.replace(path)

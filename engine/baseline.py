@@ -54,6 +54,13 @@ class Baseline:
     status: npt.NDArray[np.int8]
     passes: npt.NDArray[np.int64]
 
+    def subset(self, index: npt.NDArray[np.int64]) -> "Baseline":
+        """Return the patients at positions ``index``, unchanged."""
+        return Baseline(
+            self.cohort.subset(index), self.parameters[index], self.y0[index], self.block.subset(index),
+            self.status[index], self.passes[index],
+        )  # fmt: skip
+
 
 def run_in(cohort: Cohort, *, solver: Solver = Solver(), threads: int = 1, block: EventTable | None = None) -> Baseline:
     """Run every patient of ``cohort`` to the own untreated reference state.

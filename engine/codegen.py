@@ -21,6 +21,9 @@ WATCH: tuple[str, ...] = (
 """States and fluxes whose mean, least and greatest value over windows a run can keep."""
 
 NEVER = "1e300"
+STRICTNESS = 5.0  # a step may err by a fifth of the tolerance: what gathers over a run stays below ten tolerances
+LOOKS = (0.25, 0.5, 0.75)
+"""Shares of a step at which windows look for extremes, beside its ends: stages themselves are of low order."""
 _STAGE_MEMORY = """raw_s = np.empty({size} + 1024, np.float32)
     offset_s = (-(raw_s.ctypes.data >> 2)) & 1023
     s = raw_s[offset_s : offset_s + {size}]
@@ -75,6 +78,11 @@ def _polynomials(rows: tuple[tuple[float, ...], ...]) -> tuple[list[str], list[i
             lines.append(f"b{j} = g * (th * {nested})")
             used.append(j)
     return lines, used
+
+
+def _slopes(rows: tuple[tuple[float, ...], ...], theta: float) -> tuple[float, ...]:
+    """Return the weights of the stages in the derivative of a dense output: the integrand between the stages."""
+    return tuple(sum((n + 1) * a * theta**n for n, a in enumerate(row)) for row in rows)
 
 
 def _evaluate(straight: Straight, active: tuple[int, ...], constants: int) -> list[str]:
@@ -178,13 +186,15 @@ def source(build: Build) -> str:
     names["C"] = stage.take(len(straight.constants))
     for name in ("T", "H", "HS", "TN", "STOP", "TOUT", "TWIN", "COUNT"):
         names[name] = wide.take(1)
-    # stages at which windows look for extremes (the first is the value after an impulse), and all that are read at all
-    extreme_at = sorted({0, *range(3, stages, 2), stages - 1})
-    looked = [watch_rows[j] for j in extreme_at]
+    # where windows look for extremes (the first is the value after an impulse), and the stages that are read at all
+    looks = [(0.0, watch_rows[0]), *((share, stage.take(nw)) for share in LOOKS), (1.0, watch_rows[stages - 1])]
     read = {
-        *extreme_at,
-        *(j for rows in (pair.free, [[b] for b in pair.a[-1]]) for j, row in enumerate(rows) if any(row)),
+        0,
+        stages - 1,
+        *(j for j, row in enumerate(pair.free) if any(row)),
+        *(j for j, b in enumerate(pair.a[-1]) if b),
     }
+    sampled = [f"store(s, {row} + q, {_sum(_slopes(pair.free, share), watch_rows, 'q')})" for share, row in looks[1:-1]]
     narrow, widen = ("narrow", "wide") if mixed else ("", "")
 
     def clock(time: str) -> str:
@@ -216,12 +226,12 @@ def source(build: Build) -> str:
         ]
     dense, dense_used = _polynomials(pair.dense)
     free, free_used = _polynomials(pair.free)
-    least, most = f"load(s, {looked[0]} + q)", f"load(s, {looked[0]} + q)"
-    for r in looked[1:]:
+    least = most = f"load(s, {looks[0][1]} + q)"
+    for _, r in looks[1:]:
         least, most = f"smaller(load(s, {r} + q), {least})", f"larger(load(s, {r} + q), {most})"
-    points = [(pair.c[j], watch_rows[j]) for j in extreme_at]
     values: dict[str, object] = names | {
-        "W": width, "NA": na, "NW": nw, "NP": len(parameters.NAMES), "SIZE": wide.size, "PER_STATE": repr(1.0 / na),
+        "W": width, "NA": na, "NW": nw, "NP": len(parameters.NAMES), "SIZE": wide.size,
+        "PER_STATE": repr(STRICTNESS**2 / na),
         "K1": k[0], "KL": k[stages - 1], "KX": k[stages], "W1": watch_rows[0], "WL": watch_rows[stages - 1],
         "WX": watch_rows[stages], "NEVER": NEVER, "BLOCK_HOURS": repr(BLOCK_HOURS), "FLUSH": vec.FLUSH,
         "FIRST_INPUT": parameters.NAMES.index(parameters.INPUTS[0]),
@@ -231,8 +241,9 @@ def source(build: Build) -> str:
         "COMMIT_START": _COMMIT_START.format(**names) if mixed else "",
         "STAGES": "\n    ".join(steps), "ERROR": _sum(pair.e, k, "i"),
         "QUADRATURE": _sum(pair.a[-1], watch_rows, "q"), "LEAST": least, "MOST": most,
-        "VALUE_AT": "\n    ".join(_value_at(points, width)),
-        "EXTREMES_BETWEEN": "\n    ".join(_extremes_between(points, width)),
+        "SAMPLED": "\n            ".join(sampled),
+        "VALUE_AT": "\n    ".join(_value_at(looks, width)),
+        "EXTREMES_BETWEEN": "\n    ".join(_extremes_between(looks, width)),
         "EXTRA": "\n    ".join(extra), "KEEP_OUTPUT": f"\n{' ' * 16}".join(_keep_output(active, names["OUT"], width)),
         "DENSE": "\n    ".join(dense), "DENSE_SUM": " + ".join(f"b{j} * load(s, {k[j]} + i)" for j in dense_used),
         "FREE": "\n    ".join(free), "FREE_SUM": " + ".join(f"b{j} * load(s, {watch_rows[j]} + q)" for j in free_used),
@@ -243,6 +254,7 @@ def source(build: Build) -> str:
     body = lanes.TEMPLATE
     for name in sorted(values, key=len, reverse=True):
         body = body.replace("{" + name + "}", str(values[name]))
+    rows = {name: value for name, value in values.items() if isinstance(value, int)}
     row_of_state = [active.index(i) if i in active else -1 for i in range(len(model.STATES))]
     return f'''"""Generated from engine/model.py, lanes.py and steppers.py for {build}.  Do not edit."""
 
@@ -262,7 +274,7 @@ floor, magnitude, smaller, larger, narrow, wide = _v.floor, _v.magnitude, _v.sma
 power_of_two, exponent_of, mantissa_of = _v.power_of_two, _v.exponent_of, _v.mantissa_of
 about_inverse = _v.about_inverse
 first_bit, set_float_control = vec.first_bit, vec.set_float_control
-ROWS = { {name: value for name, value in values.items() if isinstance(value, int)} !r}  # for measuring parts of the loop by themselves
+ROWS = {rows!r}  # for measuring parts of the loop by themselves
 ACTIVE = np.array({list(active)!r})
 ROW_OF_STATE = np.array({row_of_state!r})
 int64 = np.int64  # of a number: else every call of evaluate would be compiled for its own rows

@@ -32,6 +32,9 @@ def advance(w, s, rtol, atol, end, max_steps, watching):
     g = {NARROW}(hs)
     {STAGES}
     tn = where(clip, stop, t + hs)
+    if watching:
+        for q in range({NW}):
+            {SAMPLED}
     e2 = splat(s, 0.0)
     for i in range({NA}):
         size = larger(magnitude(load(s, {YS} + i)), magnitude(load(s, {YE} + i)))
@@ -119,13 +122,13 @@ def close_window(w, s):
 
 @jit
 def value_at(s, lane, q, th):
-    """Watched value at the share ``th`` of a lane's step, linear between the stages that extremes look at."""
+    """Watched value at the share ``th`` of a lane's step, linear between the points that extremes look at."""
     {VALUE_AT}
 
 
 @jit
 def extremes_between(s, lane, q, first, last, low, high):
-    """Least and greatest of ``low``, ``high`` and the stages from share ``first`` to ``last`` of a lane's step."""
+    """Least and greatest of ``low``, ``high`` and the points from share ``first`` to ``last`` of a lane's step."""
     {EXTREMES_BETWEEN}
     return low, high
 

@@ -10,6 +10,7 @@ import numpy as np
 from engine.batch import Floats, Solver
 from engine.codegen import WATCH
 from engine.errors import InputError
+from engine.horizon import SLOW, LongHorizon
 from engine.outputs import OUTPUTS
 from engine.protocols import TESTS
 
@@ -49,6 +50,7 @@ class Plan:
     reduce_every : length of a window, h; only whole windows are kept
     tests : virtual tests; those of week 0 come before all treatment
     solver : integrator settings
+    long_horizon : skip days and project body composition over them; None (the default) integrates every day
     """
 
     weeks: float
@@ -58,6 +60,7 @@ class Plan:
     reduce_every: float = WEEK
     tests: tuple[TestAt, ...] = ()
     solver: Solver = Solver()
+    long_horizon: LongHorizon | None = None
 
     def __post_init__(self) -> None:
         """Refuse a plan without sense."""
@@ -87,6 +90,8 @@ class Plan:
         self._check_tests()
         if len(set(self.outputs)) < len(self.outputs) or len(set(self.reductions)) < len(self.reductions):
             raise InputError("outputs or reductions name the same variable twice; name each once.")
+        if self.long_horizon is not None:
+            self.long_horizon.check_plan(self.weeks, self.every, self.outputs, self.reductions)
 
     def _check_tests(self) -> None:
         for test in self.tests:
@@ -116,6 +121,12 @@ class Plan:
         """Starts of the reduction windows, h."""
         count = int(np.floor(self.end / self.reduce_every + 1e-9))
         return np.asarray(np.arange(count) * self.reduce_every, np.float64)
+
+    @property
+    def projected(self) -> tuple[str, ...]:
+        """States that are projected over days and kept, also as their change; none where every day is integrated."""
+        kept = {name.removesuffix("_change") for name in self.outputs}
+        return () if self.long_horizon is None else tuple(name for name in SLOW if name in kept)
 
     @property
     def visits(self) -> tuple[float, ...]:

@@ -14,15 +14,22 @@ from engine.codegen import WATCH
 from engine.cohort import PHENOTYPES, Cohort
 from engine.dosing import Arm, slots_used
 from engine.errors import InputError, Status
+from engine.horizon import BLOCK_DAYS, LongHorizon
 from engine.model import FLUX_UNITS, STATES
 from engine.outputs import OUTPUTS
 from engine.plan import REDUCTIONS, Plan, TestAt
 from engine.protocols import TESTS
 from engine.treatment import gather, run_arm, week_0
 
-__all__ = ["Plan", "TestAt", "check_arms", "simulate", "template"]
+__all__ = ["LongHorizon", "Plan", "TestAt", "check_arms", "simulate", "template"]
 
-MEMORY = 200e6  # bytes of states and outputs held at once, beside the dataset itself
+PROJECTION_ERROR = (
+    "two standard errors, from how far the losses measured in successive windows differ; the states' own errors of "
+    "integration are far below it"
+)
+MEMORY = 200e6  # bytes of states, outputs and events held at once, beside the dataset itself
+GPU_MEMORY = 16 * MEMORY  # a GPU is busy from some 30,000 patients on
+BLOCK_NUMBERS = 5000  # of one patient while the pulses of its block are drawn (measured: 4500)
 COVARIATES = {
     "age": ("y", "age"), "sex": ("-", "sex, 0 man, 1 woman"), "weight": ("kg", "body weight"),
     "height": ("m", "height"), "bmi": ("kg/m2", "body mass index"),
@@ -43,6 +50,10 @@ def _variables(plan: Plan) -> Iterator[_Variable]:
     for name in plan.outputs:
         o = OUTPUTS[name]
         yield _Variable(name, ("arm", "patient", "time"), o.unit, o.long_name, o.description)
+    for name in plan.projected:
+        o = OUTPUTS[name]
+        words = f"{o.long_name}, estimated error of its projection"
+        yield _Variable(f"{name}_projection_error", ("arm", "patient", "time"), o.unit, words, PROJECTION_ERROR)
     for name in plan.reductions:
         watched, _, how = name.rpartition("_")
         o = OUTPUTS[watched]
@@ -87,8 +98,10 @@ def template(patients: npt.ArrayLike, arms: Sequence[Arm], plan: Plan) -> xr.Dat
     for name, (units, words) in COVARIATES.items():
         coords[name] = ("patient", np.full(len(ids), np.nan), {"units": units, "long_name": words})
     data: dict[str, Any] = {}
+    method = {} if plan.long_horizon is None else {"integration": plan.long_horizon.sentence}
     for v in _variables(plan):
         attrs = {"units": v.units, "long_name": v.long_name} | ({"description": v.description} if v.description else {})
+        attrs |= method
         data[v.name] = (v.dims, np.broadcast_to(np.nan, tuple(sizes[d] for d in v.dims)), attrs)
     codes = np.array([int(s) for s in Status], np.int8)
     status = np.broadcast_to(np.int8(Status.NEVER_RUN), (len(arms), len(ids)))
@@ -104,6 +117,7 @@ def template(patients: npt.ArrayLike, arms: Sequence[Arm], plan: Plan) -> xr.Dat
     attrs = {
         "title": "Virtual patients of the GH-FFA-IGF-1-insulin system",
         "comment": "A research model, not for clinical use.",
+        **method,
     }
     return xr.Dataset(data, coords, attrs)
 
@@ -137,20 +151,26 @@ def simulate(
     check_arms(arms, plan)
     if threads < 1:
         raise InputError(f"threads = {threads!r} must be at least 1.")
-    if baseline is None:
-        baseline = run_in(cohort, solver=plan.solver, threads=threads)
-    elif not _same_patients(baseline.cohort, cohort):
+    if baseline is not None and not _same_patients(baseline.cohort, cohort):
         raise InputError("baseline belongs to other patients than the cohort; leave it out, or run run_in(cohort).")
     dataset = template(cohort.patient, arms, plan)
     values = {str(name): np.full(v.shape, np.nan) for name, v in dataset.data_vars.items() if name != "status"}
-    status = np.tile(baseline.status, (len(arms), 1))
-    well = np.flatnonzero(baseline.status == Status.OK)
-    total = len(arms) * len(cohort)
-    done = total - len(arms) * len(well)
+    status = np.full(dataset["status"].shape, int(Status.NEVER_RUN), np.int8)
+    total, done = len(arms) * len(cohort), 0
     size = _patients_at_once(plan)
-    for first in range(0, len(well), size):
-        index = well[first : first + size]
-        people = gather(cohort, baseline, index)
+    for first in range(0, len(cohort), size):  # the run-in too: its pulses take more memory than most results
+        some = np.arange(first, min(first + size, len(cohort)))
+        if baseline is None:
+            ready = run_in(cohort.subset(some), solver=plan.solver, threads=threads)
+        else:
+            ready = baseline.subset(some)
+        status[:, some] = ready.status
+        well = np.flatnonzero(ready.status == Status.OK)
+        done += len(arms) * (len(some) - len(well))
+        if not len(well):
+            continue
+        index = some[well]
+        people = gather(ready.cohort, ready, well)
         untreated = week_0(people, plan, threads)
         for a, arm in enumerate(arms):
             found, codes = run_arm(arm, people, plan, untreated, threads)
@@ -188,6 +208,8 @@ def check_arms(arms: Sequence[Arm], plan: Plan) -> None:
         raise InputError(f"arms name {', '.join(twice)} twice; give every arm its own name.")
     for arm in arms:
         used = slots_used(arm)
+        if plan.long_horizon is not None:
+            plan.long_horizon.check_arm(arm)
         for entry in plan.tests:
             for slot in TESTS[entry.test].spare:
                 if slot in used and max(entry.weeks) > 0:
@@ -200,7 +222,9 @@ def check_arms(arms: Sequence[Arm], plan: Plan) -> None:
 def _patients_at_once(plan: Plan) -> int:
     """Return how many patients fit into `MEMORY`; results do not depend on it."""
     samples = max([len(TESTS[entry.test].times) for entry in plan.tests], default=0)
-    kept = len(STATES) * (len(plan.times) + len(plan.visits)) + 3 * len(WATCH) * len(plan.windows)
+    days = 0 if plan.long_horizon is None else plan.long_horizon.settle_days + 2 * BLOCK_DAYS
+    kept = len(STATES) * (len(plan.times) + len(plan.visits) + days) + 3 * len(WATCH) * len(plan.windows)
     evaluated = (len(STATES) + len(FLUX_UNITS) + len(plan.outputs)) * max(samples, len(plan.times))
-    size = int(MEMORY / (8 * (kept + evaluated)))
+    memory = MEMORY if plan.solver.device == "cpu" else GPU_MEMORY
+    size = int(memory / (8 * (kept + evaluated + BLOCK_NUMBERS)))
     return size // CHUNK * CHUNK or max(1, size)

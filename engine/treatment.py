@@ -12,10 +12,14 @@ from engine.cohort import Cohort
 from engine.dosing import Arm, arm_parameters, dose_events, slots_used
 from engine.errors import Status
 from engine.events import EventTable, select, target_of
+from engine.horizon import SLOW, calendar
+from engine.model import STATE_INDEX, STATES
 from engine.outputs import evaluate, inputs_at
 from engine.parameters import TABLE
 from engine.plan import WEEK, Plan
+from engine.projective import project
 from engine.protocols import SNAPSHOT_CLOCK, TESTS, Person
+from engine.regimens import DAY
 from engine.visits import Branch, Codes, run_tests
 
 VISIT_HOURS = 48.0  # from Monday 00:00 of a test's week: what a test may see
@@ -73,6 +77,14 @@ def _branch(
     )
 
 
+class _Course(NamedTuple):
+    """The run itself: variables of the dataset, the states at 06:00 in the weeks of visits, and the status (n,)."""
+
+    found: dict[str, Floats]
+    snapshots: dict[float, Floats]
+    status: Codes
+
+
 def run_arm(arm: Arm, people: People, plan: Plan, untreated: Found, threads: int) -> Found:
     """Run ``people`` through one arm; ``untreated`` are the tests of `week_0`."""
     n = len(people.parameters)
@@ -83,6 +95,27 @@ def run_arm(arm: Arm, people: People, plan: Plan, untreated: Found, threads: int
     # doses that go on to the end of the study are also given on the day of the last visit
     doses = dose_events(arm, people.cohort, 0.0, plan.end + VISIT_HOURS)
     groups = slots_used(arm)
+    follow = _whole if plan.long_horizon is None else _projected
+    found, snapshots, status = follow(arm, people, parameters, doses, groups, plan, threads)
+    for week in plan.visits:
+        if week > 0:
+            # past boluses are in the state; past settings of an input say what is running
+            near = (doses.time >= WEEK * week) | (doses.target < 0)
+            near &= doses.time < WEEK * week + VISIT_HOURS
+            branch = _branch(people, parameters, plan, week, snapshots[week], select(doses, near), groups, threads)
+            values, ended = run_tests([TESTS[entry.test] for entry in plan.tests if week in entry.weeks], branch)
+        else:
+            values, ended = untreated
+        status = np.where(status == Status.OK, ended, status)
+        _keep(found, values, plan, week, n)
+    return found, np.asarray(status, np.int8)
+
+
+def _whole(
+    arm: Arm, people: People, parameters: npt.NDArray[Any], doses: EventTable, groups: tuple[str, ...], plan: Plan,
+    threads: int,
+) -> _Course:  # fmt: skip
+    """Integrate every day."""
     weeks = [week for week in plan.visits if week > 0]
     snapshots = np.array([WEEK * week + SNAPSHOT_CLOCK for week in weeks])
     grid, windows = plan.times, plan.windows
@@ -100,20 +133,27 @@ def run_arm(arm: Arm, people: People, plan: Plan, untreated: Found, threads: int
     for name in plan.reductions:
         watched, _, how = name.rpartition("_")
         found[name] = reduced[how][:, : len(windows), WATCH.index(watched)].copy()
-    status = result.status
-    for week in plan.visits:
-        if week > 0:
-            y = result.y[:, np.searchsorted(times, WEEK * week + SNAPSHOT_CLOCK)]
-            # past boluses are in the state; past settings of an input say what is running
-            near = (doses.time >= WEEK * week) | (doses.target < 0)
-            near &= doses.time < WEEK * week + VISIT_HOURS
-            branch = _branch(people, parameters, plan, week, y, select(doses, near), groups, threads)
-            values, ended = run_tests([TESTS[entry.test] for entry in plan.tests if week in entry.weeks], branch)
-        else:
-            values, ended = untreated
-        status = np.where(status == Status.OK, ended, status)
-        _keep(found, values, plan, week, n)
-    return found, np.asarray(status, np.int8)
+    at = {week: result.y[:, np.searchsorted(times, WEEK * week + SNAPSHOT_CLOCK)] for week in weeks}
+    return _Course(found, at, result.status)
+
+
+def _projected(
+    arm: Arm, people: People, parameters: npt.NDArray[Any], doses: EventTable, groups: tuple[str, ...], plan: Plan,
+    threads: int,
+) -> _Course:  # fmt: skip
+    """Integrate some days and project body composition over the others."""
+    assert plan.long_horizon is not None
+    spans = calendar(plan.long_horizon, arm, plan.weeks, plan.visits)
+    course = project(parameters, people.y0, people.block, doses, spans, plan, groups, threads)
+    days = np.round(plan.times / DAY).astype(int)
+    states = np.full((len(parameters), len(days), len(STATES)), np.nan)
+    states[:, :, [STATE_INDEX[name] for name in SLOW]] = course.level[:, days]
+    e = evaluate(plan.times, states, parameters, people.age)
+    found = {name: e.output(name) for name in plan.outputs}
+    found |= {
+        f"{name}_projection_error": course.error[:, days, k] for k, name in enumerate(SLOW) if name in plan.projected
+    }
+    return _Course(found, course.snapshots, course.status)
 
 
 def _keep(found: dict[str, Floats], values: dict[str, Floats], plan: Plan, week: float, n: int) -> None:

@@ -20,6 +20,7 @@ _HOMES = {
     "engine.dosing": ("Arm", "Dose", "PRESETS", "preset"),
     "engine.outputs": ("OUTPUTS",),
     "engine.batch": ("Solver",),
+    "engine.horizon": ("LongHorizon",),
     "engine.simulate": ("Plan", "TestAt", "simulate", "template"),
     "sweeps.study": ("Study", "json_schema", "load_study"),
     "sweeps.resolve": ("ResolvedStudy", "resolve"),
@@ -30,7 +31,7 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [  # noqa: RUF022 - in the order of _HOMES; a test keeps the two equal
     "InputError", "Status", "Cohort", "PHENOTYPES", "virtual_cohort", "Arm", "Dose", "PRESETS", "preset", "OUTPUTS",
-    "Solver", "Plan", "TestAt", "simulate", "template", "Study", "json_schema", "load_study", "ResolvedStudy",
+    "Solver", "LongHorizon", "Plan", "TestAt", "simulate", "template", "Study", "json_schema", "load_study", "ResolvedStudy",
     "resolve", "Resources", "run", "open_dataset", "summarise",
 ]  # fmt: skip
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from engine.cohort import PHENOTYPES, Cohort, virtual_cohort
     from engine.dosing import PRESETS, Arm, Dose, preset
     from engine.errors import InputError, Status
+    from engine.horizon import LongHorizon
     from engine.outputs import OUTPUTS
     from engine.simulate import Plan, TestAt, simulate, template
     from sweeps.resolve import ResolvedStudy, resolve

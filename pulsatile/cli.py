@@ -143,24 +143,26 @@ _SEED = click.option("--seed", type=int, metavar="N", help="Seed of every random
 @_WEEKS
 @_SEED
 @click.option("--chunk", type=int, metavar="N", help="Patients per task; changes no number.")
-@click.option("--workers", type=int, metavar="N", help="Processes; default one per core; 0 or 1: no Dask.")
-@click.option("--threads", type=int, default=1, show_default=True, metavar="N", help="Threads per task.")
+@click.option("--workers", type=int, metavar="N", help="Processes; default one for 8 cores; 0 or 1: no Dask.")
+@click.option("--threads", type=int, metavar="N", help="Threads per process; default: all cores, 1 with --workers.")
 @click.option("--scheduler", metavar="ADDRESS", help="Use a running Dask cluster, for example tcp://host:8786.")
 @_SET
 @click.option("--dry-run", is_flag=True, help="Only say what the run would need.")
 @_guarded
 def run(
     study: Path, out: Path | None, patients: int | None, weeks: float | None, seed: int | None, chunk: int | None,
-    workers: int | None, threads: int, scheduler: str | None, settings: tuple[str, ...], dry_run: bool,
+    workers: int | None, threads: int | None, scheduler: str | None, settings: tuple[str, ...], dry_run: bool,
 ) -> Exit:  # fmt: skip
     """Run STUDY: every patient in every arm, into a folder with dataset, summary and manifest."""
-    from sweeps.estimate import cores
+    from sweeps.estimate import spread
     from sweeps.run import Resources
     from sweeps.run import run as carry_out
     from sweeps.study import load_study
 
     loaded = load_study(study, _overrides(patients, weeks, seed, settings), shorten=weeks is not None)
-    resources = Resources(chunk, cores() if workers is None else workers, threads, scheduler)
+    if scheduler is not None:
+        workers = workers or 1
+    resources = Resources(chunk, *spread(workers, threads), scheduler)
     if dry_run:
         return _dry_run(loaded, resources)
     from sweeps.progress import progress_for
@@ -179,7 +181,9 @@ def _dry_run(study: Any, resources: Any) -> Exit:
     resolved = resolve(study, resources.planning_threads)
     for found in resolved.matched:
         click.echo(found.sentence)
-    chunk = chunk_size(resolved, resolved.plan(), resources.chunk, resources.workers)
+    if resolved.approximation:
+        click.echo(resolved.approximation)
+    chunk = chunk_size(resolved, resolved.plan(), resources.chunk, resources.slots)
     for line in estimate(resolved, chunk, max(1, resources.workers), resources.threads).lines():
         click.echo(line)
     click.echo(f"identity {resolved.identity}")
@@ -193,7 +197,8 @@ def _report(outcome: "Outcome") -> Exit:
     if outcome.code is Exit.INTERRUPTED:
         click.echo(f"Interrupted; finished chunks are kept in {outcome.folder}.", err=True)
         return outcome.code
-    _print(table(outcome.names, outcome.rows, standing_marks(outcome.resolved)))
+    note = "projective integration: an approximation, see below" if outcome.resolved.approximation else ""
+    _print(table(outcome.names, outcome.rows, standing_marks(outcome.resolved), note))
     click.echo("\n".join(study_notes(outcome.resolved, outcome.failed)))
     seconds = outcome.seconds
     click.echo(
@@ -280,6 +285,28 @@ def presets() -> None:
     _print(grid)
 
 
+@main.command(
+    epilog="\b\nExample, while an image is built:\n"
+    "  PULSATILE_CACHE_DIR=/opt/kernels pulsatile warm examples/quick.yaml"
+)
+@_STUDY
+@_SET
+@_guarded
+def warm(study: Path, settings: tuple[str, ...]) -> None:
+    """Compile and keep the kernels that STUDY needs, so that later runs start at once.
+
+    They are kept in PULSATILE_CACHE_DIR, else in the user's cache, for processors like this one.  A filled folder may
+    be made read-only.
+    """
+    from engine._jit import cache_folder
+    from sweeps.chunk import warm_up
+    from sweeps.resolve import resolve
+    from sweeps.study import load_study
+
+    seconds = warm_up(resolve(load_study(study, settings)))
+    click.echo(f"kernels of {study} are ready after {seconds:.1f} s, in {cache_folder()}")
+
+
 @main.command(epilog="\b\nExample:\n  pulsatile schema > study.schema.json")
 @_guarded
 def schema() -> None:
@@ -304,3 +331,5 @@ def validate(study: Path, settings: tuple[str, ...]) -> None:
         f"{study}: right; {loaded.population.n} patients in {len(loaded.arms)} arms for {loaded.weeks:g} weeks: "
         f"{', '.join(arm.name for arm in loaded.arms)}."
     )
+    if loaded.long_horizon is not None:
+        click.echo(f"Approximation: {loaded.long_horizon.engine_horizon().sentence}.")

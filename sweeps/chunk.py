@@ -35,7 +35,7 @@ def run_chunk(resolved_json: str, first: int, stop: int, threads: int, store_pat
         "first": first,
         "stop": stop,
         "sha256": checksum,
-        "platform": platform_class(resolved.solver["division"]),
+        "platform": platform_class(resolved.solver["division"], resolved.solver.get("device", "cpu")),
         "status": {Status(int(c)).name.lower(): int(k) for c, k in zip(codes, counts, strict=True)},
         "simulate_s": round(simulated - begin, 3),
         "cpu_s": round(time.process_time() - cpu, 3),
@@ -58,6 +58,7 @@ def warm_up(resolved: ResolvedStudy) -> float:
         replace(arm, doses=tuple(replace(dose, start_week=0.0, stop_week=None) for dose in arm.doses))
         for arm in resolved.engine_arms()
     ]
-    short = replace(plan, weeks=min(1.0, plan.weeks), tests=tuple(TestAt(t.test, (0.0,)) for t in plan.tests))
+    tests = tuple(TestAt(t.test, (0.0,)) for t in plan.tests)
+    short = replace(plan, weeks=min(1.0, plan.weeks), tests=tests, long_horizon=None)
     simulate(resolved.cohort(0, 1), arms, short)
     return time.perf_counter() - begin

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 LARGEST_CHUNK = 1000
 """Patients per task: beyond it nothing is gained (larger helps far lighter kernels only)."""
 SMALLEST_CHUNK = 32
+RUN_IN_BYTES = 40e3
+"""Memory of a patient while the pulses of the run-in are drawn (measured)."""
 TASKS_PER_WORKER = 4
+MOST_THREADS = 8
+"""Threads per process by default: a chunk is about 2 % Python, the rest runs without its lock."""
 CHUNK_BYTES = 256e6
 """Results of one default chunk in float64."""
 MOST_CHUNK_BYTES = 4e9
@@ -31,6 +35,18 @@ PROBE_PATIENT_WEEKS = 8000
 def cores() -> int:
     """Return the number of cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def spread(workers: int | None, threads: int | None) -> tuple[int, int]:
+    """Return processes and threads of each: as wanted, else all cores in few processes.
+
+    A thread costs a run less than a process (no start, no second copy of the programs), but Python's lock lets only so
+    many of them share a process.
+    """
+    if workers is not None:
+        return workers, 1 if threads is None else threads
+    processes = ceil(cores() / (MOST_THREADS if threads is None else max(1, threads)))
+    return processes, ceil(cores() / processes) if threads is None else threads
 
 
 def bytes_per_patient(resolved: ResolvedStudy, plan: "Plan") -> int:
@@ -72,17 +88,19 @@ class Estimate:
     bytes_per_task: int
     minutes: float
     workers: int
+    threads: int
     probe: int
 
     def lines(self) -> list[str]:
         """Return the estimate in words."""
         days = self.patients * self.arms * self.weeks * 7
+        memory = self.threads * (4 * self.bytes_per_task + RUN_IN_BYTES * self.chunk) / 1e6
         return [
             f"{self.patients} patients x {self.arms} arms x {self.weeks:g} weeks = {days:,.0f} patient-days",
-            f"{self.tasks} tasks of up to {self.chunk} patients on {self.workers} worker(s)",
+            f"{self.tasks} tasks of up to {self.chunk} patients on {self.workers} worker(s) x {self.threads} thread(s)",
             f"about {self.minutes:.1f} min of integration, from a probe of {self.probe} patient(s)",
             f"at most {self.bytes_on_disk / 1e6:.1f} MB on disk before compression (it saves about half)",
-            f"about {4 * self.bytes_per_task / 1e6:.0f} MB of memory per worker, beside 200 MB of programs",
+            f"about {memory:.0f} MB of memory per worker, beside 200 MB of programs",
         ]
 
 
@@ -114,5 +132,6 @@ def estimate(resolved: ResolvedStudy, chunk: int, workers: int, threads: int) ->
         each * chunk,
         seconds / 60,
         workers,
+        threads,
         probe,
     )

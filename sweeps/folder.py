@@ -99,7 +99,8 @@ class RunFolder:
         check_free(path)
         manifest = {"state": "planned", "started": now(), **facts, "engine": engine_hash(), **environment()}
         folder = cls(path, manifest)
-        identity = f"Identity of the run: {facts['identity']}"
+        identity = f"Approximation: {facts['approximation'].removeprefix('Approximation: ')}\n\n"
+        identity += f"Identity of the run: {facts['identity']}"
         with _writing(path):
             path.mkdir(parents=True, exist_ok=True)
             (path / "study.yaml").write_text(source, encoding="utf-8")

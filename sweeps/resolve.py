@@ -120,6 +120,7 @@ class ResolvedStudy(_Model):
     tests: tuple[ResolvedTest, ...]
     dtype: Literal["float32", "float64"]
     solver: dict[str, Any]
+    long_horizon: dict[str, int] | None = None
     matched: tuple[MatchedDose, ...] = ()
 
     @cached_property
@@ -142,7 +143,7 @@ class ResolvedStudy(_Model):
     def plan(self) -> "Plan":
         """Return what the engine is to run and keep."""
         from engine.batch import Solver
-        from engine.simulate import Plan, TestAt
+        from engine.simulate import LongHorizon, Plan, TestAt
 
         return Plan(
             weeks=self.weeks,
@@ -152,7 +153,17 @@ class ResolvedStudy(_Model):
             reduce_every=self.reductions.every,
             tests=tuple(TestAt(test.test, test.weeks) for test in self.tests),
             solver=Solver(**self.solver),
+            long_horizon=None if self.long_horizon is None else LongHorizon(**self.long_horizon),
         )
+
+    @property
+    def approximation(self) -> str:
+        """What a reader must know of a run that does not integrate every day; empty for one that does."""
+        if self.long_horizon is None:
+            return ""
+        from engine.horizon import LongHorizon
+
+        return f"Approximation: {LongHorizon(**self.long_horizon).sentence}."
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -202,5 +213,6 @@ def resolve(study: Study, threads: int = 1) -> ResolvedStudy:
         tests=tuple(ResolvedTest(test=t.test, weeks=t.weeks) for t in study.tests),
         dtype=study.outputs.dtype,
         solver=asdict(solver),
+        long_horizon=None if study.long_horizon is None else study.long_horizon.model_dump(),
         matched=tuple(found.values()),
     )

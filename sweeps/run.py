@@ -7,7 +7,10 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import ceil
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,7 +33,12 @@ GATE = 0.05
 """Share of failed patient-arms above which a run counts as failed (contracts section 4)."""
 WINDOW = 2
 """Tasks in flight per worker slot."""
-WORKER_ENVIRONMENT = dict.fromkeys(("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+WORKER_SETTINGS = {
+    "distributed.nanny.pre-spawn-environ": dict.fromkeys(
+        ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"
+    ),
+    "distributed.worker.profile.enabled": False,  # looks at the thread a hundred times a second: 1.5 % of a core
+}
 CONNECT_SECONDS = 20
 
 Task = tuple[int, int]
@@ -40,8 +48,9 @@ Task = tuple[int, int]
 class Resources:
     """Where and how a run is carried out; nothing here changes a number.
 
-    ``workers`` processes of ``threads`` threads each; 0 or 1 worker runs in this process, without Dask.  ``scheduler``
-    is the address of a running Dask scheduler, whose workers are used instead.
+    ``workers`` processes of ``threads`` threads each, every thread with a chunk of its own; 0 or 1 worker runs in this
+    process, without Dask.  ``scheduler`` is the address of a running Dask scheduler, whose workers are used instead,
+    every task with ``threads`` threads.  `sweeps.estimate.spread` chooses for the cores at hand.
     """
 
     chunk: int | None = None
@@ -56,9 +65,14 @@ class Resources:
                 raise InputError(f"{name} = {value} is too small: it must be at least {low}.")
 
     @property
+    def slots(self) -> int:
+        """Chunks carried out at once on this machine."""
+        return self.threads * max(1, self.workers)
+
+    @property
     def planning_threads(self) -> int:
         """Threads that planning may use in this process."""
-        return max(1, min(cores(), self.threads * max(1, self.workers)))
+        return min(cores(), self.slots)
 
 
 @dataclass(frozen=True)
@@ -108,7 +122,7 @@ def run(
     out = Path(out)
     check_free(out)
     begin = time.perf_counter()
-    slots = resources.workers
+    slots = resources.slots
     if resources.scheduler is not None:  # before any work, so that a wrong address leaves nothing behind
         with _connected(resources.scheduler) as client:
             slots = sum(client.nthreads().values())
@@ -117,11 +131,14 @@ def run(
     resolved = resolve(study, resources.planning_threads)
     for found in resolved.matched:
         progress.note(found.sentence)
+    if resolved.approximation:
+        progress.note(resolved.approximation)
     chunk = chunk_size(resolved, resolved.plan(), resources.chunk, slots)
     n, arms = resolved.population.n, resolved.engine_arms()
     tasks = [(first, min(first + chunk, n)) for first in range(0, n, chunk)]
     facts = {"identity": resolved.identity, "seed": resolved.seed, "command": command, "patients": n, "arms": len(arms)}
     facts |= {"chunk": chunk, "chunks": len(tasks), "workers": resources.workers, "threads": resources.threads}
+    facts["approximation"] = resolved.approximation or "none: every day is integrated"
     folder = RunFolder.create(
         out, source or study.model_dump_json(indent=1), resolved.model_dump_json(indent=1), resolved.title, facts
     )
@@ -197,7 +214,7 @@ def _close(
             digest = store.digest(folder.store)
             store.finish(folder.store, {"digest": digest})
             names, rows = summarise(store.open_dataset(folder.store), resolved.control)
-            write_csv(folder.path / "summary.csv", names, rows)
+            write_csv(folder.path / "summary.csv", names, rows, resolved.approximation)
     rounded = {name: round(value, 3) for name, value in seconds.items()}
     folder.update(
         state=state, finished=now(), patients_done=done, failed_patient_arms=failed, digest=digest, seconds=rounded
@@ -213,13 +230,51 @@ def _records(
 ) -> Generator[Record]:
     """Yield the record of each chunk as it is finished; stop handing out chunks when asked."""
     if resources.scheduler is None and min(resources.workers, len(tasks)) <= 1:
+        if min(resources.threads, len(tasks)) > 1:
+            yield from _here(resolved, tasks, store, resources.threads, interrupt)
+            return
         for first, stop in tasks:
             if interrupt.asked:
                 return
             yield run_chunk(resolved, first, stop, resources.threads, store)
         return
+    threads = 1 if resources.scheduler is None else resources.threads
     with _client(resources, len(tasks)) as (client, slots):
-        yield from _futures(client, resolved, deque(tasks), store, resources.threads, WINDOW * slots, interrupt)
+        yield from _futures(client, resolved, deque(tasks), store, threads, WINDOW * slots, interrupt)
+
+
+def _here(resolved: str, tasks: list[Task], store: str, threads: int, interrupt: Interrupt) -> Generator[Record]:
+    """Yield the records of chunks that threads of this process carry out, one chunk each at a time."""
+    waiting, finished = iter(tasks), SimpleQueue[Record | BaseException | None]()
+    count = min(threads, len(tasks))
+
+    def work() -> None:
+        try:
+            while not interrupt.asked and (task := next(waiting, None)) is not None:
+                finished.put(run_chunk(resolved, *task, threads // count, store))
+            finished.put(None)
+        except BaseException as error:
+            finished.put(error)
+
+    # daemons, so that a second Ctrl-C does not wait for the chunks in hand
+    pool = [Thread(target=work, daemon=True) for _ in range(count)]
+    for thread in pool:
+        thread.start()
+    try:
+        left = count
+        while left:
+            record = finished.get()
+            if isinstance(record, BaseException):
+                raise record
+            if record is None:
+                left -= 1
+            else:
+                yield record
+    except (Exception, GeneratorExit):
+        deque(waiting, maxlen=0)  # takes what is left from the threads
+        for thread in pool:
+            thread.join()
+        raise
 
 
 def _futures(
@@ -260,12 +315,12 @@ def _client(resources: Resources, tasks: int) -> Iterator[tuple[Any, int]]:
         with _connected(resources.scheduler) as client:
             yield client, sum(client.nthreads().values())
         return
-    count = min(resources.workers, tasks)
+    count = min(resources.workers, ceil(tasks / resources.threads))
     with (
-        dask.config.set({"distributed.nanny.pre-spawn-environ": WORKER_ENVIRONMENT}),
+        dask.config.set(WORKER_SETTINGS),
         LocalCluster(
             n_workers=count,
-            threads_per_worker=1,
+            threads_per_worker=resources.threads,
             processes=True,
             dashboard_address="127.0.0.1:0",
             silence_logs=logging.ERROR,
@@ -273,7 +328,7 @@ def _client(resources: Resources, tasks: int) -> Iterator[tuple[Any, int]]:
         Client(cluster) as client,
     ):
         client.run(ignore_interrupt)
-        yield client, count
+        yield client, count * resources.threads
 
 
 @contextmanager

@@ -243,7 +243,7 @@ class SolverSettings(_Model):
 class LongHorizon(_Model):
     """Skip days and project body composition over them: an approximation that every result is marked with."""
 
-    macro_days: int = Field(13, description="length of a macro step; 13, 15, 27: without a factor in common with 28")
+    macro_days: int = Field(13, description="length of a macro step, for example 13, 15 or 25; not 14 or 28")
     burn_in_days: int = Field(1, description="days integrated at its end before anything is measured")
     measured_days: int = Field(1, description="days integrated after them and measured")
     settle_days: int = Field(14, description="days integrated in full after each change of regimen, before 28 more")

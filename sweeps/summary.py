@@ -49,8 +49,8 @@ def summarise(dataset: "xr.Dataset", control: str) -> tuple[list[str], list[Row]
     return names, rows
 
 
-def write_csv(path: Path, names: Sequence[str], rows: Sequence[Row]) -> None:
-    """Write one line per endpoint, week and arm."""
+def write_csv(path: Path, names: Sequence[str], rows: Sequence[Row], approximation: str = "") -> None:
+    """Write one line per endpoint, week and arm; the last column says what was approximated, if anything was."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(
@@ -67,12 +67,14 @@ def write_csv(path: Path, names: Sequence[str], rows: Sequence[Row]) -> None:
                 "difference_to_control",
                 "ci95_low",
                 "ci95_high",
+                *(["approximation"] if approximation else []),
             ]
         )
         for row in rows:
             for name, c in zip(names, row.arms, strict=True):
                 numbers = [c.mean, c.sd, c.pairs, c.difference, c.low, c.high]
                 cells = ["" if isinstance(x, float) and isnan(x) else f"{x:.8g}" for x in numbers]
+                cells += [approximation] if approximation else []
                 writer.writerow(
                     [row.endpoint.name, row.variable, row.endpoint.unit, f"{row.week:g}", name, c.n, *cells]
                 )
@@ -93,10 +95,10 @@ def _cell(c: Contrast, decimals: int, is_control: bool) -> str:
     return f"{mean} ({_number(c.difference, decimals, sign=True)})\n[{low}, {high}]"
 
 
-def table(names: Sequence[str], rows: Sequence[Row], marks: dict[str, str]) -> "Table":
+def table(names: Sequence[str], rows: Sequence[Row], marks: dict[str, str], note: str = "") -> "Table":
     """Return the table for a screen of 100 columns: a line per endpoint, a column per arm.
 
-    ``marks`` are words under an arm's name, such as its standing.
+    ``marks`` are words under an arm's name, such as its standing; ``note`` stands under the title.
     """
     from rich import box
     from rich.markup import escape
@@ -104,6 +106,7 @@ def table(names: Sequence[str], rows: Sequence[Row], marks: dict[str, str]) -> "
 
     grid = Table(box=box.HORIZONTALS, padding=(0, 1, 0, 0), pad_edge=False)
     grid.title = rf"Mean (paired difference to {escape(names[0])}) \[95 % interval of the difference]"
+    grid.title += f"\n{escape(note)}" if note else ""
     grid.add_column("endpoint, week", no_wrap=True)
     for name in names:
         head = escape(name)
@@ -130,6 +133,7 @@ def study_notes(resolved: "ResolvedStudy", failed: int) -> list[str]:
     runs = resolved.population.n * len(resolved.arms)
     lines = [f"{resolved.population.n} virtual patients ({mix}), {resolved.weeks:g} weeks, seed {resolved.seed}; "
              f"{failed} of {runs} runs failed and are left out."]  # fmt: skip
+    lines += [resolved.approximation] if resolved.approximation else []
     lines += [found.sentence for found in resolved.matched]
     if any(arm.extrapolation for arm in resolved.arms):
         lines.append("extrapolation: no chronic human trial of a drug of this arm exists.")

@@ -108,6 +108,13 @@ def test_the_table_says_what_it_shows(small: dict[str, Any], write: Write, tmp_p
     assert any(line.startswith("igf1,fasting_igf1,ug/L,0,[red]my_arm,3,") for line in lines)
 
 
+def test_warm_fills_the_cache(small: dict[str, Any], write: Write) -> None:
+    result = called("warm", str(write(small)))
+    assert result.exit_code == 0, result.output
+    folder = Path(result.stdout.split(", in ")[1].strip())
+    assert list(folder.glob("__pycache__/pulsatile_kernel_*.nbc"))
+
+
 def test_dry_run_writes_nothing(small: dict[str, Any], write: Write, tmp_path: Path) -> None:
     out = tmp_path / "run"
     result = called("run", str(write(small)), "--out", str(out), "--dry-run")

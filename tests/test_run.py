@@ -15,8 +15,9 @@ import xarray as xr
 
 from engine.errors import InputError
 from engine.simulate import simulate
+from sweeps import estimate as estimating
 from sweeps import run as runner
-from sweeps.estimate import chunk_size, estimate
+from sweeps.estimate import chunk_size, estimate, spread
 from sweeps.folder import check_free
 from sweeps.refusals import CannotWrite, ClusterFailed, Exit, FolderRefuses
 from sweeps.resolve import ResolvedStudy, resolve
@@ -72,7 +73,7 @@ def test_the_store_is_what_simulate_gives(seven: dict[str, Any], tmp_path: Path)
         np.testing.assert_array_equal(found[name].values, expected[name].values)
 
 
-@pytest.mark.parametrize(("chunk", "threads"), [(1, 1), (3, 2), (5, 1)])
+@pytest.mark.parametrize(("chunk", "threads"), [(1, 1), (1, 4), (3, 2), (5, 1), (7, 2)])
 def test_chunks_and_threads_change_no_bit(seven: dict[str, Any], tmp_path: Path, chunk: int, threads: int) -> None:
     whole = carried_out(seven, tmp_path / "whole", Resources(chunk=7))
     parts = carried_out(seven, tmp_path / "parts", Resources(chunk=chunk, threads=threads))
@@ -136,6 +137,34 @@ def test_too_many_failures_fail_the_run(small: dict[str, Any], tmp_path: Path, m
     assert json.loads((tmp_path / "a" / "manifest.json").read_text())["state"] == "failed"
 
 
+def test_a_failing_thread_ends_the_run_and_the_others(
+    small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, begun = runner.run_chunk, []
+
+    def failing(resolved: str, first: int, *others: Any) -> dict[str, Any]:
+        begun.append(first)
+        if first == 1:
+            raise ZeroDivisionError("a bug")
+        return real(resolved, first, *others)
+
+    monkeypatch.setattr(runner, "run_chunk", failing)
+    small["population"]["n"] = 40
+    with pytest.raises(ZeroDivisionError, match="a bug"):
+        carried_out(small, tmp_path / "a", Resources(chunk=1, threads=2))
+    assert len(begun) < 20
+    assert json.loads((tmp_path / "a" / "manifest.json").read_text())["state"] == "broken"
+
+
+def test_cores_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    for cores, processes, threads in ((1, 1, 1), (2, 1, 2), (8, 1, 8), (10, 2, 5), (64, 8, 8)):
+        monkeypatch.setattr(estimating, "cores", lambda cores=cores: cores)
+        assert spread(None, None) == (processes, threads)
+        assert spread(3, None) == (3, 1)
+        assert spread(None, 1) == (cores, 1)
+        assert spread(0, 4) == (0, 4)
+
+
 def test_an_absent_scheduler_is_named(small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "CONNECT_SECONDS", 1)
     with pytest.raises(ClusterFailed, match=r"no Dask scheduler with workers answers at tcp://127.0.0.1:1 "):
@@ -143,12 +172,14 @@ def test_an_absent_scheduler_is_named(small: dict[str, Any], tmp_path: Path, mon
     assert not (tmp_path / "a").exists()
 
 
-def test_interrupt_finishes_the_chunk_in_hand(small: dict[str, Any], write: Write) -> None:
+@pytest.mark.parametrize("threads", [1, 2])
+def test_interrupt_finishes_the_chunk_in_hand(small: dict[str, Any], write: Write, threads: int) -> None:
     small["population"]["n"] = 4000
-    small["weeks"] = 52
+    small["weeks"] = 26
     path = write(small)
     out = path.parent / "run"
-    command = [sys.executable, "-m", "pulsatile", "run", str(path), "--out", str(out), "--workers", "1", "--chunk", "4"]
+    command = [sys.executable, "-m", "pulsatile", "run", str(path), "--out", str(out), "--chunk", "4"]
+    command += ["--workers", "1", "--threads", str(threads)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         end = time.monotonic() + 200
         while not (out / "journal.jsonl").exists() and process.poll() is None and time.monotonic() < end:
@@ -161,7 +192,7 @@ def test_interrupt_finishes_the_chunk_in_hand(small: dict[str, Any], write: Writ
     manifest = json.loads((out / "manifest.json").read_text())
     assert manifest["state"] == "interrupted"
     assert 0 < manifest["patients_done"] < 4000
-    assert manifest["patients_done"] == journal(out)[-1]["stop"]
+    assert manifest["patients_done"] == max(record["stop"] for record in journal(out))
     status = xr.open_zarr(out / "results.zarr")["status"].values
     assert np.all(status[:, : manifest["patients_done"]] == 0)
     assert np.all(status[:, manifest["patients_done"] :] == 5)

@@ -1,0 +1,72 @@
+"""One compilation per node: processes that start together wait for the first, then load what it kept."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+LONGEST_WAIT = 300.0
+"""s after which a process goes on without the lock: more than any kernel takes, so that one that hangs holds nobody."""
+POLL = 0.05  # s
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file ``path`` while the block runs; go on without where files cannot be locked.
+
+    The operating system frees a lock whose holder dies; the file itself stays, empty.
+    """
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError:
+        yield
+        return
+    try:
+        end = time.monotonic() + LONGEST_WAIT
+        while not _taken(handle) and time.monotonic() < end:
+            time.sleep(POLL)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _taken(handle: int) -> bool:
+    """Try to take the lock; also true where there are no locks to take."""
+    try:
+        import fcntl
+    except ImportError:  # Windows: each process compiles for itself, numba's cache keeps whole files only
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True
+
+
+class Once:
+    """A compiled function whose first call compiles it, or loads it, under a lock; else the function itself."""
+
+    def __init__(self, function: Any, lock: Path) -> None:
+        self._function, self._lock = function, lock
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Call the function."""
+        if not self._function.signatures:
+            self.prepare(*arguments)
+        return self._function(*arguments)
+
+    def prepare(self, *arguments: Any) -> None:
+        """Compile for arguments like these, or load from the cache what another process compiled."""
+        from numba import typeof
+
+        with locked(self._lock):
+            compiled: Callable[..., Any] = self._function.compile
+            compiled(tuple(map(typeof, arguments)))
+
+    def __getattr__(self, name: str) -> Any:
+        """Look like the function: signatures, statistics, assembly."""
+        return getattr(self._function, name)
