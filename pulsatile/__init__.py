@@ -31,8 +31,8 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [  # noqa: RUF022 - in the order of _HOMES; a test keeps the two equal
     "InputError", "Status", "Cohort", "PHENOTYPES", "virtual_cohort", "Arm", "Dose", "PRESETS", "preset", "OUTPUTS",
-    "Solver", "LongHorizon", "Plan", "TestAt", "simulate", "template", "Study", "json_schema", "load_study", "ResolvedStudy",
-    "resolve", "Resources", "run", "open_dataset", "summarise",
+    "Solver", "LongHorizon", "Plan", "TestAt", "simulate", "template", "Study", "json_schema", "load_study",
+    "ResolvedStudy", "resolve", "Resources", "run", "open_dataset", "summarise",
 ]  # fmt: skip
 
 if TYPE_CHECKING:

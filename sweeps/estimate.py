@@ -100,7 +100,7 @@ class Estimate:
             f"{self.tasks} tasks of up to {self.chunk} patients on {self.workers} worker(s) x {self.threads} thread(s)",
             f"about {self.minutes:.1f} min of integration, from a probe of {self.probe} patient(s)",
             f"at most {self.bytes_on_disk / 1e6:.1f} MB on disk before compression (it saves about half)",
-            f"about {memory:.0f} MB of memory per worker, beside 200 MB of programs",
+            f"about {memory:.0f} MB of memory per worker, beside 250 MB of programs",
         ]
 
 

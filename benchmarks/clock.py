@@ -1,0 +1,84 @@
+"""``pulsatile run`` with stamps of what it spends its time on, set from outside: the programs stay as they are.
+
+``python -m benchmarks.clock STUDY ...`` appends one JSON line per span to the file that ``PULSATILE_CLOCK`` names:
+every call of a compiled kernel, every load of one (or its compilation), and the phases of a run.  Dask workers join in
+with ``DASK_DISTRIBUTED__WORKER__PRELOAD=benchmarks.clock``.  Read by `benchmarks.run_share`.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from functools import wraps
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+KERNEL, LOAD = "kernel", "kernel load"
+PHASES = {
+    "pulsatile.cli": {"_report": "table printed"},
+    "sweeps.study": {"load_study": "study read"},
+    "sweeps.run": {
+        "resolve": "planning", "warm_up": "kernels made ready", "_create_store": "store made", "_carry_out": "chunks",
+        "_close": "digest and summary",
+    },
+}  # fmt: skip
+"""Functions of the driver, by module, whose calls are its phases, one after the other."""
+
+
+def timed(function: Callable[..., Any], name: str, clock: Callable[[], float]) -> Callable[..., Any]:
+    """Return ``function`` with a stamp of every call: wall time, and CPU time by ``clock``."""
+
+    @wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        begin, cpu = time.monotonic(), clock()
+        try:
+            return function(*args, **kwargs)
+        finally:
+            line = {"name": name, "pid": os.getpid(), "begin": begin, "end": time.monotonic(), "cpu": clock() - cpu}
+            with open(os.environ["PULSATILE_CLOCK"], "a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+
+    return wrapper
+
+
+class Timed:
+    """A kernel module whose ``run`` is stamped; what the first call needs besides is a span of its own."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self._run = module.run
+
+    def run(self, *arguments: Any) -> None:
+        if not self._run.signatures:
+            timed(self._run.prepare, LOAD, time.thread_time)(*arguments)
+        timed(self._run, KERNEL, time.thread_time)(*arguments)
+
+
+def stamp_kernels() -> None:
+    batch: Any = import_module("engine.batch")
+    kernel = batch.kernel
+    batch.kernel = lambda build: Timed(kernel(build))
+
+
+def stamp_phases() -> None:
+    for home, names in PHASES.items():
+        module = import_module(home)
+        for name, words in names.items():
+            setattr(module, name, timed(getattr(module, name), words, time.process_time))
+
+
+def dask_setup(worker: Any) -> None:
+    """Join in as a Dask worker."""
+    stamp_kernels()
+
+
+def main() -> None:
+    timed(stamp_phases, "imports", time.process_time)()
+    timed(stamp_kernels, "imports", time.process_time)()
+    sys.argv = ["pulsatile", "run", *sys.argv[1:]]
+    import_module("pulsatile.cli").main()
+
+
+if __name__ == "__main__":
+    main()
