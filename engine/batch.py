@@ -16,9 +16,8 @@ from engine.steppers import PAIRS
 from engine.vecmath import fast_division_available
 
 Floats = npt.NDArray[np.float64]
-LEAST_MIXED = (
-    1e-6  # at smaller tolerances float32 stages take more steps without a smaller error (benchmarks/README.md)
-)
+LEAST_MIXED = 5e-6
+"""Below, the rounding of float32 stages costs steps (12 % at 1e-6) and shows in the error: benchmarks/README.md."""
 CHUNK = 128  # patients per call: lanes refill well and threads share the work; results do not depend on it
 
 SCALE: dict[str, float] = {
@@ -35,7 +34,7 @@ SCALE: dict[str, float] = {
 class Solver:
     """Settings of the integrator; all are part of a run's identity.
 
-    rtol : relative tolerance per step (1e-12 to 1e-2)
+    rtol : relative tolerance per step (1e-12 to 1e-2); a fifth is used, so that no more than ten gather over a run
     atol_factor : absolute tolerance as a share of ``rtol`` times the state's usual size
     method : embedded pair, a name of `steppers.PAIRS`
     division : "exact" (IEEE, the same on every machine) or "fast" (AVX-512 only)
@@ -79,6 +78,8 @@ class Solver:
             )
         if self.precision not in ("float64", "mixed"):
             raise InputError(f"solver precision = {self.precision!r} is unknown; choose float64 or mixed.")
+        if self.precision == "mixed" and self.division == "fast":
+            raise InputError("solver division = 'fast' is for precision float64; choose exact with mixed.")
         if self.precision == "mixed" and self.rtol < LEAST_MIXED:
             raise InputError(
                 f"solver rtol = {self.rtol!r} is below what precision mixed can reach; choose {LEAST_MIXED:g} or more, "
@@ -272,7 +273,9 @@ def integrate(
     y0 = np.require(y0, float, ["C", "W"])
     atol = _tolerances(active, solver)
 
-    size = min(CHUNK, -(-n // (8 * threads)) * 8)  # few patients: every thread gets some, in whole vectors
+    size = min(
+        CHUNK, -(-n // (build.lanes * threads)) * build.lanes
+    )  # few patients: every thread gets some, in whole vectors
 
     def chunk(first: int) -> None:
         part = slice(first, min(first + size, n))

@@ -21,7 +21,7 @@ WATCH: tuple[str, ...] = (
 """States and fluxes whose mean, least and greatest value over windows a run can keep."""
 
 NEVER = "1e300"
-STRICTNESS = 5.0  # a step may err by a fifth of the tolerance: what gathers over a run stays below ten tolerances
+STRICTNESS = 5.0  # a step may err by a fifth of the tolerance: with cfmr7 no more than ten tolerances gather in a run
 LOOKS = (0.25, 0.5, 0.75)
 """Shares of a step at which windows look for extremes, beside its ends: stages themselves are of low order."""
 _STAGE_MEMORY = """raw_s = np.empty({size} + 1024, np.float32)

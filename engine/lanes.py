@@ -100,7 +100,7 @@ def prepare_output(w, s):
 
 @jit
 def interpolate(w, s):
-    """Dense output of the pair's own order at each lane's next output time, into rows {OUT}.."""
+    """Dense output at each lane's next output time, into rows {OUT}.."""
     hs = load(w, {HS})
     th = {NARROW}((load(w, {TOUT}) - load(w, {T})) / hs)
     g = {NARROW}(hs)
@@ -153,6 +153,13 @@ def refresh(w, s, mask_bits, watching):
 
 
 @jit
+def align(w, lane):
+    """Let a window that ends at an event up to rounding end at it: the impulse belongs to the next one."""
+    if abs(w[{TWIN} * {W} + lane] - w[{STOP} * {W} + lane]) < 1e-9:
+        w[{TWIN} * {W} + lane] = w[{STOP} * {W} + lane]
+
+
+@jit
 def apply_events(w, s, lane, job, cursor, base, block, doses, t):
     """Apply everything due at or before t, then set the lane's next stop."""
     at_block, at_dose = cursor[lane, 0], cursor[lane, 1]
@@ -183,6 +190,7 @@ def apply_events(w, s, lane, job, cursor, base, block, doses, t):
         settle(w, s)
     cursor[lane, 0], cursor[lane, 1] = at_block, at_dose
     w[{STOP} * {W} + lane] = min(when_block, when_dose)
+    align(w, lane)
 
 
 @jit
@@ -240,14 +248,14 @@ def idle(w, lane):
 
 
 @jit
-def why_lost(w, s, lane, max_steps):
-    if w[{COUNT} * {W} + lane] > max_steps:
+def how_it_ended(w, s, lane, finished, max_steps):
+    if not finished and w[{COUNT} * {W} + lane] > max_steps:
         return {STEP_LIMIT}
     for i in range({NA}):
         bad = w[({YN} + i) * {W} + lane] + s[({K1} + i) * {W} + lane] + s[({KL} + i) * {W} + lane]
         if not math.isfinite(bad):
             return {NOT_FINITE}
-    return {STEP_COLLAPSE}
+    return {OK} if finished else {STEP_COLLAPSE}
 
 
 @njit(cache=True, nogil=True, no_cfunc_wrapper=True, **FLAGS)
@@ -310,7 +318,9 @@ def run(parameters, y0, block, doses, times, atol, settings, out):
                 first = share[lane]
                 last = (w[{TWIN} * {W} + lane] - w[{T} * {W} + lane]) / w[{HS} * {W} + lane]
                 after = settings.start + (window + 2) * settings.window if window + 1 < windows else {NEVER}
-                again = after <= w[{TN} * {W} + lane]
+                w[{TWIN} * {W} + lane] = after
+                align(w, lane)
+                again = w[{TWIN} * {W} + lane] <= w[{TN} * {W} + lane]
                 for q in range({NW}):
                     part = w[({PART} + q) * {W} + lane]
                     mean = (w[({Q} + q) * {W} + lane] + part) / settings.window
@@ -326,7 +336,6 @@ def run(parameters, y0, block, doses, times, atol, settings, out):
                         low, high = extremes_between(s, lane, q, last, 1.0, low, high)
                     s[({LOW} + q) * {W} + lane], s[({HIGH} + q) * {W} + lane] = low, high
                 cursor[lane, 3] = window + 1
-                w[{TWIN} * {W} + lane] = after
                 share[lane] = last if again else 0.0
                 if again:
                     closing |= 1 << lane
@@ -343,7 +352,7 @@ def run(parameters, y0, block, doses, times, atol, settings, out):
             if job < 0:
                 continue
             if (done | lost) & bit:
-                out.status[job] = {OK} if done & bit else why_lost(w, s, lane, settings.max_steps)
+                out.status[job] = how_it_ended(w, s, lane, done & bit != 0, settings.max_steps)
                 out.steps[job] = np.int64(w[{COUNT} * {W} + lane])
                 fresh |= bit
                 if following < n:

@@ -134,7 +134,10 @@ Fluxes = record_type("Fluxes", tuple(FLUX_UNITS))
 
 
 def fluxes(t: Any, y: Any, p: Any) -> Any:
-    """Evaluate every named flux at time ``t`` (h), state ``y`` (`State`) and parameters ``p`` (`Parameters`)."""
+    """Evaluate every named flux at time ``t`` (h), state ``y`` (`State`) and parameters ``p`` (`Parameters`).
+
+    Time may enter through the hour of the day alone: mixed precision hands over no more than that.
+    """
     # --- pituitary: axis section 2 ---
     u = y.effect_ghrh_a + y.effect_ghrh_b + p.ghrh_drive
     s_a = p.potency_ghs_a * y.central_ghs_a

@@ -131,6 +131,9 @@ WRONG: list[tuple[Change, str, str, str]] = [
     ({"solver": {"rtol": 1}}, "solver.rtol", "1", "at most 0.01"),
     ({"solver": {"method": "rk4"}}, "solver", "rk4", "bs5"),
     ({"solver": {"lanes": 5}}, "solver.lanes", "5", "8"),
+    ({"solver": {"precision": "half"}}, "solver.precision", "half", "mixed"),
+    ({"solver": {"precision": "mixed"}}, "solver", "1e-06", "5e-06"),
+    ({"solver": {"precision": "mixed", "rtol": 1e-5, "division": "fast"}}, "solver", "fast", "exact"),
 ]
 
 

@@ -185,11 +185,13 @@ def test_clock_repeats_every_day_and_is_lowest_at_night() -> None:
     rng = np.random.default_rng(1)
     p = random_patient(rng)
     y = random_state(rng, p)
+    assert p.day == 24.0  # as `codegen.hour_of_day` has it
     target = {t: model.fluxes(t, y, p).sst_target for t in np.arange(0.0, 24.0, 0.5)}
     assert min(target, key=lambda t: target[t]) == 3.0
     for t, value in target.items():
         for days in (-28, -1, 1, 364):
             assert model.fluxes(t + 24.0 * days, y, p).sst_target == pytest.approx(value, rel=1e-13)
+            assert model.rhs(t + 24.0 * days, y, p) == pytest.approx(model.rhs(t, y, p), rel=1e-12, abs=1e-12)
 
 
 def test_arrays_give_what_scalars_give() -> None:

@@ -57,15 +57,31 @@ def test_float32_functions(width: int) -> None:
     x = np.linspace(-80, 80, 20_001, dtype=np.float32)
     exact = np.exp(x.astype(float))
     np.testing.assert_allclose(applied("exp", width, x), exact, rtol=4e-7)
-    assert np.isnan(applied("exp", width, np.array([np.nan], np.float32))[0])
+    beyond = applied("exp", width, np.array([-88.0, -1e30, -np.inf, 88.0, np.inf, np.nan], np.float32))
+    np.testing.assert_allclose(beyond[:3], np.exp(-87.0), rtol=1e-5)
+    np.testing.assert_allclose(beyond[3:5], np.exp(87.0), rtol=1e-5)
+    assert np.isnan(beyond[5])
     y = np.array([1.0, 0.3, 1e-10, 1e10], np.float32)
     assert np.array_equal(applied("mantissa_of", width, y) * 2.0 ** applied("exponent_of", width, y), y)
 
 
+@pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("kind", [np.float64, np.float32])
-def test_about_inverse(kind: type) -> None:
+def test_about_inverse(kind: type, width: int) -> None:
     x = np.exp(np.linspace(-60, 60, 50_001)).astype(kind)
-    np.testing.assert_allclose(applied("about_inverse", 8, x) * x, 1.0, atol=3e-3)
+    np.testing.assert_allclose(applied("about_inverse", width, x) * x, 1.0, atol=3e-3)
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+def test_a_broken_error_norm_is_never_accepted(kind: type) -> None:
+    """A step counts where (error / scale)**2 <= 1: not with a scale or an error that is infinite or not a number."""
+    most = np.finfo(kind).max
+    scales = np.array([np.inf, np.nan, most, most / 2, 1.0, np.finfo(kind).tiny], kind)
+    inverse = applied("about_inverse", 8, scales)
+    with np.errstate(all="ignore"):
+        for error in np.array([np.inf, -np.inf, np.nan], kind):
+            assert not np.any((error * inverse) ** 2 <= 1)
+        assert not np.any((kind(1) * inverse[:2]) ** 2 <= 1)
 
 
 @pytest.mark.parametrize("width", WIDTHS)
