@@ -16,25 +16,26 @@ import numpy as np
 from benchmarks.contenders import reference
 from benchmarks.order import report
 from benchmarks.problem import ARMS, Task, errors, grid, mixed_cohort, relative_error, task
+from engine import batch
 from engine.baseline import Baseline, run_in
 from engine.batch import Floats, Solver, integrate
 
 
-def run(work: Task, solver: Solver = Solver()) -> Floats:
-    """Return the kernel's outputs (n, m, active)."""
+def run(work: Task, solver: Solver = Solver()) -> tuple[Floats, float]:
+    """Return the kernel's outputs (n, m, active) and trial steps per patient-day."""
     result = integrate(
         work.record, work.y0, work.block, work.doses, start=0.0, times=work.times, solver=solver, groups=work.groups
     )
     if np.any(result.status):
         raise RuntimeError(f"{np.count_nonzero(result.status)} patients failed")
-    return np.asarray(result.y[:, :, work.indices()])
+    return np.asarray(result.y[:, :, work.indices()]), float(result.steps.sum() / work.patient_days)
 
 
 def endpoints(arm: str, baseline: Baseline, days: float) -> dict[str, Any]:
     """Return the error of every state of every patient at the end of ``days``, and the state with the largest."""
     work = task(arm, baseline, np.array([24.0 * days]))
     truth, largest = reference(work)
-    e = relative_error(run(work), truth, largest)[:, 0]
+    e = relative_error(run(work)[0], truth, largest)[:, 0]
     worst = np.unravel_index(np.argmax(e), e.shape)
     return {
         "arm": arm, "patients": len(e), "largest": float(e.max()), "median": float(np.median(e)),
@@ -48,7 +49,26 @@ def ladder(baseline: Baseline, days: float, method: str = "bs5") -> list[tuple[f
     work = task("tesamorelin", baseline, grid(days, 0.25))
     truth, largest = reference(work)
     rungs = [10.0**-e for e in range(3, 11)]
-    return [(rtol, *errors(run(work, Solver(rtol=rtol, method=method)), truth, largest)) for rtol in rungs]
+    return [(rtol, *errors(run(work, Solver(rtol=rtol, method=method))[0], truth, largest)) for rtol in rungs]
+
+
+def floor(baseline: Baseline, days: float) -> list[dict[str, float]]:
+    """Return errors and steps per day of both precisions, also where the solver refuses mixed."""
+    work = task("none", baseline, grid(days, 0.25))
+    truth, largest = reference(work)
+    rows = []
+    least, batch.LEAST_MIXED = batch.LEAST_MIXED, 0.0
+    try:
+        for e in np.arange(4.0, 8.1, 0.5):
+            row = {"rtol": float(10.0**-e)}
+            for precision in ("float64", "mixed"):
+                found, steps = run(work, Solver(rtol=row["rtol"], precision=precision))
+                worst, rms = errors(found, truth, largest)
+                row |= {f"{precision} largest": worst, f"{precision} rms": rms, f"{precision} steps": steps}
+            rows.append(row)
+    finally:
+        batch.LEAST_MIXED = least
+    return rows
 
 
 def main(arguments: list[str] | None = None) -> dict[str, Any]:
@@ -79,6 +99,13 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
         found["ladder"][method] = ladder(few, 1.0 if given.quick else 7.0, method)
         print(f"\nTolerance ladder, {method}, tesamorelin, outputs every 15 min: rtol, largest error, rms")
         print("\n".join(f"  {rtol:.0e}  {worst:.1e}  {rms:.1e}" for rtol, worst, rms in found["ladder"][method]))
+    found["floor"] = floor(few, 1.0 if given.quick else 7.0)
+    print("\nMixed precision, cfmr7, arm none, every 15 min: rtol; largest error, rms, steps a day, float64 | mixed")
+    for row in found["floor"]:
+        sides = [
+            f"{row[f'{p} largest']:.1e}  {row[f'{p} rms']:.1e}  {row[f'{p} steps']:.0f}" for p in ("float64", "mixed")
+        ]
+        print(f"  {row['rtol']:.1e}  {' | '.join(sides)}")
     if given.json:
         given.json.write_text(json.dumps(found, indent=1))
     return found
