@@ -9,6 +9,7 @@ import importlib.util
 import os
 import sys
 import tempfile
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -44,10 +45,10 @@ def source_hash() -> str:
 
 def cache_folder() -> Path:
     """Return a writable folder for compiled kernels (``PULSATILE_CACHE_DIR`` or the user's cache, else a spare one)."""
-    spare = Path(tempfile.gettempdir()) / f"pulsatile-cache-{_user()}"
-    for folder in (_wanted(), spare):
+    spare = _spare()
+    for folder in (wanted_folder(), spare):
         try:
-            folder.mkdir(mode=0o700 if folder == spare else 0o777, parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700 if folder == spare else 0o755, parents=True, exist_ok=True)
             # compiled code is run as it is found: in a folder open to all, only one's own counts
             if folder == spare and folder.stat().st_uid != _user():
                 continue
@@ -58,14 +59,19 @@ def cache_folder() -> Path:
     return _last_resort()
 
 
-def _wanted() -> Path:
+def wanted_folder() -> Path:
+    """Return the folder for compiled kernels that was asked for, whether or not it can be used."""
     chosen = os.environ.get("PULSATILE_CACHE_DIR")
     if chosen:
         return Path(chosen)
     try:
         return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pulsatile"
     except RuntimeError:  # a user without a home
-        return Path(tempfile.gettempdir()) / f"pulsatile-cache-{_user()}"
+        return _spare()
+
+
+def _spare() -> Path:
+    return Path(tempfile.gettempdir()) / f"pulsatile-cache-{_user()}"
 
 
 @cache
@@ -109,8 +115,8 @@ def _import(text: str, name: str) -> ModuleType:
 
 def _holds(path: Path, text: str) -> bool:
     try:
-        return path.read_text() == text
-    except (OSError, UnicodeDecodeError):
+        return path.read_bytes() == text.encode()
+    except OSError:
         return False
 
 
@@ -118,19 +124,28 @@ def _put(path: Path, text: str) -> None:
     """Make the module's file; bring along what was compiled of it in a folder that can be read but not written."""
     if _holds(path, text):
         return  # by another process, while this one waited
-    given = _wanted()
-    if given != path.parent and _holds(given / path.name, text):
-        kept = path.parent / "__pycache__"
-        kept.mkdir(exist_ok=True)
+    given = wanted_folder()
+    compiled, kept = given / "__pycache__", path.parent / "__pycache__"
+    kept.mkdir(mode=0o755, exist_ok=True)
+    if given not in (path.parent, _spare()) and _holds(given / path.name, text):
         # numba's index (.nbi) last: it names the others
-        for file in sorted((given / "__pycache__").glob(f"{path.stem}.*.nb?"), key=lambda file: file.suffix):
-            _write(kept / file.name, file.read_bytes())
+        files = sorted(compiled.glob(f"{path.stem}.*.nb?"), key=lambda file: file.suffix)
+        with suppress(OSError):  # what cannot be read is compiled anew
+            if files and all(map(_trusted, (given, compiled, *files))):
+                for file in files:
+                    _write(kept / file.name, file.read_bytes())
     _write(path, text.encode())
+
+
+def _trusted(path: Path) -> bool:
+    """Return whether only this user or root can have made what is found there: compiled code is run unseen."""
+    found = path.stat()
+    return os.name != "posix" or (found.st_uid in (0, _user()) and not found.st_mode & 0o022)
 
 
 def _write(path: Path, data: bytes) -> None:
     """Write a file so that nobody sees half of it; always of the same age, by which numba tells whether it changed."""
     aside = path.with_name(f"{path.name}.tmp.{uuid4().hex[:16]}")
     aside.write_bytes(data)  # readable to whom the folder is: an image may be filled by one user and run by another
-    os.utime(aside, (AGE, AGE))
+    os.utime(aside, (aside.stat().st_atime, AGE))  # still read today, for what cleans temporary folders
     aside.replace(path)

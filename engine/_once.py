@@ -29,6 +29,7 @@ def locked(path: Path) -> Iterator[None]:
             time.sleep(POLL)
         yield
     finally:
+        _release(handle)
         os.close(handle)
 
 
@@ -45,6 +46,16 @@ def _taken(handle: int) -> bool:
     except OSError:  # a file system without locks
         return True
     return True
+
+
+def _release(handle: int) -> None:
+    """Give the lock back: closing alone would leave it with a child that was forked meanwhile."""
+    try:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_UN)
+    except (ImportError, OSError):
+        pass
 
 
 class Once:

@@ -2,6 +2,7 @@
 
 import re
 from functools import cache
+from threading import RLock
 from types import ModuleType
 from typing import NamedTuple
 
@@ -294,7 +295,16 @@ def hour_of_day(t):
 {body}'''
 
 
-@cache
+GENERATING = RLock()
+"""Held while a text is generated: in CPython 3.11 `ast.parse` fails when two threads call it at once."""
+
+
 def kernel(build: Build) -> ModuleType:
     """Return the compiled module for ``build`` (compiled on first call of its ``run``, then from the cache)."""
+    with GENERATING:
+        return _kernel(build)
+
+
+@cache
+def _kernel(build: Build) -> ModuleType:
     return _jit.import_generated(source(build), "kernel")

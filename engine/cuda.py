@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine import _jit
-from engine.codegen import Build, source
+from engine.codegen import GENERATING, Build, source
 from engine.cuda_lanes import translate
 from engine.events import EventTable
 
@@ -46,7 +46,8 @@ def describe() -> str:
 @cache
 def kernel(build: Build) -> Any:
     """Return the GPU kernel for ``build`` (its lanes and division do not matter), compiled on first launch."""
-    text = translate(source(build._replace(lanes=1, division="exact")))
+    with GENERATING:
+        text = translate(source(build._replace(lanes=1, division="exact")))
     return _jit.import_generated(text, "cuda").start
 
 

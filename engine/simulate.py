@@ -219,12 +219,22 @@ def check_arms(arms: Sequence[Arm], plan: Plan) -> None:
                     )
 
 
-def _patients_at_once(plan: Plan) -> int:
-    """Return how many patients fit into `MEMORY`; results do not depend on it."""
+def _bytes_each(plan: Plan) -> int:
+    """Return the bytes held of one patient while it is simulated, beside its results."""
     samples = max([len(TESTS[entry.test].times) for entry in plan.tests], default=0)
     days = 0 if plan.long_horizon is None else plan.long_horizon.settle_days + 2 * BLOCK_DAYS
     kept = len(STATES) * (len(plan.times) + len(plan.visits) + days) + 3 * len(WATCH) * len(plan.windows)
     evaluated = (len(STATES) + len(FLUX_UNITS) + len(plan.outputs)) * max(samples, len(plan.times))
+    return 8 * (kept + evaluated + BLOCK_NUMBERS)
+
+
+def _patients_at_once(plan: Plan) -> int:
+    """Return how many patients fit into `MEMORY`; results do not depend on it."""
     memory = MEMORY if plan.solver.device == "cpu" else GPU_MEMORY
-    size = int(memory / (8 * (kept + evaluated + BLOCK_NUMBERS)))
+    size = int(memory / _bytes_each(plan))
     return size // CHUNK * CHUNK or max(1, size)
+
+
+def memory_held(plan: Plan, patients: int) -> int:
+    """Return the bytes that `simulate` holds at once for ``patients``, beside its dataset."""
+    return _bytes_each(plan) * min(patients, _patients_at_once(plan))

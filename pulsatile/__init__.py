@@ -24,7 +24,8 @@ _HOMES = {
     "engine.simulate": ("Plan", "TestAt", "simulate", "template"),
     "sweeps.study": ("Study", "json_schema", "load_study"),
     "sweeps.resolve": ("ResolvedStudy", "resolve"),
-    "sweeps.run": ("Resources", "run"),
+    "sweeps.resources": ("Resources",),
+    "sweeps.run": ("run",),
     "sweeps.store": ("open_dataset",),
     "sweeps.summary": ("summarise",),
 }
@@ -44,7 +45,8 @@ if TYPE_CHECKING:
     from engine.outputs import OUTPUTS
     from engine.simulate import Plan, TestAt, simulate, template
     from sweeps.resolve import ResolvedStudy, resolve
-    from sweeps.run import Resources, run
+    from sweeps.resources import Resources
+    from sweeps.run import run
     from sweeps.store import open_dataset
     from sweeps.study import Study, json_schema, load_study
     from sweeps.summary import summarise

@@ -143,8 +143,13 @@ _SEED = click.option("--seed", type=int, metavar="N", help="Seed of every random
 @_WEEKS
 @_SEED
 @click.option("--chunk", type=int, metavar="N", help="Patients per task; changes no number.")
-@click.option("--workers", type=int, metavar="N", help="Processes; default one for 8 cores; 0 or 1: no Dask.")
-@click.option("--threads", type=int, metavar="N", help="Threads per process; default: all cores, 1 with --workers.")
+@click.option("--workers", type=int, metavar="N", help="Processes; default one per 8 cores; 0 or 1: no Dask.")
+@click.option(
+    "--threads",
+    type=int,
+    metavar="N",
+    help="Threads per process; default all cores, 1 with --workers. With --scheduler: per task, default 1.",
+)
 @click.option("--scheduler", metavar="ADDRESS", help="Use a running Dask cluster, for example tcp://host:8786.")
 @_SET
 @click.option("--dry-run", is_flag=True, help="Only say what the run would need.")
@@ -154,15 +159,12 @@ def run(
     workers: int | None, threads: int | None, scheduler: str | None, settings: tuple[str, ...], dry_run: bool,
 ) -> Exit:  # fmt: skip
     """Run STUDY: every patient in every arm, into a folder with dataset, summary and manifest."""
-    from sweeps.estimate import spread
-    from sweeps.run import Resources
+    from sweeps.resources import Resources
     from sweeps.run import run as carry_out
     from sweeps.study import load_study
 
     loaded = load_study(study, _overrides(patients, weeks, seed, settings), shorten=weeks is not None)
-    if scheduler is not None:
-        workers = workers or 1
-    resources = Resources(chunk, *spread(workers, threads), scheduler)
+    resources = Resources(chunk, workers, threads, scheduler)
     if dry_run:
         return _dry_run(loaded, resources)
     from sweeps.progress import progress_for
@@ -178,13 +180,14 @@ def _dry_run(study: Any, resources: Any) -> Exit:
     from sweeps.estimate import chunk_size, estimate
     from sweeps.resolve import resolve
 
-    resolved = resolve(study, resources.planning_threads)
+    spread = resources.spread(study.solver.device)
+    resolved = resolve(study, spread.planning_threads)
     for found in resolved.matched:
         click.echo(found.sentence)
     if resolved.approximation:
         click.echo(resolved.approximation)
-    chunk = chunk_size(resolved, resolved.plan(), resources.chunk, resources.slots)
-    for line in estimate(resolved, chunk, max(1, resources.workers), resources.threads).lines():
+    chunk = chunk_size(resolved, resolved.plan(), resources.chunk, spread.slots)
+    for line in estimate(resolved, chunk, spread).lines():
         click.echo(line)
     click.echo(f"identity {resolved.identity}")
     return Exit.DONE
@@ -197,9 +200,9 @@ def _report(outcome: "Outcome") -> Exit:
     if outcome.code is Exit.INTERRUPTED:
         click.echo(f"Interrupted; finished chunks are kept in {outcome.folder}.", err=True)
         return outcome.code
-    note = "projective integration: an approximation, see below" if outcome.resolved.approximation else ""
-    _print(table(outcome.names, outcome.rows, standing_marks(outcome.resolved), note))
-    click.echo("\n".join(study_notes(outcome.resolved, outcome.failed)))
+    if outcome.rows:
+        _print(table(outcome.names, outcome.rows, standing_marks(outcome.resolved)))
+        click.echo("\n".join(study_notes(outcome.resolved, outcome.failed)))
     seconds = outcome.seconds
     click.echo(
         f"planning {seconds['planning']:.1f} s, kernels {seconds['compile']:.1f} s, "
@@ -208,7 +211,8 @@ def _report(outcome: "Outcome") -> Exit:
     click.echo(f"results: {outcome.folder}")
     if outcome.code is Exit.FAILED_PATIENTS:
         _say(
-            f"{outcome.failed} of {outcome.patient_arms} patient-arms failed, more than 5 %; see status in the dataset."
+            f"{outcome.failed} of {outcome.patient_arms} patient-arms failed, more than 5 %"
+            f"{'' if outcome.digest else ', and the run stopped'}; see status in the dataset."
         )
     return outcome.code
 
@@ -242,8 +246,8 @@ def _print(renderable: Any) -> None:
 def simulate(presets: tuple[str, ...], phenotype: str, weeks: float, patients: int, seed: int) -> None:
     """Take a quick look: some patients on a preset against no treatment; nothing is kept."""
     from engine.simulate import simulate as run_patients
-    from sweeps.estimate import cores
     from sweeps.resolve import resolve
+    from sweeps.resources import cores
     from sweeps.study import MOST_WEEKS, study_from
     from sweeps.summary import standing_marks, study_notes, summarise, table
 
@@ -298,13 +302,17 @@ def warm(study: Path, settings: tuple[str, ...]) -> None:
     They are kept in PULSATILE_CACHE_DIR, else in the user's cache, for processors like this one.  A filled folder may
     be made read-only.
     """
-    from engine._jit import cache_folder
+    from engine._jit import cache_folder, wanted_folder
     from sweeps.chunk import warm_up
+    from sweeps.refusals import CannotWrite
     from sweeps.resolve import resolve
     from sweeps.study import load_study
 
-    seconds = warm_up(resolve(load_study(study, settings)))
-    click.echo(f"kernels of {study} are ready after {seconds:.1f} s, in {cache_folder()}")
+    loaded, folder = load_study(study, settings), wanted_folder()
+    if cache_folder() != folder:
+        raise CannotWrite(f"{folder} cannot be written; set PULSATILE_CACHE_DIR to a folder that can.")
+    seconds = warm_up(resolve(loaded))
+    click.echo(f"kernels of {study} are ready after {seconds:.1f} s, in {folder}")
 
 
 @main.command(epilog="\b\nExample:\n  pulsatile schema > study.schema.json")

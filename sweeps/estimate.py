@@ -1,6 +1,5 @@
 """What a run will need before it starts: chunks, bytes, memory, minutes."""
 
-import os
 import time
 from dataclasses import dataclass
 from math import ceil
@@ -10,6 +9,7 @@ import numpy as np
 
 from engine.errors import InputError
 from sweeps.resolve import ResolvedStudy
+from sweeps.resources import Spread, cores
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -19,34 +19,15 @@ if TYPE_CHECKING:
 LARGEST_CHUNK = 1000
 """Patients per task: beyond it nothing is gained (larger helps far lighter kernels only)."""
 SMALLEST_CHUNK = 32
-RUN_IN_BYTES = 40e3
-"""Memory of a patient while the pulses of the run-in are drawn (measured)."""
 TASKS_PER_WORKER = 4
-MOST_THREADS = 8
-"""Threads per process by default: a chunk is about 2 % Python, the rest runs without its lock."""
 CHUNK_BYTES = 256e6
 """Results of one default chunk in float64."""
 MOST_CHUNK_BYTES = 4e9
+COPIES = 4
+"""Of a chunk's results in memory, at most: the dataset, an arm in hand, and what is written."""
 PROBE, FEWEST = 64, 8  # patients of the timing probe
 PROBE_PATIENT_WEEKS = 8000
 """Length of the probe, some seconds: fewer patients for long studies."""
-
-
-def cores() -> int:
-    """Return the number of cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def spread(workers: int | None, threads: int | None) -> tuple[int, int]:
-    """Return processes and threads of each: as wanted, else all cores in few processes.
-
-    A thread costs a run less than a process (no start, no second copy of the programs), but Python's lock lets only so
-    many of them share a process.
-    """
-    if workers is not None:
-        return workers, 1 if threads is None else threads
-    processes = ceil(cores() / (MOST_THREADS if threads is None else max(1, threads)))
-    return processes, ceil(cores() / processes) if threads is None else threads
 
 
 def bytes_per_patient(resolved: ResolvedStudy, plan: "Plan") -> int:
@@ -85,28 +66,27 @@ class Estimate:
     chunk: int
     tasks: int
     bytes_on_disk: int
-    bytes_per_task: int
+    memory: int
     minutes: float
-    workers: int
-    threads: int
+    spread: Spread
     probe: int
 
     def lines(self) -> list[str]:
         """Return the estimate in words."""
         days = self.patients * self.arms * self.weeks * 7
-        memory = self.threads * (4 * self.bytes_per_task + RUN_IN_BYTES * self.chunk) / 1e6
         return [
             f"{self.patients} patients x {self.arms} arms x {self.weeks:g} weeks = {days:,.0f} patient-days",
-            f"{self.tasks} tasks of up to {self.chunk} patients on {self.workers} worker(s) x {self.threads} thread(s)",
+            f"{self.tasks} tasks of up to {self.chunk} patients on {max(1, self.spread.workers)} worker(s) x "
+            f"{self.spread.threads} thread(s)",
             f"about {self.minutes:.1f} min of integration, from a probe of {self.probe} patient(s)",
             f"at most {self.bytes_on_disk / 1e6:.1f} MB on disk before compression (it saves about half)",
-            f"about {memory:.0f} MB of memory per worker, beside 250 MB of programs",
+            f"about {self.memory / 1e6:.0f} MB of memory per worker, beside 250 MB of programs",
         ]
 
 
-def estimate(resolved: ResolvedStudy, chunk: int, workers: int, threads: int) -> Estimate:
+def estimate(resolved: ResolvedStudy, chunk: int, spread: Spread) -> Estimate:
     """Time a small probe and return what the whole run will need; compiles kernels where none are kept."""
-    from engine.simulate import simulate
+    from engine.simulate import memory_held, simulate
 
     plan, arms = resolved.plan(), resolved.engine_arms()
     n = resolved.population.n
@@ -119,7 +99,7 @@ def estimate(resolved: ResolvedStudy, chunk: int, workers: int, threads: int) ->
     run(1)  # compiles
     begin = time.perf_counter()
     run(probe)
-    seconds = (time.perf_counter() - begin) / probe * n / max(1, min(workers * threads, cores()))
+    seconds = (time.perf_counter() - begin) / probe * n / min(spread.slots, cores())
     each = bytes_per_patient(resolved, plan)
     stored = each // 2 if resolved.dtype == "float32" else each
     return Estimate(
@@ -129,9 +109,8 @@ def estimate(resolved: ResolvedStudy, chunk: int, workers: int, threads: int) ->
         chunk,
         ceil(n / chunk),
         stored * n,
-        each * chunk,
+        spread.threads * (COPIES * each * chunk + memory_held(plan, chunk)),
         seconds / 60,
-        workers,
-        threads,
+        spread,
         probe,
     )

@@ -13,6 +13,7 @@ from typing import Any
 
 from sweeps.identity import engine_hash
 from sweeps.refusals import CannotWrite, FolderRefuses
+from sweeps.resolve import ResolvedStudy
 
 PACKAGES = ("pulsatile", "numpy", "numba", "llvmlite", "xarray", "zarr", "dask", "distributed", "pydantic")
 STORE = "results.zarr"
@@ -30,13 +31,13 @@ A run of virtual patients by pulsatile {version}. **Research model, not for clin
 | manifest.json | state, versions, identity, digest, counts, failures, times |
 | journal.jsonl | one commit record per chunk of patients, with the SHA-256 of its arrays |
 | results.zarr | all results: dims arm, patient, time (h) and the tests' own |
-| summary.csv | means, paired differences to the control arm, 95 % intervals |
+| summary.csv | means, paired differences to the control arm, 95 % intervals; of a finished run |
 
 ```python
 import xarray as xr
 ds = xr.open_zarr("results.zarr")     # in this folder
 ok = ds.where(ds.status == 0)         # a missing value is always explained by status
-print(ok.igf1.mean("patient").to_pandas())
+print(ok.{output}.mean("patient").to_pandas())
 ```
 
 Times are hours since Monday 00:00 of treatment day 1; week k ends at 168 k h.
@@ -94,19 +95,23 @@ class RunFolder:
         self.manifest = manifest
 
     @classmethod
-    def create(cls, path: Path, source: str, resolved: str, title: str, facts: dict[str, Any]) -> "RunFolder":
+    def create(cls, path: Path, source: str, resolved: ResolvedStudy, facts: dict[str, Any]) -> "RunFolder":
         """Make the folder and its first files; refuse one that is in use."""
         check_free(path)
         manifest = {"state": "planned", "started": now(), **facts, "engine": engine_hash(), **environment()}
+        manifest |= {"patients_done": 0, "failed_patient_arms": 0}
         folder = cls(path, manifest)
         identity = f"Approximation: {facts['approximation'].removeprefix('Approximation: ')}\n\n"
         identity += f"Identity of the run: {facts['identity']}"
         with _writing(path):
             path.mkdir(parents=True, exist_ok=True)
             (path / "study.yaml").write_text(source, encoding="utf-8")
-            (path / "resolved.json").write_text(resolved + "\n", encoding="utf-8")
+            (path / "resolved.json").write_text(resolved.model_dump_json(indent=1) + "\n", encoding="utf-8")
             readme = _README.format(
-                title=title or path.name, version=manifest["versions"]["pulsatile"], identity=identity
+                title=resolved.title or path.name,
+                version=manifest["versions"]["pulsatile"],
+                identity=identity,
+                output=resolved.outputs.names[0],
             )
             (path / "README.md").write_text(readme, encoding="utf-8")
             folder.update()
@@ -123,12 +128,26 @@ class RunFolder:
         with _writing(self.path):
             write_aside(self.path / "manifest.json", json.dumps(self.manifest, indent=1) + "\n")
 
-    def commit(self, record: dict[str, Any]) -> None:
-        """Append the commit record of a chunk to the journal and have it on disk."""
+    @property
+    def done(self) -> int:
+        """Patients whose chunks are committed."""
+        return int(self.manifest["patients_done"])
+
+    @property
+    def failed(self) -> int:
+        """Failed patient-arms of them."""
+        return int(self.manifest["failed_patient_arms"])
+
+    def commit(self, record: dict[str, Any]) -> int:
+        """Append the commit record of a chunk to the journal and have it on disk; return its failed patient-arms."""
         with _writing(self.path), (self.path / "journal.jsonl").open("a", encoding="utf-8") as journal:
             journal.write(json.dumps(record, sort_keys=True) + "\n")
             journal.flush()
             os.fsync(journal.fileno())
+        failed = sum(int(k) for name, k in record["status"].items() if name != "ok")
+        self.manifest["patients_done"] += record["stop"] - record["first"]
+        self.manifest["failed_patient_arms"] += failed
+        return failed
 
     @contextmanager
     def writing(self) -> Iterator[None]:

@@ -3,9 +3,11 @@
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isnan
+from math import isnan, nan
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from sweeps.endpoints import ENDPOINTS, Contrast, Endpoint, contrast, measured
 
@@ -20,17 +22,26 @@ NOT_CLINICAL = "Research model, not for clinical use."
 
 @dataclass(frozen=True)
 class Row:
-    """One endpoint at one week, all arms in order; ``variable`` of the dataset is what it was read from."""
+    """One endpoint at one week, all arms in order; ``variable`` of the dataset is what it was read from.
+
+    ``integration`` says what was approximated, and is empty where every day was integrated; ``projection_error`` is the
+    largest estimate of any patient and arm, in the endpoint's unit, NaN where nothing was projected.
+    """
 
     endpoint: Endpoint
     variable: str
     week: float
     arms: tuple[Contrast, ...]
     last: bool
+    integration: str = ""
+    projection_error: float = nan
 
 
 def summarise(dataset: "xr.Dataset", control: str) -> tuple[list[str], list[Row]]:
-    """Return the names of the arms, control first, and one row per endpoint and week."""
+    """Return the names of the arms, control first, and one row per endpoint and week.
+
+    Rows of a dataset that skips days say so (`Row.integration`, `Row.projection_error`); so do `table` and `write_csv`.
+    """
     stored = [str(name) for name in dataset["arm"].values]
     names = [control] + [name for name in stored if name != control]
     order = [stored.index(name) for name in names]
@@ -43,14 +54,33 @@ def summarise(dataset: "xr.Dataset", control: str) -> tuple[list[str], list[Row]
         if variable is None:
             continue
         found = list(measured(dataset, endpoint, variable, weeks))
+        marks = (attrs.get("integration") for attrs in (dataset[variable].attrs, dataset.attrs))
+        mark = next(filter(None, marks), "")
+        errors = [nan] * len(found)
+        if (estimate := f"{variable}_projection_error") in dataset:
+            mark = mark or "projective integration: days were skipped"  # where its words were dropped on the way
+            errors = [float(np.fmax.reduce(e, axis=None)) for _, e in measured(dataset, endpoint, estimate, weeks)]
         for k, (week, values) in enumerate(found):
             arms = tuple(contrast(values[a], values[order[0]]) for a in order)
-            rows.append(Row(endpoint, variable, week, arms, k == len(found) - 1))
+            rows.append(Row(endpoint, variable, week, arms, k == len(found) - 1, mark, errors[k]))
     return names, rows
 
 
-def write_csv(path: Path, names: Sequence[str], rows: Sequence[Row], approximation: str = "") -> None:
-    """Write one line per endpoint, week and arm; the last column says what was approximated, if anything was."""
+def projection_note(rows: Sequence[Row]) -> str:
+    """Return the line that tells how far projected values may be off; empty where nothing was projected."""
+    worst: dict[str, Row] = {}
+    for row in rows:
+        if row.projection_error >= worst.get(row.variable, row).projection_error:  # not where it is NaN
+            worst[row.variable] = row
+    if not worst:
+        return ""
+    errors = (f"{r.endpoint.variables[name]} {r.projection_error:.2g} {r.endpoint.unit}" for name, r in worst.items())
+    return f"Largest estimated error of the projection: {', '.join(errors)}; the 95 % intervals leave it out."
+
+
+def write_csv(path: Path, names: Sequence[str], rows: Sequence[Row]) -> None:
+    """Write one line per endpoint, week and arm; the last columns say what was approximated, if anything was."""
+    approximated = any(row.integration for row in rows)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(
@@ -67,14 +97,15 @@ def write_csv(path: Path, names: Sequence[str], rows: Sequence[Row], approximati
                 "difference_to_control",
                 "ci95_low",
                 "ci95_high",
-                *(["approximation"] if approximation else []),
+                *(["largest_projection_error", "approximation"] if approximated else []),
             ]
         )
         for row in rows:
             for name, c in zip(names, row.arms, strict=True):
                 numbers = [c.mean, c.sd, c.pairs, c.difference, c.low, c.high]
+                numbers += [row.projection_error] if approximated else []
                 cells = ["" if isinstance(x, float) and isnan(x) else f"{x:.8g}" for x in numbers]
-                cells += [approximation] if approximation else []
+                cells += [f"{row.integration}; ci95 leaves out the projection's error"] if approximated else []
                 writer.writerow(
                     [row.endpoint.name, row.variable, row.endpoint.unit, f"{row.week:g}", name, c.n, *cells]
                 )
@@ -95,10 +126,10 @@ def _cell(c: Contrast, decimals: int, is_control: bool) -> str:
     return f"{mean} ({_number(c.difference, decimals, sign=True)})\n[{low}, {high}]"
 
 
-def table(names: Sequence[str], rows: Sequence[Row], marks: dict[str, str], note: str = "") -> "Table":
+def table(names: Sequence[str], rows: Sequence[Row], marks: dict[str, str]) -> "Table":
     """Return the table for a screen of 100 columns: a line per endpoint, a column per arm.
 
-    ``marks`` are words under an arm's name, such as its standing; ``note`` stands under the title.
+    ``marks`` are words under an arm's name, such as its standing.
     """
     from rich import box
     from rich.markup import escape
@@ -106,7 +137,9 @@ def table(names: Sequence[str], rows: Sequence[Row], marks: dict[str, str], note
 
     grid = Table(box=box.HORIZONTALS, padding=(0, 1, 0, 0), pad_edge=False)
     grid.title = rf"Mean (paired difference to {escape(names[0])}) \[95 % interval of the difference]"
-    grid.title += f"\n{escape(note)}" if note else ""
+    if any(row.integration for row in rows):
+        grid.title += "\nprojective integration: an approximation"
+        grid.caption, grid.caption_justify = projection_note(rows), "left"
     grid.add_column("endpoint, week", no_wrap=True)
     for name in names:
         head = escape(name)

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from engine.presets import PRESETS
 from pulsatile import cli
 from pulsatile.cli import main
-from sweeps import run as runner
+from sweeps import workers
 from sweeps.refusals import Exit
 from tests.conftest import Write
 
@@ -115,6 +115,29 @@ def test_warm_fills_the_cache(small: dict[str, Any], write: Write) -> None:
     assert list(folder.glob("__pycache__/pulsatile_kernel_*.nbc"))
 
 
+def test_warm_refuses_a_cache_that_cannot_be_used(
+    small: dict[str, Any], write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(small)
+    monkeypatch.setenv("PULSATILE_CACHE_DIR", str(path))  # a file
+    result = called("warm", str(path))
+    assert result.exit_code == Exit.CANNOT_WRITE
+    assert result.stderr == (
+        f"pulsatile: error: {path} cannot be written; set PULSATILE_CACHE_DIR to a folder that can.\n"
+    )
+
+
+def test_a_run_stopped_by_failures_says_so(
+    small: dict[str, Any], write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = workers.run_chunk
+    monkeypatch.setattr(workers, "run_chunk", lambda *given: real(*given) | {"status": {"step_limit": 2}})
+    small["population"]["n"] = 30
+    result = called("run", str(write(small)), "--out", str(tmp_path / "run"), "--workers", "1", "--chunk", "1")
+    assert result.exit_code == Exit.FAILED_PATIENTS
+    assert "more than 5 %, and the run stopped; see status in the dataset." in result.stderr
+
+
 def test_dry_run_writes_nothing(small: dict[str, Any], write: Write, tmp_path: Path) -> None:
     out = tmp_path / "run"
     result = called("run", str(write(small)), "--out", str(out), "--dry-run")
@@ -163,7 +186,7 @@ def test_an_internal_error_names_its_log(
     def broken(*arguments: Any) -> None:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr(runner, "run_chunk", broken)
+    monkeypatch.setattr(workers, "run_chunk", broken)
     out = tmp_path / "run"
     result = called("run", str(write(small)), "--out", str(out), "--workers", "0")
     assert result.exit_code == Exit.INTERNAL

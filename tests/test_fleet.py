@@ -86,6 +86,18 @@ def test_a_lock_is_freed_by_death_and_given_up_in_the_end(tmp_path: Path, monkey
         assert time.monotonic() - begin < 15
 
 
+def test_a_forked_child_does_not_keep_the_lock(tmp_path: Path) -> None:
+    pytest.importorskip("fcntl")
+    code = (
+        "import fcntl, os, signal, sys\nfrom pathlib import Path\nfrom engine._once import locked\n"
+        "with locked(Path(sys.argv[1])):\n    child = os.fork()\n    if not child:\n        signal.pause()\n"
+        "try:\n    with open(sys.argv[1]) as file:\n        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)\n"
+        "finally:\n    os.kill(child, signal.SIGKILL)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "x.lock")], env=environment, check=True, timeout=60)
+
+
 def test_without_a_place_for_a_lock_work_goes_on(tmp_path: Path) -> None:
     with _once.locked(tmp_path / "absent" / "x.lock"):
         pass

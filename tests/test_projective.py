@@ -25,8 +25,10 @@ from pulsatile.cli import main
 from sweeps import study as studies
 from sweeps.progress import PlainProgress
 from sweeps.resolve import ResolvedStudy, resolve
-from sweeps.run import Resources, run
+from sweeps.resources import Resources
+from sweeps.run import run
 from sweeps.study import study_from
+from sweeps.summary import summarise
 from tests.conftest import Write
 
 HORIZON = LongHorizon()
@@ -275,10 +277,39 @@ def test_a_run_says_so_everywhere(long: dict[str, Any], tmp_path: Path, capsys: 
         rows = list(csv.DictReader(file))
     assert rows
     assert all(sentence in row["approximation"] for row in rows)
+    assert all("ci95 leaves out the projection's error" in row["approximation"] for row in rows)
     stored = xr.open_zarr(out / "results.zarr", chunks=None)
     direct = simulate(outcome.resolved.cohort(0, 3), outcome.resolved.engine_arms(), outcome.resolved.plan())
     assert stored.attrs["integration"] == stored.vat.attrs["integration"] == sentence
     np.testing.assert_array_equal(stored.lean_projection_error.values, direct.lean_projection_error.values)
+    largest = {row["variable"]: row["largest_projection_error"] for row in rows if row["week"] == "8"}
+    assert float(largest["vat"]) == pytest.approx(float(direct.vat_projection_error[..., -1].max()), rel=1e-6)
+    assert largest["fasting_igf1"] == ""  # a test is run in full
+
+
+def test_rows_of_a_summary_say_so(pair: tuple[xr.Dataset, xr.Dataset]) -> None:
+    whole, projected = pair
+    stripped = projected.drop_attrs()
+    for dataset, words in ((projected, HORIZON.sentence), (stripped, "projective integration"), (whole, "")):
+        _, rows = summarise(dataset, "control")
+        body = [row for row in rows if row.variable in SLOW]
+        assert len(body) == 3 * 3  # at weeks 0, 12 and 26
+        for row in body:
+            assert row.integration.startswith(words) == bool(words or not row.integration)
+            assert np.isnan(row.projection_error) == (dataset is whole)
+            if dataset is not whole:
+                at = projected[f"{row.variable}_projection_error"].sel(time=168 * row.week)
+                assert row.projection_error == float(at.max())
+
+
+def test_the_example_in_a_run_folder_works(
+    long: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(study_from(long, "study"), tmp_path / "run")
+    monkeypatch.chdir(tmp_path / "run")
+    code = (tmp_path / "run" / "README.md").read_text().split("```")[1].removeprefix("python\n")
+    exec(compile(code, "README.md", "exec"), {})
+    assert "tesamorelin" in capsys.readouterr().out
 
 
 def test_the_command_line_says_so(long: dict[str, Any], tmp_path: Path, write: Write) -> None:
@@ -287,7 +318,11 @@ def test_the_command_line_says_so(long: dict[str, Any], tmp_path: Path, write: W
         result = CliRunner().invoke(main, command)
         assert result.exit_code == 0, result.output
         assert HORIZON.sentence in result.output
-    assert "projective integration: an" in result.output  # in the head of the table
+    assert "projective integration: an approximation" in result.output  # in the head of the table
+    told = " ".join(result.output.split())
+    assert "Largest estimated error of the projection: Visceral fat" in told
+    assert "cm2, Lean mass" in told
+    assert "the 95 % intervals leave it out" in told
     dry = CliRunner().invoke(main, ["run", str(path), "--dry-run"])
     assert HORIZON.sentence in dry.output
 

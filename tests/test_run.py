@@ -13,21 +13,22 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from engine.errors import InputError
-from engine.simulate import simulate
-from sweeps import estimate as estimating
-from sweeps import run as runner
-from sweeps.estimate import chunk_size, estimate, spread
+from engine.errors import InputError, Status
+from engine.simulate import memory_held, simulate
+from sweeps import resources as machine
+from sweeps import workers
+from sweeps.estimate import chunk_size, estimate
 from sweeps.folder import check_free
 from sweeps.refusals import CannotWrite, ClusterFailed, Exit, FolderRefuses
 from sweeps.resolve import ResolvedStudy, resolve
-from sweeps.run import Outcome, Resources, run
+from sweeps.resources import Resources, Spread
+from sweeps.run import Outcome, run
 from sweeps.study import study_from
 from tests.conftest import Write
 
 
-def carried_out(data: dict[str, Any], out: Path, resources: Resources | None = None) -> Outcome:
-    return run(study_from(data, "study"), out, resources or Resources())
+def carried_out(data: dict[str, Any], out: Path, resources: Resources = Resources(workers=1, threads=1)) -> Outcome:
+    return run(study_from(data, "study"), out, resources)
 
 
 def journal(out: Path) -> list[dict[str, Any]]:
@@ -43,7 +44,7 @@ def seven(small: dict[str, Any]) -> dict[str, Any]:
 
 def test_the_folder_holds_all_that_was_promised(seven: dict[str, Any], tmp_path: Path) -> None:
     out = tmp_path / "a run"
-    outcome = carried_out(seven, out, Resources(chunk=3))
+    outcome = carried_out(seven, out, Resources(3, workers=1, threads=1))
     assert outcome.code is Exit.DONE
     assert {p.name for p in out.iterdir()} == {
         "study.yaml", "resolved.json", "manifest.json", "journal.jsonl", "results.zarr", "summary.csv", "README.md",
@@ -76,14 +77,15 @@ def test_the_store_is_what_simulate_gives(seven: dict[str, Any], tmp_path: Path)
 @pytest.mark.parametrize(("chunk", "threads"), [(1, 1), (1, 4), (3, 2), (5, 1), (7, 2)])
 def test_chunks_and_threads_change_no_bit(seven: dict[str, Any], tmp_path: Path, chunk: int, threads: int) -> None:
     whole = carried_out(seven, tmp_path / "whole", Resources(chunk=7))
-    parts = carried_out(seven, tmp_path / "parts", Resources(chunk=chunk, threads=threads))
+    parts = carried_out(seven, tmp_path / "parts", Resources(chunk, workers=1, threads=threads))
     assert parts.digest == whole.digest
     assert parts.identity == whole.identity
 
 
-def test_dask_workers_change_no_bit(seven: dict[str, Any], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("chunk", "threads"), [(2, 1), (1, 2)])
+def test_dask_workers_change_no_bit(seven: dict[str, Any], tmp_path: Path, chunk: int, threads: int) -> None:
     alone = carried_out(seven, tmp_path / "alone", Resources(chunk=7))
-    shared = carried_out(seven, tmp_path / "shared", Resources(chunk=2, workers=2))
+    shared = carried_out(seven, tmp_path / "shared", Resources(chunk, workers=2, threads=threads))
     assert shared.digest == alone.digest
     assert len({r["pid"] for r in journal(tmp_path / "shared")} - {os.getpid()}) >= 1
 
@@ -116,57 +118,91 @@ def test_a_full_disk_is_told_in_a_sentence(
     def full(*arguments: Any) -> None:
         raise OSError(28, "No space left on device", "results.zarr/igf1")
 
-    monkeypatch.setattr(runner, "run_chunk", full)
+    monkeypatch.setattr(workers, "run_chunk", full)
     with pytest.raises(CannotWrite, match=r"results.zarr/igf1 cannot be written \(No space left on device\)"):
         carried_out(small, tmp_path / "a")
     assert json.loads((tmp_path / "a" / "manifest.json").read_text())["state"] == "broken"
 
 
-def test_too_many_failures_fail_the_run(small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, calls = runner.run_chunk, []
-
-    def failing(*arguments: Any) -> dict[str, Any]:
-        calls.append(arguments)
-        return real(*arguments) | {"status": {"step_limit": 1, "ok": 1}}
-
-    monkeypatch.setattr(runner, "run_chunk", failing)
-    outcome = carried_out(small, tmp_path / "a", Resources(chunk=1))
-    assert outcome.code is Exit.FAILED_PATIENTS
-    assert (outcome.failed, outcome.patient_arms) == (1, 6)
-    assert len(calls) == 1  # more than 5 % of all that was planned have failed: going on is of no use
-    assert json.loads((tmp_path / "a" / "manifest.json").read_text())["state"] == "failed"
-
-
-def test_a_failing_thread_ends_the_run_and_the_others(
-    small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("threads", [1, 3])
+def test_too_many_failures_stop_the_run_and_lose_nothing(
+    small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: int
 ) -> None:
-    real, begun = runner.run_chunk, []
+    real, calls = workers.run_chunk, []
 
     def failing(resolved: str, first: int, *others: Any) -> dict[str, Any]:
-        begun.append(first)
+        calls.append(first)
+        if first:
+            time.sleep(0.3)  # in hand when the first has failed
+        return real(resolved, first, *others) | {"status": {"step_limit": 2 if first == 0 else 0, "ok": 0}}
+
+    monkeypatch.setattr(workers, "run_chunk", failing)
+    small["population"]["n"] = 19
+    out = tmp_path / "a"
+    outcome = carried_out(small, out, Resources(1, workers=1, threads=threads))
+    assert outcome.code is Exit.FAILED_PATIENTS
+    assert (outcome.failed, outcome.patient_arms) == (2, 38)
+    assert len(calls) < 10  # more than 5 % of all that was planned have failed: going on is of no use
+    assert sorted(record["first"] for record in journal(out)) == sorted(calls)
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert (manifest["state"], manifest["patients_done"], manifest["digest"]) == ("failed", len(calls), "")
+    status = xr.open_zarr(out / "results.zarr")["status"].values
+    assert sorted(calls) == np.flatnonzero(status[0] != Status.NEVER_RUN).tolist()
+    assert outcome.rows == []
+    assert not (out / "summary.csv").exists()  # it would depend on which chunks were in hand
+
+
+def test_failures_found_at_the_end_are_summarised(
+    small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = workers.run_chunk
+    monkeypatch.setattr(workers, "run_chunk", lambda *given: real(*given) | {"status": {"step_limit": 6}})
+    outcome = carried_out(small, tmp_path / "a")
+    assert outcome.code is Exit.FAILED_PATIENTS
+    assert outcome.digest != ""
+    assert outcome.rows != []
+
+
+@pytest.mark.parametrize("resources", [Resources(1, 1, threads=2), Resources(1, workers=2)], ids=["threads", "dask"])
+def test_a_failing_chunk_ends_the_run_after_those_in_hand(
+    small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, resources: Resources
+) -> None:
+    real, place = workers.run_chunk, tmp_path / "begun"
+    place.mkdir()
+
+    def failing(resolved: str, first: int, *others: Any) -> dict[str, Any]:
+        (place / str(first)).touch()
         if first == 1:
             raise ZeroDivisionError("a bug")
+        if first == 0:
+            time.sleep(1)  # in hand while the other fails
         return real(resolved, first, *others)
 
-    monkeypatch.setattr(runner, "run_chunk", failing)
+    monkeypatch.setattr(workers, "run_chunk", failing)
     small["population"]["n"] = 40
     with pytest.raises(ZeroDivisionError, match="a bug"):
-        carried_out(small, tmp_path / "a", Resources(chunk=1, threads=2))
+        carried_out(small, tmp_path / "a", resources)
+    begun = {int(path.name) for path in place.iterdir()}
     assert len(begun) < 20
-    assert json.loads((tmp_path / "a" / "manifest.json").read_text())["state"] == "broken"
+    assert {record["first"] for record in journal(tmp_path / "a")} == begun - {1} >= {0}
+    manifest = json.loads((tmp_path / "a" / "manifest.json").read_text())
+    assert (manifest["state"], manifest["patients_done"]) == ("broken", len(begun) - 1)
 
 
 def test_cores_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
     for cores, processes, threads in ((1, 1, 1), (2, 1, 2), (8, 1, 8), (10, 2, 5), (64, 8, 8)):
-        monkeypatch.setattr(estimating, "cores", lambda cores=cores: cores)
-        assert spread(None, None) == (processes, threads)
-        assert spread(3, None) == (3, 1)
-        assert spread(None, 1) == (cores, 1)
-        assert spread(0, 4) == (0, 4)
+        monkeypatch.setattr(machine, "cores", lambda cores=cores: cores)
+        assert Resources().spread() == (processes, threads)
+        assert Resources(workers=3).spread() == (3, 1)
+        assert Resources(threads=1).spread() == (cores, 1)
+        assert Resources(workers=0, threads=4).spread() == (0, 4)
+        assert Resources(scheduler="tcp://a:1").spread() == (1, 1)
+        assert Resources().spread("cuda") == (1, 1)
+        assert Resources(workers=2, threads=2).spread("cuda") == (2, 2)
 
 
 def test_an_absent_scheduler_is_named(small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "CONNECT_SECONDS", 1)
+    monkeypatch.setattr(workers, "CONNECT_SECONDS", 1)
     with pytest.raises(ClusterFailed, match=r"no Dask scheduler with workers answers at tcp://127.0.0.1:1 "):
         carried_out(small, tmp_path / "a", Resources(scheduler="tcp://127.0.0.1:1"))
     assert not (tmp_path / "a").exists()
@@ -198,6 +234,32 @@ def test_interrupt_finishes_the_chunk_in_hand(small: dict[str, Any], write: Writ
     assert np.all(status[:, manifest["patients_done"] :] == 5)
 
 
+def test_a_second_interrupt_does_not_wait_for_the_kernel(small: dict[str, Any], write: Write) -> None:
+    small["population"]["n"] = 128
+    small["weeks"] = 520  # one call of the kernel, about half a minute long
+    path = write(small)
+    out = path.parent / "run"
+    command = [sys.executable, "-m", "pulsatile", "run", str(path), "--out", str(out), "--chunk", "128"]
+    with subprocess.Popen([*command, "--workers", "1"], stderr=subprocess.DEVNULL) as process:
+        try:
+            end = time.monotonic() + 200
+            while '"running"' not in _text(out / "manifest.json") and time.monotonic() < end:
+                time.sleep(0.1)
+            time.sleep(4)  # beyond the run-in
+            process.send_signal(signal.SIGINT)
+            time.sleep(1)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=10) == Exit.INTERRUPTED
+        finally:
+            process.kill()
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert (manifest["state"], manifest["patients_done"]) == ("interrupted", 0)
+
+
+def _text(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
 def test_chunk_sizes(small: dict[str, Any]) -> None:
     def size(n: int, wanted: int | None, workers: int, **change: Any) -> int:
         resolved = resolve(study_from(small | {"population": {"n": n, "phenotype": "obese"}} | change, "study"))
@@ -215,7 +277,17 @@ def test_chunk_sizes(small: dict[str, Any]) -> None:
 
 
 def test_estimate_counts_the_work(small: dict[str, Any]) -> None:
-    found = estimate(resolve(study_from(small, "study")), 2, 2, 1)
+    found = estimate(resolve(study_from(small, "study")), 2, Spread(2, 1))
     assert (found.patients, found.arms, found.tasks) == (3, 2, 2)
     assert found.minutes > 0
     assert "42 patient-days" in found.lines()[0]
+
+
+def test_estimate_counts_the_states_held_at_once(small: dict[str, Any]) -> None:
+    small |= {"weeks": 26, "outputs": {"names": ["vat"], "every": "1 day"}, "tests": []}
+    resolved = resolve(study_from(small, "study"))
+    one, two = (estimate(resolved, 3, Spread(1, threads)).memory for threads in (1, 2))
+    each = memory_held(resolved.plan(), 1)
+    assert each > 8 * 50 * 182  # all states on each day, of which the results keep one
+    assert two == 2 * one > 2 * 3 * each
+    assert memory_held(resolved.plan(), 1_000_000) <= 200e6
