@@ -1,6 +1,6 @@
-"""Work against precision on one core, in one run: this kernel, its scalar build, numbalsoda, scipy and C.
+"""Work against precision on one core, in one run: this kernel and every peer that is installed.
 
-    python -m benchmarks.compare [--arm none|tesamorelin|rhgh] [--patients 64] [--days 7] [--json FILE] [--quick]
+    python benchmarks/compare.py [--arm none|tesamorelin|rhgh] [--only NAME,NAME] [--json FILE] [--builds] [--quick]
 
 Every contender integrates the same patients with the same events and an output every 15 minutes.  The error is
 max |y - ref| / (|ref| + 0.001 x the state's largest value) against DOP853 in C at rtol 1e-12.
@@ -10,22 +10,28 @@ import argparse
 import json
 import os
 import platform
-import subprocess
 import sys
 import tempfile
 import time
-from math import isnan
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import inf, isnan
 from pathlib import Path
 from typing import Any
 
-from benchmarks.contenders import contenders, reference
+if not __package__:  # run as a file: the checkout's packages, not this folder's files
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from benchmarks.contenders import Contender, contenders, reference, usual_name
+from benchmarks.installed import missing
 from benchmarks.peak import flops, fma_peak
 from benchmarks.problem import ARMS, Task, small_task
-from benchmarks.work_precision import Point, bracket, measure, rate_at, sweep
+from benchmarks.work_precision import Point, Timed, bracket, measure, rate_at, sweep
 from engine.steppers import PAIRS
 
 TARGETS = (1e-4, 1e-6)
-ROOT = Path(__file__).resolve().parents[1]
+RATES = ("patient_days_per_second", "patient_days_per_second_median")
+Rows = list[dict[str, Any]]
 
 
 def cpu() -> str:
@@ -39,141 +45,169 @@ def cpu() -> str:
     return platform.processor() or platform.machine()
 
 
-def compare(arm: str, patients: int, days: float, *, quick: bool = False, rounds: int = 15) -> dict[str, Any]:
-    """Measure everybody and return all figures."""
+@contextmanager
+def fresh_caches() -> Iterator[None]:
+    """Let nothing that was compiled before be found, so that set-up times are those of a first run."""
+    with tempfile.TemporaryDirectory() as folder:
+        before, os.environ["PULSATILE_CACHE_DIR"] = os.environ.get("PULSATILE_CACHE_DIR"), folder
+        tempfile.tempdir = folder  # where the C peers keep their libraries
+        try:
+            yield
+        finally:
+            tempfile.tempdir = None
+            if before is None:
+                del os.environ["PULSATILE_CACHE_DIR"]
+            else:
+                os.environ["PULSATILE_CACHE_DIR"] = before
+
+
+def compare(arm: str, patients: int, days: float, who: list[Contender], rounds: int = 15, most: float = inf) -> Rows:
+    """Measure everybody; return a row per contender and error target, and one per tolerance (``error_target`` None)."""
+    begin = time.perf_counter()
     task = small_task(arm, patients, days)
+    middle = time.perf_counter()
+    small_task(arm, patients, days)  # its run-in has compiled the default kernel, which the sweep then finds ready
+    first_use = 2 * middle - begin - time.perf_counter()
     truth, largest = reference(task)
-    swept = []
-    for contender in contenders(quick):
-        points = sweep(contender, task, truth, largest, min(TARGETS))
-        swept.append((contender, points))
-        print(f"  {contender.kind}, {contender.name}: {len(points)} tolerances", file=sys.stderr, flush=True)
+    swept: list[tuple[Contender, list[Point]]] = []
     runs = []
-    for contender, points in swept:
+    for contender in who:
         part = task.first(contender.timed)
-        needed = {id(p): p for target in TARGETS for p in (bracket(points, target) or ())}
-        runs += [(p, contender.ready(part, p.rtol), part.patient_days) for p in needed.values()]
-    measure(runs, rounds, most_seconds=5 if quick else 240)
-    peak = fma_peak(0.1 if quick else 1.0)
+        points = sweep(contender, part, truth[: contender.timed], largest, min(TARGETS))
+        if contender.name == usual_name():
+            contender.setup_seconds = max(contender.setup_seconds, first_use)
+        swept.append((contender, points))
+        asked = {id(p) for target in TARGETS for p in bracket(points, target) or ()}
+        for p in points:
+            windows = min(contender.windows, rounds if id(p) in asked else -(-rounds // 5))
+            runs.append(Timed(p, contender.ready(part, p.rtol), part.patient_days, windows))
+        print(f"  {contender.kind}, {contender.name}: {len(points)} tolerances", file=sys.stderr, flush=True)
+    measure(runs, most)
+    peak = fma_peak(0.1 if rounds < 5 else 1.0)
+    same = {
+        "arm": arm, "cpu": cpu(), "python": platform.python_version(), "days": days, "states": len(task.active),
+        "fma_peak_gflops": peak,
+    }  # fmt: skip
     rows = []
     for contender, points in swept:
-        row: dict[str, Any] = {"kind": contender.kind, "name": contender.name}
-        row["points"] = [
-            {"rtol": p.rtol, "error": p.largest, "rms": p.rms, "best": p.best, "median": p.median} for p in points
-        ]
+        me = {
+            "peer": contender.kind, "build": contender.name, "row": contender.row, "method": contender.method,
+            "precision": contender.precision, "setup_seconds": contender.setup_seconds,
+            "patients": min(patients, contender.timed),
+        }  # fmt: skip
         for target in TARGETS:
-            row[f"{target:g}"] = {which: rate_at(points, target, which) for which in ("best", "median")}
-            row[f"{target:g}"]["rms"] = _rms(points, target)
-        if contender.steps:
-            row["share_of_peak"] = _share(task, contender.name, contender.steps, points, peak)
-        rows.append(row)
+            found = bracket(points, target)
+            rates = rate_at(points, target, "best"), rate_at(points, target, "median")
+            rows.append(me | _figures(found and found[1], contender, task, peak) | _rates(*rates, target) | same)
+        rows += [me | _figures(p, contender, task, peak) | _rates(p.best, p.median) | same for p in points]
+    return rows
+
+
+def _rates(best: float, middle: float, target: float | None = None) -> dict[str, Any]:
+    return {"error_target": target} | dict(zip(RATES, (best, middle), strict=True))
+
+
+def _figures(p: Point | None, contender: Contender, task: Task, peak: float) -> dict[str, Any]:
+    """Return what belongs to one tolerance (for a target: the smaller of the two around it)."""
+    steps = contender.steps.get(p.rtol) if p else None
+    share = None
+    if p and steps and contender.kind == "pulsatile" and contender.precision == "float64":
+        cost, outputs = flops(task.active, PAIRS[contender.method]), len(task.times) / (task.times[-1] / 24)
+        share = p.best * (steps * cost["step"] + outputs * cost["output"]) / 1e9 / peak
     return {
-        "cpu": cpu(), "python": platform.python_version(), "arm": arm, "patients": patients, "days": days,
-        "states": len(task.active), "windows": max((len(p.rates) for _, ps in swept for p in ps), default=0),
-        "fma_peak_gflops": peak, "rows": rows,
+        "achieved_error": p.largest if p else None, "rms": p.rms if p else None, "rtol": p.rtol if p else None,
+        "steps_per_patient_day": steps, "windows": len(p.rates) if p else 0, "share_of_fma_peak": share,
     }  # fmt: skip
 
 
-def _rms(points: list[Point], target: float) -> float:
-    found = bracket(points, target)
-    return found[1].rms if found else float("nan")
+def best_builds(rows: Rows, target: float) -> dict[str, dict[str, Any]]:
+    """Return the fastest build of each table row at an error target."""
+    best: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        if row["error_target"] == target:
+            before = best.setdefault(row["row"], row)
+            if isnan(before[RATES[0]]) or row[RATES[0]] > before[RATES[0]]:
+                best[row["row"]] = row
+    return best
 
 
-def _share(task: Task, name: str, steps: dict[float, float], points: list[Point], peak: float) -> float:
-    """Return the share of the FMA peak at the error 1e-4: flops of steps and outputs, against the best window."""
-    found = bracket(points, TARGETS[0])
-    if found is None:
-        return float("nan")
-    point = found[1]
-    cost = flops(task.active, PAIRS["pr7" if "pr7" in name else "bs5"])
-    outputs = len(task.times) / (task.times[-1] / 24)
-    used = point.best * (steps[point.rtol] * cost["step"] + outputs * cost["output"])
-    return float(used / 1e9 / peak)
-
-
-def table(result: dict[str, Any]) -> str:
-    """Return the figures as a Markdown table."""
-    ours = result["rows"][0]
+def table(rows: Rows, builds: bool = False) -> str:
+    """Return the figures as a Markdown table; with ``builds`` a row for each, else for the best of each peer."""
+    one = rows[0]
+    if builds:
+        rows = [row | {"row": f"{row['peer']}: {row['build']}"} for row in rows]
     lines = [
-        f"{result['cpu']}, one core; arm {result['arm']}, {result['patients']} patients x {result['days']:g} d, "
-        f"{result['states']} states that move, output every 15 min;",
-        f"patient-days per second of CPU time at the achieved error, best (median) of {result['windows']} windows; "
-        f"FMA peak {result['fma_peak_gflops']:.1f} GFLOP/s",
+        f"{one['cpu']}, one core; arm {one['arm']}, {one['patients']} patients x {one['days']:g} d, "
+        f"{one['states']} states that move, output every 15 min;",
+        f"patient-days per second of CPU time at the achieved error, best (median) of {one['windows']} windows; "
+        f"FMA peak {one['fma_peak_gflops']:.1f} GFLOP/s",
         "",
-        "| contender | at 1e-4 | rms | first row / this | at 1e-6 | rms | first row / this | share of FMA peak |",
-        "|---|--:|--:|--:|--:|--:|--:|--:|",
+        "| contender | at 1e-4 | steps/day | first / this | at 1e-6 | steps/day | first / this | set-up s | of FMA |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
-    for row in result["rows"]:
-        cells = [f"{row['kind']}: {row['name']}"]
-        for target in ("0.0001", "1e-06"):
-            at, mine = row[target], ours[target]
-            if isnan(at["best"]):
+    at = {target: best_builds(rows, target) for target in TARGETS}
+    ours = {target: next(iter(at[target].values())) for target in TARGETS}
+    for name in at[TARGETS[0]]:
+        same = {row["build"] for row in rows if row["row"] == name}
+        cells = [name if len(same) == 1 else f"{name} (best of {len(same)} builds)"]
+        for target in TARGETS:
+            row = at[target][name]
+            rate, middle = (row[key] for key in RATES)
+            if isnan(rate):
                 cells += ["not reached", "", ""]
                 continue
-            ratio = f"{mine['best'] / at['best']:.1f} ({mine['median'] / at['median']:.1f})"
-            cells += [f"{at['best']:,.0f} ({at['median']:,.0f})", f"{at['rms']:.0e}", ratio]
-        share = row.get("share_of_peak")
-        cells.append(f"{share:.0%}" if share is not None and not isnan(share) else "")
+            first, first_middle = (ours[target][key] for key in RATES)
+            steps = row["steps_per_patient_day"]
+            cells += [f"{rate:,.0f} ({middle:,.0f})", f"{steps:,.0f}" if steps else ""]
+            cells.append(f"{_ratio(first / rate)} ({_ratio(first_middle / middle)})")
+        row = at[TARGETS[0]][name]
+        share = row["share_of_fma_peak"]
+        cells += [f"{row['setup_seconds']:.1f}", f"{share:.0%}" if share else ""]
         lines.append("| " + " | ".join(cells) + " |")
+    lines += [f"| {name} | not installed: `{how}` ||||||||" for name, how in missing().items()]
     return "\n".join(lines)
 
 
-_ONE = """
-import time; begin = time.perf_counter()
-import numpy as np
-from engine.batch import integrate
-from engine.basal import fasting_state
-from engine.cohort import virtual_cohort
-c = virtual_cohort(8)
-integrate(c.parameters, fasting_state(c.parameters), None, None, start=0.0, times=np.array([1.0]))
-print(time.perf_counter() - begin)
-"""
+def _ratio(x: float) -> str:
+    return f"{x:.2f}" if x < 3 else f"{x:.1f}" if x < 30 else f"{x:.0f}"
 
 
-def start_times() -> dict[str, float]:
-    """Return seconds of a first run that must compile a kernel, of a second one, and of `pulsatile simulate`, warm."""
-    with tempfile.TemporaryDirectory() as folder:
-        own = os.environ | {"PULSATILE_CACHE_DIR": folder, "PYTHONPATH": str(ROOT)}
-        runs = [
-            subprocess.run([sys.executable, "-c", _ONE], env=own, capture_output=True, text=True, check=True)
-            for _ in range(3)
-        ]
-    cold, *warm = (float(run.stdout) for run in runs)
-    found = {"first run, with the compilation of one kernel": cold, "the same, warm": min(warm)}
-    command = [sys.executable, "-m", "pulsatile", "simulate"]
-    seconds = []
-    for _ in range(3):
-        begin = time.perf_counter()
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
-        seconds.append(time.perf_counter() - begin)
-        if done.returncode:
-            return found
-    return found | {"pulsatile simulate, whole process, warm": min(seconds[1:])}
+def plain(rows: Rows) -> Rows:
+    """Return the rows for a JSON file, which knows no NaN."""
+    return [{k: None if isinstance(v, float) and isnan(v) else v for k, v in row.items()} for row in rows]
 
 
-def main(arguments: list[str] | None = None) -> dict[str, Any]:
+def main(arguments: list[str] | None = None) -> Rows:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--arm", choices=list(ARMS), default="none")
     parser.add_argument("--patients", type=int, default=64)
     parser.add_argument("--days", type=float, default=7.0)
-    parser.add_argument("--rounds", type=int, default=15, help="timed windows per tolerance")
-    parser.add_argument("--json", type=Path, help="write all figures there")
-    parser.add_argument("--starts", action="store_true", help="also time compilation and warm start")
-    parser.add_argument(
-        "--quick", action="store_true", help="a few contenders on a tiny task: only to see that it works"
-    )
+    parser.add_argument("--rounds", type=int, default=15, help="timed windows of the tolerances around 1e-4 and 1e-6")
+    parser.add_argument("--only", default="", help="contenders whose name contains one of these words, by commas")
+    parser.add_argument("--builds", action="store_true", help="a line for every build, not the best of each peer")
+    parser.add_argument("--json", type=Path, help="write all rows there")
+    parser.add_argument("--quick", action="store_true", help="a few contenders on a tiny task: to see that it works")
     given = parser.parse_args(arguments)
     if given.quick:
         given.patients, given.days, given.rounds = min(given.patients, 8), min(given.days, 0.5), 2
-    result = compare(given.arm, given.patients, given.days, quick=given.quick, rounds=given.rounds)
-    print(table(result))
-    if given.starts:
-        result["starts"] = start_times()
-        print("\n" + "\n".join(f"{name}: {seconds:.1f} s" for name, seconds in result["starts"].items()))
+        rows = _run(given, 5.0)
+    else:
+        with fresh_caches():
+            rows = _run(given, 480.0)
+    print(table(rows, given.builds))
     if given.json:
-        given.json.write_text(json.dumps(result, indent=1))
-    return result
+        given.json.write_text(json.dumps(plain(rows), indent=1))
+    return rows
+
+
+def _run(given: argparse.Namespace, most: float) -> Rows:
+    words = [word.lower() for word in given.only.split(",") if word]
+    everybody = contenders(given.quick)
+    who = [c for c in everybody if not words or any(word in f"{c.kind}: {c.name}".lower() for word in words)]
+    if not who:
+        raise SystemExit("no contender is called so; there are " + ", ".join(f"{c.kind}: {c.name}" for c in everybody))
+    return compare(given.arm, given.patients, given.days, who, given.rounds, most)
 
 
 if __name__ == "__main__":

@@ -49,6 +49,15 @@ class Task(NamedTuple):
         """Return the usual size of each active state, of which the absolute tolerance is a share."""
         return np.array([SCALE.get(name, 1.0 if name.startswith("effect_") else 100.0) for name in self.active])
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Return the shape of the outputs of the active states."""
+        return len(self.record), len(self.times), len(self.active)
+
+    def moving(self, states: Array) -> Array:
+        """Return the active states of outputs that may hold all states (n, m, states)."""
+        return states if states.shape[2] == len(self.active) else states[:, :, self.indices()]
+
     def first(self, n: int) -> "Task":
         """Return the first ``n`` patients."""
         index = np.arange(min(n, len(self.record)))

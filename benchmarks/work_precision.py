@@ -1,13 +1,15 @@
-"""Rate at an achieved error: sweep tolerances, time the two on either side of the error asked for, interpolate."""
+"""Rate at an achieved error: sweep tolerances, time each, interpolate between the two on either side of the error."""
 
 import time
 from dataclasses import dataclass, field
 from itertools import pairwise
-from math import exp, inf, log, nan
+from math import exp, inf, isnan, log, nan
 from statistics import median
+from typing import NamedTuple
 
 from benchmarks.contenders import Contender, Run
 from benchmarks.problem import Array, Task, errors
+from engine.errors import InputError
 
 SHORT = 0.1  # s
 
@@ -30,11 +32,32 @@ class Point:
         return median(self.rates) if self.rates else nan
 
 
+class Timed(NamedTuple):
+    """A function to time, the patient-days it does, where the rates go, and how many windows it gets."""
+
+    point: Point
+    run: Run
+    work: float
+    windows: int
+
+
 def sweep(contender: Contender, task: Task, reference: Array, largest: Array, least: float) -> list[Point]:
-    """Return a point per tolerance, loosest first, until the error is below ``least``; not yet timed."""
-    points = []
+    """Return a point per tolerance, loosest first, until the error is below ``least``; not yet timed.
+
+    Also sets the contender's ``setup_seconds``: wall time of its first run and all before it, less a second run.
+    """
+    points: list[Point] = []
     for rtol in contender.tolerances:
-        worst, rms = errors(contender.ready(task, rtol)(), reference, largest)
+        begin = time.perf_counter()
+        try:
+            run = contender.ready(task, rtol)
+        except InputError:
+            break  # it refuses smaller tolerances, and says so
+        worst, rms = errors(task.moving(run()), reference, largest)
+        if not points and isnan(contender.setup_seconds):
+            middle = time.perf_counter()
+            run()
+            contender.setup_seconds = max(0.0, middle - begin - (time.perf_counter() - middle))
         points.append(Point(rtol, worst, rms))
         if worst < least / 2:
             break
@@ -51,25 +74,27 @@ def bracket(points: list[Point], target: float) -> tuple[Point, Point] | None:
     return None
 
 
-def measure(runs: list[tuple[Point, Run, float]], rounds: int, most_seconds: float = inf) -> None:
-    """Time all ``runs`` (point, function, patient-days) in turn, ``rounds`` times, so that all see the same machine.
+def measure(runs: list[Timed], most_seconds: float = inf) -> None:
+    """Time all ``runs`` in turn, again and again, so that all see the same machine.
 
-    The clock is the thread's CPU time: what other processes take does not count.  A short run goes once before it is
-    timed, so that it does not pay for the caches that the one before it emptied.
+    The clock is CPU time of the whole process: other processes do not count, a peer's own threads do.  A short run goes
+    once before it is timed, so that it does not pay for the caches that the one before it emptied.
     """
     end = time.perf_counter() + most_seconds
     long = []
-    for _, run, _ in runs:
-        start = time.thread_time()
-        run()
-        long.append(time.thread_time() - start > SHORT)
-    for _ in range(rounds):
-        for (point, run, work), is_long in zip(runs, long, strict=True):
+    for one in runs:
+        start = time.process_time()
+        one.run()
+        long.append(time.process_time() - start > SHORT)
+    for i in range(max((one.windows for one in runs), default=0)):
+        for one, is_long in zip(runs, long, strict=True):
+            if i >= one.windows:
+                continue
             if not is_long:
-                run()
-            start = time.thread_time()
-            run()
-            point.rates.append(work / (time.thread_time() - start))
+                one.run()
+            start = time.process_time()
+            one.run()
+            one.point.rates.append(one.work / (time.process_time() - start))
         if time.perf_counter() > end:
             break
 

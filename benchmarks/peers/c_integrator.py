@@ -130,7 +130,7 @@ int run(long n, const double* parameters, const double* y0, const long* ptr, con
 """
 
 
-def _sum(weights: Sequence[float]) -> str:
+def weighted(weights: Sequence[float]) -> str:
     return " + ".join(f"{w!r} * k[{j}][i]" for j, w in enumerate(weights) if w != 0)
 
 
@@ -139,10 +139,10 @@ def source(active: Sequence[str], tableau: Tableau, straight: bool = False) -> s
     constants, functions = rhs_source(active, straight)
     stages = []
     for j, row in enumerate(tableau.a[1:], 1):
-        stages.append(f"    for (int i = 0; i < NS; i++) yt[i] = y[i] + h * ({_sum(row)});")
+        stages.append(f"    for (int i = 0; i < NS; i++) yt[i] = y[i] + h * ({weighted(row)});")
         stages.append(f"    rhs(t + {tableau.c[j]!r} * h, yt, p, k[{j}]);")
     s = len(tableau.b)
-    stages.append(f"    for (int i = 0; i < NS; i++) yn[i] = y[i] + h * ({_sum(tableau.b)});")
+    stages.append(f"    for (int i = 0; i < NS; i++) yn[i] = y[i] + h * ({weighted(tableau.b)});")
     stages.append(f"    rhs(t + h, yn, p, k[{s}]);")
     if tableau.dense:
         output = ["      const double x = (tout[io] - t) / h;"]
@@ -158,13 +158,15 @@ def source(active: Sequence[str], tableau: Tableau, straight: bool = False) -> s
         output = ["      memcpy(out + io * NS, yn, sizeof yn);"]
     return _TEMPLATE.format(
         NS=len(active), NP=len(NAMES), NQ=constants, LAND=int(not tableau.dense), RHS=functions, S=s,
-        Q=f"{tableau.order_of_error + 1}.0", STAGES="\n".join(stages), ERROR=_sum(tableau.e),
+        Q=f"{tableau.order_of_error + 1}.0", STAGES="\n".join(stages), ERROR=weighted(tableau.e),
         OUTPUT="\n".join(output), FIRST_INPUT=FIRST_INPUT,
     )  # fmt: skip
 
 
 STRICT = ("-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast")
 FAST = ("-O3", "-march=native", "-ffast-math")
+ORDERED = (*FAST, "-fno-associative-math")  # sums as written: good where the text is arranged already
+SCHEDULED = (*FAST, "-fschedule-insns", "-fsched-pressure")  # good where it is not
 
 
 def compile_c(text: str, flags: Sequence[str] = STRICT) -> ctypes.CDLL:
