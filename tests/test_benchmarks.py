@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from llvmlite.binding import get_host_cpu_features
 
-from benchmarks import accuracy, compare, contenders, installed, picture
+from benchmarks import accuracy, compare, contenders, installed, limits, picture
 from benchmarks.contenders import reference
 from benchmarks.peak import flops, rhs_operations
 from benchmarks.peers.c_integrator import FAST, CIntegrator
@@ -66,6 +67,26 @@ def test_accuracy(capsys: pytest.CaptureFixture[str]) -> None:
     found = accuracy.main(["--quick"])
     assert "observed order" in capsys.readouterr().out
     assert [row["arm"] for row in found["arms"]] == ["none", "tesamorelin", "rhgh"]
+
+
+def test_instructions_are_counted() -> None:
+    text = """
+        vmovupd 64(%rax), %zmm1
+        vfmadd213pd 128(%rax), %zmm1, %zmm2
+        vdivpd %zmm1, %zmm2, %zmm3
+        vmovupd %zmm3, (%rax)
+        vaddsd %xmm1, %xmm2, %xmm3
+    """
+    assert limits.count(text) == {"load": 2, "fma": 1, "div": 1, "store": 1, "other": 1}
+
+
+@needs_gcc
+@pytest.mark.skipif(not get_host_cpu_features().get("avx", False), reason="the stream is of AVX instructions")
+def test_limits() -> None:
+    found = limits.measure("none", 1e-4, patients=8, days=0.5)
+    assert min(found["step_ns"], found["arithmetic_ns"], found["ports_ns"]) > 0
+    assert found["step_instructions"]["fma"] > 1000
+    assert "Port limit" in limits.text(found)
 
 
 @needs_gcc
