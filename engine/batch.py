@@ -273,9 +273,8 @@ def integrate(
     y0 = np.require(y0, float, ["C", "W"])
     atol = _tolerances(active, solver)
 
-    size = min(
-        CHUNK, -(-n // (build.lanes * threads)) * build.lanes
-    )  # few patients: every thread gets some, in whole vectors
+    # few patients: every thread gets some, in whole vectors
+    size = min(CHUNK, -(-n // (build.lanes * threads)) * build.lanes)
 
     def chunk(first: int) -> None:
         part = slice(first, min(first + size, n))

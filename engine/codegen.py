@@ -36,7 +36,7 @@ class Build(NamedTuple):
     """What a kernel is compiled for; ``groups`` are the drug states that may move."""
 
     groups: tuple[str, ...] = ()
-    method: str = "bs5"
+    method: str = "cfmr7"
     lanes: int = 8
     division: str = "exact"
     precision: str = "float64"
