@@ -18,7 +18,7 @@ from benchmarks.peers.c_integrator import FAST, ORDERED, SCHEDULED, STRICT, CInt
 from benchmarks.peers.c_lanes import CLanes
 from benchmarks.peers.tableaus import DOPRI5, dop853
 from benchmarks.problem import Array, Task
-from engine import batch
+from engine import batch, marks
 from engine.batch import Solver, integrate
 from engine.codegen import WATCH, active_states, kernel
 from engine.errors import InputError
@@ -92,16 +92,18 @@ def kernel_contender(name: str, **settings: Any) -> Contender:
         run = kernel(solver.build(task.groups)).run
         none = np.empty((n, 0, len(WATCH)))
         out = batch._Buffers(
-            buffer(n, len(task.times), len(STATES)), none, none, none, np.zeros(n, np.int8), np.zeros(n, np.int64)
-        )
+            buffer(n, len(task.times), len(STATES)), none, none, none, np.zeros(n, np.int8), np.zeros(n, np.int64),
+            np.empty((n, 0)),
+        )  # fmt: skip
         days = task.times[-1] / 24
-        limit = solver.max_steps_per_day * max(1.0, days)
-        plan = batch._Settings(0.0, float(task.times[-1]), 0.0, rtol, solver.first_step, solver.event_step, limit)
+        limit = float(solver.max_steps_per_day)
+        plan = batch._Settings(0.0, float(task.times[-1]), 0.0, rtol, solver.event_step, limit, np.nan)
+        begin = marks.at_rest(task.y0, 0.0, solver.first_step, False)
         flat = np.ascontiguousarray(task.record).view(np.float64).reshape(n, -1)
         atol = batch._tolerances(active_states(task.groups), solver)
 
         def timed() -> Array:
-            run(flat, task.y0, task.block, task.doses, task.times, atol, plan, out)
+            run(flat, begin, task.block, task.doses, task.times, atol, plan, out)
             me.steps[rtol] = float(out.steps.mean() / days)
             return out.y
 

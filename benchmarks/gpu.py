@@ -48,7 +48,7 @@ def compile_ptx(build: Build) -> str:
     integers, codes = types.Array(types.int64, 1, "C"), types.Array(types.int8, 1, "C")
     table = types.NamedTuple((integers, floats[1], integers, floats[1]), EventTable)
     settings = types.NamedUniTuple(types.float64, len(_Settings._fields), _Settings)
-    out = types.NamedTuple((*[floats[3]] * 4, codes, integers), _Buffers)
+    out = types.NamedTuple((*[floats[3]] * 4, codes, integers, floats[2]), _Buffers)
     arguments = (floats[2], floats[2], table, table, floats[1], floats[1], settings, out)
     text, _ = numba.cuda.compile_ptx(cuda.kernel(build).py_func, arguments, cc=ARCHITECTURE, device=False)
     return str(text)

@@ -30,7 +30,7 @@ from benchmarks.peers.c_integrator import compile_c
 from benchmarks.problem import ARMS, Task, small_task
 from engine import vec
 from engine._jit import FLAGS
-from engine.batch import Solver
+from engine.batch import Solver, _Settings
 from engine.codegen import kernel
 from engine.steppers import PAIRS, Pair
 from engine.straight import straight
@@ -161,13 +161,14 @@ def parts(module: Any, task: Task, solver: Solver) -> dict[str, float]:
     for name, value in {"T": 14.0, "H": 0.05, "HS": 0.05, "STOP": 1e300, "TOUT": 14.03, "TWIN": 1e300}.items():
         at[rows[name]] = value
     atol = solver.rtol * solver.atol_factor * task.scale
-    rtol, y, k, seen = solver.rtol, rows["Y"], rows["KX"], rows["WX"]
+    settings = _Settings(0.0, 1e300, 0.0, solver.rtol, solver.event_step, 1e300, np.nan)
+    y, k, seen = rows["Y"], rows["KX"], rows["WX"]
     settle, refresh, evaluate, load = module.settle, module.refresh, module.evaluate, module.load
     advance, commit, prepare, interpolate = module.advance, module.commit, module.prepare_output, module.interpolate
     t = rows["T"]
     bodies = {
         "right-hand side": lambda w, i: evaluate(w, load(w, t), y, k, seen, False),
-        "trial step": lambda w, i: advance(w, w, rtol, atol, 1e300, 1e300, False),
+        "trial step": lambda w, i: advance(w, w, atol, settings, False),
         "taking over": lambda w, i: commit(w, w, i & 255, 0, False),
         "dense output": lambda w, i: (prepare(w, w), interpolate(w, w)),
     }

@@ -15,11 +15,11 @@ import numpy.typing as npt
 from engine.basal import constant_gh_means, fasting_state, set_basal
 from engine.batch import Floats, Solver, integrate
 from engine.codegen import WATCH
-from engine.cohort import Cohort
+from engine.cohort import PEOPLE, Cohort
 from engine.errors import Status
 from engine.events import BLOCK_HOURS, EventTable
-from engine.model import STATE_INDEX
-from engine.parameters import NAMES
+from engine.model import STATE_INDEX, STATES
+from engine.parameters import NAMES, beyond
 from engine.pulses import block_events
 
 TOLERANCE = 1e-3  # relative change of L0, S0, P0 at which the run-in ends; overview, Run-in
@@ -39,6 +39,15 @@ PLAUSIBLE: dict[str, tuple[float, float]] = {
 }
 
 
+RUN_IN_FIELDS = (
+    "lipolytic0", "socs0", "p85_0", "body_changes", "igf1_emax", "igf1_base", "sens_muscle_ref", "sens_liver_ref",
+    "egp_max", "k_mass_action", "isr_basal", "isr_max", "lipolysis_basal", "insulin_ref", "ffa_ref", "igf1_ref",
+)  # fmt: skip
+"""Parameters that the run-in sets; the others are drawn with the cohort."""
+PACKED = (*RUN_IN_FIELDS, *STATES, "status", "passes")
+"""Columns of `Baseline.packed`."""
+
+
 @dataclass(frozen=True)
 class Baseline:
     """Patients at rest at t = 0, Monday 00:00 of treatment day 1.
@@ -53,6 +62,11 @@ class Baseline:
     block: EventTable
     status: npt.NDArray[np.int8]
     passes: npt.NDArray[np.int64]
+
+    def packed(self) -> Floats:
+        """Return what the run-in found, (n, len(`PACKED`)): with it `unpacked` needs no integration."""
+        fields = [self.parameters[name] for name in RUN_IN_FIELDS]
+        return np.column_stack([*fields, self.y0, self.status, self.passes])
 
     def subset(self, index: npt.NDArray[np.int64]) -> "Baseline":
         """Return the patients at positions ``index``, unchanged."""
@@ -72,13 +86,16 @@ def run_in(cohort: Cohort, *, solver: Solver = Solver(), threads: int = 1, block
         return _run_in(cohort, solver, threads, block)
 
 
-def _unfit(record: npt.NDArray[Any]) -> npt.NDArray[np.int8]:
+def _unfit(cohort: Cohort, record: npt.NDArray[Any]) -> npt.NDArray[np.int8]:
     """Return the status (n,) that is known before any run."""
-    status = np.zeros(len(record), np.int8)
+    status = np.where(beyond(record), Status.IMPLAUSIBLE, Status.OK).astype(np.int8)
     for name, (low, high) in (("pulse_rate", PULSE_RATE), ("pulse_shape", PULSE_SHAPE)):
         status[~((record[name] >= low) & (record[name] <= high))] = Status.IMPLAUSIBLE
     numbers = np.ascontiguousarray(record).view(np.float64).reshape(len(record), len(NAMES))
-    status[~np.isfinite(numbers).all(axis=1)] = Status.NOT_FINITE
+    known = np.isfinite(numbers).all(axis=1)
+    for name in PEOPLE:
+        known &= np.isfinite(cohort.covariates[name])
+    status[~known] = Status.NOT_FINITE
     return status
 
 
@@ -90,7 +107,7 @@ def _run_in(cohort: Cohort, solver: Solver, threads: int, block: EventTable | No
     constant_gh_means(record, np.full(n, GH_GUESS))
     set_basal(record)
     y = fasting_state(record)
-    status = _unfit(record)
+    status = _unfit(cohort, record)
     todo = np.flatnonzero(status == Status.OK)
     if block is None:
         block = block_events(cohort.subset(todo)).spread(todo, n)
@@ -130,6 +147,21 @@ def _run_in(cohort: Cohort, solver: Solver, threads: int, block: EventTable | No
     y[well], status[well] = _settle(record[well], y[well], block.subset(well), solver, threads)
     y[status != Status.OK] = np.nan
     return Baseline(cohort, record, y, block, status, passes)
+
+
+def unpacked(cohort: Cohort, rows: Floats) -> Baseline:
+    """Return the baseline of ``cohort`` from the rows (n, len(`PACKED`)) of `Baseline.packed` of the same patients.
+
+    Bit-equal to the run-in's; pulses and meals are drawn again.
+    """
+    n, record = len(cohort), cohort.parameters.copy()
+    fit = np.flatnonzero(_unfit(record) == Status.OK)
+    column = {name: rows[:, k] for k, name in enumerate(PACKED)}
+    for name in RUN_IN_FIELDS:
+        record[name] = column[name]
+    y0 = np.column_stack([column[name] for name in STATES])
+    block = block_events(cohort.subset(fit)).spread(fit, n)
+    return Baseline(cohort, record, y0, block, column["status"].astype(np.int8), column["passes"].astype(np.int64))
 
 
 def _settle(

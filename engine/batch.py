@@ -7,15 +7,19 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from engine.codegen import GROUPS, WATCH, Build, active_states, kernel
+from engine import marks
+from engine.checks import is_number, is_whole
+from engine.codegen import CLOCKS, GROUPS, WATCH, Build, active_states, kernel
 from engine.errors import InputError, Status
-from engine.events import EventTable
+from engine.events import EventTable, check_order
 from engine.model import REST, STATE_INDEX, STATES
 from engine.parameters import DTYPE, INPUTS, NAMES, SLOTS
 from engine.steppers import PAIRS
 from engine.vecmath import fast_division_available
 
 Floats = npt.NDArray[np.float64]
+LONGEST = 1e5
+"""Longest run, h: 520 weeks, a run-in and the visits' days have room."""
 LEAST_MIXED = 5e-6
 """Below, the rounding of float32 stages costs steps (12 % at 1e-6) and shows in the error: benchmarks/README.md."""
 CHUNK = 128  # patients per call: lanes refill well and threads share the work; results do not depend on it
@@ -41,7 +45,8 @@ class Solver:
     lanes : patients per vector, 8 (16 in mixed precision), or 1 for the scalar build of the same text
     precision : "float64", or "mixed": states and clocks in float64, the stages of a step in float32; their rounding is
         what remains of the error, so rtol below `LEAST_MIXED` is refused
-    max_steps_per_day : trial steps a patient may take, times the simulated days (at least one), before it is given up
+    max_steps_per_day : trial steps a patient may take, times the days from the run's start to the step (at least one),
+        before it is given up: at the same moment however long the run
     first_step : trial step at the start, h
     event_step : largest trial step after an event, h
     device : "cpu", or "cuda" for an NVIDIA GPU (float64; last bits differ from the CPU's; docs/gpu.md)
@@ -62,17 +67,22 @@ class Solver:
 
     def __post_init__(self) -> None:
         """Refuse settings without sense."""
+        for name in ("rtol", "atol_factor", "first_step", "event_step"):
+            if not is_number(getattr(self, name)):
+                raise InputError(
+                    f"solver {name} = {getattr(self, name)!r} is not a number; leave it out for the usual."
+                )
         if not 1e-12 <= self.rtol <= 1e-2:
             raise InputError(f"solver rtol = {self.rtol!r} is outside 1e-12 ... 1e-2; choose for example 1e-6.")
         if not 0 < self.atol_factor <= 1:
             raise InputError(f"solver atol_factor = {self.atol_factor!r} is outside 0 ... 1; choose for example 0.01.")
-        if self.method not in PAIRS:
+        if not isinstance(self.method, str) or self.method not in PAIRS:
             raise InputError(f"solver method = {self.method!r} is unknown; choose one of {', '.join(PAIRS)}.")
         if self.division not in ("exact", "fast"):
             raise InputError(f"solver division = {self.division!r} is unknown; choose exact or fast.")
         if self.division == "fast" and not fast_division_available():
             raise InputError("solver division = 'fast' needs a CPU with AVX-512; choose exact.")
-        if self.lanes not in (1, 4, 8) or (self.division == "fast" and self.lanes != 8):
+        if not is_whole(self.lanes) or self.lanes not in (1, 4, 8) or (self.division == "fast" and self.lanes != 8):
             raise InputError(
                 f"solver lanes = {self.lanes!r} is not possible; choose 8 (or 1 or 4 with exact division)."
             )
@@ -85,9 +95,10 @@ class Solver:
                 f"solver rtol = {self.rtol!r} is below what precision mixed can reach; choose {LEAST_MIXED:g} or more, "
                 "or precision float64."
             )
-        if not 100 <= self.max_steps_per_day <= 10**9:
+        if not is_whole(self.max_steps_per_day) or not 100 <= self.max_steps_per_day <= 10**9:
             raise InputError(
-                f"solver max_steps_per_day = {self.max_steps_per_day!r} is outside 100 ... 1e9; choose 20000."
+                f"solver max_steps_per_day = {self.max_steps_per_day!r} is no whole number from 100 to 1e9; "
+                "choose 20000."
             )
         for name, usual in (("first_step", 0.01), ("event_step", 0.02)):
             if not 1e-6 <= getattr(self, name) <= 24:
@@ -123,6 +134,7 @@ class Result(NamedTuple):
     high: Floats
     status: npt.NDArray[np.int8]
     steps: npt.NDArray[np.int64]
+    mark: Floats
 
 
 class _Settings(NamedTuple):
@@ -130,9 +142,9 @@ class _Settings(NamedTuple):
     end: float
     window: float
     rtol: float
-    first_step: float
     event_step: float
-    max_steps: float
+    steps_per_day: float
+    mark: float
 
 
 class _Buffers(NamedTuple):
@@ -142,6 +154,7 @@ class _Buffers(NamedTuple):
     high: Floats
     status: npt.NDArray[np.int8]
     steps: npt.NDArray[np.int64]
+    mark: Floats
 
 
 def groups_needed(parameters: npt.NDArray[Any], y0: Floats, *tables: EventTable) -> tuple[str, ...]:
@@ -208,6 +221,8 @@ def integrate(
     solver: Solver = Solver(),
     threads: int = 1,
     groups: tuple[str, ...] | None = None,
+    mark: float | None = None,
+    begin: Floats | None = None,
 ) -> Result:
     """Integrate n patients from ``start`` (h) and return their states at ``times``.
 
@@ -224,53 +239,78 @@ def integrate(
     threads : threads over chunks of patients; results do not depend on it
     groups : drug groups to integrate, names of `codegen.GROUPS`; events of others are ignored.  Default: those that can
         move in any of the patients, so name them where a patient's last digits must not depend on who else is here
+    mark : one of ``times``, after ``start``: where a longer run is to go on
+    begin : (n, columns) of `marks.columns`, the ``mark`` of an earlier run of the same patients, ``start``, windows
+        and events (up to the mark; later ones may differ): go on from there to ``times`` after it.  ``y0``
+        remains the state at ``start``; windows that closed before are NaN; all else is bit-equal to one run
 
     Returns
     -------
     Result
         ``y`` (n, m, states); ``mean``, ``low``, ``high`` (n, windows, len(WATCH)); ``status`` (n,) of `errors.Status`;
-        ``steps`` (n,) trial steps.  A failed patient is NaN throughout; the others do not notice it.
+        ``steps`` (n,) trial steps from ``start``; ``mark`` (n, columns), without columns where none is asked for.  A
+        failed patient is NaN throughout; the others do not notice it.
 
     Raises
     ------
     InputError
-        For arrays or tables of another number of patients, and for times that do not ascend from ``start`` to ``stop``.
+        For arrays or tables of another number of patients, for times that do not ascend from ``start`` to ``stop``, for
+        unsorted events, for a run longer than `LONGEST`, and for a ``mark`` or ``begin`` that does not fit them.
     """
     n = len(parameters)
+    if not isinstance(solver, Solver) or not is_whole(threads) or threads < 1:
+        raise InputError(f"solver = {solver!r} must be a Solver, threads = {threads!r} a whole number of at least 1.")
     # writeable, as numba compiles anew for a read-only array
-    times = np.require(times, float, ["C", "W"])
-    end = float(times[-1]) if stop is None and len(times) else float(start if stop is None else stop)
-    if parameters.dtype != DTYPE or y0.shape != (n, len(STATES)):
-        raise InputError(f"{n} parameter records need a start of shape ({n}, {len(STATES)}), got {y0.shape}.")
-    if not np.isfinite([start, end, window]).all() or not start <= end:
-        raise InputError(f"start = {start}, stop = {end}, window = {window} h must be numbers, stop not before start.")
+    times, y0 = np.require(times, float, ["C", "W"]), np.require(y0, float, ["C", "W"])
+    end = times[-1] if stop is None and times.size else start if stop is None else stop
+    if parameters.dtype != DTYPE or y0.shape != (n, len(STATES)) or times.ndim != 1:
+        raise InputError(
+            f"{n} parameter records need a start of shape ({n}, {len(STATES)}), got {y0.shape}; times of one "
+            f"dimension, got {times.ndim}."
+        )
+    if not (is_number(start) and is_number(end) and start <= end <= start + LONGEST):
+        raise InputError(f"start = {start!r}, stop = {end!r} must be hours, stop 0 to {LONGEST:g} h after start.")
+    if not is_number(window) or not (window == 0 or window >= 1 / 60):
+        raise InputError(f"window = {window!r} h must be 0, for none, or at least one minute.")
+    start, end = float(start), float(end)
     if not np.all(np.diff(times) > 0) or not np.all((times >= start) & (times <= end)):
         raise InputError(f"output times must ascend within {start} ... {end} h.")
     block = EventTable.empty(n) if block is None else block
     doses = EventTable.empty(n) if doses is None else doses
     if len(block.ptr) != n + 1 or len(doses.ptr) != n + 1:
         raise InputError(f"event tables of {len(block.ptr) - 1} and {len(doses.ptr) - 1} patients do not fit {n}.")
+    check_order(block)
+    check_order(doses)
+    if unknown := [name for name in groups or () if name not in GROUPS]:
+        raise InputError(f"drug group = {unknown[0]!r} is unknown; choose from {', '.join(GROUPS)}.")
+    windows = int(np.floor((end - start) / window + 1e-9)) if window > 0 else 0
+    if windows:  # the last one closes, also where it ends a rounding error late
+        end = max(end, float(np.nextafter(start + windows * window, np.inf)))
+    if mark is not None and not (mark > start and mark in times):
+        raise InputError(f"mark = {mark!r} h must be one of the output times after the start, {start} h.")
+    if begin is None:
+        begin = marks.at_rest(y0, float(start), solver.first_step, windows > 0)
+    else:
+        begin = np.require(begin, float, ["C", "W"])
+        marks.check(begin, n, windows > 0, block, times)
     if groups is None:
         groups = groups_needed(parameters, y0, block, doses)
     groups = _with_transit(groups, parameters, y0)
     build = solver.build(groups)
     active = active_states(groups)
     run = kernel(build).run
-    windows = int(np.floor((end - start) / window + 1e-9)) if window > 0 else 0
-    if windows:  # the last one closes, also where it ends a rounding error late
-        end = max(end, float(np.nextafter(start + windows * window, np.inf)))
     shape = (n, windows, len(WATCH))
     out = _Buffers(
         np.full((n, len(times), len(STATES)), np.nan),
         np.full(shape, np.nan), np.full(shape, np.nan), np.full(shape, np.nan),
         np.full(n, int(Status.NEVER_RUN), np.int8), np.zeros(n, np.int64),
+        np.full((n, 0 if mark is None else len(marks.columns(windows > 0))), np.nan),
     )  # fmt: skip
     settings = _Settings(
-        float(start), end, float(window), solver.rtol, solver.first_step, solver.event_step,
-        float(solver.max_steps_per_day) * max(1.0, (end - start) / 24),
+        start, end, float(window), solver.rtol, solver.event_step, float(solver.max_steps_per_day),
+        np.nan if mark is None else float(mark),
     )  # fmt: skip
     flat = np.require(parameters, None, ["C", "W"]).view(np.float64).reshape(n, len(NAMES))
-    y0 = np.require(y0, float, ["C", "W"])
     atol = _tolerances(active, solver)
 
     # few patients: every thread gets some, in whole vectors
@@ -280,8 +320,8 @@ def integrate(
         part = slice(first, min(first + size, n))
         index = np.arange(part.start, part.stop)
         run(
-            flat[part], y0[part], block.subset(index), doses.subset(index), times, atol, settings,
-            _Buffers(out.y[part], out.mean[part], out.low[part], out.high[part], out.status[part], out.steps[part]),
+            flat[part], begin[part], block.subset(index), doses.subset(index), times, atol, settings,
+            _Buffers(*(buffer[part] for buffer in out)),
         )  # fmt: skip
 
     if end > start or len(times):
@@ -289,7 +329,7 @@ def integrate(
         if solver.device == "cuda":
             from engine import cuda
 
-            cuda.run(build, flat, y0, block, doses, times, atol, settings, out)
+            cuda.run(build, flat, begin, block, doses, times, atol, settings, out)
         elif len(starts) > 1 and threads > 1:
             with ThreadPoolExecutor(threads) as pool:
                 list(pool.map(chunk, starts))
@@ -299,7 +339,9 @@ def integrate(
     for name, rest in REST.items():
         if STATE_INDEX[name] not in active:
             out.y[:, :, STATE_INDEX[name]] = rest
+            column = len(CLOCKS) + STATE_INDEX[name]
+            out.mark[:, column : column + 1] = rest  # nothing where no mark is asked for
     failed = out.status != Status.OK
-    for buffer in (out.y, out.mean, out.low, out.high):
+    for buffer in (out.y, out.mean, out.low, out.high, out.mark):
         buffer[failed] = np.nan
     return Result(*out)

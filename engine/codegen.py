@@ -21,6 +21,9 @@ WATCH: tuple[str, ...] = (
 )  # fmt: skip
 """States and fluxes whose mean, least and greatest value over windows a run can keep."""
 
+CLOCKS: tuple[str, ...] = ("t", "h", "steps", "due", "window")
+"""What a patient's run begins from beside its states and the integrals of its open window; see `marks`."""
+
 NEVER = "1e300"
 STRICTNESS = 5.0  # a step may err by a fifth of the tolerance: with cfmr7 no more than ten tolerances gather in a run
 LOOKS = (0.25, 0.5, 0.75)
@@ -185,7 +188,7 @@ def source(build: Build) -> str:
         names[name] = stage.take(nw)
     names["P"] = wide.take(len(parameters.NAMES))
     names["C"] = stage.take(len(straight.constants))
-    for name in ("T", "H", "HS", "TN", "STOP", "TOUT", "TWIN", "COUNT"):
+    for name in ("T", "H", "HS", "TN", "STOP", "TOUT", "TWIN", "COUNT", "TRIED"):
         names[name] = wide.take(1)
     # where windows look for extremes (the first is the value after an impulse), and the stages that are read at all
     looks = [(0.0, watch_rows[0]), *((share, stage.take(nw)) for share in LOOKS), (1.0, watch_rows[stages - 1])]
@@ -248,6 +251,8 @@ def source(build: Build) -> str:
         "EXTRA": "\n    ".join(extra), "KEEP_OUTPUT": f"\n{' ' * 16}".join(_keep_output(active, names["OUT"], width)),
         "DENSE": "\n    ".join(dense), "DENSE_SUM": " + ".join(f"b{j} * load(s, {k[j]} + i)" for j in dense_used),
         "FREE": "\n    ".join(free), "FREE_SUM": " + ".join(f"b{j} * load(s, {watch_rows[j]} + q)" for j in free_used),
+        "PER_DAY": repr(1 / 24), "AT_STATES": len(CLOCKS), "AT_WATCH": len(CLOCKS) + len(model.STATES),
+        **{f"AT_{name.upper()}": column for column, name in enumerate(CLOCKS)},
         "GAIN": repr(-0.5 / (pair.error_order + 1)),  # of log2 of the squared error
     }  # fmt: skip
     evaluate = "\n".join(_evaluate(straight, active, names["C"]))

@@ -51,10 +51,10 @@ def kernel(build: Build) -> Any:
     return _jit.import_generated(text, "cuda").start
 
 
-def per_launch(parameters: npt.NDArray[Any], y0: npt.NDArray[Any], tables: tuple[EventTable, ...], out: Any) -> int:
+def per_launch(parameters: npt.NDArray[Any], begin: npt.NDArray[Any], tables: tuple[EventTable, ...], out: Any) -> int:
     """Return how many patients fit into `MEMORY`: whole blocks of threads."""
     events = max(int(np.diff(table.ptr).max(initial=0)) for table in tables)
-    rows = (parameters, y0, *out)
+    rows = (parameters, begin, *out)
     each = sum(row.itemsize * prod(row.shape[1:]) for row in rows) + len(tables) * (events + 1) * 3 * 8
     return max(THREADS, int(MEMORY // each) // THREADS * THREADS)
 
@@ -62,7 +62,7 @@ def per_launch(parameters: npt.NDArray[Any], y0: npt.NDArray[Any], tables: tuple
 def run(
     build: Build,
     parameters: npt.NDArray[Any],
-    y0: npt.NDArray[Any],
+    begin: npt.NDArray[Any],
     block: EventTable,
     doses: EventTable,
     times: npt.NDArray[Any],
@@ -72,14 +72,14 @@ def run(
 ) -> None:
     """Integrate all patients on the GPU, a part of them at a time, and fill the arrays of ``out``.
 
-    Arguments as those of `batch.integrate` after its checks: ``parameters`` (n, all), ``y0`` (n, states), ``atol`` of
-    the active states, ``settings`` and ``out`` the named tuples of `engine.batch`.
+    Arguments as those of `batch.integrate` after its checks: ``parameters`` (n, all), ``begin`` (n, columns of
+    `marks.columns`), ``atol`` of the active states, ``settings`` and ``out`` the named tuples of `engine.batch`.
     """
     from numba import cuda
 
     start = kernel(build)
     n = len(parameters)
-    size = per_launch(parameters, y0, (block, doses), out)
+    size = per_launch(parameters, begin, (block, doses), out)
     shared = cuda.to_device(times), cuda.to_device(atol)
     for first in range(0, n, size):
         part = slice(first, min(first + size, n))
@@ -89,7 +89,7 @@ def run(
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Grid size")  # few patients are no mistake
             launch = start[-(-len(index) // THREADS), THREADS]
-        launch(cuda.to_device(parameters[part]), cuda.to_device(y0[part]), *tables, *shared, settings, buffers)
+        launch(cuda.to_device(parameters[part]), cuda.to_device(begin[part]), *tables, *shared, settings, buffers)
         for host, device in zip(out, buffers, strict=True):
             if host.size:
                 device.copy_to_host(host[part])

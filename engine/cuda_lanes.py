@@ -118,18 +118,18 @@ _CONSTANTS = {
 START = '''
 
 @cuda.jit(cache=not config.ENABLE_CUDASIM)
-def start(parameters, y0, block, doses, times, atol, settings, out):
+def start(parameters, begin, block, doses, times, atol, settings, out):
     """Run the patient of this thread: `run` sees a batch of one."""
     k = cuda.grid(1)
     if k < parameters.shape[0]:
         run(
-            parameters[k : k + 1], y0[k : k + 1],
+            parameters[k : k + 1], begin[k : k + 1],
             EventTable(block.ptr[k : k + 2], block.time, block.target, block.amount),
             EventTable(doses.ptr[k : k + 2], doses.time, doses.target, doses.amount),
             times, atol, settings,
             _Buffers(
                 out.y[k : k + 1], out.mean[k : k + 1], out.low[k : k + 1], out.high[k : k + 1],
-                out.status[k : k + 1], out.steps[k : k + 1],
+                out.status[k : k + 1], out.steps[k : k + 1], out.mark[k : k + 1],
             ),
         )
 '''

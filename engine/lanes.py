@@ -9,6 +9,9 @@ ends and the end of the run are interpolated inside a step that overshoots them.
 
 One pass: trial step of all lanes -> outputs and windows that fell inside it -> commit accepted lanes -> rare branch for
 lanes that reached an event, finished or failed -> refresh of the first stage where an impulse fell.
+
+A patient begins from a row of `marks.columns`.  `keep_mark` writes such a row before the step that covers the time
+``settings.mark``: from it a longer run takes that very step again, and all after it as if it had never stopped.
 """
 
 TEMPLATE = '''
@@ -19,10 +22,11 @@ def evaluate(s, t, y_row, k_row, watch_row, watching):
 
 
 @jit
-def advance(w, s, rtol, atol, end, max_steps, watching):
+def advance(w, s, atol, settings, watching):
     """One trial step of all lanes: bit masks (accepted, at an event, output due, window due, finished, lost)."""
     t = load(w, {T})
     h = load(w, {H})
+    store(w, {TRIED}, h)
     stop = load(w, {STOP})
     rest = stop - t
     clip = h * 1.0000001 >= rest
@@ -38,7 +42,7 @@ def advance(w, s, rtol, atol, end, max_steps, watching):
     e2 = splat(s, 0.0)
     for i in range({NA}):
         size = larger(magnitude(load(s, {YS} + i)), magnitude(load(s, {YE} + i)))
-        scaled = g * ({ERROR}) * about_inverse(splat(s, atol[i]) + rtol * size)
+        scaled = g * ({ERROR}) * about_inverse(splat(s, atol[i]) + settings.rtol * size)
         e2 = e2 + scaled * scaled
     # the operand order lets a NaN through, and a NaN compares false: the step is refused
     e2 = smaller(1e10, larger(1e-10, {WIDE}(e2) * {PER_STATE}))
@@ -57,13 +61,14 @@ def advance(w, s, rtol, atol, end, max_steps, watching):
     store(w, {TN}, tn)
     taken = load(w, {COUNT}) + 1.0
     store(w, {COUNT}, taken)
+    days = larger((tn - settings.start) * {PER_DAY}, 1.0)  # up to this step: no matter how long the run is
     return (
         bits(accepted),
         bits(accepted & clip),
         bits(accepted & (load(w, {TOUT}) <= tn)),
         bits(accepted & (load(w, {TWIN}) <= tn)),
-        bits(accepted & (tn >= end)),
-        bits(((hn < 1e-10) & ~clip) | (taken > max_steps)),
+        bits(accepted & (tn >= settings.end)),
+        bits(((hn < 1e-10) & ~clip) | (taken > settings.steps_per_day * days)),
     )
 
 
@@ -194,48 +199,68 @@ def apply_events(w, s, lane, job, cursor, base, block, doses, t):
 
 
 @jit
-def fill(w, s, lane, job, cursor, base, parameters, y0, block, doses, times, settings, out):
+def fill(w, s, lane, job, cursor, base, parameters, begin, block, doses, times, settings, out):
     """Put patient ``job`` into a lane."""
-    t = settings.start
+    t, due, window = begin[job, {AT_T}], begin[job, {AT_DUE}], begin[job, {AT_WINDOW}]
+    windows = out.mean.shape[1]
     for i in range({NP}):
         w[({P} + i) * {W} + lane] = parameters[job, i]
     for i in range({NA}):
-        w[({Y} + i) * {W} + lane] = y0[job, ACTIVE[i]]
-        s[({YS} + i) * {W} + lane] = y0[job, ACTIVE[i]]
-    for q in range({NW}):
-        w[({Q} + q) * {W} + lane] = 0.0
-        s[({LOW} + q) * {W} + lane] = {NEVER}
-        s[({HIGH} + q) * {W} + lane] = -{NEVER}
+        w[({Y} + i) * {W} + lane] = begin[job, {AT_STATES} + ACTIVE[i]]
+        s[({YS} + i) * {W} + lane] = begin[job, {AT_STATES} + ACTIVE[i]]
+    if windows > 0:
+        for q in range({NW}):
+            w[({Q} + q) * {W} + lane] = begin[job, {AT_WATCH} + q]
+            s[({LOW} + q) * {W} + lane] = begin[job, {AT_WATCH} + {NW} + q]
+            s[({HIGH} + q) * {W} + lane] = begin[job, {AT_WATCH} + 2 * {NW} + q]
     cycles = math.floor(t / {BLOCK_HOURS})
     base[lane] = cycles * {BLOCK_HOURS}
     first, last = block.ptr[job], block.ptr[job + 1]
     at = first
-    while at < last and base[lane] + block.time[at] < t:
+    while at < last and base[lane] + block.time[at] < due:
         at += 1
     if at == last and last > first:
         at = first
         base[lane] += {BLOCK_HOURS}
     cursor[lane, 0] = at
     at = doses.ptr[job]
-    while at < doses.ptr[job + 1] and doses.time[at] < t:
-        if doses.target[at] < 0:  # an infusion that began before the start is still running
+    while at < doses.ptr[job + 1] and doses.time[at] < due:
+        if doses.target[at] < 0:  # an infusion that began before is still running
             w[({P} + {FIRST_INPUT} - 1 - doses.target[at]) * {W} + lane] = doses.amount[at]
         at += 1
     cursor[lane, 1] = at
     output = 0
     while output < times.shape[0] and times[output] <= t:
         for i in range({NA}):
-            out.y[job, output, ACTIVE[i]] = y0[job, ACTIVE[i]]
+            out.y[job, output, ACTIVE[i]] = begin[job, {AT_STATES} + ACTIVE[i]]
         output += 1
     cursor[lane, 2] = output
-    cursor[lane, 3] = 0
+    cursor[lane, 3] = int64(window)
     w[{T} * {W} + lane] = t
-    w[{H} * {W} + lane] = settings.first_step
-    w[{COUNT} * {W} + lane] = 0.0
+    w[{H} * {W} + lane] = begin[job, {AT_H}]
+    w[{COUNT} * {W} + lane] = begin[job, {AT_STEPS}]
     w[{TOUT} * {W} + lane] = times[output] if output < times.shape[0] else {NEVER}
-    w[{TWIN} * {W} + lane] = t + settings.window if out.mean.shape[1] > 0 else {NEVER}
+    w[{TWIN} * {W} + lane] = settings.start + (window + 1.0) * settings.window if window < windows else {NEVER}
     apply_events(w, s, lane, job, cursor, base, block, doses, t)
     settle(w, s)
+
+
+@jit
+def keep_mark(w, s, lane, job, cursor, out, mark):
+    """Keep how the lane stood before this step, for a run that is to take it again."""
+    out.mark[job, {AT_T}] = w[{T} * {W} + lane]
+    out.mark[job, {AT_H}] = w[{TRIED} * {W} + lane]
+    out.mark[job, {AT_STEPS}] = w[{COUNT} * {W} + lane] - 1.0
+    # a longer run may know of events that this one does not, all of them after the mark
+    out.mark[job, {AT_DUE}] = min(w[{STOP} * {W} + lane], mark)
+    out.mark[job, {AT_WINDOW}] = cursor[lane, 3]
+    for i in range({NA}):
+        out.mark[job, {AT_STATES} + ACTIVE[i]] = w[({Y} + i) * {W} + lane]
+    if out.mean.shape[1] > 0:
+        for q in range({NW}):
+            out.mark[job, {AT_WATCH} + q] = w[({Q} + q) * {W} + lane]
+            out.mark[job, {AT_WATCH} + {NW} + q] = s[({LOW} + q) * {W} + lane]
+            out.mark[job, {AT_WATCH} + 2 * {NW} + q] = s[({HIGH} + q) * {W} + lane]
 
 
 @jit
@@ -248,8 +273,10 @@ def idle(w, lane):
 
 
 @jit
-def how_it_ended(w, s, lane, finished, max_steps):
-    if not finished and w[{COUNT} * {W} + lane] > max_steps:
+def how_it_ended(w, s, lane, finished, settings):
+    # as `advance` judged: by the end of the step tried, accepted or not
+    days = max(1.0, (w[{TN} * {W} + lane] - settings.start) * {PER_DAY})
+    if not finished and w[{COUNT} * {W} + lane] > settings.steps_per_day * days:
         return {STEP_LIMIT}
     for i in range({NA}):
         bad = w[({YN} + i) * {W} + lane] + s[({K1} + i) * {W} + lane] + s[({KL} + i) * {W} + lane]
@@ -259,7 +286,7 @@ def how_it_ended(w, s, lane, finished, max_steps):
 
 
 @njit(cache=True, nogil=True, no_cfunc_wrapper=True, **FLAGS)
-def run(parameters, y0, block, doses, times, atol, settings, out):
+def run(parameters, begin, block, doses, times, atol, settings, out):
     raw = np.empty({SIZE} * {W} + 512)
     offset = (-(raw.ctypes.data >> 3)) & 511  # a page: the same cache sets in every run
     w = raw[offset : offset + {SIZE} * {W}]
@@ -277,7 +304,7 @@ def run(parameters, y0, block, doses, times, atol, settings, out):
     active = 0
     fresh = 0
     for lane in range({W}):
-        fill(w, s, lane, min(following, n - 1), cursor, base, parameters, y0, block, doses, times, settings, out)
+        fill(w, s, lane, min(following, n - 1), cursor, base, parameters, begin, block, doses, times, settings, out)
         if following < n:
             pid[lane] = following
             following += 1
@@ -288,9 +315,7 @@ def run(parameters, y0, block, doses, times, atol, settings, out):
         fresh |= 1 << lane
     refresh(w, s, fresh, watching)
     while active > 0:
-        accepted, stopped, due, closing, done, lost = advance(
-            w, s, settings.rtol, atol, settings.end, settings.max_steps, watching
-        )
+        accepted, stopped, due, closing, done, lost = advance(w, s, atol, settings, watching)
         if due != 0:
             prepare_output(w, s)
         while due != 0:
@@ -301,6 +326,8 @@ def run(parameters, y0, block, doses, times, atol, settings, out):
                 todo &= todo - 1
                 job, output = pid[lane], cursor[lane, 2]
                 {KEEP_OUTPUT}
+                if times[output] == settings.mark:
+                    keep_mark(w, s, lane, job, cursor, out, settings.mark)
                 output += 1
                 cursor[lane, 2] = output
                 after = times[output] if output < times.shape[0] else {NEVER}
@@ -352,15 +379,15 @@ def run(parameters, y0, block, doses, times, atol, settings, out):
             if job < 0:
                 continue
             if (done | lost) & bit:
-                out.status[job] = how_it_ended(w, s, lane, done & bit != 0, settings.max_steps)
+                out.status[job] = how_it_ended(w, s, lane, done & bit != 0, settings)
                 out.steps[job] = np.int64(w[{COUNT} * {W} + lane])
                 fresh |= bit
                 if following < n:
                     pid[lane] = following
-                    fill(w, s, lane, following, cursor, base, parameters, y0, block, doses, times, settings, out)
+                    fill(w, s, lane, following, cursor, base, parameters, begin, block, doses, times, settings, out)
                     following += 1
                 else:
-                    fill(w, s, lane, 0, cursor, base, parameters, y0, block, doses, times, settings, out)
+                    fill(w, s, lane, 0, cursor, base, parameters, begin, block, doses, times, settings, out)
                     pid[lane] = -1
                     active -= 1
                     idle(w, lane)

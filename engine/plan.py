@@ -1,21 +1,19 @@
 """What is run and kept: the length of a study, its outputs, its reductions, its virtual tests."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from math import isfinite
-from typing import Any
 
 import numpy as np
 
 from engine.batch import Floats, Solver
+from engine.checks import is_number, listed
 from engine.codegen import WATCH
 from engine.errors import InputError
 from engine.horizon import SLOW, LongHorizon
 from engine.outputs import OUTPUTS
 from engine.protocols import TESTS
+from engine.regimens import LEAST_WEEKS, MOST_WEEKS
+from engine.regimens import WEEK as WEEK
 
-WEEK = 168.0  # h
-MOST_WEEKS = 520.0
 REDUCTIONS = {"mean": "time mean", "min": "least value", "max": "greatest value", "auc": "area under the curve"}
 
 
@@ -29,10 +27,10 @@ class TestAt:
 
     def __post_init__(self) -> None:
         """Refuse an unknown test, and weeks without sense."""
-        if self.test not in TESTS:
+        if not isinstance(self.test, str) or self.test not in TESTS:
             raise InputError(f"test = {self.test!r} is unknown; choose one of {', '.join(TESTS)}.")
-        weeks = _listed(f"weeks of test {self.test}", self.weeks)
-        if not weeks or not all(_number(w) and w >= 0 and w == int(w) for w in weeks):
+        weeks = listed(f"weeks of test {self.test}", self.weeks)
+        if not weeks or not all(is_number(w) and w >= 0 and w == int(w) for w in weeks):
             raise InputError(f"weeks of test {self.test} = {list(weeks)} must be whole weeks of at least 0.")
         if list(weeks) != sorted(set(weeks)):
             raise InputError(f"weeks of test {self.test} = {list(weeks)} must ascend without repeats.")
@@ -65,17 +63,19 @@ class Plan:
     def __post_init__(self) -> None:
         """Refuse a plan without sense."""
         for field in ("outputs", "reductions", "tests"):
-            object.__setattr__(self, field, _listed(field, getattr(self, field)))
-        if not _number(self.weeks) or not 0 < self.weeks <= MOST_WEEKS:
-            raise InputError(f"weeks = {self.weeks!r} is outside 0 ... {MOST_WEEKS:g}; choose for example 26.")
+            object.__setattr__(self, field, listed(field, getattr(self, field)))
+        if not is_number(self.weeks) or not LEAST_WEEKS <= self.weeks <= MOST_WEEKS:
+            raise InputError(
+                f"weeks = {self.weeks!r} is outside {LEAST_WEEKS} ... {MOST_WEEKS}; choose for example 26."
+            )
         for name in ("every", "reduce_every"):
             value = getattr(self, name)
-            if not _number(value) or not 1 / 60 <= value <= MOST_WEEKS * WEEK:
+            if not is_number(value) or not 1 / 60 <= value <= MOST_WEEKS * WEEK:
                 raise InputError(
-                    f"{name} = {value!r} h is outside one minute ... {MOST_WEEKS:g} weeks; choose 24 or 168."
+                    f"{name} = {value!r} h is outside one minute ... {MOST_WEEKS} weeks; choose 24 or 168."
                 )
         for name in self.outputs:
-            if name not in OUTPUTS:
+            if not isinstance(name, str) or name not in OUTPUTS:
                 raise InputError(f"output = {name!r} is unknown; choose from {', '.join(OUTPUTS)}.")
         for name in self.reductions:
             watched, _, how = str(name).rpartition("_")
@@ -88,6 +88,10 @@ class Plan:
                 f"reduce_every = {self.reduce_every!r} h is longer than the study's {self.weeks:g} weeks; shorten it."
             )
         self._check_tests()
+        if not isinstance(self.solver, Solver):
+            raise InputError(f"solver = {self.solver!r} is none; give for example Solver(rtol=1e-6).")
+        if not isinstance(self.long_horizon, LongHorizon | None):
+            raise InputError(f"long_horizon = {self.long_horizon!r} is none; give LongHorizon(), or leave it out.")
         if len(set(self.outputs)) < len(self.outputs) or len(set(self.reductions)) < len(self.reductions):
             raise InputError("outputs or reductions name the same variable twice; name each once.")
         if self.long_horizon is not None:
@@ -108,6 +112,28 @@ class Plan:
     def end(self) -> float:
         """End of the study, h."""
         return WEEK * self.weeks
+
+    def goes_on_from(self, earlier: "Plan") -> str:
+        """Return why this plan cannot go on from the end of an ``earlier`` one, bit for bit; "" when it can."""
+        for name, words in (
+            ("solver", "the solver differs"), ("outputs", "other outputs are kept"),
+            ("every", "outputs are kept at other times"), ("reductions", "other reductions are kept"),
+            ("reduce_every", "reductions have other windows"),
+        ):  # fmt: skip
+            if getattr(self, name) != getattr(earlier, name) and not (name == "reduce_every" and not self.reductions):
+                return words
+        if self.long_horizon is not None or earlier.long_horizon is not None:
+            return "a run that skips days keeps no end to go on from"
+        if self.solver.device != "cpu":
+            return "a GPU keeps no end to go on from"
+        if self.weeks <= earlier.weeks:
+            return "the earlier run is not shorter"
+        if [test.test for test in self.tests] != [test.test for test in earlier.tests]:
+            return "other tests are made"
+        for test, before in zip(self.tests, earlier.tests, strict=True):
+            if tuple(week for week in test.weeks if week <= earlier.weeks) != before.weeks:
+                return f"test {test.test} is made at other weeks of the earlier run"
+        return ""
 
     @property
     def times(self) -> Floats:
@@ -132,13 +158,3 @@ class Plan:
     def visits(self) -> tuple[float, ...]:
         """Weeks with a test, ascending."""
         return tuple(sorted({week for test in self.tests for week in test.weeks}))
-
-
-def _number(value: object) -> bool:
-    return isinstance(value, int | float | np.number) and not isinstance(value, bool) and isfinite(float(value))
-
-
-def _listed(name: str, values: Any) -> tuple[Any, ...]:
-    if isinstance(values, str) or not isinstance(values, Iterable):
-        raise InputError(f"{name} = {values!r} must be a list.")
-    return tuple(values)

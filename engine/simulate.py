@@ -1,17 +1,21 @@
 """The front: a cohort and its arms in, one labelled dataset out."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from math import ceil, inf
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from engine.baseline import Baseline, run_in
-from engine.batch import CHUNK
+from engine import marks
+from engine.baseline import PACKED, Baseline, run_in
+from engine.batch import CHUNK, Floats
+from engine.checks import is_whole
 from engine.codegen import WATCH
-from engine.cohort import PHENOTYPES, Cohort
+from engine.cohort import PHENOTYPES, Cohort, check_people
 from engine.dosing import Arm, slots_used
 from engine.errors import InputError, Status
 from engine.horizon import BLOCK_DAYS, LongHorizon
@@ -19,7 +23,7 @@ from engine.model import FLUX_UNITS, STATES
 from engine.outputs import OUTPUTS
 from engine.plan import REDUCTIONS, Plan, TestAt
 from engine.protocols import TESTS
-from engine.treatment import gather, run_arm, week_0
+from engine.treatment import Since, gather, run_arm, week_0
 
 __all__ = ["LongHorizon", "Plan", "TestAt", "check_arms", "simulate", "template"]
 
@@ -29,6 +33,8 @@ PROJECTION_ERROR = (
 )
 MEMORY = 200e6  # bytes of states, outputs and events held at once, beside the dataset itself
 GPU_MEMORY = 16 * MEMORY  # a GPU is busy from some 30,000 patients on
+MOST_DOSES = 50_000
+"""Doses of an arm: 13 a day for 520 weeks; every patient at work holds them all."""
 BLOCK_NUMBERS = 5000  # of one patient while the pulses of its block are drawn (measured: 4500)
 COVARIATES = {
     "age": ("y", "age"), "sex": ("-", "sex, 0 man, 1 woman"), "weight": ("kg", "body weight"),
@@ -148,14 +154,69 @@ def simulate(
         dims ``arm``, ``patient``, ``time`` (h), ``window``, and the tests' own; ``status`` says for every patient and
         arm how the integration ended; a patient that failed is NaN and disturbs nobody.
     """
+    return carry_out(cohort, arms, plan, threads=threads, progress=progress, baseline=baseline).dataset
+
+
+class Earlier(NamedTuple):
+    """An earlier, shorter run: its weeks, `Course.ends`, and ``status`` (arm, patient)."""
+
+    weeks: float
+    ends: Floats
+    status: npt.NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class Course:
+    """What `carry_out` gives: the dataset, and what more arms or weeks go on from.
+
+    ``run_in`` (n, columns) is `Baseline.packed` of the cohort; ``ends`` (arm, patient, `end_columns`) is where a longer
+    run goes on, NaN for who failed, without columns where that cannot be.
+    """
+
+    dataset: xr.Dataset
+    run_in: Floats
+    ends: Floats
+
+
+def end_columns(plan: Plan) -> int:
+    """Return how many numbers of each patient and arm a longer run of ``plan`` goes on from."""
+    if plan.long_horizon is not None or plan.solver.device != "cpu":
+        return 0
+    return len(marks.columns(bool(plan.reductions)))
+
+
+def carry_out(
+    cohort: Cohort,
+    arms: Sequence[Arm],
+    plan: Plan,
+    *,
+    threads: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+    baseline: Baseline | None = None,
+    earlier: Earlier | None = None,
+) -> Course:
+    """Run every patient through every arm, from the start or from the end of an earlier, shorter run.
+
+    Parameters
+    ----------
+    cohort, arms, plan, threads, progress, baseline : as for `simulate`
+    earlier : of the same patients and arms; `Plan.goes_on_from` says where that can be.  The values that the earlier
+        run knows are NaN, all others bit-equal to a run from the start; who failed before stays failed.
+    """
+    if not isinstance(cohort, Cohort) or not isinstance(plan, Plan):
+        raise InputError("simulate needs a Cohort, a list of Arm objects and a Plan, in this order.")
+    check_people(cohort)
     check_arms(arms, plan)
-    if threads < 1:
-        raise InputError(f"threads = {threads!r} must be at least 1.")
-    if baseline is not None and not _same_patients(baseline.cohort, cohort):
+    _check_memory(cohort, arms, plan)
+    if not is_whole(threads) or threads < 1:
+        raise InputError(f"threads = {threads!r} must be a whole number of at least 1.")
+    if baseline is not None and not (isinstance(baseline, Baseline) and _same_patients(baseline.cohort, cohort)):
         raise InputError("baseline belongs to other patients than the cohort; leave it out, or run run_in(cohort).")
     dataset = template(cohort.patient, arms, plan)
     values = {str(name): np.full(v.shape, np.nan) for name, v in dataset.data_vars.items() if name != "status"}
     status = np.full(dataset["status"].shape, int(Status.NEVER_RUN), np.int8)
+    ends = np.full((*status.shape, end_columns(plan)), np.nan)
+    packed = np.empty((len(cohort), len(PACKED)))
     total, done = len(arms) * len(cohort), 0
     size = _patients_at_once(plan)
     for first in range(0, len(cohort), size):  # the run-in too: its pulses take more memory than most results
@@ -164,21 +225,25 @@ def simulate(
             ready = run_in(cohort.subset(some), solver=plan.solver, threads=threads)
         else:
             ready = baseline.subset(some)
-        status[:, some] = ready.status
-        well = np.flatnonzero(ready.status == Status.OK)
-        done += len(arms) * (len(some) - len(well))
-        if not len(well):
-            continue
-        index = some[well]
-        people = gather(ready.cohort, ready, well)
-        untreated = week_0(people, plan, threads)
+        packed[some] = ready.packed()
+        gathered = None
         for a, arm in enumerate(arms):
-            found, codes = run_arm(arm, people, plan, untreated, threads)
-            status[a, index] = codes
-            for name, value in found.items():
-                value[codes != Status.OK] = np.nan
-                values[name][a, index] = value
-            done += len(index)
+            status[a, some] = ready.status if earlier is None else earlier.status[a, some]
+            well = np.flatnonzero(status[a, some] == Status.OK)
+            index = some[well]
+            if len(index):
+                if gathered is None or not np.array_equal(gathered, well):  # in a run from the start, once for all arms
+                    people, gathered = gather(ready.cohort, ready, well), well
+                    untreated = week_0(people, plan, threads) if earlier is None else None
+                since = None if earlier is None else Since(earlier.weeks, earlier.ends[a, index])
+                found, codes, left = run_arm(arm, people, plan, untreated, threads, since)
+                status[a, index] = codes
+                for name, value in found.items():
+                    value[codes != Status.OK] = np.nan
+                    values[name][a, index] = value
+                left[codes != Status.OK] = np.nan
+                ends[a, index] = left
+            done += len(some)
             if progress is not None:
                 progress(done, total)
     filled: dict[str, Any] = {name: (dataset[name].dims, v, dataset[name].attrs) for name, v in values.items()}
@@ -186,7 +251,7 @@ def simulate(
     covariates = {
         name: ("patient", np.asarray(cohort.covariates[name], np.float64), dataset[name].attrs) for name in COVARIATES
     }
-    return dataset.assign_coords(covariates).assign(filled)
+    return Course(dataset.assign_coords(covariates).assign(filled), packed, ends)
 
 
 def _same_patients(one: Cohort, other: Cohort) -> bool:
@@ -196,9 +261,9 @@ def _same_patients(one: Cohort, other: Cohort) -> bool:
 
 
 def check_arms(arms: Sequence[Arm], plan: Plan) -> None:
-    """Refuse arms that cannot be told apart, or that leave a test of ``plan`` no drug slot."""
-    if not arms:
-        raise InputError("a study needs at least one arm; add for example Arm('control').")
+    """Refuse arms that cannot be told apart, of too many doses, or that leave a test of ``plan`` no drug slot."""
+    if not isinstance(arms, Sequence) or not arms:
+        raise InputError("a study needs a list of at least one arm; give for example [Arm('control')].")
     for arm in arms:
         if not isinstance(arm, Arm):
             raise InputError(f"arms hold {arm!r}; give Arm objects, for example preset('control').")
@@ -207,6 +272,12 @@ def check_arms(arms: Sequence[Arm], plan: Plan) -> None:
     if twice:
         raise InputError(f"arms name {', '.join(twice)} twice; give every arm its own name.")
     for arm in arms:
+        count = sum(ceil(plan.weeks / dose.every_weeks) * len(dose.days) * len(dose.times) for dose in arm.doses)
+        if count > MOST_DOSES:
+            raise InputError(
+                f"arm {arm.name} gives {count} doses in {plan.weeks:g} weeks, at most {MOST_DOSES} are allowed; "
+                "give an infusion or a pump, or shorten the study."
+            )
         used = slots_used(arm)
         if plan.long_horizon is not None:
             plan.long_horizon.check_arm(arm)
@@ -217,6 +288,17 @@ def check_arms(arms: Sequence[Arm], plan: Plan) -> None:
                         f"test {entry.test} needs the spare drug slot {slot}, which arm {arm.name} uses; leave the "
                         "test out, or split the study."
                     )
+
+
+def _check_memory(cohort: Cohort, arms: Sequence[Arm], plan: Plan) -> None:
+    """Refuse what this machine cannot hold; a system that lends more than it has would end the process instead."""
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else inf
+    needed = template(cohort.patient, arms, plan).nbytes + memory_held(plan, len(cohort))
+    if needed > there:
+        raise InputError(
+            f"{len(cohort)} patients x {len(arms)} arms x {len(plan.times)} output times need {needed / 1e9:.1f} GB, "
+            f"this machine has {there / 1e9:.1f} GB of memory; keep less or fewer at once, or use pulsatile run."
+        )
 
 
 def _bytes_each(plan: Plan) -> int:

@@ -77,16 +77,41 @@ def _branch(
     )
 
 
+class Since(NamedTuple):
+    """An earlier run of the same patients and arm: its length (weeks), and where each goes on (n, columns)."""
+
+    weeks: float
+    ends: Floats
+
+
 class _Course(NamedTuple):
-    """The run itself: variables of the dataset, the states at 06:00 in the weeks of visits, and the status (n,)."""
+    """The run itself: variables of the dataset, the states at 06:00 in the weeks of visits, the status (n,), the end.
+
+    ``ends`` (n, columns of `engine.marks`) is what a longer run goes on from.
+    """
 
     found: dict[str, Floats]
     snapshots: dict[float, Floats]
     status: Codes
+    ends: Floats
 
 
-def run_arm(arm: Arm, people: People, plan: Plan, untreated: Found, threads: int) -> Found:
-    """Run ``people`` through one arm; ``untreated`` are the tests of `week_0`."""
+class Treated(NamedTuple):
+    """One arm: values by variable, each (n, ...); status (n,); ends (n, columns); see `_Course`."""
+
+    found: dict[str, Floats]
+    status: Codes
+    ends: Floats
+
+
+def run_arm(
+    arm: Arm, people: People, plan: Plan, untreated: Found | None, threads: int, since: Since | None = None
+) -> Treated:
+    """Run ``people`` through one arm.
+
+    ``untreated`` are the tests of `week_0`.  With ``since`` (and without them) the run goes on from the end of an
+    earlier one; what that one knows (outputs up to its end, closed windows, tests of its weeks) is NaN here.
+    """
     n = len(people.parameters)
     parameters = people.parameters.copy()
     drugs = arm_parameters(arm, people.cohort)
@@ -95,46 +120,64 @@ def run_arm(arm: Arm, people: People, plan: Plan, untreated: Found, threads: int
     # doses that go on to the end of the study are also given on the day of the last visit
     doses = dose_events(arm, people.cohort, 0.0, plan.end + VISIT_HOURS)
     groups = slots_used(arm)
-    follow = _whole if plan.long_horizon is None else _projected
-    found, snapshots, status = follow(arm, people, parameters, doses, groups, plan, threads)
+    if plan.long_horizon is None:
+        found, snapshots, status, ends = _whole(people, parameters, doses, groups, plan, threads, since)
+    else:
+        found, snapshots, status, ends = _projected(arm, people, parameters, doses, groups, plan, threads)
     for week in plan.visits:
-        if week > 0:
+        if since is not None and week <= since.weeks:
+            values, ended = _known(plan, week, n), np.zeros(n, np.int8)
+        elif week > 0:
             # past boluses are in the state; past settings of an input say what is running
             near = (doses.time >= WEEK * week) | (doses.target < 0)
             near &= doses.time < WEEK * week + VISIT_HOURS
             branch = _branch(people, parameters, plan, week, snapshots[week], select(doses, near), groups, threads)
             values, ended = run_tests([TESTS[entry.test] for entry in plan.tests if week in entry.weeks], branch)
         else:
+            assert untreated is not None
             values, ended = untreated
         status = np.where(status == Status.OK, ended, status)
         _keep(found, values, plan, week, n)
-    return found, np.asarray(status, np.int8)
+    return Treated(found, np.asarray(status, np.int8), ends)
+
+
+def _known(plan: Plan, week: float, n: int) -> dict[str, Floats]:
+    """Return the tests of a week that an earlier run has made, without values."""
+    due = [TESTS[entry.test] for entry in plan.tests if week in entry.weeks]
+    values = {f"{test.name}_{name}": np.full(n, np.nan) for test in due for name in test.endpoints}
+    return values | {
+        f"{test.name}_{name}": np.full((n, len(test.times)), np.nan) for test in due for name in test.curves
+    }
 
 
 def _whole(
-    arm: Arm, people: People, parameters: npt.NDArray[Any], doses: EventTable, groups: tuple[str, ...], plan: Plan,
-    threads: int,
+    people: People, parameters: npt.NDArray[Any], doses: EventTable, groups: tuple[str, ...], plan: Plan, threads: int,
+    since: Since | None,
 ) -> _Course:  # fmt: skip
-    """Integrate every day."""
-    weeks = [week for week in plan.visits if week > 0]
+    """Integrate every day, or every day since the end of an earlier run."""
+    after = 0.0 if since is None else since.weeks
+    weeks = [week for week in plan.visits if week > after]
     snapshots = np.array([WEEK * week + SNAPSHOT_CLOCK for week in weeks])
-    grid, windows = plan.times, plan.windows
+    windows = plan.windows
+    grid = plan.times if since is None else plan.times[plan.times > WEEK * since.weeks]
     times = np.union1d(grid, snapshots)
     window = plan.reduce_every if plan.reductions else 0.0
     result = integrate(
         parameters, people.y0, people.block, doses, start=0.0, times=times,
         stop=max(plan.end, float(times[-1])), window=window, solver=plan.solver, threads=threads, groups=groups,
+        mark=plan.end if plan.solver.device == "cpu" else None, begin=None if since is None else since.ends,
     )  # fmt: skip
     e = evaluate(
         grid, result.y[:, np.searchsorted(times, grid)], parameters, people.age, inputs_at(grid, doses, parameters)
     )
-    found = {name: e.output(name) for name in plan.outputs}
+    before = np.full((len(parameters), len(plan.times) - len(grid)), np.nan)
+    found = {name: np.concatenate([before, e.output(name)], axis=1) for name in plan.outputs}
     reduced = {"mean": result.mean, "auc": result.mean * plan.reduce_every, "min": result.low, "max": result.high}
     for name in plan.reductions:
         watched, _, how = name.rpartition("_")
         found[name] = reduced[how][:, : len(windows), WATCH.index(watched)].copy()
     at = {week: result.y[:, np.searchsorted(times, WEEK * week + SNAPSHOT_CLOCK)] for week in weeks}
-    return _Course(found, at, result.status)
+    return _Course(found, at, result.status, result.mark)
 
 
 def _projected(
@@ -153,7 +196,7 @@ def _projected(
     found |= {
         f"{name}_projection_error": course.error[:, days, k] for k, name in enumerate(SLOW) if name in plan.projected
     }
-    return _Course(found, course.snapshots, course.status)
+    return _Course(found, course.snapshots, course.status, np.empty((len(parameters), 0)))
 
 
 def _keep(found: dict[str, Floats], values: dict[str, Floats], plan: Plan, week: float, n: int) -> None:
