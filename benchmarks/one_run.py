@@ -73,11 +73,12 @@ def measure(given: dict[str, Any]) -> dict[str, Any]:
         outcome = run(study(given), Path(folder) / "run", resources)
         wall = time.perf_counter() - begin
         files = [f.stat().st_size for f in outcome.folder.rglob("*") if f.is_file()]
-        journal = [json.loads(line) for line in (outcome.folder / "journal.jsonl").read_text().splitlines()]
+        lines = [json.loads(line) for line in (outcome.folder / "journal.jsonl").read_text().splitlines()]
+        journal = [line for line in lines if line["kind"] == "chunk"]
     return given | {
         "code": int(outcome.code), "wall": wall, "cpu": _cpu() - cpu, "chunks_wall": outcome.seconds["integration"],
-        "chunks": len(journal), "simulate": sum(r["simulate_s"] for r in journal),
-        "write": sum(r["write_s"] for r in journal), "bytes": sum(files), "files": len(files),
+        "chunks": len(journal), "simulate": sum(r["seconds"] for r in journal),
+        "write": sum(r["write_seconds"] for r in journal), "bytes": sum(files), "files": len(files),
         "patient_days": 7 * given["weeks"] * given["patients"] * given["arms"],
         "memory_mb": _largest(resource.RUSAGE_SELF), "worker_mb": _largest(resource.RUSAGE_CHILDREN), **cluster,
     }  # fmt: skip

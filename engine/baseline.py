@@ -155,7 +155,7 @@ def unpacked(cohort: Cohort, rows: Floats) -> Baseline:
     Bit-equal to the run-in's; pulses and meals are drawn again.
     """
     n, record = len(cohort), cohort.parameters.copy()
-    fit = np.flatnonzero(_unfit(record) == Status.OK)
+    fit = np.flatnonzero(_unfit(cohort, record) == Status.OK)
     column = {name: rows[:, k] for k, name in enumerate(PACKED)}
     for name in RUN_IN_FIELDS:
         record[name] = column[name]

@@ -269,9 +269,11 @@ def integrate(
             f"dimension, got {times.ndim}."
         )
     if not (is_number(start) and is_number(end) and start <= end <= start + LONGEST):
-        raise InputError(f"start = {start!r}, stop = {end!r} must be hours, stop 0 to {LONGEST:g} h after start.")
+        raise InputError(
+            f"start = {start}, stop = {end} h must be numbers, stop not before start, at most {LONGEST:g} h after it."
+        )
     if not is_number(window) or not (window == 0 or window >= 1 / 60):
-        raise InputError(f"window = {window!r} h must be 0, for none, or at least one minute.")
+        raise InputError(f"window = {window} h must be 0, for none, or one of the numbers from one minute on.")
     start, end = float(start), float(end)
     if not np.all(np.diff(times) > 0) or not np.all((times >= start) & (times <= end)):
         raise InputError(f"output times must ascend within {start} ... {end} h.")
@@ -313,15 +315,15 @@ def integrate(
     flat = np.require(parameters, None, ["C", "W"]).view(np.float64).reshape(n, len(NAMES))
     atol = _tolerances(active, solver)
 
-    # few patients: every thread gets some, in whole vectors
-    size = min(CHUNK, -(-n // (build.lanes * threads)) * build.lanes)
+    # about CHUNK each, in equal parts; few patients: every thread gets some, in whole vectors
+    size = min(-(-n // max(1, round(n / CHUNK))), -(-n // (build.lanes * threads)) * build.lanes)
 
     def chunk(first: int) -> None:
         part = slice(first, min(first + size, n))
         index = np.arange(part.start, part.stop)
         run(
             flat[part], begin[part], block.subset(index), doses.subset(index), times, atol, settings,
-            _Buffers(*(buffer[part] for buffer in out)),
+            _Buffers._make(buffer[part] for buffer in out),
         )  # fmt: skip
 
     if end > start or len(times):

@@ -28,8 +28,9 @@ import numpy as np
 import numpy.typing as npt
 
 from engine import basal, covariates, random
+from engine.checks import is_number, is_whole
 from engine.errors import InputError
-from engine.parameters import TABLE, typical
+from engine.parameters import DTYPE, TABLE, typical
 
 Floats = npt.NDArray[np.float64]
 Ids = npt.NDArray[np.int64]
@@ -62,6 +63,16 @@ DEFICIT_CV = 0.80
 LARGEST_ETA = 3.5
 """Log-normal factors are cut at this many SDs; population, recipe item 2."""
 _ATTEMPTS = 100
+MOST_AT_ONCE = 1_000_000
+"""Patients drawn at once, some 4 GB; a run draws each chunk of patients alone."""
+LARGEST_SHARE = 1e9
+PEOPLE = {
+    "age": (10.0, 120.0, "y"), "sex": (0.0, 1.0, "(0 man, 1 woman)"), "weight": (20.0, 500.0, "kg"),
+    "height": (0.5, 2.8, "m"), "bmi": (8.0, 150.0, "kg/m2"),
+}  # fmt: skip
+"""Covariates of people that can be [assumed]; what lies outside is in another unit: months, cm."""
+BMI_ERROR = 0.3
+"""Largest relative difference of bmi and weight over height squared; pounds for kg make 1.2."""
 _FRACTIONS = ("f_gh", "hepatic_extraction", "lipolysis_min")
 AXIS_HELD = (
     "pulse_rate", "sleep_gain", "k_drive", "ghrh_tone", "sst_basal", "gh_on_sst", "ghs_on_ghrh", "store_max",
@@ -115,7 +126,7 @@ def virtual_cohort(
     Parameters
     ----------
     n
-        Number of patients, at least 1.
+        Number of patients, at least 1 and at most `MOST_AT_ONCE`; draw more in parts, by ``first``.
     phenotype
         One of `PHENOTYPES`, or shares of several, as ``{"obese": 0.7, "igt": 0.3}``; who gets which is keyed by id.
     seed, first
@@ -128,9 +139,11 @@ def virtual_cohort(
     InputError
         For an unknown phenotype, shares without sense, or numbers out of range.
     """
-    _check_whole(n, "n", 1, 2**31)
+    _check_whole(n, "n", 1, MOST_AT_ONCE + 1)
     _check_whole(seed, "seed", 0, 2**64)
     _check_whole(first, "first", 0, 2**63 - n)
+    if not isinstance(variability, bool):
+        raise InputError(f"variability = {variability!r} must be True or False.")
     ids = np.arange(first, first + n, dtype=np.int64)
     kinds = _assign(ids, phenotype, seed)
     if not variability:
@@ -146,14 +159,48 @@ def virtual_cohort(
     return Cohort(seed, ids, {**people, "phenotype": kinds, "attempts": attempts}, record, variability)
 
 
+def check_people(cohort: Cohort) -> None:
+    """Refuse a cohort whose patients have the same id or covariates that no one has, and one of unequal lengths.
+
+    A covariate that is no number is that patient's failure alone (`engine.baseline`).
+    """
+    n, parameters = len(cohort), cohort.parameters
+    if parameters.dtype != DTYPE or len(parameters) != n:
+        raise InputError(f"the cohort has {len(parameters)} parameter records for {n} patients; give one to each.")
+    if len(np.unique(cohort.patient)) < n:
+        raise InputError("patient ids of the cohort repeat; give every patient an id of its own.")
+    for name, (low, high, unit) in PEOPLE.items():
+        values = np.asarray(cohort.covariates.get(name, ()), float)
+        if values.shape != (n,):
+            raise InputError(
+                f"covariate {name} of the cohort has {len(values)} values for {n} patients; give it to each."
+            )
+        wrong = np.flatnonzero(np.isfinite(values) & ((values < low) | (values > high)))
+        if len(wrong):
+            raise InputError(
+                f"{name} = {values[wrong[0]]:g} of patient {cohort.patient[wrong[0]]} is outside {low:g} ... {high:g} "
+                f"{unit}; correct the cohort, or its unit."
+            )
+    weight, height, bmi = (cohort.covariates[name] for name in ("weight", "height", "bmi"))
+    wrong = np.flatnonzero(np.abs(bmi * height**2 / weight - 1) > BMI_ERROR)
+    if len(wrong):
+        k = wrong[0]
+        raise InputError(
+            f"weight = {weight[k]:g} kg, height = {height[k]:g} m and bmi = {bmi[k]:g} kg/m2 of patient "
+            f"{cohort.patient[k]} disagree; correct the cohort; weights are in kg."
+        )
+
+
 def _assign(ids: Ids, phenotype: str | Mapping[str, float], seed: int) -> Ids:
     """Return the phenotype code of each patient."""
+    if not isinstance(phenotype, str | Mapping):
+        raise InputError(f"phenotype = {phenotype!r} must be a name or shares of names: {', '.join(PHENOTYPES)}.")
     shares = {phenotype: 1.0} if isinstance(phenotype, str) else dict(phenotype)
     for name, share in shares.items():
         if name not in PHENOTYPES:
             raise InputError(f"phenotype = {name!r} is not known: choose one of {', '.join(PHENOTYPES)}.")
-        if not (isinstance(share, int | float) and 0 <= share < np.inf):
-            raise InputError(f"share of phenotype {name} = {share!r} must be a number of at least 0.")
+        if not is_number(share) or not 0 <= share <= LARGEST_SHARE:
+            raise InputError(f"share of phenotype {name} = {share!r} must be a number from 0 to {LARGEST_SHARE:g}.")
     total = float(sum(shares.values()))
     if total <= 0:
         raise InputError("phenotype gives no shares: give at least one phenotype a share above 0.")
@@ -220,5 +267,5 @@ def log_normal(z: Floats, cv: float) -> Floats:
 
 
 def _check_whole(value: int, name: str, low: int, stop: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not low <= value < stop:
+    if not is_whole(value) or not low <= value < stop:
         raise InputError(f"{name} = {value!r} must be a whole number from {low} to {stop - 1}.")

@@ -2,6 +2,9 @@
 
 A drug whose row lacks a number it needs is listed but cannot be dosed; `Drug.missing` says what is lacking.
 
+``largest`` is the most that may be given on a day to a person of 70 kg (of an input, the highest level): 10 to 100 times
+the largest dose of presets and trials, and below a thousand times the smallest, so that mg written for ug is refused.
+
 The effect-site factor g makes peak u equal to peak C/EC50 in plasma for a subcutaneous dose (the system is linear, so
 one g serves every dose).  Where axis section 2, "Drug interface", gives the u that a dose reaches, that target sets g
 instead: tesamorelin (the table's own PK would give 5.8, not 4.6) and CJC-1295 DAC (0.9 on day 7, not 0.10-0.15).
@@ -90,6 +93,7 @@ FIGURES: tuple[Figure, ...] = (
     Figure("sermorelin",     "ec50",           0.15, "nmol/L", 0.60,  f"{_T}: computed from the iv ED50 of 28 ug in men"),
     Figure("sermorelin",     "women",          0.5,  "-",      0.0,   f"{_T}: ED50 of women over men"),
     Figure("sermorelin",     "ke",             5.0,  "1/h",    0.0,   f"{_T}"),
+    Figure("sermorelin",     "largest",      50e3,   "ug",     0.0,   "assumed: 25 x the largest of trials, 2 mg"),
 
     Figure("cjc1295_no_dac", "molar_mass",  3368.0,  "g/mol",  0.0,   f"{_T}"),
     Figure("cjc1295_no_dac", "f",              0.06, "-",      0.0,   f"{_T}: assumed"),
@@ -99,6 +103,7 @@ FIGURES: tuple[Figure, ...] = (
     Figure("cjc1295_no_dac", "ec50",           0.15, "nmol/L", 0.60,  f"{_T}: assumed, as sermorelin"),
     Figure("cjc1295_no_dac", "women",          0.5,  "-",      0.0,   "assumed: as sermorelin"),
     Figure("cjc1295_no_dac", "ke",             1.2,  "1/h",    0.0,   f"{_T}: assumed"),
+    Figure("cjc1295_no_dac", "largest",      30e3,   "ug",     0.0,   "assumed: 100 x the largest of practice, 0.3 mg"),
 
     Figure("tesamorelin",    "molar_mass",  5136.0,  "g/mol",  0.0,   f"{_T}"),
     Figure("tesamorelin",    "f",              1.0,  "-",      0.0,   f"{_T}: CL and V are apparent"),
@@ -112,6 +117,7 @@ FIGURES: tuple[Figure, ...] = (
     Figure("tesamorelin",    "ke",             0.45, "1/h",    0.0,   f"{_T}"),
     Figure("tesamorelin",    "target_dose", 2000.0,  "ug",     0.0,   "axis section 2, Drug interface"),
     Figure("tesamorelin",    "target_u",       4.6,  "-",      0.0,   "axis section 2, Drug interface: peak u"),
+    Figure("tesamorelin",    "largest",     200e3,   "ug",     0.0,   "assumed: 100 x the largest of trials, 2 mg"),
 
     Figure("cjc1295_dac",    "molar_mass",  3647.0,  "g/mol",  0.0,   f"{_T}"),
     Figure("cjc1295_dac",    "f",              0.5,  "-",      0.0,   f"{_T}: assumed"),
@@ -123,6 +129,7 @@ FIGURES: tuple[Figure, ...] = (
     Figure("cjc1295_dac",    "target_dose", 5250.0,  "ug",     0.0,   "axis section 2, Drug interface: 60-90 ug/kg, at 70 kg"),
     Figure("cjc1295_dac",    "target_time",  168.0,  "h",      0.0,   "axis section 2, Drug interface: day 7"),
     Figure("cjc1295_dac",    "target_u",       0.125, "-",     0.0,   "axis section 2, Drug interface: 0.10-0.15"),
+    Figure("cjc1295_dac",    "largest",     100e3,   "ug",     0.0,   "assumed: 11 x the largest of trials, 0.125 mg/kg"),
 
     Figure("ipamorelin",     "molar_mass",   711.9,  "g/mol",  0.0,   f"{_T}"),
     Figure("ipamorelin",     "f",              0.8,  "-",      0.0,   f"{_T}: assumed"),
@@ -130,6 +137,7 @@ FIGURES: tuple[Figure, ...] = (
     Figure("ipamorelin",     "cl",             5.46, "L/h",    0.25,  "Gobburu1999, therapies section 1 (0.078 L/h/kg)"),
     Figure("ipamorelin",     "v",             15.4,  "L",      0.25,  "Gobburu1999, therapies section 1 (0.22 L/kg)"),
     Figure("ipamorelin",     "ec50",         214.0,  "nmol/L", 0.60,  "Gobburu1999, therapies section 1; CV assumed"),
+    Figure("ipamorelin",     "largest",      70e3,   "ug",     0.0,   "assumed: 10 x the largest of trials, 0.1 mg/kg into a vein"),
 
     Figure("hexarelin",      "molar_mass",   887.0,  "g/mol",  0.0,   f"{_T}"),
     Figure("hexarelin",      "f",              0.7,  "-",      0.0,   f"{_T}: assumed"),
@@ -138,6 +146,7 @@ FIGURES: tuple[Figure, ...] = (
     Figure("hexarelin",      "v",             20.0,  "L",      0.40,  f"{_T}: assumed"),
     Figure("hexarelin",      "ec50",           3.946, "nmol/L", 0.60, "computed: s +1.0 at 1 ug/kg iv, axis section 2; CV assumed"),
     Figure("hexarelin",      "k_tolerance",    0.083, "1/h" ,  0.0,   "computed: Rahim1998, 0.59 per week at 1.5 ug/kg bid, therapies section 2"),
+    Figure("hexarelin",      "largest",      14e3,   "ug",     0.0,   "assumed: 100 x the largest of trials, 0.002 mg/kg"),
 
     Figure("ghrp6",          "molar_mass",   873.0,  "g/mol",  0.0,   f"{_T}"),
     Figure("ghrp6",          "f",              0.7,  "-",      0.0,   f"{_T}: assumed"),
@@ -145,6 +154,7 @@ FIGURES: tuple[Figure, ...] = (
     Figure("ghrp6",          "cl",            40.0,  "L/h",    0.40,  "computed: s decays with 2 1/h, axis section 2 (therapies: 20)"),
     Figure("ghrp6",          "v",             20.0,  "L",      0.40,  f"{_T}: assumed"),
     Figure("ghrp6",          "ec50",           5.568, "nmol/L", 0.60, "computed: s +0.72 at 1 ug/kg iv, axis section 2; CV assumed"),
+    Figure("ghrp6",          "largest",      14e3,   "ug",     0.0,   "assumed: 100 x the largest of trials, 0.002 mg/kg"),
 
     Figure("mk677",          "molar_mass",   528.0,  "g/mol",  0.0,   f"{_T}"),
     Figure("mk677",          "f",              0.6,  "-",      0.0,   f"{_T}: assumed"),
@@ -159,6 +169,12 @@ FIGURES: tuple[Figure, ...] = (
     Figure("capromorelin",   "ka",             2.0,  "1/h",    0.40,  f"{_T}: assumed"),
 
     Figure("somatropin",     "units_per_mg",   3.0,  "IU/mg",  0.0,   "therapies: GH 1 mg = 3 IU"),
+    Figure("somatropin",     "largest",     100e3,   "ug",     0.0,   "assumed: 25 x the toxic end of trials, 4 mg"),
+
+    Figure("acipimox",       "largest",        1.0,  "-",      0.0,   "definition: share of lipolysis blocked"),
+    Figure("lipid",          "largest",        3.0,  "mmol/L/min", 0.0, "assumed: 10 x what holds FFA at 1.5 mmol/L with k_ffa"),
+    Figure("glucose",        "largest",        5.0,  "mmol/kg/min", 0.0, "assumed: 3 x a test bolus of 0.3 g/kg in one minute"),
+    Figure("insulin",        "largest",     6000.0,  "pmol/kg/min", 0.0, "assumed: 10 x a tolerance test of 0.1 U/kg in one minute"),
 )
 # fmt: on
 

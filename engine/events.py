@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from engine.errors import InputError
 from engine.model import STATE_INDEX
 from engine.parameters import INPUTS
 
@@ -53,8 +54,18 @@ def _pointer(counts: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
 
+def check_order(table: EventTable) -> None:
+    """Refuse a table, made by hand, whose times do not ascend within a patient; the kernel would pass events over."""
+    first = np.zeros(len(table.time) + 1, bool)
+    first[table.ptr] = True
+    if not np.all((np.diff(table.time) >= 0) | first[1:-1]) or not np.all(np.isfinite(table.time)):
+        raise InputError("events of a patient are not sorted by time, or a time is no number; use event_table.")
+
+
 def target_of(name: str) -> int:
     """Return the event code of a state (jump) or an input (set)."""
+    if name not in STATE_INDEX and name not in INPUTS:
+        raise InputError(f"event on {name!r}: this is no state and no input; choose from {', '.join(INPUTS)}.")
     return STATE_INDEX[name] if name in STATE_INDEX else -1 - INPUTS.index(name)
 
 

@@ -253,6 +253,10 @@ INPUTS: tuple[str, ...] = tuple(row.name for row in TABLE if row.kind == "input"
 UNITS: dict[str, str] = {row.name: row.unit for row in TABLE}
 
 
+WIDE = 10.0
+"""Times beyond its range of the table at which a parameter is a mistake of unit or sign [assumed]."""
+
+
 def record_type(name: str, fields: tuple[str, ...]) -> Any:
     """Return a named tuple class whose fields are known at run time only (so that type checkers do not guess them)."""
     return namedtuple(name, fields)
@@ -260,6 +264,18 @@ def record_type(name: str, fields: tuple[str, ...]) -> Any:
 
 Parameters = record_type("Parameters", NAMES)
 DTYPE = np.dtype([(name, np.float64) for name in NAMES])
+
+
+def beyond(record: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Tell who of ``record`` (n,) has a parameter of the wrong sign, or more than `WIDE` times beyond its range.
+
+    Constants and patient parameters only: the others are computed.  What is not a number is beyond too.
+    """
+    found = np.zeros(len(record), bool)
+    for row in TABLE:
+        if row.kind in ("constant", "patient"):
+            found |= ~((record[row.name] >= row.low / WIDE) & (record[row.name] <= row.high * WIDE))
+    return found
 
 
 def typical(n: int = 1) -> npt.NDArray[Any]:

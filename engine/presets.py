@@ -104,7 +104,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType({row.name: row for row in _ROWS
 
 def preset(name: str) -> Arm:
     """Return the preset ``name`` as an arm; `InputError` when it is unknown or a number it needs is missing."""
-    row = PRESETS.get(name)
+    row = PRESETS.get(name) if isinstance(name, str) else None
     if row is None:
         near = get_close_matches(str(name), PRESETS, 1)
         hint = f"did you mean {near[0]}? Known" if near else "choose one of"

@@ -23,7 +23,7 @@ from engine.model import FLUX_UNITS, STATES
 from engine.outputs import OUTPUTS
 from engine.plan import REDUCTIONS, Plan, TestAt
 from engine.protocols import TESTS
-from engine.treatment import Since, gather, run_arm, week_0
+from engine.treatment import Canaries, Since, gather, run_arm, week_0
 
 __all__ = ["LongHorizon", "Plan", "TestAt", "check_arms", "simulate", "template"]
 
@@ -170,12 +170,14 @@ class Course:
     """What `carry_out` gives: the dataset, and what more arms or weeks go on from.
 
     ``run_in`` (n, columns) is `Baseline.packed` of the cohort; ``ends`` (arm, patient, `end_columns`) is where a longer
-    run goes on, NaN for who failed, without columns where that cannot be.
+    run goes on, NaN for who failed, without columns where that cannot be.  Where a canary is off too far, nothing of it
+    is to be trusted.
     """
 
     dataset: xr.Dataset
     run_in: Floats
     ends: Floats
+    canaries: Canaries
 
 
 def end_columns(plan: Plan) -> int:
@@ -216,6 +218,7 @@ def carry_out(
     values = {str(name): np.full(v.shape, np.nan) for name, v in dataset.data_vars.items() if name != "status"}
     status = np.full(dataset["status"].shape, int(Status.NEVER_RUN), np.int8)
     ends = np.full((*status.shape, end_columns(plan)), np.nan)
+    rode = list[Canaries]()
     packed = np.empty((len(cohort), len(PACKED)))
     total, done = len(arms) * len(cohort), 0
     size = _patients_at_once(plan)
@@ -236,7 +239,8 @@ def carry_out(
                     people, gathered = gather(ready.cohort, ready, well), well
                     untreated = week_0(people, plan, threads) if earlier is None else None
                 since = None if earlier is None else Since(earlier.weeks, earlier.ends[a, index])
-                found, codes, left = run_arm(arm, people, plan, untreated, threads, since)
+                found, codes, left, canaries = run_arm(arm, people, plan, untreated, threads, since)
+                rode.append(canaries)
                 status[a, index] = codes
                 for name, value in found.items():
                     value[codes != Status.OK] = np.nan
@@ -251,7 +255,8 @@ def carry_out(
     covariates = {
         name: ("patient", np.asarray(cohort.covariates[name], np.float64), dataset[name].attrs) for name in COVARIATES
     }
-    return Course(dataset.assign_coords(covariates).assign(filled), packed, ends)
+    canaries = Canaries(sum(c.patients for c in rode), max((c.worst for c in rode), default=0.0))
+    return Course(dataset.assign_coords(covariates).assign(filled), packed, ends, canaries)
 
 
 def _same_patients(one: Cohort, other: Cohort) -> bool:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from engine import canary, marks
 from engine.baseline import Baseline
 from engine.batch import Floats, integrate
 from engine.codegen import WATCH
@@ -84,6 +85,13 @@ class Since(NamedTuple):
     ends: Floats
 
 
+class Canaries(NamedTuple):
+    """Patients of known answer that rode along: how many, and how far the worst was off, above 1 too far."""
+
+    patients: int
+    worst: float
+
+
 class _Course(NamedTuple):
     """The run itself: variables of the dataset, the states at 06:00 in the weeks of visits, the status (n,), the end.
 
@@ -94,6 +102,7 @@ class _Course(NamedTuple):
     snapshots: dict[float, Floats]
     status: Codes
     ends: Floats
+    canaries: Canaries
 
 
 class Treated(NamedTuple):
@@ -102,6 +111,7 @@ class Treated(NamedTuple):
     found: dict[str, Floats]
     status: Codes
     ends: Floats
+    canaries: Canaries
 
 
 def run_arm(
@@ -121,9 +131,9 @@ def run_arm(
     doses = dose_events(arm, people.cohort, 0.0, plan.end + VISIT_HOURS)
     groups = slots_used(arm)
     if plan.long_horizon is None:
-        found, snapshots, status, ends = _whole(people, parameters, doses, groups, plan, threads, since)
+        found, snapshots, status, ends, canaries = _whole(people, parameters, doses, groups, plan, threads, since)
     else:
-        found, snapshots, status, ends = _projected(arm, people, parameters, doses, groups, plan, threads)
+        found, snapshots, status, ends, canaries = _projected(arm, people, parameters, doses, groups, plan, threads)
     for week in plan.visits:
         if since is not None and week <= since.weeks:
             values, ended = _known(plan, week, n), np.zeros(n, np.int8)
@@ -138,7 +148,7 @@ def run_arm(
             values, ended = untreated
         status = np.where(status == Status.OK, ended, status)
         _keep(found, values, plan, week, n)
-    return Treated(found, np.asarray(status, np.int8), ends)
+    return Treated(found, np.asarray(status, np.int8), ends, canaries)
 
 
 def _known(plan: Plan, week: float, n: int) -> dict[str, Floats]:
@@ -162,10 +172,17 @@ def _whole(
     grid = plan.times if since is None else plan.times[plan.times > WEEK * since.weeks]
     times = np.union1d(grid, snapshots)
     window = plan.reduce_every if plan.reductions else 0.0
-    result = integrate(
-        parameters, people.y0, people.block, doses, start=0.0, times=times,
-        stop=max(plan.end, float(times[-1])), window=window, solver=plan.solver, threads=threads, groups=groups,
-        mark=plan.end if plan.solver.device == "cpu" else None, begin=None if since is None else since.ends,
+    joined = canary.join(parameters, people.y0, people.block, doses, groups, start=0.0, times=times, solver=plan.solver)
+    begin = None
+    if since is not None:
+        begin = marks.at_rest(joined.run[1], 0.0, plan.solver.first_step, window > 0)  # canaries run from the start
+        begin[~joined.canary] = since.ends
+    result, worst = joined.part(
+        integrate(
+            *joined.run, start=0.0, times=times, stop=max(plan.end, float(times[-1])), window=window,
+            solver=plan.solver, threads=threads, groups=groups, begin=begin,
+            mark=plan.end if plan.solver.device == "cpu" else None,
+        )
     )  # fmt: skip
     e = evaluate(
         grid, result.y[:, np.searchsorted(times, grid)], parameters, people.age, inputs_at(grid, doses, parameters)
@@ -177,7 +194,7 @@ def _whole(
         watched, _, how = name.rpartition("_")
         found[name] = reduced[how][:, : len(windows), WATCH.index(watched)].copy()
     at = {week: result.y[:, np.searchsorted(times, WEEK * week + SNAPSHOT_CLOCK)] for week in weeks}
-    return _Course(found, at, result.status, result.mark)
+    return _Course(found, at, result.status, result.mark, Canaries(int(joined.canary.sum()), worst))
 
 
 def _projected(
@@ -187,7 +204,10 @@ def _projected(
     """Integrate some days and project body composition over the others."""
     assert plan.long_horizon is not None
     spans = calendar(plan.long_horizon, arm, plan.weeks, plan.visits)
-    course = project(parameters, people.y0, people.block, doses, spans, plan, groups, threads)
+    joined = canary.join(
+        parameters, people.y0, people.block, doses, groups, start=0.0, times=plan.times, solver=plan.solver
+    )
+    course, worst = joined.part_course(project(*joined.run, spans, plan, groups, threads))
     days = np.round(plan.times / DAY).astype(int)
     states = np.full((len(parameters), len(days), len(STATES)), np.nan)
     states[:, :, [STATE_INDEX[name] for name in SLOW]] = course.level[:, days]
@@ -196,7 +216,8 @@ def _projected(
     found |= {
         f"{name}_projection_error": course.error[:, days, k] for k, name in enumerate(SLOW) if name in plan.projected
     }
-    return _Course(found, course.snapshots, course.status, np.empty((len(parameters), 0)))
+    canaries = Canaries(int(joined.canary.sum()), worst)
+    return _Course(found, course.snapshots, course.status, np.empty((len(parameters), 0)), canaries)
 
 
 def _keep(found: dict[str, Floats], values: dict[str, Floats], plan: Plan, week: float, n: int) -> None:

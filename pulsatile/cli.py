@@ -2,30 +2,25 @@
 
 import shlex
 import sys
-import tempfile
-import traceback
-from collections.abc import Callable, Sequence
-from functools import wraps
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from engine.errors import InputError
-from pulsatile import __version__
-from sweeps.refusals import Exit, Refusal
-
-if TYPE_CHECKING:
-    from sweeps.run import Outcome
-
-SCREEN = 100  # columns when the output is no terminal
-NOT_CLINICAL = "Research model, not for clinical use."
+from pulsatile import __version__, runs
+from pulsatile.guard import NOT_CLINICAL, as_json, guarded, print_json, print_rich
+from sweeps.refusals import Exit
 
 EXAMPLES = """
 \b
 Examples:
   pulsatile run examples/quick.yaml --out runs/quick        a small study, under a minute
   pulsatile run STUDY.yaml --out runs/a --patients 100 --weeks 4 --dry-run
+  pulsatile resume runs/a                                   go on with a run that was interrupted
+  pulsatile status runs/a                                   how far is it
+  pulsatile expand runs/a --patients 2000                   more patients, arms or weeks; only the new work is done
+  pulsatile verify runs/a                                   is every byte what was committed
   pulsatile simulate --preset tesamorelin_label --weeks 8   a quick look at one regimen
   pulsatile presets                                         regimens that a study may name
   pulsatile validate STUDY.yaml                             is the file right?
@@ -42,58 +37,8 @@ A study file, the smallest:
 
 \b
 Exit codes: 0 done, 1 too many failed patients, 2 bad input, 3 cannot write, 4 folder refuses,
-  5 cluster, 70 internal error, 130 interrupted.
+  5 cluster, 6 damage found, 70 internal error, 130 interrupted (resume goes on).
 """
-
-
-def _say(sentence: str) -> None:
-    for line in sentence.splitlines():
-        click.echo(f"pulsatile: error: {line}", err=True)
-
-
-def _log(folder: Path | None) -> Path:
-    """Write the traceback in hand to a file and return its path."""
-    text = traceback.format_exc()
-    if folder is not None and folder.is_dir():
-        try:
-            path = folder / "error.log"
-            path.write_text(text, encoding="utf-8")
-            return path
-        except OSError:
-            pass
-    with tempfile.NamedTemporaryFile("w", prefix="pulsatile-", suffix=".log", delete=False) as file:
-        file.write(text)
-    return Path(file.name)
-
-
-def _guarded(command: Callable[..., Exit | None]) -> Callable[..., None]:
-    """Turn every end of a command into an exit code, and every error into one sentence."""
-
-    @wraps(command)
-    def guarded(*args: Any, **kwargs: Any) -> None:
-        try:
-            code = command(*args, **kwargs) or Exit.DONE
-        except InputError as error:
-            _say(str(error))
-            code = Exit.BAD_INPUT
-        except Refusal as error:
-            _say(str(error))
-            code = error.code
-        except KeyboardInterrupt:
-            _say("interrupted.")
-            code = Exit.INTERRUPTED
-        except (click.ClickException, click.exceptions.Exit):
-            raise
-        except BrokenPipeError:
-            code = Exit.CANNOT_WRITE
-        except Exception as error:
-            path = _log(kwargs.get("out"))
-            reason = " ".join(str(error).split())[:200] or "no reason given"
-            _say(f"internal error: {type(error).__name__}: {reason}; the traceback is in {path}.")
-            code = Exit.INTERNAL
-        sys.exit(int(code))
-
-    return guarded
 
 
 @click.group(
@@ -142,88 +87,51 @@ _SEED = click.option("--seed", type=int, metavar="N", help="Seed of every random
 @_PATIENTS
 @_WEEKS
 @_SEED
-@click.option("--chunk", type=int, metavar="N", help="Patients per task; changes no number.")
-@click.option("--workers", type=int, metavar="N", help="Processes; default one per 8 cores; 0 or 1: no Dask.")
-@click.option(
-    "--threads",
-    type=int,
-    metavar="N",
-    help="Threads per process; default all cores, 1 with --workers. With --scheduler: per task, default 1.",
-)
-@click.option("--scheduler", metavar="ADDRESS", help="Use a running Dask cluster, for example tcp://host:8786.")
+@runs.resource_options()
 @_SET
 @click.option("--dry-run", is_flag=True, help="Only say what the run would need.")
-@_guarded
+@as_json
+@guarded
 def run(
-    study: Path, out: Path | None, patients: int | None, weeks: float | None, seed: int | None, chunk: int | None,
-    workers: int | None, threads: int | None, scheduler: str | None, settings: tuple[str, ...], dry_run: bool,
+    study: Path, out: Path | None, patients: int | None, weeks: float | None, seed: int | None,
+    settings: tuple[str, ...], dry_run: bool, as_json: bool, **resources: Any,
 ) -> Exit:  # fmt: skip
     """Run STUDY: every patient in every arm, into a folder with dataset, summary and manifest."""
-    from sweeps.resources import Resources
     from sweeps.run import run as carry_out
     from sweeps.study import load_study
 
-    loaded = load_study(study, _overrides(patients, weeks, seed, settings), shorten=weeks is not None)
-    resources = Resources(chunk, workers, threads, scheduler)
+    changes = _overrides(patients, weeks, seed, settings)
+    loaded = load_study(study, changes, shorten=weeks is not None)
+    wanted = runs.resources_from(resources)
     if dry_run:
-        return _dry_run(loaded, resources)
+        return _dry_run(loaded, wanted, as_json)
     from sweeps.progress import progress_for
 
     folder = out if out is not None else Path("runs") / study.stem
-    command = shlex.join(["pulsatile", *sys.argv[1:]])
+    command, text = shlex.join(["pulsatile", *sys.argv[1:]]), study.read_text(encoding="utf-8")
     with progress_for() as progress:
-        outcome = carry_out(loaded, folder, resources, progress, study.read_text(encoding="utf-8"), command)
-    return _report(outcome)
+        outcome = carry_out(loaded, folder, wanted, progress, text, command, tuple(changes), weeks is not None)
+    return runs.report(outcome, as_json)
 
 
-def _dry_run(study: Any, resources: Any) -> Exit:
+def _dry_run(study: Any, resources: Any, as_json: bool) -> Exit:
+    from dataclasses import asdict
+
     from sweeps.estimate import chunk_size, estimate
     from sweeps.resolve import resolve
 
     spread = resources.spread(study.solver.device)
     resolved = resolve(study, spread.planning_threads)
-    for found in resolved.matched:
-        click.echo(found.sentence)
-    if resolved.approximation:
-        click.echo(resolved.approximation)
-    chunk = chunk_size(resolved, resolved.plan(), resources.chunk, spread.slots)
-    for line in estimate(resolved, chunk, spread).lines():
-        click.echo(line)
+    chunk = chunk_size(resolved, resolved.plan(), resources.chunk, spread.slots, spread.room)
+    found = estimate(resolved, chunk, spread)
+    if as_json:
+        print_json({"identity": resolved.identity, **asdict(found)})
+        return Exit.DONE
+    for sentence in (*(matched.sentence for matched in resolved.matched), resolved.approximation, *found.lines()):
+        if sentence:
+            click.echo(sentence)
     click.echo(f"identity {resolved.identity}")
     return Exit.DONE
-
-
-def _report(outcome: "Outcome") -> Exit:
-    """Print the table of a run and where it lies."""
-    from sweeps.summary import standing_marks, study_notes, table
-
-    if outcome.code is Exit.INTERRUPTED:
-        click.echo(f"Interrupted; finished chunks are kept in {outcome.folder}.", err=True)
-        return outcome.code
-    if outcome.rows:
-        _print(table(outcome.names, outcome.rows, standing_marks(outcome.resolved)))
-        click.echo("\n".join(study_notes(outcome.resolved, outcome.failed)))
-    seconds = outcome.seconds
-    click.echo(
-        f"planning {seconds['planning']:.1f} s, kernels {seconds['compile']:.1f} s, "
-        f"integration {seconds['integration']:.1f} s, in all {seconds['total']:.1f} s"
-    )
-    click.echo(f"results: {outcome.folder}")
-    if outcome.code is Exit.FAILED_PATIENTS:
-        _say(
-            f"{outcome.failed} of {outcome.patient_arms} patient-arms failed, more than 5 %"
-            f"{'' if outcome.digest else ', and the run stopped'}; see status in the dataset."
-        )
-    return outcome.code
-
-
-def _print(renderable: Any) -> None:
-    from rich.console import Console
-
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=SCREEN)
-    console.print(renderable)
 
 
 @main.command(
@@ -242,13 +150,14 @@ def _print(renderable: Any) -> None:
 @click.option("--weeks", type=float, default=4, show_default=True)
 @click.option("--patients", type=int, default=32, show_default=True)
 @click.option("--seed", type=int, default=1, show_default=True)
-@_guarded
+@guarded
 def simulate(presets: tuple[str, ...], phenotype: str, weeks: float, patients: int, seed: int) -> None:
     """Take a quick look: some patients on a preset against no treatment; nothing is kept."""
+    from engine.regimens import MOST_WEEKS
     from engine.simulate import simulate as run_patients
     from sweeps.resolve import resolve
     from sweeps.resources import cores
-    from sweeps.study import MOST_WEEKS, study_from
+    from sweeps.study import study_from
     from sweeps.summary import standing_marks, study_notes, summarise, table
 
     visits = sorted({0, int(weeks) if 1 <= weeks <= MOST_WEEKS else 0})  # what is no length is refused below
@@ -265,12 +174,12 @@ def simulate(presets: tuple[str, ...], phenotype: str, weeks: float, patients: i
     dataset = run_patients(cohort, resolved.engine_arms(), resolved.plan(), threads=cores())
     names, rows = summarise(dataset, "control")
     failed = int((dataset["status"].values != 0).sum())
-    _print(table(names, rows, standing_marks(resolved)))
+    print_rich(table(names, rows, standing_marks(resolved)))
     click.echo("\n".join(study_notes(resolved, failed)))
 
 
 @main.command(epilog=NOT_CLINICAL)
-@_guarded
+@guarded
 def presets() -> None:
     """List the regimens a study may name, and those whose numbers are not known."""
     from rich import box
@@ -286,7 +195,7 @@ def presets() -> None:
             row.description if row.available else f"{row.description}\n[red]unavailable; missing: {row.missing}[/red]"
         )
         grid.add_row(row.name, f"{row.weeks:g}", row.standing, what)
-    _print(grid)
+    print_rich(grid)
 
 
 @main.command(
@@ -295,7 +204,7 @@ def presets() -> None:
 )
 @_STUDY
 @_SET
-@_guarded
+@guarded
 def warm(study: Path, settings: tuple[str, ...]) -> None:
     """Compile and keep the kernels that STUDY needs, so that later runs start at once.
 
@@ -316,7 +225,7 @@ def warm(study: Path, settings: tuple[str, ...]) -> None:
 
 
 @main.command(epilog="\b\nExample:\n  pulsatile schema > study.schema.json")
-@_guarded
+@guarded
 def schema() -> None:
     """Print the JSON schema of study files, for editors that complete and check as you type."""
     import json
@@ -329,9 +238,10 @@ def schema() -> None:
 @main.command(epilog="\b\nExample:\n  pulsatile validate examples/quick.yaml")
 @_STUDY
 @_SET
-@_guarded
+@guarded
 def validate(study: Path, settings: tuple[str, ...]) -> None:
     """Check STUDY and say what it asks for; nothing runs."""
+    from sweeps.conversions import conversions
     from sweeps.study import load_study
 
     loaded = load_study(study, settings)
@@ -339,5 +249,11 @@ def validate(study: Path, settings: tuple[str, ...]) -> None:
         f"{study}: right; {loaded.population.n} patients in {len(loaded.arms)} arms for {loaded.weeks:g} weeks: "
         f"{', '.join(arm.name for arm in loaded.arms)}."
     )
+    for sentence in conversions(loaded):
+        click.echo(sentence)
     if loaded.long_horizon is not None:
         click.echo(f"Approximation: {loaded.long_horizon.engine_horizon().sentence}.")
+
+
+for command in runs.COMMANDS:
+    main.add_command(command)

@@ -1,47 +1,118 @@
-"""The unit of work: some patients through all arms into the store; and what is compiled before."""
+"""The unit of work: one chunk of patients through all arms into the store, committed whole or not at all."""
 
 import os
 import socket
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from engine.errors import Status
-from sweeps.identity import platform_class
+from sweeps import commits
+from sweeps.commits import Record
+from sweeps.identity import engine_hash
+from sweeps.refusals import CanaryFailed, ClusterFailed
 from sweeps.resolve import ResolvedStudy
 
-Record = dict[str, Any]
-"""Commit record of a chunk: what was done, by whom, and the SHA-256 of what is stored."""
+RESULTS, STATES = "results.zarr", "states.zarr"
 
 
-def run_chunk(resolved_json: str, first: int, stop: int, threads: int, store_path: str) -> Record:
-    """Simulate the patients at positions ``first`` to before ``stop`` in all arms, write them, and return the record.
+@dataclass(frozen=True)
+class Job:
+    """A chunk to be carried out, as it is handed to a worker.
 
-    A plain function of plain arguments: it runs in this process, in a local worker or on another machine alike.
+    study : the resolved study, as JSON
+    folder : folder of the run, seen by driver and workers alike
+    first, stop : positions of its patients, whole chunks of the store
+    threads : threads it may use
+    engine, platform : hash of the engine and platform class of the driver; another worker refuses
+    base : folder of the run that an expansion goes on from
+    skip : positions left "never run", because they end their worker
+    pieces : parts that are computed one after another, to need less memory
+    dry : compute and write nothing
     """
-    from engine.simulate import simulate
-    from sweeps.store import write_chunk
 
+    study: str
+    folder: str
+    first: int
+    stop: int
+    threads: int
+    engine: str
+    platform: str
+    base: str = ""
+    skip: tuple[int, ...] = ()
+    pieces: int = 1
+    dry: bool = False
+
+
+def run_chunk(job: Job) -> Record:
+    """Simulate the job's patients in all arms, write and commit them, and return the entry for the journal.
+
+    A plain function of plain arguments: it runs in this process, in a local worker or on another machine alike.  A
+    chunk that is committed already is not computed again.
+    """
+    from sweeps import store
+    from sweeps.compute import chunk_values
+
+    resolved = _resolved(job.study)
+    _check_kind(job, resolved)
+    folder, identity = Path(job.folder), resolved.identity
+    if not job.dry and (already := commits.found(folder, job.first, identity)) is not None:
+        return already
     begin = time.perf_counter()
-    resolved = ResolvedStudy.from_json(resolved_json)
-    dataset = simulate(resolved.cohort(first, stop), resolved.engine_arms(), resolved.plan(), threads=threads)
+    values = chunk_values(job, resolved)
+    if values.worst_canary > 1:
+        raise CanaryFailed(
+            f"a canary patient missed its exact answer {values.worst_canary:.3g} times over on {socket.gethostname()}: "
+            "this machine or build computes wrong numbers; nothing of the chunk was kept, do not use that machine."
+        )
+    if job.dry:
+        return {}
+    codes, counts = np.unique(values.variables["status"], return_counts=True)
     simulated = time.perf_counter()
-    checksum = write_chunk(Path(store_path), first, stop, dataset)
-    codes, counts = np.unique(dataset["status"].values, return_counts=True)
-    return {
-        "first": first,
-        "stop": stop,
-        "sha256": checksum,
-        "platform": platform_class(resolved.solver["division"], resolved.solver.get("device", "cpu")),
+    files = {
+        f"{place}/{name}": data
+        for place, arrays in ((RESULTS, values.variables), (STATES, values.states))
+        for name, data in store.chunk_files(folder / place, job.first, job.stop, arrays).items()
+    }
+    record = {
+        "first": job.first,
+        "stop": job.stop,
+        "identity": identity,
+        "engine": job.engine,
+        "platform": job.platform,
         "status": {Status(int(c)).name.lower(): int(k) for c, k in zip(codes, counts, strict=True)},
-        "simulate_s": round(simulated - begin, 3),
-        "write_s": round(time.perf_counter() - simulated, 3),
+        "poison": {str(position): "ends its worker" for position in job.skip},
+        "canaries": {"count": values.canaries, "worst": float(f"{values.worst_canary:.3g}")},
+        "kept": values.kept,
+        "seconds": round(simulated - begin, 3),
         "host": socket.gethostname(),
         "pid": os.getpid(),
+        "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
     }
+    return commits.commit(folder, record, files)
+
+
+@lru_cache(2)
+def _resolved(text: str) -> ResolvedStudy:
+    return ResolvedStudy.from_json(text)
+
+
+def _check_kind(job: Job, resolved: ResolvedStudy) -> None:
+    """Refuse to compute where the bits would be others."""
+    if engine_hash() != job.engine:
+        raise ClusterFailed(
+            f"{socket.gethostname()} has another version of the engine than the run; install the run's version there."
+        )
+    here = resolved.platform
+    if here != job.platform:
+        raise ClusterFailed(
+            f"{socket.gethostname()} would give other bits: it is {here}, the run is {job.platform}; use one kind of "
+            "machine and one version of numba."
+        )
 
 
 def warm_up(resolved: ResolvedStudy) -> float:

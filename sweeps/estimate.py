@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.errors import InputError
 from sweeps.resolve import ResolvedStudy
-from sweeps.resources import Spread, cores
+from sweeps.resources import PROGRAMS, Spread, cores
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -23,8 +23,8 @@ TASKS_PER_WORKER = 4
 CHUNK_BYTES = 256e6
 """Results of one default chunk in float64."""
 MOST_CHUNK_BYTES = 4e9
-COPIES = 4
-"""Of a chunk's results in memory, at most: the dataset, an arm in hand, and what is written."""
+COPIES = 3
+"""Of a chunk's results in memory, at most: simulated, gathered, and as files (1.8 were measured)."""
 PROBE, FEWEST = 64, 8  # patients of the timing probe
 PROBE_PATIENT_WEEKS = 8000
 """Length of the probe, some seconds: fewer patients for long studies."""
@@ -37,21 +37,49 @@ def bytes_per_patient(resolved: ResolvedStudy, plan: "Plan") -> int:
     return template(np.zeros(1, np.int64), resolved.engine_arms(), plan).nbytes
 
 
-def chunk_size(resolved: ResolvedStudy, plan: "Plan", wanted: int | None, workers: int) -> int:
-    """Return the patients per chunk: as wanted, or so that every worker gets several chunks of moderate size."""
+def memory_needed(resolved: ResolvedStudy, plan: "Plan", patients: int) -> int:
+    """Return the bytes that a chunk of so many patients takes at most while it is carried out."""
+    from engine.simulate import memory_held
+
+    return COPIES * bytes_per_patient(resolved, plan) * patients + memory_held(plan, patients)
+
+
+def chunk_size(resolved: ResolvedStudy, plan: "Plan", wanted: int | None, workers: int, room: int = 0) -> int:
+    """Return the patients per chunk: as wanted, or so that every worker gets several chunks of moderate size.
+
+    Parameters
+    ----------
+    wanted : patients asked for; None to choose
+    workers : chunks carried out at once
+    room : bytes that one chunk may take (`Spread.room`); 0 when not known
+
+    Raises
+    ------
+    InputError
+        When the wanted chunk, or a single patient, does not fit; the bytes are named.
+    """
     n = resolved.population.n
     each = bytes_per_patient(resolved, plan)
+    if wanted is not None and wanted < 1:
+        raise InputError(f"--chunk = {wanted} is too small: it must be at least 1 patient.")
     if wanted is not None:
-        if wanted < 1:
-            raise InputError(f"--chunk = {wanted} is too small: it must be at least 1 patient.")
         size = min(wanted, n)
     else:
         share = ceil(n / (TASKS_PER_WORKER * max(1, workers)))
         size = min(n, max(SMALLEST_CHUNK, min(LARGEST_CHUNK, share, max(1, int(CHUNK_BYTES / each)))))
+        while size > 1 and 0 < room < memory_needed(resolved, plan, size):
+            size = ceil(size / 2)
     if size * each > MOST_CHUNK_BYTES:
         raise InputError(
             f"a chunk of {size} patients would hold {size * each / 1e9:.1f} GB of results, at most "
             f"{MOST_CHUNK_BYTES / 1e9:.0f} GB are allowed; make --chunk smaller or outputs.every longer."
+        )
+    needed = memory_needed(resolved, plan, size)
+    if 0 < room < needed:
+        advice = "make --chunk smaller, " if size > 1 else ""
+        raise InputError(
+            f"a chunk of {size} patient{'s' * (size > 1)} needs up to {needed / 1e6:.0f} MB of memory, "
+            f"{room / 1e6:.0f} MB are there for it; {advice}--memory larger, --threads fewer or outputs.every longer."
         )
     return size
 
@@ -80,13 +108,13 @@ class Estimate:
             f"{self.spread.threads} thread(s)",
             f"about {self.minutes:.1f} min of integration, from a probe of {self.probe} patient(s)",
             f"at most {self.bytes_on_disk / 1e6:.1f} MB on disk before compression (it saves about half)",
-            f"about {self.memory / 1e6:.0f} MB of memory per worker, beside 250 MB of programs",
+            f"about {self.memory / 1e6:.0f} MB of memory per worker, beside {PROGRAMS / 1e6:.0f} MB of programs",
         ]
 
 
 def estimate(resolved: ResolvedStudy, chunk: int, spread: Spread) -> Estimate:
     """Time a small probe and return what the whole run will need; compiles kernels where none are kept."""
-    from engine.simulate import memory_held, simulate
+    from engine.simulate import simulate
 
     plan, arms = resolved.plan(), resolved.engine_arms()
     n = resolved.population.n
@@ -109,7 +137,7 @@ def estimate(resolved: ResolvedStudy, chunk: int, spread: Spread) -> Estimate:
         chunk,
         ceil(n / chunk),
         stored * n,
-        spread.threads * (COPIES * each * chunk + memory_held(plan, chunk)),
+        spread.threads * memory_needed(resolved, plan, chunk),
         seconds / 60,
         spread,
         probe,

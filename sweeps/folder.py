@@ -1,24 +1,26 @@
-"""The folder of a run: what is in it, and how its files are written."""
+"""The folder of a run: what is in it, how it begins, and how it is opened again."""
 
 import errno
-import json
 import os
 import platform
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from sweeps.identity import engine_hash
-from sweeps.refusals import CannotWrite, FolderRefuses
+from sweeps import commits, journal
+from sweeps.chunk import RESULTS, STATES
+from sweeps.files import ASIDE, make_folder, sha256, write_all, write_aside, writing
+from sweeps.identity import engine_files, engine_hash
+from sweeps.journal import JOURNAL as JOURNAL
+from sweeps.journal import MANIFEST as MANIFEST
+from sweeps.journal import Entry
+from sweeps.refusals import Damage, FolderRefuses
 from sweeps.resolve import ResolvedStudy
 
 PACKAGES = ("pulsatile", "numpy", "numba", "llvmlite", "xarray", "zarr", "dask", "distributed", "pydantic")
-STORE = "results.zarr"
-DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EFBIG, errno.ENOENT,
-               errno.ENOTDIR, errno.ENAMETOOLONG}  # fmt: skip
+FORMAT = 1
+"""Version of the folder's layout."""
 
 _README = """# {title}
 
@@ -26,11 +28,13 @@ A run of virtual patients by pulsatile {version}. **Research model, not for clin
 
 | file | what it holds |
 |---|---|
-| study.yaml | the study as it was given |
+| study.yaml | the study as it was given{settings} |
 | resolved.json | the study with every default and every matched dose as a number |
-| manifest.json | state, versions, identity, digest, counts, failures, times |
-| journal.jsonl | one commit record per chunk of patients, with the SHA-256 of its arrays |
+| manifest.json | state, versions, identity, digest, counts, failures, SHA-256 of files |
+| journal.jsonl | what happened: beginning, a line per committed chunk of patients, end with digest |
+| commits/ | a commit record per chunk, with the SHA-256 of every file it wrote |
 | results.zarr | all results: dims arm, patient, time (h) and the tests' own |
+| states.zarr | run-in and end states (float64), from which `pulsatile expand` goes on; may be deleted |
 | summary.csv | means, paired differences to the control arm, 95 % intervals; of a finished run |
 
 ```python
@@ -41,13 +45,19 @@ print(ok.{output}.mean("patient").to_pandas())
 ```
 
 Times are hours since Monday 00:00 of treatment day 1; week k ends at 168 k h.
-{identity}
+
+`pulsatile status`, `resume`, `expand`, `verify`, `heal` and `digest` take this folder. The digest is a hash of the
+stored values, equal for any chunk size, number of workers and interruption on one kind of machine ({platform}).
+
+{approximation}
+
+Identity of the run: {identity}
 """
 
 
 def check_free(path: Path) -> None:
     """Refuse a folder that holds something, a file in its place, and a place where nothing can be written."""
-    with _writing(path):
+    with writing(path):
         if path.is_symlink() and not path.exists():
             raise FolderRefuses(f"{path} is a link to nothing; choose another folder with --out.")
         if path.exists() and not path.is_dir():
@@ -55,105 +65,213 @@ def check_free(path: Path) -> None:
         for parent in path.absolute().parents:
             if parent.exists() and not parent.is_dir():
                 raise NotADirectoryError(errno.ENOTDIR, "it is a file, not a folder", str(parent))
-        if path.is_dir() and any(path.iterdir()):
-            what = "holds a run already" if (path / "manifest.json").exists() else "is not empty"
-            raise FolderRefuses(f"{path} {what}; choose a new or empty folder with --out.")
+        if path.is_dir() and not _never_begun(path):
+            if (path / JOURNAL).exists() or (path / MANIFEST).exists():
+                raise FolderRefuses(
+                    f"{path} holds a run already; go on with it by `pulsatile resume {path}`, or choose a new folder "
+                    "with --out."
+                )
+            raise FolderRefuses(f"{path} is not empty; choose a new or empty folder with --out.")
         parent = next(p for p in (path.absolute(), *path.absolute().parents) if p.exists())
         if not os.access(parent, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, "no permission", str(parent))
 
 
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    """Turn an error of the file system into a sentence."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in DISK_ERRORS:
-            raise
-        raise CannotWrite(
-            f"{error.filename or path} cannot be written ({error.strerror or error}); "
-            "free space or choose a writable folder with --out."
-        ) from error
-
-
-def write_aside(path: Path, text: str) -> None:
-    """Write a file so that it is either old or new, never half."""
-    aside = path.with_name(f"{path.name}.tmp")  # made by open, so that it is readable for whom the folder is
-    with aside.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
+def _never_begun(path: Path) -> bool:
+    """Tell whether a folder holds at most what is left of a run that was killed before it began."""
+    ours = {"study.yaml", "resolved.json", "README.md", RESULTS, STATES, commits.FOLDER, "lock", "cancel"}
+    left = {item.name for item in path.iterdir() if not item.name.endswith(ASIDE)}
+    return left <= ours and not commits.committed(path)
 
 
 class RunFolder:
-    """The files of one run."""
+    """The files of one run.
 
-    def __init__(self, path: Path, manifest: dict[str, Any]) -> None:
+    ``facts`` of its beginning; ``done`` the first patients of committed chunks with their entries; ``state`` and
+    ``end`` the last that was told of them.
+    """
+
+    def __init__(self, path: Path, entries: list[Entry]) -> None:
         self.path = path.absolute()
-        self.manifest = manifest
+        self.facts: Entry = {}
+        self.begin: Entry = {}
+        self.state = "planned"
+        self.end: Entry = {}
+        self.closing: dict[str, str] = {}
+        self.chunks: dict[int, Entry] = {}
+        self.lines = 0  # of the journal
+        self.done = self.failed = 0  # patients whose chunks are committed, and their failed patient-arms
+        for entry in entries:
+            self._fold(entry)
+
+    def _fold(self, entry: Entry) -> None:
+        self.lines += 1
+        match entry["kind"]:
+            case "begin":
+                self.begin, self.facts = entry, entry["facts"]
+            case "state":
+                self.state = entry["state"]
+            case "chunk":
+                for sign, told in ((-1, self.chunks.get(entry["first"])), (1, entry)):
+                    if told is not None:
+                        self.done += sign * (told["stop"] - told["first"])
+                        self.failed += sign * sum(k for name, k in told["status"].items() if name != "ok")
+                self.chunks[entry["first"]] = entry
+            case "closing":
+                self.closing = entry["files"]
+            case "end":
+                self.end, self.state = entry, entry["state"]
 
     @classmethod
-    def create(cls, path: Path, source: str, resolved: ResolvedStudy, facts: dict[str, Any]) -> "RunFolder":
-        """Make the folder and its first files; refuse one that is in use."""
+    def create(
+        cls, path: Path, study: str, resolved: ResolvedStudy, facts: Entry, stores: dict[str, bytes]
+    ) -> "RunFolder":
+        """Make the folder with its first files, the journal last; refuse one that is in use.
+
+        Parameters
+        ----------
+        study : text of the study as it was given
+        facts : what the run is; versions and the engine's hash are added
+        stores : the empty stores' files, by path relative to the folder
+        """
         check_free(path)
-        manifest = {"state": "planned", "started": now(), **facts, "engine": engine_hash(), **environment()}
-        manifest |= {"patients_done": 0, "failed_patient_arms": 0}
-        folder = cls(path, manifest)
-        identity = f"Approximation: {facts['approximation'].removeprefix('Approximation: ')}\n\n"
-        identity += f"Identity of the run: {facts['identity']}"
-        with _writing(path):
-            path.mkdir(parents=True, exist_ok=True)
-            (path / "study.yaml").write_text(source, encoding="utf-8")
-            (path / "resolved.json").write_text(resolved.model_dump_json(indent=1) + "\n", encoding="utf-8")
-            readme = _README.format(
-                title=resolved.title or path.name,
-                version=manifest["versions"]["pulsatile"],
-                identity=identity,
-                output=resolved.outputs.names[0],
-            )
-            (path / "README.md").write_text(readme, encoding="utf-8")
-            folder.update()
+        facts = {"format": FORMAT, "identity": resolved.identity, "started": now()} | facts
+        facts |= {"engine": engine_hash(), "platform": resolved.platform, **environment()}
+        files = {"study.yaml": study.encode(), "resolved.json": (resolved.model_dump_json(indent=1) + "\n").encode()}
+        files |= {"README.md": readme(path.name, resolved, facts).encode()} | stores
+        listed = {name: sha256(data) for name, data in files.items()}
+        begin = {"kind": "begin", "facts": facts, "files": listed, "sources": engine_files(), "study": study}
+        folder = cls(path, [begin])
+        with writing(path):
+            make_folder(path / commits.FOLDER)
+            write_all(path, files)
+            write_aside(path / JOURNAL, journal.seal(begin))  # from here on it is a run
+            folder.write_manifest()
         return folder
+
+    @classmethod
+    def open(cls, path: Path) -> "RunFolder":
+        """Open the folder of a run.
+
+        Raises
+        ------
+        FolderRefuses
+            When it holds no run.
+        Damage
+            When the journal is damaged beyond a line that was being written.
+        """
+        if not path.is_dir():
+            what = "is a file" if path.exists() else "does not exist"
+            raise FolderRefuses(f"{path} {what}; give the folder of a run, for example runs/quick.")
+        if not (path / JOURNAL).exists():
+            if (path / MANIFEST).exists() or (path / commits.FOLDER).exists():
+                raise Damage(f"{path / JOURNAL} is missing; `pulsatile heal {path}` makes it anew.")
+            raise FolderRefuses(
+                f"{path} holds no run (no {JOURNAL}); give the folder of a run, for example runs/quick."
+            )
+        lines = journal.read(path / JOURNAL)
+        if lines.damaged or not lines.entries or lines.entries[0]["kind"] != "begin":
+            place = f"line {lines.damaged[0]}" if lines.damaged else "its beginning"
+            raise Damage(f"{path / JOURNAL} is damaged ({place}); `pulsatile heal {path}` mends it.")
+        folder = cls(path, lines.entries)
+        if folder.facts["format"] != FORMAT:
+            raise FolderRefuses(
+                f"{path} has layout {folder.facts['format']}, this version reads layout {FORMAT}; use pulsatile "
+                f"{folder.facts['versions']['pulsatile']}, which wrote it."
+            )
+        return folder
+
+    # --- what is in it ---
+
+    @property
+    def resolved(self) -> ResolvedStudy:
+        """The resolved study."""
+        return ResolvedStudy.from_json((self.path / "resolved.json").read_text(encoding="utf-8"))
 
     @property
     def store(self) -> Path:
         """Path of the results."""
-        return self.path / STORE
-
-    def update(self, **facts: Any) -> None:
-        """Add facts to the manifest."""
-        self.manifest |= facts
-        with _writing(self.path):
-            write_aside(self.path / "manifest.json", json.dumps(self.manifest, indent=1) + "\n")
+        return self.path / RESULTS
 
     @property
-    def done(self) -> int:
-        """Patients whose chunks are committed."""
-        return int(self.manifest["patients_done"])
+    def states(self) -> Path:
+        """Path of what an expansion goes on from."""
+        return self.path / STATES
 
     @property
-    def failed(self) -> int:
-        """Failed patient-arms of them."""
-        return int(self.manifest["failed_patient_arms"])
+    def files(self) -> dict[str, str]:
+        """SHA-256 of every file that belongs to no chunk, as last written."""
+        return {**self.begin["files"], **self.end.get("files", {})}
 
-    def commit(self, record: dict[str, Any]) -> int:
-        """Append the commit record of a chunk to the journal and have it on disk; return its failed patient-arms."""
-        with _writing(self.path), (self.path / "journal.jsonl").open("a", encoding="utf-8") as journal:
-            journal.write(json.dumps(record, sort_keys=True) + "\n")
-            journal.flush()
-            os.fsync(journal.fileno())
-        failed = sum(int(k) for name, k in record["status"].items() if name != "ok")
-        self.manifest["patients_done"] += record["stop"] - record["first"]
-        self.manifest["failed_patient_arms"] += failed
-        return failed
+    def fits(self, name: str, digest: str) -> bool:
+        """Tell whether a file that belongs to no chunk is as it was written; while a run closes, as old or new."""
+        told = [self.files.get(name)] + ([] if self.end.get("digest") else [self.closing.get(name)])
+        return digest in told
 
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Turn an error of the file system into a sentence."""
-        with _writing(self.path):
-            yield
+    @property
+    def poison(self) -> dict[int, str]:
+        """Patients that end their worker, by position, with what was seen."""
+        return {int(k): why for entry in self.chunks.values() for k, why in entry["poison"].items()}
+
+    @property
+    def pending(self) -> list[tuple[int, int]]:
+        """Chunks (first, stop) that are not committed, or hold a patient that ended its worker."""
+        n, size = self.facts["patients"], self.facts["chunk"]
+        done = {first for first, entry in self.chunks.items() if not entry["poison"]}
+        return [(first, min(first + size, n)) for first in range(0, n, size) if first not in done]
+
+    # --- what is told of it ---
+
+    def tell(self, entry: Entry) -> None:
+        """Append an entry to the journal, on disk."""
+        with writing(self.path):
+            journal.write_entry(self.path / JOURNAL, entry)
+        self._fold(entry)
+
+    def mend_journal(self) -> None:
+        """Cut off a last line whose writer was killed before its end."""
+        place = self.path / JOURNAL
+        lines = journal.read(place)
+        if lines.torn:
+            with writing(self.path):
+                os.truncate(place, lines.size)
+
+    def enter(self, state: str) -> None:
+        """Tell a new state, in the journal and in the manifest."""
+        self.tell({"kind": "state", "state": state, "at": now()})
+        self.write_manifest()
+
+    def write_manifest(self) -> None:
+        """Write the manifest anew."""
+        with writing(self.path):
+            write_aside(self.path / MANIFEST, self.manifest())
+
+    def manifest(self) -> str:
+        """Return the manifest's text: the journal in one object, sealed, for people and as a second copy."""
+        statuses = dict[str, int]()
+        for entry in self.chunks.values():
+            for name, k in entry["status"].items():
+                statuses[name] = statuses.get(name, 0) + k
+        end = {key: value for key, value in self.end.items() if key not in ("kind", "state", "files")}
+        told = {
+            "state": self.state,
+            **self.facts,
+            "journal_lines": self.lines,
+            "chunks_done": len(self.chunks),
+            "patients_done": self.done,
+        }
+        told |= {"failed_patient_arms": self.failed, "status": dict(sorted(statuses.items())), "digest": "", **end}
+        return journal.seal(told | {"files": self.files, "sources": self.begin["sources"]}, indent=1)
+
+
+def readme(name: str, resolved: ResolvedStudy, facts: Entry) -> str:
+    """Return the text of a run's README."""
+    settings = f", with {' '.join(facts['settings'])}" if facts.get("settings") else ""
+    return _README.format(
+        title=resolved.title or name, version=facts["versions"]["pulsatile"], identity=facts["identity"],
+        output=resolved.outputs.names[0], settings=settings, platform=facts["platform"],
+        approximation=resolved.approximation or "Every day is integrated.",
+    )  # fmt: skip
 
 
 def now() -> str:

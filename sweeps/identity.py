@@ -3,13 +3,9 @@
 import hashlib
 import json
 import platform
-from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 ENGINE = Path(__file__).resolve().parent.parent / "engine"
 
@@ -21,6 +17,15 @@ def engine_hash() -> str:
     for path in sorted(ENGINE.rglob("*.py")):
         digest.update(path.relative_to(ENGINE).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
+
+
+@cache
+def engine_files() -> dict[str, str]:
+    """Return the SHA-256 of each engine source, so that a change can be named."""
+    return {
+        path.relative_to(ENGINE.parent).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(ENGINE.rglob("*.py"))
+    }
 
 
 @cache
@@ -51,12 +56,3 @@ def identity(science: dict[str, Any]) -> str:
     True
     """
     return hashlib.sha256(canonical({"engine": engine_hash(), "study": science}).encode()).hexdigest()
-
-
-def arrays_hash(arrays: Iterable[tuple[str, npt.NDArray[Any]]]) -> str:
-    """Return the SHA-256 of named arrays as they are stored, in order of name."""
-    digest = hashlib.sha256()
-    for name, values in sorted(arrays, key=lambda pair: pair[0]):
-        digest.update(f"{name} {values.dtype.str} {values.shape}\0".encode())
-        digest.update(np.ascontiguousarray(values).tobytes())
-    return digest.hexdigest()

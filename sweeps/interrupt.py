@@ -1,4 +1,4 @@
-"""Ctrl-C in a long run: finish what is in hand, then stop."""
+"""Ctrl-C in a long run, or a request from another shell: finish what is in hand, then stop."""
 
 import signal
 from collections.abc import Iterator
@@ -6,20 +6,29 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+from sweeps.lock import Held
 from sweeps.progress import Progress
 
 
 class Interrupt:
-    """Ctrl-C and SIGTERM: the first asks the run to stop after the chunks in hand, the second stops at once."""
+    """Ctrl-C and SIGTERM: the first asks the run to stop after the chunks in hand, the second stops at once.
 
-    def __init__(self, progress: Progress) -> None:
-        self.asked = False
-        self._progress = progress
+    `pulsatile cancel` asks like the first of them; a lock that was lost ends the run in the same way.
+    """
+
+    def __init__(self, progress: Progress, lock: Held | None = None) -> None:
+        self._signalled = False
+        self._progress, self._lock = progress, lock
+
+    @property
+    def asked(self) -> bool:
+        """Whether the run is to stop; quick enough to be asked at any time."""
+        return self._signalled or (self._lock is not None and (self._lock.cancelled or self._lock.lost))
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
+        if self._signalled:
             raise KeyboardInterrupt
-        self.asked = True
+        self._signalled = True
         self._progress.note("Stopping after the chunks in hand; once more stops at once.")
 
     @contextmanager

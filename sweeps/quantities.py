@@ -3,15 +3,21 @@
 import re
 from math import isfinite
 
+from engine.regimens import MOST_WEEKS
+
 HOURS = {"min": 1 / 60, "h": 1.0, "day": 24.0, "week": 168.0}
 """Hours in one unit of a length of time."""
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MASSES = ("ug", "mg", "ug/kg", "mg/kg", "IU")
 RATES = ("-", "mmol/L/min", "mmol/kg/min", "pmol/kg/min")
 """Units of the infusions that hold a level: acipimox (share blocked), lipid, glucose, insulin."""
+BYTES = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+"""Bytes in one unit of memory."""
 
-_NUMBER = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*?)\s*$")
-_CLOCK = re.compile(r"(\d{1,2}):(\d{2})$")
+# not \d, which takes the digits of every script
+_NUMBER = re.compile(r"\s*([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)\s*(.*?)\s*$")
+_CLOCK = re.compile(r"([0-9]{1,2}):([0-9]{2})$")
+_WEEK = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _PLURALS = {"mins": "min", "minute": "min", "minutes": "min", "hour": "h", "hours": "h", "days": "day", "weeks": "week"}
 
 
@@ -41,14 +47,29 @@ def amount(text: str) -> tuple[float, str]:
     return _split(text, MASSES + RATES, '"2 mg"')
 
 
+def size(text: str) -> int:
+    """Return an amount of memory in bytes.
+
+    >>> size("2 GB"), size("1.5 GiB")
+    (2000000000, 1610612736)
+    """
+    number, unit = _split(text, tuple(BYTES), '"2 GB"')
+    if number <= 0:
+        raise ValueError('must be above 0, for example "2 GB"')
+    return int(number * BYTES[unit])
+
+
 def hours(text: str) -> float:
-    """Return a length of time in hours.
+    """Return a length of time, of at most the longest study, in hours.
 
     >>> hours("15 min"), hours("2 weeks")
     (0.25, 336.0)
     """
     number, unit = _split(text, tuple(HOURS), '"1 week"')
-    return number / 60 if unit == "min" else number * HOURS[unit]
+    found = number / 60 if unit == "min" else number * HOURS[unit]
+    if not 0 <= found <= MOST_WEEKS * HOURS["week"]:
+        raise ValueError(f'is no length of time from 0 to {MOST_WEEKS} weeks: write for example "1 week"')
+    return found
 
 
 def spacing(text: str) -> float:
@@ -77,7 +98,7 @@ def day(text: str) -> int:
     >>> day("Fri")
     4
     """
-    short = text.strip()[:3].capitalize()
-    if short not in DAYS or not text.strip().isalpha():
+    found = [k for k, name in enumerate(_WEEK) if name.startswith(text.strip().lower())]
+    if len(text.strip()) < 3 or not found:
         raise ValueError(f"is not a day: choose from {', '.join(DAYS)}")
-    return DAYS.index(short)
+    return found[0]

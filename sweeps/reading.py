@@ -62,14 +62,23 @@ def parse_yaml(text: str, where: str) -> Any:
         raise InputError(f"{where}: the text cannot be read as YAML: {reason}; see `pulsatile schema`.") from None
 
 
-def read_mapping(path: Path) -> dict[str, Any]:
-    """Return the top-level mapping of a YAML file; `InputError` when it cannot be read or is no mapping."""
+def read_mapping(path: Path, kind: str = "study", keys: str = "weeks, population and arms") -> dict[str, Any]:
+    """Return the top-level mapping of a YAML file; `InputError` when it cannot be read or is no mapping.
+
+    ``kind`` of file and some of its ``keys`` are for the sentences.
+    """
     try:
         if path.is_dir():
-            raise InputError(f"{path}: this is a folder; give the path of a study file, for example study.yaml.")
+            raise InputError(
+                f"{path}: this is a folder; give the path of a {kind} file, for example {kind.lower()}.yaml."
+            )
+        if path.exists() and not path.is_file():  # a pipe or a device may never end
+            raise InputError(
+                f"{path}: this is no plain file; save the {kind} as a file, for example {kind.lower()}.yaml."
+            )
         if path.stat().st_size > LARGEST_FILE:
             raise InputError(
-                f"{path}: {path.stat().st_size} bytes are too many for a study file; at most {LARGEST_FILE}."
+                f"{path}: {path.stat().st_size} bytes are too many for a {kind} file; at most {LARGEST_FILE}."
             )
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -77,13 +86,14 @@ def read_mapping(path: Path) -> dict[str, Any]:
             f"{path}: there is no such file; give the path of a study file, for example study.yaml."
         ) from None
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: byte {error.start} is not UTF-8 text; save the study file as UTF-8.") from None
-    except OSError as error:
-        raise InputError(f"{path}: the file cannot be read ({error.strerror}); make it readable.") from None
+        raise InputError(f"{path}: byte {error.start} is not UTF-8 text; save the {kind} file as UTF-8.") from None
+    except (OSError, ValueError) as error:  # ValueError: a path that no system has
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path!s}: the file cannot be read ({reason}); give another path.") from None
     data = parse_yaml(text, str(path))
     if not isinstance(data, dict) or not data:
         got = "nothing" if not data else f"a {type(data).__name__}"
-        raise InputError(f"{path}: the file holds {got} where keys such as weeks, population and arms are expected.")
+        raise InputError(f"{path}: the file holds {got} where keys such as {keys} are expected.")
     return data
 
 
@@ -114,7 +124,7 @@ def apply_override(data: dict[str, Any], setting: str) -> None:
     {'population': {'n': 5}}
     """
     key, equals, text = setting.partition("=")
-    where = f"--set {setting}"
+    where = f"--set {shorten(setting)}"
     if not equals or not key.strip() or "" in key.split("."):
         raise InputError(f"{where}: this is not KEY=VALUE; write for example --set population.n=500.")
     value = parse_yaml(text, where)
@@ -135,8 +145,8 @@ def _index(place: Any, part: str, where: str, parents: list[str]) -> int:
     path = ".".join(parents)
     if not isinstance(place, list):
         raise InputError(f"{where}: {path} = {place!r} has no parts to set; set {path} itself.")
-    if not part.isdecimal() or int(part) >= len(place):
-        raise InputError(f"{where}: {path} has the entries 0 to {len(place) - 1}; {part!r} is not one of them.")
+    if part not in map(str, range(len(place))):
+        raise InputError(f"{where}: {path} has the entries 0 to {len(place) - 1}; {show(part)} is not one of them.")
     return int(part)
 
 
@@ -152,7 +162,7 @@ def sentences(error: ValidationError, model: type[BaseModel], where: str) -> Inp
 
 def _sentence(error: dict[str, Any], model: type[BaseModel], where: str) -> str:
     loc = tuple(part for part in error["loc"] if not str(part).startswith("<") and part != "[key]")
-    path = field_path(loc)
+    path = shorten(field_path(loc), 200)
     got = f"{where}: {path} = {show(error['input'])}" if path else f"{where}: {show(error['input'])}"
     context = error.get("ctx", {})
     cause = context.get("error")
@@ -216,10 +226,14 @@ def _number(bound: float) -> str:
 
 
 def show(value: Any) -> str:
-    """Return a short picture of a value."""
-    text = value if isinstance(value, str) else None
-    shown = repr(text) if text is not None else "nothing" if value is None else str(value)
-    return shown if len(shown) <= 60 else shown[:56] + " ..."
+    """Return a short picture of a value, in one line."""
+    return shorten(repr(value) if isinstance(value, str) else "nothing" if value is None else str(value))
+
+
+def shorten(text: str, most: int = 60) -> str:
+    """Return the beginning of a text, in one line."""
+    text = " ".join(text.split())
+    return text if len(text) <= most else text[: most - 4] + " ..."
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:

@@ -35,6 +35,18 @@ class FolderRefuses(Refusal):
     code = Exit.FOLDER_REFUSES
 
 
+class CanaryFailed(Refusal):
+    """A patient with a known answer got another one: what this machine computes cannot be trusted."""
+
+    code = Exit.DAMAGE
+
+
+class Damage(Refusal):
+    """Files of a run are not what was committed."""
+
+    code = Exit.DAMAGE
+
+
 class ClusterFailed(Refusal):
     """The Dask cluster does not answer, is of another kind, or lost a worker for good."""
 

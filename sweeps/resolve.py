@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
+from engine.errors import InputError
 from sweeps import identity
 from sweeps.quantities import hours
 from sweeps.study import Arm, Study
@@ -43,6 +44,11 @@ class ResolvedArm(_Model):
     description: str = ""
     standing: str = ""
     extrapolation: bool = False
+
+    @property
+    def science(self) -> str:
+        """The doses as text: arms of equal science have equal results, whatever their names."""
+        return identity.canonical([dose.model_dump() for dose in self.doses])
 
     def engine_arm(self) -> "EngineArm":
         """Return the engine's arm."""
@@ -132,6 +138,11 @@ class ResolvedStudy(_Model):
                 del arm[words]
         return identity.identity(science)
 
+    @property
+    def platform(self) -> str:
+        """Platform class of this machine under this study's solver: bits are equal within one."""
+        return identity.platform_class(self.solver["division"], self.solver.get("device", "cpu"))
+
     def engine_arms(self) -> "tuple[EngineArm, ...]":
         """Return the engine's arms."""
         return tuple(arm.engine_arm() for arm in self.arms)
@@ -171,7 +182,8 @@ class ResolvedStudy(_Model):
         return cls.model_validate_json(text)
 
 
-def _resolved_arm(arm: Arm, matched: float) -> ResolvedArm:
+def resolved_arm(arm: Arm, matched: float = 1.0) -> ResolvedArm:
+    """Return an arm in numbers; ``matched`` is the amount in mg where a dose is to be matched."""
     engine_arm = arm.engine_arm(matched)
     return ResolvedArm(
         name=arm.name,
@@ -187,6 +199,8 @@ def resolve(study: Study, threads: int = 1) -> ResolvedStudy:
 
     Matching simulates a pilot (see `sweeps.matching`); without a matched dose nothing is simulated.
     """
+    if not isinstance(study, Study):
+        raise InputError(f"study = {study!r} is none; give load_study('study.yaml').")
     population = ResolvedPopulation(
         n=study.population.n,
         first=study.population.first,
@@ -206,7 +220,7 @@ def resolve(study: Study, threads: int = 1) -> ResolvedStudy:
         seed=study.seed,
         weeks=study.weeks,
         population=population,
-        arms=tuple(_resolved_arm(arm, found[arm.name].dose_mg if arm.name in found else 1.0) for arm in study.arms),
+        arms=tuple(resolved_arm(arm, found[arm.name].dose_mg if arm.name in found else 1.0) for arm in study.arms),
         control=study.control or study.arms[0].name,
         outputs=Grid(names=study.outputs.names, every=hours(study.outputs.every)),
         reductions=Grid(names=study.reductions.names, every=hours(study.reductions.every)),

@@ -1,48 +1,24 @@
-"""A study into a run folder: chunks of patients, each in all arms, on this machine or on a Dask cluster."""
+"""A study into a run folder, and on with one that was interrupted."""
 
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sweeps.chunk import warm_up
+from sweeps import commits, store
+from sweeps.chunk import RESULTS, STATES
+from sweeps.compare import refuse_other_inputs
+from sweeps.compute import state_columns
+from sweeps.drive import Outcome, drive, finished
 from sweeps.estimate import chunk_size
-from sweeps.folder import RunFolder, check_free, now
-from sweeps.interrupt import Interrupt
+from sweeps.files import sweep, writing
+from sweeps.folder import RunFolder, check_free
+from sweeps.lock import check_run, held, refuse_held
 from sweeps.progress import Progress, SilentProgress
-from sweeps.refusals import Exit
 from sweeps.resolve import ResolvedStudy, resolve
-from sweeps.resources import Resources, Spread
+from sweeps.resources import Resources
 from sweeps.study import Study
-from sweeps.workers import Task, connected, records
-
-if TYPE_CHECKING:
-    from sweeps.summary import Row
-
-GATE = 0.05
-"""Share of failed patient-arms above which a run counts as failed (contracts section 4)."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a run ended; ``digest``, ``names`` of arms and ``rows`` of the summary are empty when it stopped early."""
-
-    code: Exit
-    folder: Path
-    resolved: ResolvedStudy
-    digest: str
-    patient_arms: int
-    failed: int
-    seconds: dict[str, float]
-    names: list[str] = field(default_factory=list)
-    rows: "list[Row]" = field(default_factory=list)
-
-    @property
-    def identity(self) -> str:
-        """SHA-256 of what decides the numbers."""
-        return self.resolved.identity
+from sweeps.workers import capacity
 
 
 def run(
@@ -52,6 +28,8 @@ def run(
     progress: Progress | None = None,
     source: str = "",
     command: str = "",
+    settings: tuple[str, ...] = (),
+    shorten: bool = False,
 ) -> Outcome:
     """Carry out a study into the folder ``out``.
 
@@ -62,21 +40,21 @@ def run(
     resources : processes, threads, chunk size, cluster; default all cores of this machine
     progress : told what goes on; default silent
     source : text of the study file, kept beside the results
+    settings, shorten : how the file was read (`sweeps.study.load_study`)
 
     Raises
     ------
     InputError, CannotWrite, FolderRefuses, ClusterFailed
         One plain sentence each; an interrupted run returns with ``Exit.INTERRUPTED``.
     """
-    progress = progress or SilentProgress()
-    out = Path(out)
+    progress, out, begin = progress or SilentProgress(), Path(out), time.perf_counter()
+    if out.is_dir():
+        refuse_held(out)
     check_free(out)
-    begin = time.perf_counter()
     spread = resources.spread(study.solver.device)
-    slots = spread.slots
+    slots, room = spread.slots, spread.room
     if resources.scheduler is not None:  # before any work, so that a wrong address leaves nothing behind
-        with connected(resources.scheduler) as client:
-            slots = sum(client.nthreads().values())
+        slots, room = capacity(resources.scheduler, study.solver.device)
     if any(arm.match is not None for arm in study.arms):
         progress.note("Planning: finding the matched dose on the pilot ...")
     resolved = resolve(study, spread.planning_threads)
@@ -84,84 +62,83 @@ def run(
         progress.note(found.sentence)
     if resolved.approximation:
         progress.note(resolved.approximation)
-    chunk = chunk_size(resolved, resolved.plan(), resources.chunk, slots)
-    n, arms = resolved.population.n, resolved.engine_arms()
-    tasks = [(first, min(first + chunk, n)) for first in range(0, n, chunk)]
-    facts = {"identity": resolved.identity, "seed": resolved.seed, "command": command, "patients": n, "arms": len(arms)}
-    facts |= {"chunk": chunk, "chunks": len(tasks), "workers": spread.workers, "threads": spread.threads}
-    facts["approximation"] = resolved.approximation or "none: every day is integrated"
-    folder = RunFolder.create(out, source or study.model_dump_json(indent=1), resolved, facts)
-    planned = time.perf_counter()
-    try:
-        progress.note("Preparing kernels (compiled once, then kept) ...")
-        compile_s = warm_up(resolved)
-        _create_store(folder, resolved, chunk)
-        folder.update(state="running")
-        start = time.perf_counter()
-        stopped = _carry_out(folder, resolved, tasks, spread, resources.scheduler, progress)
-        seconds = {
-            "planning": planned - begin, "compile": compile_s, "integration": time.perf_counter() - start,
-            "total": time.perf_counter() - begin,
-        }  # fmt: skip
-        return _close(folder, resolved, stopped, seconds)
-    except BaseException as error:
-        folder.update(state="interrupted" if isinstance(error, KeyboardInterrupt) else "broken", finished=now())
-        raise
+    chunk = chunk_size(resolved, resolved.plan(), resources.chunk, slots, room)
+    with writing(out), held(out, {"command": command}, progress.note) as lock:
+        source = source or study.model_dump_json(indent=1)
+        facts = {"command": command, "settings": list(settings), "shorten": shorten}
+        folder = begin_run(out, resolved, resources, chunk, source, facts)
+        return drive(folder, resolved, resources, progress, begin, lock)
 
 
-def _carry_out(
-    folder: RunFolder, resolved: ResolvedStudy, tasks: list[Task], spread: Spread, scheduler: str | None,
-    progress: Progress,
-) -> bool:  # fmt: skip
-    """Run the tasks and commit their records; return whether a signal ended it early."""
-    n = resolved.population.n
-    with Interrupt(progress).installed() as interrupt, folder.writing():
+def resume(path: str | Path, resources: Resources = Resources(), progress: Progress | None = None) -> Outcome:
+    """Go on with a run that was interrupted, from its folder alone; a finished one stays as it is.
 
-        def enough() -> bool:
-            return interrupt.asked or folder.failed > GATE * n * len(resolved.arms)
+    Chunks whose records lie in the folder are kept, the others are carried out; so are chunks with patients that ended
+    their worker before.
 
-        progress.start(n)
-        for record in records(resolved.model_dump_json(), tasks, str(folder.store), spread, scheduler, enough):
-            failed = folder.commit(record)
-            progress.advance(record["stop"] - record["first"], failed)
-        return interrupt.asked and folder.done < n
-
-
-def _create_store(folder: RunFolder, resolved: ResolvedStudy, chunk: int) -> None:
-    from engine.simulate import template
-    from sweeps.store import create
-
-    first = resolved.population.first
-    whole = template(np.arange(first, first + resolved.population.n), resolved.engine_arms(), resolved.plan())
-    attrs = {"identity": resolved.identity, "seed": resolved.seed, "control": resolved.control}
-    if resolved.title:
-        attrs["title"] = resolved.title
-    with folder.writing():
-        create(folder.store, whole, chunk, resolved.dtype, attrs)
-
-
-def _close(folder: RunFolder, resolved: ResolvedStudy, stopped: bool, seconds: dict[str, float]) -> Outcome:
-    """Write summary, digest and the last state of the manifest.
-
-    A run that stopped early has neither summary nor digest: which chunks were finished is a matter of chance.
+    Raises
+    ------
+    FolderRefuses
+        Where code, platform or study are not those of the run, with the difference named; where another driver works.
     """
-    from sweeps import store
-    from sweeps.summary import Row, summarise, write_csv
+    from sweeps.expand import settle
 
-    total = resolved.population.n * len(resolved.arms)
-    code, state = Exit.DONE, "complete"
-    if stopped:
-        code, state = Exit.INTERRUPTED, "interrupted"
-    elif folder.failed > GATE * total:
-        code, state = Exit.FAILED_PATIENTS, "failed"
-    digest, names = "", list[str]()
-    rows: list[Row] = []
-    if folder.done == resolved.population.n:
-        with folder.writing():
-            digest = store.digest(folder.store)
-            store.finish(folder.store, {"digest": digest})
-            names, rows = summarise(store.open_dataset(folder.store), resolved.control)
-            write_csv(folder.path / "summary.csv", names, rows)
-    rounded = {name: round(value, 3) for name, value in seconds.items()}
-    folder.update(state=state, finished=now(), digest=digest, seconds=rounded)
-    return Outcome(code, folder.path, resolved, digest, total, folder.failed, rounded, names, rows)
+    progress, path, begin = progress or SilentProgress(), Path(path), time.perf_counter()
+    check_run(path)
+    refuse_held(path)
+    with writing(path), held(path, {"command": f"resume {path}"}, progress.note) as lock:
+        settle(path)
+        growing = path / "expanding"
+        folder = RunFolder.open(growing if growing.is_dir() else path)
+        resolved = refuse_other_inputs(folder)
+        adopt(folder)
+        if not folder.pending and folder.end.get("digest"):
+            progress.note(f"{path} is finished already.")
+            return finished(folder, resolved)
+        outcome = drive(folder, resolved, resources, progress, begin, lock)
+        return settle(path, outcome) if growing.is_dir() else outcome
+
+
+def adopt(folder: RunFolder) -> None:
+    """Take over what a killed driver left: sweep half-written files, tell of chunks that the journal does not know."""
+    sweep(folder.path)
+    folder.mend_journal()
+    commits.drop(folder.path, [first for first, entry in folder.chunks.items() if entry["poison"]])
+    for first in commits.committed(folder.path):
+        if first not in folder.chunks:
+            entry = commits.found(folder.path, first, folder.facts["identity"])
+            if entry is None:
+                commits.drop(folder.path, [first])
+            else:
+                folder.tell(entry)
+
+
+def begin_run(
+    path: Path, resolved: ResolvedStudy, resources: Resources, chunk: int, source: str, facts: dict[str, object]
+) -> RunFolder:
+    """Make the folder of a run with its empty stores."""
+    spread = resources.spread(resolved.solver.get("device", "cpu"))
+    n, arms = resolved.population.n, len(resolved.arms)
+    facts = facts | {"seed": resolved.seed, "patients": n, "arms": arms, "chunk": chunk, "chunks": -(-n // chunk)}
+    facts |= {"workers": spread.workers, "threads": spread.threads, "gate": resources.gate}
+    facts["approximation"] = resolved.approximation or "none: every day is integrated"
+    return RunFolder.create(path, source, resolved, facts, empty_stores(resolved, chunk))
+
+
+def empty_stores(resolved: ResolvedStudy, chunk: int) -> dict[str, bytes]:
+    """Return the files of a run's stores before anything has run, by path relative to its folder."""
+    from engine.simulate import template
+
+    first, n, arms = resolved.population.first, resolved.population.n, len(resolved.arms)
+    whole = template(np.arange(first, first + n), resolved.engine_arms(), resolved.plan())
+    attrs = {"identity": resolved.identity, "seed": resolved.seed, "control": resolved.control}
+    attrs |= {"title": resolved.title} if resolved.title else {}
+    attrs["resolved_study"] = resolved.model_dump_json()  # a copied store tells what it is; `heal` has a second copy
+    columns = state_columns(resolved)
+    shapes = {
+        "baseline": (("patient", "column"), (n, columns.baseline)),
+        "ends": (("arm", "patient", "number"), (arms, n, columns.ends)),
+    }
+    files = {f"{RESULTS}/{k}": data for k, data in store.template_files(whole, chunk, resolved.dtype, attrs).items()}
+    kept = store.plain_files(shapes, chunk, {"identity": resolved.identity})
+    return files | {f"{STATES}/{k}": data for k, data in kept.items()}

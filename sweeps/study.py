@@ -18,11 +18,13 @@ from pydantic import (
 )
 
 from engine.errors import InputError
+from engine.regimens import LEAST_WEEKS, MOST_TIMES
+from engine.regimens import MOST_WEEKS as MOST_WEEKS
 from sweeps import quantities, vocabulary
 from sweeps.reading import apply_override, as_json, read_mapping, sentences
 
 MOST_PATIENTS = 10_000_000
-MOST_WEEKS = 520.0
+MOST_RULES = 100  # of an arm
 
 
 class _Model(BaseModel):
@@ -57,9 +59,15 @@ def _ascending(values: tuple[float, ...]) -> tuple[float, ...]:
 
 
 def _printable(name: str) -> str:
-    if not name.strip() or not name.isprintable():
-        raise ValueError("is not a name: write letters, digits, signs and spaces in one line")
+    if not name or name != name.strip() or not name.isprintable():
+        raise ValueError("is not a name: write letters, digits, signs and spaces between them, in one line")
     return name
+
+
+def _line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("must be one line of letters, digits, signs and spaces")
+    return text
 
 
 def _unit_needed(value: Any) -> Any:
@@ -72,6 +80,7 @@ Spacing = Annotated[str, BeforeValidator(_unit_needed), _checked(quantities.spac
 Clock = Annotated[str, BeforeValidator(_unit_needed), _checked(quantities.clock)]
 Day = Annotated[str, _checked(quantities.day)]
 Amount = Annotated[str, BeforeValidator(_unit_needed), _checked(quantities.amount)]
+Text = Annotated[str, Field(max_length=200), AfterValidator(_line)]
 Name = Annotated[str, Field(min_length=1, max_length=60), AfterValidator(_printable)]
 Phenotype = Annotated[str, _known(vocabulary.phenotypes, "phenotype")]
 Share = Annotated[float, Field(ge=0, le=1e9)]
@@ -93,9 +102,11 @@ class Regimen(_Model):
         Discriminator(lambda value: "<match>" if isinstance(value, dict | Match) else "<text>"),
     ] = Field(description='a quantity such as "2 mg" or "10 ug/kg", or {match: igf1, to: ARM}')
     route: Literal["SC", "IV", "infusion", "pump", "oral"] = "SC"
-    at: tuple[Clock, ...] = Field(min_length=1, description='clock times, for example ["08:00", "22:00"]')
+    at: tuple[Clock, ...] = Field(
+        min_length=1, max_length=MOST_TIMES, description='clock times, for example ["08:00", "22:00"]'
+    )
     days: Annotated[tuple[Day, ...], Field(min_length=1), AfterValidator(_once)] = quantities.DAYS
-    every_weeks: int = Field(1, ge=1, le=520, description="1: every week, 2: every second week, ...")
+    every_weeks: int = Field(1, ge=1, le=MOST_WEEKS, description="1: every week, 2: every second week, ...")
     start: Length = Field("0 weeks", description="first dose not before this time of treatment")
     stop: Length | None = Field(None, description="no dose from this time on; default the end of the study")
     duration: Length = Field("0 h", description="length of an infusion or pump delivery")
@@ -131,8 +142,8 @@ class Arm(_Model):
 
     name: Name
     preset: str | None = Field(None, description="a name of `pulsatile presets`")
-    regimen: tuple[Regimen, ...] | None = None
-    description: str = ""
+    regimen: Annotated[tuple[Regimen, ...], Field(max_length=MOST_RULES)] | None = None
+    description: Text = ""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -263,9 +274,9 @@ class LongHorizon(_Model):
 class Study(_Model):
     """A study: who gets what for how long, and what is kept."""
 
-    title: Annotated[str, Field(max_length=200)] = ""
+    title: Text = ""
     seed: int = Field(1, ge=0, lt=2**64, description="seed of every random draw")
-    weeks: float = Field(gt=0, le=MOST_WEEKS, description="length of treatment; overrides a preset's")
+    weeks: float = Field(ge=LEAST_WEEKS, le=MOST_WEEKS, description="length of treatment; overrides a preset's")
     population: Population
     arms: tuple[Arm, ...] = Field(min_length=1, max_length=100)
     control: str | None = Field(None, description="arm that the summary compares with; default the first")

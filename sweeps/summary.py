@@ -3,12 +3,13 @@
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import StringIO
 from math import isnan, nan
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from engine.errors import InputError
 from sweeps.endpoints import ENDPOINTS, Contrast, Endpoint, contrast, measured
 
 if TYPE_CHECKING:
@@ -40,9 +41,11 @@ class Row:
 def summarise(dataset: "xr.Dataset", control: str) -> tuple[list[str], list[Row]]:
     """Return the names of the arms, control first, and one row per endpoint and week.
 
-    Rows of a dataset that skips days say so (`Row.integration`, `Row.projection_error`); so do `table` and `write_csv`.
+    Rows of a dataset that skips days say so (`Row.integration`, `Row.projection_error`); so do `table` and `csv_text`.
     """
     stored = [str(name) for name in dataset["arm"].values]
+    if control not in stored:
+        raise InputError(f"control = {control!r} is not an arm; choose from {', '.join(stored)}.")
     names = [control] + [name for name in stored if name != control]
     order = [stored.index(name) for name in names]
     end = float(dataset["time"].values[-1]) / 168.0
@@ -78,37 +81,36 @@ def projection_note(rows: Sequence[Row]) -> str:
     return f"Largest estimated error of the projection: {', '.join(errors)}; the 95 % intervals leave it out."
 
 
-def write_csv(path: Path, names: Sequence[str], rows: Sequence[Row]) -> None:
-    """Write one line per endpoint, week and arm; the last columns say what was approximated, if anything was."""
+def csv_text(names: Sequence[str], rows: Sequence[Row]) -> str:
+    """Return CSV of a line per endpoint, week and arm; the last columns say what was approximated, if anything was."""
     approximated = any(row.integration for row in rows)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(
-            [
-                "endpoint",
-                "variable",
-                "unit",
-                "week",
-                "arm",
-                "n",
-                "mean",
-                "sd",
-                "pairs",
-                "difference_to_control",
-                "ci95_low",
-                "ci95_high",
-                *(["largest_projection_error", "approximation"] if approximated else []),
-            ]
-        )
-        for row in rows:
-            for name, c in zip(names, row.arms, strict=True):
-                numbers = [c.mean, c.sd, c.pairs, c.difference, c.low, c.high]
-                numbers += [row.projection_error] if approximated else []
-                cells = ["" if isinstance(x, float) and isnan(x) else f"{x:.8g}" for x in numbers]
-                cells += [f"{row.integration}; ci95 leaves out the projection's error"] if approximated else []
-                writer.writerow(
-                    [row.endpoint.name, row.variable, row.endpoint.unit, f"{row.week:g}", name, c.n, *cells]
-                )
+    file = StringIO()
+    writer = csv.writer(file)
+    writer.writerow(
+        [
+            "endpoint",
+            "variable",
+            "unit",
+            "week",
+            "arm",
+            "n",
+            "mean",
+            "sd",
+            "pairs",
+            "difference_to_control",
+            "ci95_low",
+            "ci95_high",
+            *(["largest_projection_error", "approximation"] if approximated else []),
+        ]
+    )
+    for row in rows:
+        for name, c in zip(names, row.arms, strict=True):
+            numbers = [c.mean, c.sd, c.pairs, c.difference, c.low, c.high]
+            numbers += [row.projection_error] if approximated else []
+            cells = ["" if isinstance(x, float) and isnan(x) else f"{x:.8g}" for x in numbers]
+            cells += [f"{row.integration}; ci95 leaves out the projection's error"] if approximated else []
+            writer.writerow([row.endpoint.name, row.variable, row.endpoint.unit, f"{row.week:g}", name, c.n, *cells])
+    return file.getvalue()
 
 
 def _number(value: float, decimals: int, sign: bool = False) -> str:

@@ -1,184 +1,182 @@
-"""Who carries the chunks of a run out: threads of this process, local Dask workers, or a Dask cluster."""
+"""Who carries the chunks of a run out: threads of this process, local Dask workers, or a Dask cluster.
 
-import logging
-import signal
+A pool takes trials and gives back how each ended; `records` hands them out and lets `sweeps.isolation` judge.
+"""
+
+import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from math import ceil
-from queue import SimpleQueue
-from threading import Thread
-from typing import Any
+from dataclasses import replace
+from typing import NamedTuple, Protocol
 
-from sweeps.chunk import Record, run_chunk
-from sweeps.identity import engine_hash, platform_class
-from sweeps.refusals import ClusterFailed
+from sweeps.chunk import Job, run_chunk
+from sweeps.commits import Record
+from sweeps.isolation import Isolation, Trial
 from sweeps.resources import Spread
+from sweeps.slurm import Slurm
+from sweeps.threads import Ended, Threads
 
-WINDOW = 2
-"""Tasks in flight per worker slot."""
-WORKER_SETTINGS = {
-    "distributed.nanny.pre-spawn-environ": dict.fromkeys(
-        ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"
-    ),
-    "distributed.worker.profile.enabled": False,  # looks at the thread a hundred times a second: 1.5 % of a core
-}
-CONNECT_SECONDS = 20
+PULSE = 2.0
+"""s between looks at whether the pool still lives."""
+QUIET_SECONDS = 600.0
+"""Without a finished chunk for so long, it is told; then after twice as long, and so on."""
+SHARE_OF_LIFETIME = 10
+"""A chunk should take less than this part of a worker's life: what is in hand at its end is lost."""
 
-Task = tuple[int, int]
+Note = Callable[[str], None]
+"""Told sentences for the user."""
+
+
+class Pool(Protocol):
+    """What carries trials out, ``window`` of them at once."""
+
+    window: int
+
+    def start(self, trial: Trial) -> None:
+        """Take a trial."""
+
+    def wait(self, seconds: float) -> Ended | None:
+        """Return a trial that ended; None after ``seconds``."""
+
+    def check(self) -> None:
+        """Replace workers that are lost; raise `ClusterFailed` when nothing can come any more."""
+
+
+class Crew(NamedTuple):
+    """A pool, the threads of each of its chunks, and the life of its workers in seconds (0: without end)."""
+
+    pool: Pool
+    threads: int
+    lifetime: float = 0.0
 
 
 def records(
-    resolved: str, tasks: list[Task], store: str, spread: Spread, scheduler: str | None, enough: Callable[[], bool]
+    jobs: Sequence[Job],
+    spread: Spread,
+    cluster: str | Slurm | None,
+    enough: Callable[[], bool],
+    note: Note = lambda text: None,
 ) -> Iterator[Record]:
-    """Yield the record of each chunk as it is finished; once it is ``enough``, only of those in hand.
+    """Yield the record of each chunk as it is committed, in no order; once it is ``enough``, only of those in hand.
 
-    When a chunk raises, the records of the others in hand are yielded before its error is raised: what is in the store
-    is always told.
+    Patients that end their worker, or fail in another way, are left out of their chunk and named in its record under
+    ``poison``; the records of all others come as if nothing had been.
+
+    Parameters
+    ----------
+    jobs : one per chunk; their ``threads`` are set here
+    spread : processes, threads and memory
+    cluster : address of a Dask scheduler, or SLURM jobs to submit; None for this machine
+    enough : asked before a chunk is handed out
+    note : told of suspects, refused workers, long silence, and where the Dask dashboard is
+
+    Raises
+    ------
+    Exception
+        What no other chunk can escape (a full disk, a bug that hits everybody), after the records of those in hand.
     """
-    if scheduler is None and min(spread.workers, len(tasks)) <= 1:
-        yield from _here(resolved, tasks, store, spread.threads, enough)
+    if not jobs:
         return
-    threads = 1 if scheduler is None else spread.threads
-    with _client(spread, scheduler, len(tasks)) as (client, slots):
-        yield from _futures(client, resolved, deque(tasks), store, threads, WINDOW * slots, enough)
-
-
-def _here(resolved: str, tasks: list[Task], store: str, threads: int, enough: Callable[[], bool]) -> Iterator[Record]:
-    """Yield the records of chunks that threads of this process carry out, one chunk each at a time.
-
-    One thread too: a kernel in the main thread would keep Ctrl-C waiting.
-    """
-    waiting, finished = iter(tasks), SimpleQueue[Record | BaseException | None]()
-    count = min(threads, len(tasks))
-
-    def work() -> None:
-        try:
-            while not enough() and (task := next(waiting, None)) is not None:
-                finished.put(run_chunk(resolved, *task, threads // count, store))
-            finished.put(None)
-        except BaseException as error:
-            finished.put(error)
-
-    for _ in range(count):
-        Thread(target=work, daemon=True).start()  # a daemon, so that a second Ctrl-C does not wait for its chunk
-    failure, left = None, count
-    try:
-        while left:
-            found = finished.get()
-            if isinstance(found, dict):
-                yield found
+    with _crew(jobs, spread, cluster, enough, note) as (pool, threads, lifetime):
+        fresh = (Trial(replace(job, threads=threads)) for job in jobs)
+        isolation, watch = Isolation(note), _Watch(note, lifetime)
+        waiting, flying, looked = deque[Trial](), 0, time.monotonic()
+        failure: BaseException | None = None
+        while True:
+            while flying < pool.window and failure is None and not enough():
+                trial = waiting.popleft() if waiting else next(fresh, None)
+                if trial is None:
+                    break
+                pool.start(trial)
+                flying += 1
+            if not flying:
+                break
+            ended = pool.wait(PULSE)
+            if time.monotonic() - looked > PULSE:
+                pool.check()
+                watch.look()
+                looked = time.monotonic()
+            if ended is None:
                 continue
-            left -= 1
-            if found is not None:
-                failure = failure or found
-                deque(waiting, maxlen=0)  # takes what is left from the other threads
-    finally:
-        deque(waiting, maxlen=0)
-    if failure is not None:
-        raise failure
+            flying -= 1
+            record = None
+            try:
+                record, following = _judged(isolation, ended)
+                waiting.extend(following)
+            except BaseException as error:
+                failure = failure or error
+            if record is not None:
+                watch.something(record)
+                yield record
+        if failure is not None:
+            raise failure
 
 
-def _futures(
-    client: Any, resolved: str, tasks: deque[Task], store: str, threads: int, window: int, enough: Callable[[], bool]
-) -> Iterator[Record]:
-    """Keep a bounded number of tasks in flight; every future is released as soon as it is done."""
-    from distributed import as_completed
-    from distributed.scheduler import KilledWorker
-
-    def submit(some: Iterable[Task]) -> list[Any]:
-        return [
-            client.submit(run_chunk, resolved, first, stop, threads, store, key=f"chunk-{first:012d}", pure=False)
-            for first, stop in some
-        ]
-
-    failure: Exception | None = None
-    flying = as_completed(submit([tasks.popleft() for _ in range(min(window, len(tasks)))]))
-    for future in flying:
-        record = None
-        try:
-            record = future.result()
-        except Exception as error:
-            failure = failure or error
-        future.release()
-        if tasks and failure is None and not enough():
-            flying.update(submit([tasks.popleft()]))
-        if record is not None:
-            yield record
-    if isinstance(failure, KilledWorker):
-        raise ClusterFailed(
-            f"a worker died again and again on {failure.task}: memory or a crash; try --chunk smaller."
-        ) from failure
-    if failure is not None:
-        raise failure
+def _judged(isolation: Isolation, ended: Ended) -> tuple[Record | None, list[Trial]]:
+    """Return the record of a chunk that is done, and the trials that follow; raise what ends the run."""
+    result = ended.result
+    if result is None:
+        return None, []
+    if isinstance(result, Exception):
+        return None, isolation.failed(ended.trial, result)
+    if isinstance(result, BaseException):
+        raise result
+    return isolation.passed(ended.trial, result)
 
 
-@contextmanager
-def _client(spread: Spread, scheduler: str | None, tasks: int) -> Iterator[tuple[Any, int]]:
-    """Yield a Dask client and its number of worker slots: a local cluster, or the one at ``scheduler``."""
-    import dask
-    from distributed import Client, LocalCluster
+class _Watch:
+    """Tells when nothing was finished for long, and when chunks are too long for their workers."""
 
-    logging.getLogger("distributed").setLevel(logging.ERROR)
-    if scheduler is not None:
-        with connected(scheduler) as client:
-            yield client, sum(client.nthreads().values())
-        return
-    count = min(spread.workers, ceil(tasks / spread.threads))
-    with (
-        dask.config.set(WORKER_SETTINGS),
-        LocalCluster(
-            n_workers=count,
-            threads_per_worker=spread.threads,
-            processes=True,
-            dashboard_address="127.0.0.1:0",
-            silence_logs=logging.ERROR,
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        client.run(ignore_interrupt)
-        yield client, count * spread.threads
+    def __init__(self, note: Note, lifetime: float) -> None:
+        self._note, self._longest = note, lifetime / SHARE_OF_LIFETIME
+        self._last, self._patience = time.monotonic(), QUIET_SECONDS
 
-
-@contextmanager
-def connected(address: str) -> Iterator[Any]:
-    """Yield a client of the scheduler at ``address``, whose workers are found to be of this engine and platform."""
-    from distributed import Client
-
-    try:
-        client = Client(address, timeout=CONNECT_SECONDS)
-        client.wait_for_workers(1, timeout=CONNECT_SECONDS)
-    except (OSError, TimeoutError, ValueError) as error:
-        raise ClusterFailed(
-            f"no Dask scheduler with workers answers at {address} within {CONNECT_SECONDS} s; "
-            "start `dask scheduler` and `dask worker`, or leave --scheduler out."
-        ) from error
-    with client:
-        try:
-            client.run_on_scheduler(engine_hash)  # it too unpickles what it hands on
-            kinds = set(client.run(_kind).values())
-        except Exception as error:  # Dask wraps an ImportError of the other side in a bare Exception
-            raise ClusterFailed(
-                f"the scheduler or a worker at {address} cannot load the engine ({error}); "
-                "install this version of pulsatile on all of them."
-            ) from error
-        engine, machine = _kind()
-        if any(other != engine for other, _ in kinds):
-            raise ClusterFailed(f"workers at {address} have another version of the engine; install this one there.")
-        others = sorted({other for _, other in kinds if other != machine})
-        if others:
-            raise ClusterFailed(
-                f"workers at {address} would give other bits: they are {' and '.join(others)}, this machine is "
-                f"{machine}; use one kind of machine and one version of numba."
+    def something(self, record: Record) -> None:
+        self._last, self._patience = time.monotonic(), QUIET_SECONDS
+        if 0 < self._longest < record.get("seconds", 0):
+            self._note(
+                f"A chunk took {record['seconds']:.0f} s, more than a tenth of a worker's life; make --chunk smaller "
+                "or the walltime longer, so that little is lost at its end."
             )
-        yield client
+            self._longest = 0
+
+    def look(self) -> None:
+        silent = time.monotonic() - self._last
+        if silent > self._patience:
+            self._note(f"Nothing was finished for {silent / 60:.0f} min; waiting goes on, Ctrl-C stops.")
+            self._patience *= 2
 
 
-def _kind() -> tuple[str, str]:
-    """Return what must be the same wherever chunks of one run are computed: the engine and the platform class."""
-    return engine_hash(), platform_class("exact")
+@contextmanager
+def _crew(
+    jobs: Sequence[Job], spread: Spread, cluster: str | Slurm | None, enough: Callable[[], bool], note: Note
+) -> Iterator[Crew]:
+    """Yield who carries the jobs out."""
+    if cluster is None and min(spread.workers, len(jobs)) <= 1:
+        count = min(spread.threads, len(jobs))
+        with Threads(count, run_chunk, enough) as threads:
+            yield Crew(threads, spread.threads // count)
+        return
+    from sweeps.cluster import workforce
+
+    with workforce(run_chunk, jobs, spread, cluster, note) as pool:
+        life = cluster.lifetime if isinstance(cluster, Slurm) else 0.0
+        yield Crew(pool, spread.threads if isinstance(cluster, str) else 1, life)
 
 
-def ignore_interrupt() -> None:
-    """Let a worker outlive Ctrl-C, which goes to the whole foreground group; the driver decides."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def capacity(address: str, device: str = "cpu") -> tuple[int, int]:
+    """Return the chunks that workers at ``address`` carry out at once, and the bytes each may take (0: not known).
+
+    Raises
+    ------
+    ClusterFailed
+        When nobody answers, or a worker is of another engine or platform; the difference is named.
+    """
+    from sweeps.cluster import connected
+
+    with connected(address, device) as client:
+        there = client.scheduler_info()["workers"].values()
+        spreads = [Spread(1, worker["nthreads"], worker["memory_limit"] or 0) for worker in there]
+    rooms = [spread.room for spread in spreads if spread.memory]
+    return sum(spread.threads for spread in spreads), min(rooms, default=0)

@@ -204,7 +204,7 @@ def test_what_a_projected_study_cannot_give(settings: dict[str, Any], words: str
             "hexarelin settles in 28 days.*set settle_days to 28",
         ),
         (Arm("a", (Dose("tesamorelin", 2, "mg", "SC", (8.0,), every_weeks=3),)), "every 3 weeks does not repeat"),
-        (Arm("a", (Dose("somatropin", 9, "mg", "pump", (0.0,), duration=999.0),)), "felt for 42 days"),
+        (Arm("a", (Dose("somatropin", 9, "mg", "pump", (0.0,), (0,), 4, duration=480.0),)), "settles in 20 days"),
     ],
 )
 def test_regimens_that_do_not_fit(arm: Arm, words: str) -> None:

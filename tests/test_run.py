@@ -15,14 +15,15 @@ import xarray as xr
 
 from engine.errors import InputError, Status
 from engine.simulate import memory_held, simulate
+from sweeps import cluster, workers
 from sweeps import resources as machine
-from sweeps import workers
+from sweeps.chunk import Job
 from sweeps.estimate import chunk_size, estimate
 from sweeps.folder import check_free
 from sweeps.refusals import CannotWrite, ClusterFailed, Exit, FolderRefuses
 from sweeps.resolve import ResolvedStudy, resolve
 from sweeps.resources import Resources, Spread
-from sweeps.run import Outcome, run
+from sweeps.run import Outcome, resume, run
 from sweeps.study import study_from
 from tests.conftest import Write
 
@@ -32,7 +33,8 @@ def carried_out(data: dict[str, Any], out: Path, resources: Resources = Resource
 
 
 def journal(out: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (out / "journal.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (out / "journal.jsonl").read_text().splitlines()]
+    return [line for line in lines if line["kind"] == "chunk"]
 
 
 @pytest.fixture
@@ -47,12 +49,16 @@ def test_the_folder_holds_all_that_was_promised(seven: dict[str, Any], tmp_path:
     outcome = carried_out(seven, out, Resources(3, workers=1, threads=1))
     assert outcome.code is Exit.DONE
     assert {p.name for p in out.iterdir()} == {
-        "study.yaml", "resolved.json", "manifest.json", "journal.jsonl", "results.zarr", "summary.csv", "README.md",
+        "study.yaml", "resolved.json", "manifest.json", "journal.jsonl", "commits", "results.zarr", "states.zarr",
+        "summary.csv", "README.md",
     }  # fmt: skip
     manifest = json.loads((out / "manifest.json").read_text())
     assert manifest["state"] == "complete"
     assert manifest["digest"] == outcome.digest != ""
     assert manifest["patients_done"] == 7
+    assert manifest["certified"] is True
+    assert manifest["canaries"]["count"] == 3
+    assert manifest["status"] == {"ok": 14}
     assert manifest["identity"] == outcome.identity
     assert set(manifest["seconds"]) == {"planning", "compile", "integration", "total"}
     assert [(r["first"], r["stop"]) for r in journal(out)] == [(0, 3), (3, 6), (6, 7)]
@@ -130,11 +136,11 @@ def test_too_many_failures_stop_the_run_and_lose_nothing(
 ) -> None:
     real, calls = workers.run_chunk, []
 
-    def failing(resolved: str, first: int, *others: Any) -> dict[str, Any]:
-        calls.append(first)
-        if first:
+    def failing(job: Job) -> dict[str, Any]:
+        calls.append(job.first)
+        if job.first:
             time.sleep(0.3)  # in hand when the first has failed
-        return real(resolved, first, *others) | {"status": {"step_limit": 2 if first == 0 else 0, "ok": 0}}
+        return real(job) | {"status": {"step_limit": 2 if job.first == 0 else 0, "ok": 0}}
 
     monkeypatch.setattr(workers, "run_chunk", failing)
     small["population"]["n"] = 19
@@ -163,46 +169,66 @@ def test_failures_found_at_the_end_are_summarised(
     assert outcome.rows != []
 
 
-@pytest.mark.parametrize("resources", [Resources(1, 1, threads=2), Resources(1, workers=2)], ids=["threads", "dask"])
-def test_a_failing_chunk_ends_the_run_after_those_in_hand(
+@pytest.mark.parametrize("resources", [Resources(8, 1, threads=2), Resources(8, workers=2)], ids=["threads", "dask"])
+def test_a_patient_that_fails_its_chunk_is_left_out_until_it_does_not(
     small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, resources: Resources
 ) -> None:
-    real, place = workers.run_chunk, tmp_path / "begun"
-    place.mkdir()
+    real = workers.run_chunk
 
-    def failing(resolved: str, first: int, *others: Any) -> dict[str, Any]:
-        (place / str(first)).touch()
-        if first == 1:
+    def failing(job: Job) -> dict[str, Any]:
+        if job.first <= 11 < job.stop and 11 not in job.skip:
             raise ZeroDivisionError("a bug")
-        if first == 0:
-            time.sleep(1)  # in hand while the other fails
-        return real(resolved, first, *others)
+        return real(job)
 
     monkeypatch.setattr(workers, "run_chunk", failing)
-    small["population"]["n"] = 40
+    small["population"]["n"] = 32
+    out = tmp_path / "a"
+    outcome = carried_out(small, out, resources)
+    assert (outcome.code, outcome.digest) == (Exit.CLUSTER, "")
+    assert outcome.poison == {11: "ZeroDivisionError: a bug"}
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert (manifest["state"], manifest["patients_done"]) == ("incomplete", 32)
+    status = xr.open_zarr(out / "results.zarr")["status"].values
+    assert np.flatnonzero(status[0]).tolist() == [11]
+    assert status[0, 11] == Status.NEVER_RUN
+    monkeypatch.undo()
+    again = resume(out, Resources(workers=1, threads=1))
+    assert again.code is Exit.DONE
+    assert again.digest == carried_out(small, tmp_path / "b").digest
+
+
+def test_a_bug_that_hits_everybody_ends_the_run_soon(
+    small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = list[Job]()
+
+    def failing(job: Job) -> dict[str, Any]:
+        tries.append(job)
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(workers, "run_chunk", failing)
+    small["population"]["n"] = 4000
     with pytest.raises(ZeroDivisionError, match="a bug"):
-        carried_out(small, tmp_path / "a", resources)
-    begun = {int(path.name) for path in place.iterdir()}
-    assert len(begun) < 20
-    assert {record["first"] for record in journal(tmp_path / "a")} == begun - {1} >= {0}
+        carried_out(small, tmp_path / "a", Resources(64, 1, threads=2))
+    assert len(tries) < 40
     manifest = json.loads((tmp_path / "a" / "manifest.json").read_text())
-    assert (manifest["state"], manifest["patients_done"]) == ("broken", len(begun) - 1)
+    assert (manifest["state"], manifest["patients_done"]) == ("broken", 0)
 
 
 def test_cores_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
     for cores, processes, threads in ((1, 1, 1), (2, 1, 2), (8, 1, 8), (10, 2, 5), (64, 8, 8)):
         monkeypatch.setattr(machine, "cores", lambda cores=cores: cores)
-        assert Resources().spread() == (processes, threads)
-        assert Resources(workers=3).spread() == (3, 1)
-        assert Resources(threads=1).spread() == (cores, 1)
-        assert Resources(workers=0, threads=4).spread() == (0, 4)
-        assert Resources(scheduler="tcp://a:1").spread() == (1, 1)
-        assert Resources().spread("cuda") == (1, 1)
-        assert Resources(workers=2, threads=2).spread("cuda") == (2, 2)
+        assert Resources().spread()[:2] == (processes, threads)
+        assert Resources(workers=3).spread()[:2] == (3, 1)
+        assert Resources(threads=1).spread()[:2] == (cores, 1)
+        assert Resources(workers=0, threads=4).spread()[:2] == (0, 4)
+        assert Resources(scheduler="tcp://a:1").spread()[:2] == (1, 1)
+        assert Resources().spread("cuda")[:2] == (1, 1)
+        assert Resources(workers=2, threads=2).spread("cuda")[:2] == (2, 2)
 
 
 def test_an_absent_scheduler_is_named(small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "CONNECT_SECONDS", 1)
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1)
     with pytest.raises(ClusterFailed, match=r"no Dask scheduler with workers answers at tcp://127.0.0.1:1 "):
         carried_out(small, tmp_path / "a", Resources(scheduler="tcp://127.0.0.1:1"))
     assert not (tmp_path / "a").exists()

@@ -11,6 +11,7 @@ from engine.dosing import Arm, preset
 from engine.errors import Status
 from engine.simulate import Plan, TestAt, template
 from sweeps import store
+from sweeps.files import write_all
 
 ARMS = (Arm("no treatment"), preset("tesamorelin_label"))
 PLAN = Plan(1.0, outputs=("igf1", "vat"), reductions=("gh_mean",), tests=(TestAt("profile", (0.0, 1.0)),))
@@ -36,17 +37,29 @@ def filled(first: int, stop: int) -> xr.Dataset:
 def path(tmp_path: Path) -> Path:
     """An empty store."""
     where = tmp_path / "results.zarr"
-    store.create(where, template(np.arange(N), ARMS, PLAN), CHUNK, "float32", {"identity": "abc"})
+    create(where, CHUNK)
     return where
 
 
-def write_all(path: Path, chunk: int = CHUNK) -> None:
+def create(path: Path, chunk: int, **attrs: str) -> None:
+    whole = template(np.arange(N), ARMS, PLAN)
+    write_all(path, store.template_files(whole, chunk, "float32", {"identity": "abc"} | attrs))
+
+
+def write_chunk(path: Path, first: int, stop: int, dataset: xr.Dataset | None = None) -> dict[str, str]:
+    dataset = filled(first, stop) if dataset is None else dataset
+    along = {n: v for n, v in dataset.variables.items() if "patient" in v.dims and n != "patient"}
+    values = {str(name): v.values for name, v in along.items()}
+    return write_all(path, store.chunk_files(path, first, stop, values))
+
+
+def write_chunks(path: Path, chunk: int = CHUNK) -> None:
     for first in range(0, N, chunk):
-        store.write_chunk(path, first, min(first + chunk, N), filled(first, min(first + chunk, N)))
+        write_chunk(path, first, min(first + chunk, N))
 
 
 def test_plain_xarray_opens_it_without_a_warning(path: Path) -> None:
-    write_all(path)
+    write_chunks(path)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = xr.open_zarr(path).load()
@@ -68,7 +81,7 @@ def test_plain_xarray_opens_it_without_a_warning(path: Path) -> None:
 
 
 def test_what_was_never_run_says_so(path: Path) -> None:
-    store.write_chunk(path, 4, 8, filled(4, 8))
+    write_chunk(path, 4, 8)
     found = xr.open_zarr(path).load()
     assert np.all(found["status"].values[:, 4:8] == Status.OK)
     assert np.all(found["status"].values[:, :4] == Status.NEVER_RUN)
@@ -76,46 +89,51 @@ def test_what_was_never_run_says_so(path: Path) -> None:
     assert not np.any(np.isnan(found["igf1"].values[:, 4:8]))
 
 
-def test_status_has_a_fill_that_is_no_status(path: Path) -> None:
+def test_what_has_no_file_was_never_run(path: Path) -> None:
     import zarr
 
     array = zarr.open_group(path, mode="r")["status"]
     assert isinstance(array, zarr.Array)
     assert array.dtype == np.int8
-    assert array.fill_value == store.FLAG_FILL
-    assert store.FLAG_FILL not in list(Status)
+    assert array.fill_value == Status.NEVER_RUN
+    assert not list((path / "status").rglob("c/*"))
     assert array.attrs["flag_meanings"].split() == [s.name.lower() for s in Status]  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(("first", "stop"), [(1, 4), (0, 3), (2, 6), (8, 9), (4, 4), (0, 12)])
 def test_a_task_owns_whole_chunks(path: Path, first: int, stop: int) -> None:
     with pytest.raises(ValueError, match="not whole chunks of 4"):
-        store.write_chunk(path, first, stop, filled(first, stop))
+        write_chunk(path, first, stop)
 
 
 def test_digest_sees_values_and_units_but_not_chunks(path: Path, tmp_path: Path) -> None:
-    write_all(path)
+    write_chunks(path)
     digest = store.digest(path)
     other = tmp_path / "other.zarr"
-    store.create(other, template(np.arange(N), ARMS, PLAN), 5, "float32", {"identity": "something else"})
-    write_all(other, 5)
+    create(other, 5, identity="something else")
+    write_chunks(other, 5)
     assert store.digest(other) == digest
-    store.finish(other, {"digest": digest})
+    write_all(other, store.with_attrs((other / store.ROOT).read_bytes(), {"digest": digest}))
     assert xr.open_zarr(other).attrs["digest"] == digest
     changed = filled(0, 5)
     changed["vat"][1, 3, 0] += 0.5
-    store.write_chunk(other, 0, 5, changed)
+    write_chunk(other, 0, 5, changed)
     assert store.digest(other) != digest
 
 
-def test_the_checksum_of_a_chunk_is_of_what_is_stored(path: Path) -> None:
-    once = store.write_chunk(path, 0, 4, filled(0, 4))
-    again = store.write_chunk(path, 0, 4, filled(0, 4))
-    assert once == again != store.write_chunk(path, 4, 8, filled(4, 8))
+def test_a_chunk_gives_the_same_files_each_time(path: Path) -> None:
+    once = write_chunk(path, 0, 4)
+    assert once == write_chunk(path, 0, 4)
+    assert not once.keys() & write_chunk(path, 4, 8).keys()
+
+
+def test_a_chunk_of_fill_is_written(path: Path) -> None:
+    nothing = template(np.arange(4), ARMS, PLAN)
+    assert {name.split("/")[0] for name in write_chunk(path, 0, 4, nothing)} >= {"igf1", "status", "age"}
 
 
 def test_blocks_put_patients_first(path: Path) -> None:
-    write_all(path)
+    write_chunks(path)
     whole = np.concatenate([block["igf1"] for block in store.blocks(path, ["igf1"])])
     assert whole.shape == (N, len(ARMS), len(PLAN.times))
     np.testing.assert_allclose(whole[:, 0, 0], np.arange(N), rtol=1e-6)

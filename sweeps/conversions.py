@@ -1,0 +1,26 @@
+"""What a study says in one unit and the engine takes in another, said aloud."""
+
+from sweeps import quantities
+from sweeps.study import Study
+
+
+def conversions(study: Study) -> list[str]:
+    """Return a sentence for each dose that is taken in another unit, or sign of a unit, than it was written in.
+
+    >>> from sweeps.study import study_from
+    >>> rule = {"drug": "somatropin", "dose": "6 IU", "at": ["21:00"]}
+    >>> study = {"weeks": 1, "population": {"n": 1}, "arms": [{"name": "rhGH", "regimen": [rule]}]}
+    >>> conversions(study_from(study, "study"))
+    ["arms[0].regimen[0].dose = '6 IU' is taken as 2 mg."]
+    """
+    found = []
+    for i, arm in enumerate(study.arms):
+        for j, rule in enumerate(arm.regimen or ()):
+            if not isinstance(rule.dose, str):
+                continue
+            number, unit = quantities.amount(rule.dose)
+            if unit == "IU":
+                number, unit = rule.engine_dose(number).micrograms / 1000, "mg"
+            if unit not in rule.dose:
+                found.append(f"arms[{i}].regimen[{j}].dose = {rule.dose!r} is taken as {number:g} {unit}.")
+    return found

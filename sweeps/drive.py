@@ -1,0 +1,171 @@
+"""Carry out what is pending in a run folder, commit by commit, and close it: what run, resume and expand share."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sweeps import store
+from sweeps.chunk import RESULTS, Job, warm_up
+from sweeps.files import sha256, write_all, writing
+from sweeps.folder import RunFolder, now
+from sweeps.interrupt import Interrupt
+from sweeps.journal import Entry
+from sweeps.lock import Held
+from sweeps.progress import Progress
+from sweeps.refusals import Exit
+from sweeps.resolve import ResolvedStudy
+from sweeps.resources import Resources
+from sweeps.workers import records
+
+if TYPE_CHECKING:
+    from sweeps.summary import Row
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended; ``digest``, ``names`` of arms and ``rows`` of the summary are empty when it is not finished.
+
+    ``poison`` are patients, by position, that ended every worker that tried them, with what was seen.
+    """
+
+    code: Exit
+    folder: Path
+    resolved: ResolvedStudy
+    digest: str
+    patient_arms: int
+    failed: int
+    seconds: dict[str, float]
+    names: list[str] = field(default_factory=list)
+    rows: "list[Row]" = field(default_factory=list)
+    poison: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> str:
+        """SHA-256 of what decides the numbers."""
+        return self.resolved.identity
+
+
+def jobs(folder: RunFolder, resolved: ResolvedStudy, chunks: list[tuple[int, int]], threads: int) -> list[Job]:
+    """Return the jobs of some chunks of a run."""
+    study, base = resolved.model_dump_json(), folder.facts.get("base", "")
+    base = str((folder.path / base).resolve()) if base else ""
+    engine, platform = folder.facts["engine"], folder.facts["platform"]
+    return [Job(study, str(folder.path), first, stop, threads, engine, platform, base=base) for first, stop in chunks]
+
+
+def drive(
+    folder: RunFolder, resolved: ResolvedStudy, resources: Resources, progress: Progress, begin: float, lock: Held
+) -> Outcome:
+    """Carry out every pending chunk and close the run.
+
+    Parameters
+    ----------
+    begin : `time.perf_counter` when the command began; what went before is told as planning
+    lock : of the folder, held by this process
+    """
+    spread = resources.spread(resolved.solver.get("device", "cpu"))
+    planned = time.perf_counter()
+    with Interrupt(progress, lock).installed() as interrupt, _state_kept(folder, lock):
+        chunks = folder.pending
+        compile_s = 0.0
+        if chunks:
+            progress.note("Preparing kernels (compiled once, then kept) ...")
+            compile_s = warm_up(resolved)
+        folder.enter("running")
+        start = time.perf_counter()
+        most = folder.facts["gate"] * folder.facts["patients"] * folder.facts["arms"]
+
+        def enough() -> bool:
+            return interrupt.asked or folder.failed > most
+
+        progress.start(folder.facts["patients"], folder.done)
+        with writing(folder.path):
+            work = jobs(folder, resolved, chunks, spread.threads)
+            for entry in records(work, spread, resources.cluster, enough, progress.note):
+                lock.check()
+                before = folder.failed
+                folder.tell(entry)
+                progress.advance(entry["stop"] - entry["first"], folder.failed - before, entry["bytes"])
+        lock.check()
+        end = time.perf_counter()
+        seconds = {"planning": planned - begin, "compile": compile_s, "integration": end - start, "total": end - begin}
+        return _close(folder, resolved, interrupt.asked, seconds)
+
+
+def finished(folder: RunFolder, resolved: ResolvedStudy) -> Outcome:
+    """Return how a finished run ended."""
+    from sweeps.summary import summarise
+
+    names, rows = summarise(store.open_dataset(folder.store), resolved.control)
+    code = Exit.DONE if folder.state == "complete" else Exit.FAILED_PATIENTS
+    total = folder.facts["patients"] * folder.facts["arms"]
+    end = folder.end
+    return Outcome(code, folder.path, resolved, end["digest"], total, folder.failed, end["seconds"], names, rows)
+
+
+@contextmanager
+def _state_kept(folder: RunFolder, lock: Held) -> Iterator[None]:
+    """Tell in the folder how a run ended that did not reach its end."""
+    try:
+        yield
+    except BaseException as error:
+        with suppress(Exception):  # a full disk: the state stays "running", and nobody holds the lock
+            if not lock.lost:  # else the folder is another's
+                folder.enter("interrupted" if isinstance(error, KeyboardInterrupt) else "broken")
+        raise
+
+
+def _close(folder: RunFolder, resolved: ResolvedStudy, interrupted: bool, seconds: dict[str, float]) -> Outcome:
+    """Write summary, digest and the last state.
+
+    A run that stopped early has neither summary nor digest: which chunks were finished is a matter of chance.
+    """
+    total = folder.facts["patients"] * folder.facts["arms"]
+    whole, poison = folder.done == folder.facts["patients"], folder.poison
+    if folder.failed > folder.facts["gate"] * total:
+        code, state = Exit.FAILED_PATIENTS, "failed"
+    elif whole and not poison:
+        code, state = Exit.DONE, "complete"
+    elif interrupted:
+        code, state = Exit.INTERRUPTED, "interrupted"
+    else:
+        code, state = Exit.CLUSTER, "incomplete"
+    end: Entry = {
+        "kind": "end",
+        "state": state,
+        "finished": now(),
+        "seconds": {k: round(s, 3) for k, s in seconds.items()},
+    }
+    names, rows = list[str](), list["Row"]()
+    if whole and not poison:
+        names, rows, told = _finish(folder, resolved, state == "complete")
+        end |= told
+    folder.tell(end)
+    folder.write_manifest()
+    digest = end.get("digest", "")
+    return Outcome(code, folder.path, resolved, digest, total, folder.failed, end["seconds"], names, rows, poison)
+
+
+def _finish(folder: RunFolder, resolved: ResolvedStudy, well: bool) -> "tuple[list[str], list[Row], dict[str, object]]":
+    """Write the summary and the digest of a run whose chunks are all committed; return what the journal tells of it."""
+    from sweeps.summary import csv_text, summarise
+
+    canaries = [entry["canaries"] for entry in folder.chunks.values()]
+    with writing(folder.path):
+        digest = store.digest(folder.store)
+        names, rows = summarise(store.open_dataset(folder.store), resolved.control)
+        root = store.with_attrs((folder.store / store.ROOT).read_bytes(), {"digest": digest})
+        files = {f"{RESULTS}/{name}": data for name, data in root.items()}
+        files["summary.csv"] = csv_text(names, rows).encode()
+        folder.tell({"kind": "closing", "files": {name: sha256(data) for name, data in files.items()}})
+        written = write_all(folder.path, files)
+    told = {
+        "digest": digest,
+        "certified": well and all(found["count"] > 0 for found in canaries),
+        "canaries": {"count": sum(c["count"] for c in canaries), "worst": max(c["worst"] for c in canaries)},
+        "files": written,
+    }
+    return names, rows, told

@@ -1,0 +1,149 @@
+"""Make a damaged run whole again: only damaged chunks are computed, and the digest proves that they are the same."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from sweeps import commits, journal, store
+from sweeps.chunk import RESULTS
+from sweeps.compare import refuse_other_engine
+from sweeps.drive import jobs
+from sweeps.files import sha256, sweep, write_all, write_aside, writing
+from sweeps.folder import JOURNAL, RunFolder, readme
+from sweeps.interrupt import Interrupt
+from sweeps.lock import Held, check_run, held, refuse_held
+from sweeps.progress import Progress, SilentProgress
+from sweeps.refusals import Damage, FolderRefuses
+from sweeps.resolve import ResolvedStudy
+from sweeps.resources import Resources
+from sweeps.verify import Finding, opened, verify
+from sweeps.workers import records
+
+
+@dataclass(frozen=True)
+class Healed:
+    """What was mended: the findings, the chunks (first patients) computed again, and the digest, equal to the run's."""
+
+    findings: list[Finding]
+    chunks: list[int]
+    digest: str
+    seconds: float
+
+
+def heal(path: str | Path, resources: Resources = Resources(), progress: Progress | None = None) -> Healed:
+    """Find what is damaged in a run and make it again.
+
+    Journal, manifest and the small files are made from each other; a chunk with a damaged file or record is computed
+    again, and only such chunks.  At the end everything is verified, and for a finished run the digest is compared.
+
+    Raises
+    ------
+    FolderRefuses
+        Where this engine or platform would compute other bits than the run's.
+    Damage
+        Where the run cannot be made whole.
+    """
+    progress, path, begin = progress or SilentProgress(), Path(path), time.perf_counter()
+    check_run(path)
+    refuse_held(path)
+    with writing(path), held(path, {"command": f"heal {path}"}, progress.note) as lock:
+        sweep(path)
+        findings = verify(path)
+        folder, told = opened(path)
+        if any(found.path == JOURNAL for found in told):
+            folder = RunFolder(path, entries(folder))
+            write_aside(path / JOURNAL, journal.text_of(entries(folder)))
+        folder.mend_journal()
+        if told:
+            folder.write_manifest()
+        hit = sorted({found.chunk for found in findings if found.chunk is not None})
+        rest = {found.path for found in findings if found.chunk is None}
+        resolved = _small_files(folder, rest)
+        if hit:
+            refuse_other_engine(folder)
+            if resolved.platform != folder.facts["platform"]:
+                raise FolderRefuses(
+                    f"{path} was computed on {folder.facts['platform']}, this machine is {resolved.platform}: the bits "
+                    "would differ; heal it where it was computed."
+                )
+            _compute(folder, resolved, hit, resources, progress, lock)
+        _prove(folder)
+    return Healed(findings, hit, folder.end.get("digest", ""), round(time.perf_counter() - begin, 3))
+
+
+def entries(folder: RunFolder) -> list[journal.Entry]:
+    """Return what a journal must tell of a run."""
+    chunks = [folder.chunks[first] for first in sorted(folder.chunks)]
+    state = [] if folder.end or folder.state == "planned" else [{"kind": "state", "state": folder.state}]
+    return [folder.begin, *chunks, *([folder.end] if folder.end else state)]
+
+
+def _small_files(folder: RunFolder, damaged: set[str]) -> ResolvedStudy:
+    """Write the files that belong to no chunk again, each from what stands in for it; return the study."""
+    from sweeps.run import empty_stores
+
+    wanted, path = folder.files, folder.path
+    if "resolved.json" in damaged:
+        text = store.attributes(folder.store)["resolved_study"]
+        _write(folder, "resolved.json", (ResolvedStudy.from_json(text).model_dump_json(indent=1) + "\n").encode())
+    resolved = folder.resolved
+    if not damaged:
+        return resolved
+    stores = empty_stores(resolved, folder.facts["chunk"])
+    for name in sorted(damaged & stores.keys()):
+        data = stores[name]
+        if name == f"{RESULTS}/{store.ROOT}" and folder.end.get("digest"):
+            data = store.with_attrs(data, {"digest": folder.end["digest"]})[store.ROOT]
+        _write(folder, name, data)
+    if "study.yaml" in damaged:
+        _write(folder, "study.yaml", folder.begin["study"].encode())
+    if "README.md" in damaged:
+        _write(folder, "README.md", readme(path.name, resolved, folder.facts).encode())
+    if "summary.csv" in damaged and "summary.csv" in wanted:
+        from sweeps.summary import csv_text, summarise
+
+        names, rows = summarise(store.open_dataset(folder.store), resolved.control)
+        _write(folder, "summary.csv", csv_text(names, rows).encode())
+    return resolved
+
+
+def _write(folder: RunFolder, name: str, data: bytes) -> None:
+    if sha256(data) != folder.files[name]:
+        raise Damage(
+            f"{folder.path / name} is damaged and cannot be made again as it was; take it from a copy of the run."
+        )
+    write_all(folder.path, {name: data})
+
+
+def _compute(
+    folder: RunFolder, resolved: ResolvedStudy, hit: list[int], resources: Resources, progress: Progress, lock: Held
+) -> None:
+    """Compute damaged chunks again."""
+    size, n = folder.facts["chunk"], folder.facts["patients"]
+    chunks = [(first, min(first + size, n)) for first in hit]
+    commits.drop(folder.path, hit)
+    spread = resources.spread(resolved.solver.get("device", "cpu"))
+    progress.start(sum(stop - first for first, stop in chunks))
+    with Interrupt(progress, lock).installed() as interrupt:
+        todo = jobs(folder, resolved, chunks, spread.threads)
+        for entry in records(todo, spread, resources.cluster, lambda: interrupt.asked, progress.note):
+            lock.check()
+            folder.tell(entry)
+            progress.advance(entry["stop"] - entry["first"], 0, entry["bytes"])
+    folder.write_manifest()
+    if interrupt.asked:
+        raise KeyboardInterrupt
+
+
+def _prove(folder: RunFolder) -> None:
+    """Refuse to call a run healed that is not."""
+    left = verify(folder.path)
+    if left:
+        raise Damage(f"{folder.path}: {left[0].sentence} still; take it from a copy of the run.")
+    if folder.end.get("digest"):
+        found = store.digest(folder.store)
+        if found != folder.end["digest"]:
+            raise Damage(
+                f"{folder.path}: the values computed again have the digest {found}, the run ended with "
+                f"{folder.end['digest']}; do not use them, and tell the authors."
+            )

@@ -1,0 +1,63 @@
+"""A job that does what a file in its folder says, in place of a chunk of patients; carried out by real workers."""
+
+import json
+import os
+import signal
+import time
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+from sweeps.chunk import Job
+from sweeps.identity import engine_hash
+from sweeps.resolve import resolve
+from sweeps.study import study_from
+
+
+def plan(folder: Path, **what: Any) -> None:
+    """Say what jobs of a folder do: ``kills``, ``raises`` (patients), ``memory``, ``dies_above`` (sizes), ``sleep``."""
+    (folder / "plan.json").write_text(json.dumps(what))
+
+
+def work(job: Job) -> dict[str, Any]:
+    """Carry out a job; every time it is committed a line says by whom, every probe leaves one elsewhere."""
+    folder = Path(job.folder)
+    what = json.loads((folder / "plan.json").read_text())
+    time.sleep(what.get("sleep", 0.0))
+    patients = set(range(job.first, job.stop)) - set(job.skip)
+    size = ceil(len(patients) / job.pieces)
+    with (folder / ("probes" if job.dry else "tries")).open("a") as file:
+        file.write(f"{job.first} {job.stop}\n")
+    if patients & set(what.get("kills", [])) or size > what.get("dies_above", size):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if patients & set(what.get("raises", [])):
+        raise ZeroDivisionError("a bug")
+    if size > what.get("memory", size):
+        raise MemoryError("unable to allocate 3 GiB")
+    if "allocate" in what:
+        bytearray(what["allocate"])
+    if what.get("final") == job.first:
+        raise OSError(28, "No space left on device", str(folder))
+    if job.dry:
+        return {}
+    with (folder / "commits").open("a") as file:
+        file.write(f"{job.first} {job.stop}\n")
+    return {
+        "first": job.first, "stop": job.stop, "pid": os.getpid(), "seconds": what.get("sleep", 0.0),
+        "skip": list(job.skip), "pieces": job.pieces, "threads": job.threads,
+    }  # fmt: skip
+
+
+def lines(folder: Path, name: str) -> list[str]:
+    """Return what jobs left in one of the files."""
+    path = folder / name
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def jobs(folder: Path, small: dict[str, Any], n: int, size: int) -> list[Job]:
+    """Return the jobs of a study of ``n`` patients in chunks of ``size``."""
+    resolved = resolve(study_from(small, "study"))
+    study, platform = resolved.model_dump_json(), resolved.platform
+    return [
+        Job(study, str(folder), first, min(first + size, n), 1, engine_hash(), platform) for first in range(0, n, size)
+    ]

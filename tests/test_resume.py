@@ -1,0 +1,219 @@
+"""A run that stopped goes on from its folder alone, refuses other inputs by name, and ends with the same digest."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sweeps import commits, compare, journal, workers
+from sweeps.chunk import run_chunk
+from sweeps.folder import RunFolder
+from sweeps.refusals import Damage, Exit, FolderRefuses
+from sweeps.resolve import ResolvedStudy
+from sweeps.resources import Resources
+from sweeps.run import resume, run
+from sweeps.study import study_from
+from sweeps.verify import digest_of, verify
+from tests.conftest import Write
+
+ALONE = Resources(2, workers=1, threads=1)
+
+
+@pytest.fixture
+def stopped(small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, str]:
+    """A run of six patients that a Ctrl-C ended after two of three chunks, and the digest it is to reach."""
+    small["population"]["n"] = 6
+    digest = run(study_from(small, "study"), tmp_path / "whole", Resources(4, workers=1, threads=1)).digest
+
+    def dies(job: Any) -> Any:
+        if job.first == 4:
+            raise KeyboardInterrupt
+        return run_chunk(job)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(workers, "run_chunk", dies)
+        with pytest.raises(KeyboardInterrupt):
+            run(study_from(small, "study"), tmp_path / "run", ALONE, source=yaml.safe_dump(small))
+    return tmp_path / "run", digest
+
+
+def test_it_goes_on_where_it_stopped(stopped: tuple[Path, str]) -> None:
+    path, digest = stopped
+    assert RunFolder.open(path).state == "interrupted"
+    before = {first: commits.load(path, first) for first in commits.committed(path)}
+    assert sorted(before) == [0, 2]
+    outcome = resume(path, ALONE)
+    assert (outcome.code, outcome.digest) == (Exit.DONE, digest)
+    assert {first: commits.load(path, first) for first in before} == before
+    assert verify(path) == []
+    text = (path / "journal.jsonl").read_text()
+    assert resume(path, ALONE).digest == digest  # a finished run stays as it is
+    assert (path / "journal.jsonl").read_text() == text
+
+
+def test_what_a_killed_driver_left_is_taken_over(stopped: tuple[Path, str]) -> None:
+    path, digest = stopped
+    text = (path / "journal.jsonl").read_text().splitlines(keepends=True)
+    kept = [line for line in text if '"first":2' not in line and "interrupted" not in line]
+    (path / "journal.jsonl").write_text("".join(kept) + kept[1][:30])  # killed between commit and journal, in a line
+    (path / "results.zarr" / "igf1" / "zarr.json.0123.aside").write_text("half")
+    (path / "results.zarr" / "igf1" / "c" / "0" / "2" / "0").parent.mkdir(parents=True, exist_ok=True)
+    (path / "results.zarr" / "igf1" / "c" / "0" / "2" / "0").write_text("a chunk without a record")
+    before = commits.load(path, 2)
+    assert resume(path, ALONE).digest == digest
+    assert commits.load(path, 2) == before
+    assert not list(path.rglob("*.aside"))
+    assert verify(path) == []
+
+
+def test_a_driver_killed_for_real_is_resumed_from_the_command_line(small: dict[str, Any], write: Write) -> None:
+    small["population"]["n"] = 60
+    path = write(small)
+    out, whole = path.parent / "run", path.parent / "whole"
+    command = [sys.executable, "-m", "pulsatile"]
+    with subprocess.Popen(
+        [*command, "run", str(path), "--out", str(out), "--chunk", "2"],
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    ) as process:
+        end = time.monotonic() + 200
+        while len(commits.committed(out)) < 3 and process.poll() is None and time.monotonic() < end:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+    done = commits.committed(out)
+    assert 3 <= len(done) < 30
+    times = {first: os.stat(out / commits.place(first)).st_mtime_ns for first in done}
+    told = subprocess.run([*command, "resume", str(out), "--json"], capture_output=True, text=True, check=True)
+    assert {first: os.stat(out / commits.place(first)).st_mtime_ns for first in done} == times
+    assert run(study_from(small, "study"), whole).digest == json.loads(told.stdout)["digest"]
+    shown = subprocess.run([*command, "digest", str(out)], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == json.loads(told.stdout)["digest"]
+
+
+def edited(change: Callable[[dict[str, Any]], None]) -> Callable[[Path], None]:
+    def edit(path: Path) -> None:
+        data = json.loads((path / "resolved.json").read_text())
+        change(data)
+        text = ResolvedStudy.model_validate(data).model_dump_json(indent=1) + "\n"
+        (path / "resolved.json").write_text(text)
+
+    return edit
+
+
+def restudied(change: Callable[[dict[str, Any]], None]) -> Callable[[Path], None]:
+    def edit(path: Path) -> None:
+        data = yaml.safe_load((path / "study.yaml").read_text())
+        change(data)
+        (path / "study.yaml").write_text(yaml.safe_dump(data))
+
+    return edit
+
+
+EDITS = {
+    "seed": (edited(lambda s: s.update(seed=6)), r"resolved.json was edited .*seed is 5 in the run, 6 now"),
+    "patients": (edited(lambda s: s["population"].update(n=8)), r"population.n is 6 in the run, 8 now"),
+    "shares": (edited(lambda s: s["population"].update(shares={"lean": 1.0})), r"population.shares.obese is 1.0"),
+    "dose": (edited(lambda s: s["arms"][1]["doses"][0].update(amount=3)), r"doses\[0\].amount is 2.0 .* 3.0 now"),
+    "solver": (edited(lambda s: s["solver"].update(rtol=1e-5)), r"solver.rtol is 1e-06 in the run, 1e-05 now"),
+    "dtype": (edited(lambda s: s.update(dtype="float64")), r"dtype is float32 in the run, float64 now"),
+    "tests": (edited(lambda s: s.update(tests=[])), r"tests\[0\] is .* in the run, nothing now"),
+    "study seed": (restudied(lambda s: s.update(seed=6)), r"study.yaml was edited .*seed is 5 in the run, 6 now"),
+    "study weeks": (restudied(lambda s: s.update(weeks=2)), r"study.yaml was .*weeks is 1.0 in the run, 2.0 now"),
+    "study arm": (
+        restudied(lambda s: s["arms"].append({"name": "a", "preset": "rhgh_low"})), r"study.yaml was .*arms\[2\]",
+    ),
+    "no study": (restudied(lambda s: s.update(weeks=-1)), r"study.yaml was edited .*is no study now"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", EDITS)
+def test_other_inputs_are_refused_by_name(stopped: tuple[Path, str], case: str) -> None:
+    path, digest = stopped
+    kept = {name: (path / name).read_bytes() for name in ("resolved.json", "study.yaml")}
+    edit, words = EDITS[case]
+    edit(path)
+    with pytest.raises(FolderRefuses, match=words):
+        resume(path, ALONE)
+    for name, data in kept.items():
+        (path / name).write_bytes(data)
+    assert resume(path, ALONE).digest == digest
+
+
+def test_an_edited_title_is_no_other_input(stopped: tuple[Path, str]) -> None:
+    path, digest = stopped
+    restudied(lambda s: s.update(title="another"))(path)
+    assert resume(path, ALONE).digest == digest
+
+
+def test_another_engine_and_another_machine_are_refused_by_name(
+    stopped: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, digest = stopped
+    real = compare.engine_files()
+    changed = {k: v for k, v in real.items() if k != "engine/pulses.py"} | {
+        "engine/model.py": "0" * 64,
+        "engine/x.py": "",
+    }
+    with monkeypatch.context() as patched:
+        patched.setattr(compare, "engine_files", lambda: changed)
+        with pytest.raises(FolderRefuses, match=r"model.py was changed; engine/pulses.py is gone; engine/x.py is new"):
+            resume(path, ALONE)
+    with monkeypatch.context() as patched:
+        patched.setattr(ResolvedStudy, "platform", "abacus exact-division")
+        with pytest.raises(FolderRefuses, match=r"was computed on .*, this machine is abacus exact-division"):
+            resume(path, ALONE)
+    assert resume(path, ALONE).digest == digest
+
+
+def test_damage_is_not_built_upon(stopped: tuple[Path, str]) -> None:
+    path, _ = stopped
+    text = (path / "journal.jsonl").read_text()
+    (path / "journal.jsonl").write_text(text.replace('"ok":4', '"ok":5', 1))
+    with pytest.raises(Damage, match=r"journal.jsonl is damaged \(line 3\); `pulsatile heal"):
+        resume(path, ALONE)
+    (path / "journal.jsonl").write_text(text)
+    (path / "results.zarr" / "zarr.json").write_text("{}")
+    with pytest.raises(Damage, match=r"zarr.json is not what was written; `pulsatile heal"):
+        resume(path, ALONE)
+
+
+def test_another_layout_is_refused(stopped: tuple[Path, str]) -> None:
+    path, _ = stopped
+    first, *rest = (path / "journal.jsonl").read_text().splitlines(keepends=True)
+    begin = journal.unseal(first)
+    begin["facts"]["format"] = 99
+    (path / "journal.jsonl").write_text(journal.seal(begin) + "".join(rest))
+    with pytest.raises(FolderRefuses, match="has layout 99, this version reads layout 1"):
+        resume(path, ALONE)
+
+
+def test_no_run_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "empty").mkdir()
+    for name, words in (("nothing", "does not exist"), ("file", "is a file"), ("empty", "holds no run")):
+        with pytest.raises(FolderRefuses, match=words):
+            resume(tmp_path / name)
+
+
+def test_the_digest_of_an_unfinished_run_is_refused(stopped: tuple[Path, str]) -> None:
+    with pytest.raises(FolderRefuses, match=r"is not finished \(interrupted\) and has no digest"):
+        digest_of(stopped[0])
+
+
+def test_a_folder_that_was_never_begun_is_begun(
+    small: dict[str, Any], stopped: tuple[Path, str], tmp_path: Path
+) -> None:
+    left = Path(shutil.copytree(stopped[0], tmp_path / "left"))
+    for name in ("journal.jsonl", "manifest.json"):
+        (left / name).unlink()
+    commits.drop(left, commits.committed(left))
+    assert run(study_from(small, "study"), left, ALONE).digest == stopped[1]
