@@ -83,7 +83,7 @@ def read_mapping(path: Path, kind: str = "study", keys: str = "weeks, population
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise InputError(
-            f"{path}: there is no such file; give the path of a study file, for example study.yaml."
+            f"{path}: there is no such file; give the path of a {kind} file, for example {kind.lower()}.yaml."
         ) from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: byte {error.start} is not UTF-8 text; save the {kind} file as UTF-8.") from None

@@ -16,7 +16,7 @@ MOST_THREADS = 8
 PROGRAMS = 300 * 10**6
 """Bytes a process holds beside its chunks: Python, numba, the kernels, Dask."""
 LEAST_MEMORY = 400 * 10**6
-_CGROUPS = Path("/sys/fs/cgroup")
+_CGROUPS, _OWN_GROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 
 def cores() -> int:
@@ -43,7 +43,7 @@ def machine_memory() -> int:
 def _limit_files() -> list[Path]:
     """Return the files that may hold a memory limit of this process's control groups, parents too."""
     try:
-        lines = Path("/proc/self/cgroup").read_text().splitlines()
+        lines = _OWN_GROUPS.read_text().splitlines()
     except OSError:
         return []
     found: list[Path] = []

@@ -11,7 +11,7 @@ import xarray as xr
 from click.testing import CliRunner, Result
 
 from engine.presets import PRESETS
-from pulsatile import cli
+from pulsatile import guard
 from pulsatile.cli import main
 from sweeps import workers
 from sweeps.refusals import Exit
@@ -82,7 +82,7 @@ def test_run_prints_the_table_and_leaves_the_results(small: dict[str, Any], writ
         assert words in result.stdout
     assert "4 virtual patients (obese), 1 weeks, seed 5; 0 of 8 runs failed" in result.stdout
     assert "not for clinical use" in result.stdout
-    assert max(map(len, result.stdout.splitlines())) <= max(cli.SCREEN, len(f"results: {out}"))
+    assert max(map(len, result.stdout.splitlines())) <= max(guard.SCREEN, len(f"results: {out}"))
     assert "4/4 patients, 100 %" in result.stderr
     dataset = xr.open_zarr(out / "results.zarr")
     assert dataset.sizes["patient"] == 4
@@ -135,7 +135,7 @@ def test_a_run_stopped_by_failures_says_so(
     small["population"]["n"] = 30
     result = called("run", str(write(small)), "--out", str(tmp_path / "run"), "--workers", "1", "--chunk", "1")
     assert result.exit_code == Exit.FAILED_PATIENTS
-    assert "more than 5 %, and the run stopped; see status in the dataset." in result.stderr
+    assert "more than the gate allows, and the run stopped; see status in the dataset." in result.stderr
 
 
 def test_dry_run_writes_nothing(small: dict[str, Any], write: Write, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import xarray as xr
 
 from engine.errors import InputError, Status
 from engine.simulate import memory_held, simulate
-from sweeps import cluster, workers
+from sweeps import cluster, commits, workers
 from sweeps import resources as machine
 from sweeps.chunk import Job
 from sweeps.estimate import chunk_size, estimate
@@ -57,7 +57,7 @@ def test_the_folder_holds_all_that_was_promised(seven: dict[str, Any], tmp_path:
     assert manifest["digest"] == outcome.digest != ""
     assert manifest["patients_done"] == 7
     assert manifest["certified"] is True
-    assert manifest["canaries"]["count"] == 3
+    assert manifest["canaries"]["count"] == 6  # one per chunk and arm
     assert manifest["status"] == {"ok": 14}
     assert manifest["identity"] == outcome.identity
     assert set(manifest["seconds"]) == {"planning", "compile", "integration", "total"}
@@ -244,7 +244,7 @@ def test_interrupt_finishes_the_chunk_in_hand(small: dict[str, Any], write: Writ
     command += ["--workers", "1", "--threads", str(threads)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         end = time.monotonic() + 200
-        while not (out / "journal.jsonl").exists() and process.poll() is None and time.monotonic() < end:
+        while not commits.committed(out) and process.poll() is None and time.monotonic() < end:
             time.sleep(0.1)
         process.send_signal(signal.SIGINT)
         _, told = process.communicate(timeout=60)

@@ -1,6 +1,7 @@
 """SLURM jobs: what is asked of sbatch, and a run on jobs that a stand-in for SLURM carries out here."""
 
 import os
+import re
 import signal
 import stat
 import sys
@@ -94,6 +95,13 @@ def test_jobs_decide_processes_threads_and_memory() -> None:
 def test_wrong_files_are_refused_in_a_sentence(write: Write, change: dict[str, Any], sentence: str) -> None:
     with pytest.raises(InputError, match=f"slurm.yaml: {sentence}"):
         load_slurm(write(MINIMAL | change, "slurm.yaml"))
+
+
+def test_the_example_of_the_documentation_is_right(write: Write) -> None:
+    pages = (ROOT / "docs" / "clusters.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```yaml\n(.*?)```", pages, re.DOTALL)
+    slurm = load_slurm(write(example, "slurm.yaml"))
+    assert (slurm.workers, slurm.threads, slurm.memory_each) == (40, 8, 16 * 10**9)
 
 
 def test_an_absent_file_is_named(tmp_path: Path) -> None:
