@@ -44,7 +44,7 @@ def print_rich(renderable: Any) -> None:
 def _log(folder: Path | None) -> Path:
     """Write the traceback in hand to a file and return its path."""
     text = traceback.format_exc()
-    if folder is not None and folder.is_dir():
+    if folder is not None and (folder / "journal.jsonl").is_file():  # a run's; nothing is put into other folders
         try:
             path = folder / "error.log"
             path.write_text(text, encoding="utf-8")

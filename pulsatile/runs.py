@@ -108,7 +108,10 @@ def say_on(sentence: str) -> None:
 @as_json
 @guarded
 def resume(folder: Path, as_json: bool, **resources: Any) -> Exit:
-    """Go on with the run in DIR where it stopped; what is committed is kept, the digest is the same."""
+    """Go on with an interrupted run.
+
+    What is committed in DIR is kept, the rest is carried out; the digest is that of a run nothing disturbed.
+    """
     from sweeps.progress import progress_for
     from sweeps.run import resume as go_on
 
@@ -121,7 +124,7 @@ def resume(folder: Path, as_json: bool, **resources: Any) -> Exit:
     epilog="\b\nExamples:\n"
     "  pulsatile expand runs/a --patients 2000\n"
     "  pulsatile expand runs/a --weeks 52\n"
-    "  pulsatile expand runs/a --arm sermorelin=sermorelin_label\n"
+    "  pulsatile expand runs/a --arm sermorelin=sermorelin_2mg_hs\n"
     "  pulsatile expand runs/a --study larger.yaml           any of these, and other outputs (computed anew)\n\n"
     + NOT_CLINICAL
 )
@@ -141,10 +144,11 @@ def expand(
     folder: Path, patients: int | None, weeks: float | None, arms: tuple[str, ...], study: Path | None, as_json: bool,
     **resources: Any,
 ) -> Exit:  # fmt: skip
-    """Make the finished run in DIR larger; the old part stays bit for bit, only the new work is done.
+    """Add patients, arms or weeks.
 
-    The result is what one fresh run of the full size gives, with its identity and digest.  Until all is done, DIR holds
-    the finished run as it was.
+    The finished run in DIR becomes larger: the old part stays bit for bit, only the new work is done.  The result is
+    what one fresh run of the full size gives, with its identity and digest.  Until all is done, DIR holds the finished
+    run as it was.
     """
     from sweeps.expand import Growth
     from sweeps.expand import expand as grow
@@ -172,7 +176,10 @@ def expand(
 @as_json
 @guarded
 def verify(folder: Path, as_json: bool) -> Exit:
-    """Compare every file of the run in DIR with its SHA-256, and the values with the digest; exit code 6 for damage."""
+    """Check every file of a run.
+
+    Every file of DIR is compared with the SHA-256 that was committed; exit code 6 for damage.
+    """
     from sweeps.expand import settled
     from sweeps.verify import verify as check
 
@@ -198,7 +205,10 @@ def verify(folder: Path, as_json: bool) -> Exit:
 @as_json
 @guarded
 def heal(folder: Path, as_json: bool, **resources: Any) -> Exit:
-    """Mend the run in DIR: compute the damaged chunks again, and only those; the digest must come out the same."""
+    """Mend a damaged run.
+
+    The damaged chunks of DIR are computed again, and only those; the digest must come out the same.
+    """
     from sweeps.expand import settled
     from sweeps.heal import heal as mend
     from sweeps.progress import progress_for
@@ -221,7 +231,10 @@ def heal(folder: Path, as_json: bool, **resources: Any) -> Exit:
 @as_json
 @guarded
 def digest(folder: Path, as_json: bool) -> Exit:
-    """Print the digest of the finished run in DIR, computed again from the stored values."""
+    """Print the digest of a finished run.
+
+    It is computed again from the values stored in DIR; exit code 6 where it is not what the run ended with.
+    """
     from sweeps.expand import settled
     from sweeps.verify import digest_of
 
@@ -237,7 +250,10 @@ def digest(folder: Path, as_json: bool) -> Exit:
 @as_json
 @guarded
 def status(folder: Path, watch: bool, as_json: bool) -> Exit:
-    """Say how far the run in DIR is: done, failed, rate, time left, bytes, who works on it."""
+    """Say how far a run is.
+
+    Patients done and failed, rate, time left, bytes, and who works on DIR; from any shell or machine that sees it.
+    """
     from sweeps import status as told
 
     for found in told.watch(folder) if watch else [told.status(folder)]:
@@ -250,7 +266,10 @@ def status(folder: Path, watch: bool, as_json: bool) -> Exit:
 @as_json
 @guarded
 def cancel(folder: Path, as_json: bool) -> Exit:
-    """Ask the run that works on DIR, here or on another machine, to stop after the chunks in hand."""
+    """Ask a running run to stop.
+
+    The driver that works on DIR, here or on another machine, stops after the chunks in hand; `resume` goes on.
+    """
     from sweeps.lock import request_cancel
 
     sentence = request_cancel(folder)
@@ -263,7 +282,10 @@ def cancel(folder: Path, as_json: bool) -> Exit:
 @as_json
 @guarded
 def unlock(folder: Path, as_json: bool) -> Exit:
-    """Remove a lock that a dead process left in DIR; refuses while its holder lives."""
+    """Remove the lock of a dead process.
+
+    Only one that a process on another machine left in DIR needs this; refuses while the holder lives.
+    """
     from sweeps.lock import unlock as remove
 
     sentence = remove(folder)

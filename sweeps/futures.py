@@ -3,6 +3,7 @@
 import signal
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -21,6 +22,8 @@ ANSWER_SECONDS = 20
 """A scheduler that does not answer for so long is gone."""
 LOST_SECONDS = 120.0
 """Without any worker for so long, the run ends; jobs that wait in a queue are waited for."""
+MOST_DEATHS = 3
+"""Times that workers may die on a trial in a process of its own before it is given up."""
 PLUGIN = "pulsatile"
 
 
@@ -70,10 +73,12 @@ class Futures:
             return None
         trial, future = self._flying[key]
         result: Record | BaseException
+        again = False
         try:
             result = future.result(timeout=seconds)
         except KilledWorker:
             result = ProcessDied("its workers died")
+            again = trial.alone and trial.deaths < MOST_DEATHS
         except CancelledError:
             raise self._gone() from None
         except Exception as error:
@@ -83,6 +88,9 @@ class Futures:
             result = error
         del self._flying[key]
         future.release()
+        if again:  # no proof: what it tries is in another process than the worker's, something else ended that
+            self.start(replace(trial, deaths=trial.deaths + 1))
+            return None
         if isinstance(result, _Misfit):
             self.start(trial)
             return None

@@ -72,11 +72,16 @@ class Suspect:
 
 @dataclass(frozen=True)
 class Trial:
-    """A job to be carried out: a chunk, or a probe of some patients of a ``suspect``; ``alone`` in its own process."""
+    """A job to be carried out: a chunk, or a probe of some patients of a ``suspect``.
+
+    alone : in a process of its own
+    deaths : workers that ended while it was, without its doing
+    """
 
     job: Job
     suspect: Suspect | None = None
     alone: bool = False
+    deaths: int = 0
 
 
 class Isolation:
@@ -117,11 +122,11 @@ class Isolation:
             suspect = Suspect(job, error)
             self._suspects.append(suspect)
             self._note(f"T{_name(job)[1:]} failed ({reason(error)}); looking for the cause while the others go on.")
+        if isinstance(error, ProcessDied) and not trial.alone:  # it may only have sat beside what ended the worker
+            suspect.alone = True
+            return [replace(trial, suspect=suspect, alone=True)]
         if job.dry:
             return self._probe_failed(suspect, job, error)
-        if isinstance(error, ProcessDied) and not suspect.alone:
-            suspect.alone = True
-            return [suspect.again()]  # it may only have sat beside the one that ended the worker
         if isinstance(error, MemoryError) or suspect.first_passes is not None:
             return [self._in_more_pieces(suspect, error)]
         return [suspect.probe(job.first, job.first + 1)]
@@ -175,7 +180,7 @@ class Isolation:
         if isinstance(error, ProcessDied):
             return ClusterFailed(
                 f"{_name(suspect.job)} ended every process that tried them, in parts too ({error}): a crash, or too "
-                "little memory; look into the workers' log, then go on with `pulsatile resume`."
+                f"little memory for their {_size(suspect.job)}; see the workers' log, go on with `pulsatile resume`."
             )
         return suspect.error
 
@@ -194,9 +199,18 @@ def reason(error: BaseException) -> str:
 def no_memory(job: Job, error: MemoryError) -> ClusterFailed:
     """Return the refusal where patients do not fit into memory even one by one."""
     return ClusterFailed(
-        f"{_name(job)} need more memory than a worker has, even one by one ({reason(error)}); choose --chunk smaller, "
-        "--memory larger or outputs.every longer."
+        f"{_name(job)} need more memory than there is, even computed one by one ({reason(error)}), for {_size(job)} in "
+        "all; choose --chunk smaller, --memory larger or outputs.every longer."
     )
+
+
+def _size(job: Job) -> str:
+    """Return how much a chunk's results are."""
+    from sweeps.estimate import bytes_per_patient
+    from sweeps.resolve import ResolvedStudy
+
+    resolved = ResolvedStudy.from_json(job.study)
+    return f"{bytes_per_patient(resolved, resolved.plan()) * (job.stop - job.first) / 1e6:.1f} MB of results"
 
 
 def _name(job: Job) -> str:

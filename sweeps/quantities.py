@@ -13,6 +13,7 @@ RATES = ("-", "mmol/L/min", "mmol/kg/min", "pmol/kg/min")
 """Units of the infusions that hold a level: acipimox (share blocked), lipid, glucose, insulin."""
 BYTES = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 """Bytes in one unit of memory."""
+MOST_BYTES = 1e15
 
 # not \d, which takes the digits of every script
 _NUMBER = re.compile(r"\s*([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)\s*(.*?)\s*$")
@@ -56,6 +57,8 @@ def size(text: str) -> int:
     number, unit = _split(text, tuple(BYTES), '"2 GB"')
     if number <= 0:
         raise ValueError('must be above 0, for example "2 GB"')
+    if number * BYTES[unit] > MOST_BYTES:
+        raise ValueError('is more than any machine has: at most "1000 TB" is allowed, for example "2 GB"')
     return int(number * BYTES[unit])
 
 

@@ -81,6 +81,8 @@ def read_mapping(path: Path, kind: str = "study", keys: str = "weeks, population
                 f"{path}: {path.stat().st_size} bytes are too many for a {kind} file; at most {LARGEST_FILE}."
             )
         text = path.read_text(encoding="utf-8")
+    except InputError:  # is a ValueError too
+        raise
     except FileNotFoundError:
         raise InputError(
             f"{path}: there is no such file; give the path of a {kind} file, for example {kind.lower()}.yaml."

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.errors import InputError
 from sweeps import commits, store
 from sweeps.chunk import RESULTS, STATES
 from sweeps.compare import refuse_other_inputs
@@ -47,6 +48,10 @@ def run(
     InputError, CannotWrite, FolderRefuses, ClusterFailed
         One plain sentence each; an interrupted run returns with ``Exit.INTERRUPTED``.
     """
+    if not isinstance(study, Study) or not isinstance(resources, Resources):
+        raise InputError(
+            "run takes a study, a folder and Resources; give for example load_study('study.yaml'), 'runs/a'."
+        )
     progress, out, begin = progress or SilentProgress(), Path(out), time.perf_counter()
     if out.is_dir():
         refuse_held(out)

@@ -21,6 +21,8 @@ from zarr.buffer import cpu
 from zarr.codecs import BloscCodec
 from zarr.storage import MemoryStore
 
+from engine.errors import InputError
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -220,5 +222,8 @@ def open_dataset(path: Path) -> "xr.Dataset":
     """Open a store as analysts do: plain `xarray.open_zarr`, nothing loaded."""
     import xarray as xr
 
-    dataset: xr.Dataset = xr.open_zarr(path, chunks=None)
+    try:
+        dataset: xr.Dataset = xr.open_zarr(path, chunks=None)
+    except FileNotFoundError as error:  # also zarr's, of a group that is not there
+        raise InputError(f"{path}: there is no Zarr store; give for example runs/a/results.zarr.") from error
     return dataset

@@ -52,7 +52,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 def test_a_folder_in_place_of_a_file(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
-    assert "this is a folder" in refused(tmp_path / "folder")
+    assert f"{tmp_path / 'folder'}: this is a folder; give the path" in refused(tmp_path / "folder")
 
 
 def test_a_file_too_large(tmp_path: Path) -> None:
@@ -81,6 +81,15 @@ def test_several_problems_get_a_sentence_each(small: dict[str, Any], write: Writ
         (("--chunk", "-1"), "--chunk = -1 is too small: it must be at least 1"),
         (("--workers", "-1"), "--workers = -1 is too small: it must be at least 0"),
         (("--threads", "0"), "--threads = 0 is too small: it must be at least 1"),
+        (("--gate", "2"), "--gate = 2.0 is outside 0 ... 1"),
+        (("--gate", "nan"), "--gate = nan is outside 0 ... 1"),
+        (("--memory", "lots"), "MB, GB, TB, MiB, GiB, TiB"),
+        (("--memory", "2"), "'2' has no unit"),
+        (("--memory", "2 mg"), "unknown unit 'mg'"),
+        (("--memory", "-2 GB"), "must be above 0"),
+        (("--memory", "1e308 TB"), 'at most "1000 TB"'),
+        (("--memory", "1 MB"), "is too small"),
+        (("--slurm", "nothing.yaml"), "there is no such file; give the path of a SLURM file"),
         (("--set", "population"), "this is not KEY=VALUE"),
         (("--set", "=5"), "this is not KEY=VALUE"),
         (("--set", "population..n=5"), "this is not KEY=VALUE"),

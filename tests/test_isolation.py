@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -11,12 +12,14 @@ from sweeps.chunk import Job
 from sweeps.commits import Record
 from sweeps.isolation import Isolation, Trial
 from sweeps.refusals import CanaryFailed, ClusterFailed
+from sweeps.resolve import resolve
+from sweeps.study import study_from
 
 Work = Callable[[Trial], None]
 
 
-def chunks(n: int, size: int) -> list[Job]:
-    return [Job("", "", first, min(first + size, n), 1, "", "") for first in range(0, n, size)]
+def chunks(n: int, size: int, study: str = "") -> list[Job]:
+    return [Job(study, "", first, min(first + size, n), 1, "", "") for first in range(0, n, size)]
 
 
 def carried_out(jobs: list[Job], work: Work, isolation: Isolation | None = None) -> tuple[list[Record], list[Trial]]:
@@ -86,6 +89,20 @@ def test_who_sat_beside_a_dying_worker_is_cleared_at_once() -> None:
     assert [trial.job.dry for trial in tried] == [False, False]
 
 
+def test_a_probe_beside_a_dying_worker_is_tried_alone() -> None:
+    def work(trial: Trial) -> None:
+        if not trial.job.dry and trial.job.pieces == 1:
+            raise SystemError("memory is short")
+        if trial.job.dry and not trial.alone:
+            raise ProcessDied("seen")
+
+    records, tried = carried_out(chunks(100, 100), work)
+    assert records == [{"first": 0, "stop": 100, "skip": (), "pieces": 2}]
+    assert [(trial.job.stop, trial.alone) for trial in tried] == [
+        (100, False), (1, False), (1, True), (50, True), (100, True), (100, True),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("error", [MemoryError, ProcessDied])
 @pytest.mark.parametrize("most", [999, 600, 130, 40, 1])
 def test_too_large_a_chunk_is_computed_in_pieces(most: int, error: type[Exception]) -> None:
@@ -98,9 +115,14 @@ def test_too_large_a_chunk_is_computed_in_pieces(most: int, error: type[Exceptio
     assert len(tried) < 40
 
 
-def test_one_patient_that_does_not_fit_ends_the_run_in_a_sentence() -> None:
-    with pytest.raises(ClusterFailed, match=r"positions 0 to 63 need more memory .* \(MemoryError: seen\); cho"):
-        carried_out(chunks(64, 64), above(0, MemoryError))
+@pytest.fixture
+def study(small: dict[str, Any]) -> str:
+    return resolve(study_from(small, "study")).model_dump_json()
+
+
+def test_one_patient_that_does_not_fit_ends_the_run_in_a_sentence(study: str) -> None:
+    with pytest.raises(ClusterFailed, match=r"to 639 need more memory .* \(MemoryError: seen\), for 0.\d MB of"):
+        carried_out(chunks(640, 640, study), above(0, MemoryError))
 
 
 @pytest.mark.parametrize("empty", [False, True])
@@ -118,9 +140,9 @@ def test_a_bug_that_hits_everybody_stops_after_a_handful(size: int, empty: bool)
     assert len(tried) <= 16
 
 
-def test_a_crash_that_hits_everybody_is_told_in_a_sentence() -> None:
-    with pytest.raises(ClusterFailed, match=r"ended every process that tried them, in parts too \(seen\)"):
-        carried_out(chunks(1000, 1000), guilty(set(range(1000)), ProcessDied))
+def test_a_crash_that_hits_everybody_is_told_in_a_sentence(study: str) -> None:
+    with pytest.raises(ClusterFailed, match=r"ended every process that .* \(seen\): .* their 0.\d MB of results"):
+        carried_out(chunks(1000, 1000, study), guilty(set(range(1000)), ProcessDied))
 
 
 def test_a_passing_fault_costs_a_second_trial_only() -> None:

@@ -19,11 +19,13 @@ from typing import Any
 
 import psutil
 import pytest
+from distributed.scheduler import KilledWorker
 
 from sweeps import cluster, futures, workers
 from sweeps.alone import ProcessDied, run_alone
 from sweeps.chunk import Job
 from sweeps.fitness import Fitness, demanded
+from sweeps.isolation import Trial
 from sweeps.refusals import ClusterFailed
 from sweeps.resources import Spread
 from tests import stub_jobs
@@ -323,3 +325,32 @@ def test_workers_that_are_all_gone_end_the_run_in_a_sentence(
         futures.Futures(Client(), stub_jobs.work, 1, 0, ["too old"], told.append, False).check()
     futures.Futures(Client(), stub_jobs.work, 1, 0, [], told.append, True).check()  # a queue is waited for
     assert len(told) == 4  # asked every time to replace them
+
+
+def test_a_worker_that_dies_beside_a_process_of_its_own_proves_nothing(small: dict[str, Any], tmp_path: Path) -> None:
+    class Future:
+        status, key = "error", ""
+
+        def add_done_callback(self, call: Callable[[Any], None]) -> None:
+            call(self)
+
+        def result(self, timeout: float) -> Any:
+            raise KilledWorker.__new__(KilledWorker)
+
+        def release(self) -> None:
+            pass
+
+    class Client:
+        def submit(self, *given: Any, key: str, pure: bool) -> Future:
+            future = Future()
+            future.key = key
+            return future
+
+    (job,) = jobs(tmp_path, small, 4, 4)
+    for alone, tries in ((False, 1), (True, 1 + futures.MOST_DEATHS)):
+        pool = futures.Futures(Client(), stub_jobs.work, 1, 0, [], lambda workers: None, False)
+        pool.start(Trial(job, None, alone))
+        ended = [pool.wait(0.1) for _ in range(tries)]
+        assert ended[:-1] == [None] * (tries - 1)
+        assert ended[-1] is not None
+        assert isinstance(ended[-1].result, ProcessDied)
