@@ -99,13 +99,18 @@ def _unfit(cohort: Cohort, record: npt.NDArray[Any]) -> npt.NDArray[np.int8]:
     return status
 
 
-def _run_in(cohort: Cohort, solver: Solver, threads: int, block: EventTable | None) -> Baseline:
-    n = len(cohort)
+def _prepared(cohort: Cohort) -> npt.NDArray[Any]:
+    """Return the parameters (n,) from which the run-in begins."""
     record = cohort.parameters.copy()
     record["body_changes"] = 0.0
     record["igf1_ref"] = record["igf1_target"]
-    constant_gh_means(record, np.full(n, GH_GUESS))
+    constant_gh_means(record, np.full(len(cohort), GH_GUESS))
     set_basal(record)
+    return record
+
+
+def _run_in(cohort: Cohort, solver: Solver, threads: int, block: EventTable | None) -> Baseline:
+    n, record = len(cohort), _prepared(cohort)
     y = fasting_state(record)
     status = _unfit(cohort, record)
     todo = np.flatnonzero(status == Status.OK)
@@ -155,7 +160,8 @@ def unpacked(cohort: Cohort, rows: Floats) -> Baseline:
     Bit-equal to the run-in's; pulses and meals are drawn again.
     """
     n, record = len(cohort), cohort.parameters.copy()
-    fit = np.flatnonzero(_unfit(cohort, record) == Status.OK)
+    with np.errstate(all="ignore"):
+        fit = np.flatnonzero(_unfit(cohort, _prepared(cohort)) == Status.OK)
     column = {name: rows[:, k] for k, name in enumerate(PACKED)}
     for name in RUN_IN_FIELDS:
         record[name] = column[name]

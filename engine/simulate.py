@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, inf
 from typing import Any, NamedTuple
 
@@ -170,8 +170,8 @@ class Course:
     """What `carry_out` gives: the dataset, and what more arms or weeks go on from.
 
     ``run_in`` (n, columns) is `Baseline.packed` of the cohort; ``ends`` (arm, patient, `end_columns`) is where a longer
-    run goes on, NaN for who failed, without columns where that cannot be.  Where a canary is off too far, nothing of it
-    is to be trusted.
+    run goes on, NaN for whose run failed, without columns where that cannot be.  Where a canary is off too far, nothing
+    of it is to be trusted.
     """
 
     dataset: xr.Dataset
@@ -232,20 +232,24 @@ def carry_out(
         gathered = None
         for a, arm in enumerate(arms):
             status[a, some] = ready.status if earlier is None else earlier.status[a, some]
-            well = np.flatnonzero(status[a, some] == Status.OK)
+            runs = status[a, some] == Status.OK
+            if earlier is not None:  # who failed a test only ran to the end, and may fail there in turn
+                runs |= ~np.isnan(earlier.ends[a, some, 0])
+            well = np.flatnonzero(runs)
             index = some[well]
             if len(index):
                 if gathered is None or not np.array_equal(gathered, well):  # in a run from the start, once for all arms
                     people, gathered = gather(ready.cohort, ready, well), well
                     untreated = week_0(people, plan, threads) if earlier is None else None
-                since = None if earlier is None else Since(earlier.weeks, earlier.ends[a, index])
+                since = None if earlier is None else Since(
+                    replace(plan, weeks=earlier.weeks, tests=()), earlier.ends[a, index], earlier.status[a, index]
+                )  # fmt: skip
                 found, codes, left, canaries = run_arm(arm, people, plan, untreated, threads, since)
                 rode.append(canaries)
                 status[a, index] = codes
                 for name, value in found.items():
                     value[codes != Status.OK] = np.nan
                     values[name][a, index] = value
-                left[codes != Status.OK] = np.nan
                 ends[a, index] = left
             done += len(some)
             if progress is not None:

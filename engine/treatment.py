@@ -79,10 +79,11 @@ def _branch(
 
 
 class Since(NamedTuple):
-    """An earlier run of the same patients and arm: its length (weeks), and where each goes on (n, columns)."""
+    """An earlier run of the same patients and arm: its plan, where each goes on (n, columns), and the status (n,)."""
 
-    weeks: float
+    plan: Plan
     ends: Floats
+    status: Codes
 
 
 class Canaries(NamedTuple):
@@ -134,8 +135,10 @@ def run_arm(
         found, snapshots, status, ends, canaries = _whole(people, parameters, doses, groups, plan, threads, since)
     else:
         found, snapshots, status, ends, canaries = _projected(arm, people, parameters, doses, groups, plan, threads)
+    if since is not None:  # a patient that failed a test only ran to the end
+        status = np.where(status == Status.OK, since.status, status)
     for week in plan.visits:
-        if since is not None and week <= since.weeks:
+        if since is not None and week <= since.plan.weeks:
             values, ended = _known(plan, week, n), np.zeros(n, np.int8)
         elif week > 0:
             # past boluses are in the state; past settings of an input say what is running
@@ -165,11 +168,13 @@ def _whole(
     since: Since | None,
 ) -> _Course:  # fmt: skip
     """Integrate every day, or every day since the end of an earlier run."""
-    after = 0.0 if since is None else since.weeks
+    after, known, closed = 0.0, 0, 0  # weeks, output times and windows of the earlier run
+    if since is not None:
+        after, closed = since.plan.weeks, len(since.plan.windows)
+        known = int(np.searchsorted(plan.times, since.plan.times[-1], side="right"))
     weeks = [week for week in plan.visits if week > after]
     snapshots = np.array([WEEK * week + SNAPSHOT_CLOCK for week in weeks])
-    windows = plan.windows
-    grid = plan.times if since is None else plan.times[plan.times > WEEK * since.weeks]
+    windows, grid = plan.windows, plan.times[known:]
     times = np.union1d(grid, snapshots)
     window = plan.reduce_every if plan.reductions else 0.0
     joined = canary.join(parameters, people.y0, people.block, doses, groups, start=0.0, times=times, solver=plan.solver)
@@ -181,18 +186,19 @@ def _whole(
         integrate(
             *joined.run, start=0.0, times=times, stop=max(plan.end, float(times[-1])), window=window,
             solver=plan.solver, threads=threads, groups=groups, begin=begin,
-            mark=plan.end if plan.solver.device == "cpu" else None,
+            mark=float(grid[-1]) if plan.solver.device == "cpu" else None,  # the end, up to rounding
         )
     )  # fmt: skip
     e = evaluate(
         grid, result.y[:, np.searchsorted(times, grid)], parameters, people.age, inputs_at(grid, doses, parameters)
     )
-    before = np.full((len(parameters), len(plan.times) - len(grid)), np.nan)
+    before = np.full((len(parameters), known), np.nan)
     found = {name: np.concatenate([before, e.output(name)], axis=1) for name in plan.outputs}
     reduced = {"mean": result.mean, "auc": result.mean * plan.reduce_every, "min": result.low, "max": result.high}
     for name in plan.reductions:
         watched, _, how = name.rpartition("_")
         found[name] = reduced[how][:, : len(windows), WATCH.index(watched)].copy()
+        found[name][:, :closed] = np.nan  # the last may have closed again
     at = {week: result.y[:, np.searchsorted(times, WEEK * week + SNAPSHOT_CLOCK)] for week in weeks}
     return _Course(found, at, result.status, result.mark, Canaries(int(joined.canary.sum()), worst))
 

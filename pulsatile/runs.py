@@ -104,7 +104,7 @@ def say_on(sentence: str) -> None:
 
 @click.command(epilog="\b\nExample:\n  pulsatile resume runs/a\n\n" + NOT_CLINICAL)
 @_FOLDER
-@resource_options("chunk", "gate")
+@resource_options("chunk")
 @as_json
 @guarded
 def resume(folder: Path, as_json: bool, **resources: Any) -> Exit:

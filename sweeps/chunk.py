@@ -76,6 +76,7 @@ def run_chunk(job: Job) -> Record:
     files = {
         f"{place}/{name}": data
         for place, arrays in ((RESULTS, values.variables), (STATES, values.states))
+        if (folder / place).exists()  # the states may have been deleted by their owner
         for name, data in store.chunk_files(folder / place, job.first, job.stop, arrays).items()
     }
     record = {

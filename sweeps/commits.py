@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.files import sha256, write_all
+from sweeps.identity import canonical
 from sweeps.journal import Damaged, seal, unseal
 
 FOLDER = "commits"
@@ -43,14 +44,22 @@ def commit(folder: Path, record: Record, files: Mapping[str, bytes]) -> Record:
 
 def load(folder: Path, first: int) -> str:
     """Return the text of a record; `FileNotFoundError` when there is none."""
-    return (folder / place(first)).read_text(encoding="utf-8")
+    return (folder / place(first)).read_bytes().decode()  # not read_text, which takes one end of line for another
 
 
 def entry(text: str) -> Record:
     """Return a record's entry for the journal; `Damaged` when its text is."""
     record = unseal(text)
     listed = {name: record[name] for name in LISTED if name in record}
-    return {"kind": "chunk", **listed, "record": sha256(text.encode())}
+    return {"kind": "chunk", **listed, "record": contents(record)}
+
+
+def contents(record: Record) -> str:
+    """Return the hash of what a chunk wrote: the same whoever wrote it, when and where.
+
+    A worker that was thought lost may still write, and write the same.
+    """
+    return sha256(canonical([record["first"], record["stop"], record["files"]]).encode())
 
 
 def committed(folder: Path) -> list[int]:

@@ -54,7 +54,7 @@ def refuse_other_inputs(folder: RunFolder) -> ResolvedStudy:
     """
     path = folder.path
     refuse_other_engine(folder)
-    text = _read(path / "resolved.json")
+    text = _read(path, "resolved.json")
     if sha256(text.encode()) != folder.begin["files"]["resolved.json"]:
         _refuse_edited(folder, text)
     resolved = folder.resolved
@@ -64,9 +64,11 @@ def refuse_other_inputs(folder: RunFolder) -> ResolvedStudy:
             "differ; go on where it began, or start a new run here."
         )
     for name in ("results.zarr/zarr.json", "states.zarr/zarr.json"):
-        if not folder.fits(name, sha256(_read(path / name).encode())):
+        if name.startswith("states") and not folder.states.exists():  # deleted by its owner
+            continue
+        if not folder.fits(name, sha256(_read(path, name).encode())):
             raise Damage(f"{path / name} is not what was written; `pulsatile heal {path}` mends it.")
-    if sha256(_read(path / "study.yaml").encode()) != folder.begin["files"]["study.yaml"]:
+    if sha256(_read(path, "study.yaml").encode()) != folder.begin["files"]["study.yaml"]:
         _refuse_other_study(folder, resolved)
     return resolved
 
@@ -87,11 +89,12 @@ def refuse_other_engine(folder: RunFolder) -> None:
     )
 
 
-def _read(path: Path) -> str:
+def _read(folder: Path, name: str) -> str:
+    path = folder / name
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_bytes().decode()
     except (FileNotFoundError, UnicodeDecodeError):
-        raise Damage(f"{path} is missing or is no text; `pulsatile heal {path.parent}` mends it.") from None
+        raise Damage(f"{path} is missing or is no text; `pulsatile heal {folder}` mends it.") from None
 
 
 def _refuse_edited(folder: RunFolder, text: str) -> None:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from sweeps import store
 from sweeps.chunk import RESULTS, Job, warm_up
-from sweeps.files import sha256, write_all, writing
+from sweeps.files import sha256, sweep, write_all, writing
 from sweeps.folder import RunFolder, now
 from sweeps.interrupt import Interrupt
 from sweeps.journal import Entry
 from sweeps.lock import Held
 from sweeps.progress import Progress
-from sweeps.refusals import Exit
+from sweeps.refusals import Damage, Exit
 from sweeps.resolve import ResolvedStudy
 from sweeps.resources import Resources
 from sweeps.workers import records
@@ -50,8 +50,7 @@ class Outcome:
 
 def jobs(folder: RunFolder, resolved: ResolvedStudy, chunks: list[tuple[int, int]], threads: int) -> list[Job]:
     """Return the jobs of some chunks of a run."""
-    study, base = resolved.model_dump_json(), folder.facts.get("base", "")
-    base = str((folder.path / base).resolve()) if base else ""
+    study, base = resolved.model_dump_json(), folder.base
     engine, platform = folder.facts["engine"], folder.facts["platform"]
     return [Job(study, str(folder.path), first, stop, threads, engine, platform, base=base) for first, stop in chunks]
 
@@ -76,7 +75,7 @@ def drive(
             compile_s = warm_up(resolved)
         folder.enter("running")
         start = time.perf_counter()
-        most = folder.facts["gate"] * folder.facts["patients"] * folder.facts["arms"]
+        most = folder.gate * folder.facts["patients"] * folder.facts["arms"]
 
         def enough() -> bool:
             return interrupt.asked or folder.failed > most
@@ -97,13 +96,24 @@ def drive(
 
 def finished(folder: RunFolder, resolved: ResolvedStudy) -> Outcome:
     """Return how a finished run ended."""
-    from sweeps.summary import summarise
-
-    names, rows = summarise(store.open_dataset(folder.store), resolved.control)
-    code = Exit.DONE if folder.state == "complete" else Exit.FAILED_PATIENTS
+    names, rows = summary_of(folder, resolved)
+    code = Exit.DONE if folder.end["state"] == "complete" else Exit.FAILED_PATIENTS
     total = folder.facts["patients"] * folder.facts["arms"]
     end = folder.end
     return Outcome(code, folder.path, resolved, end["digest"], total, folder.failed, end["seconds"], names, rows)
+
+
+def summary_of(folder: RunFolder, resolved: ResolvedStudy) -> "tuple[list[str], list[Row]]":
+    """Return arms and rows of a run's summary; `Damage` where the results cannot be read."""
+    from sweeps.summary import summarise
+
+    try:
+        return summarise(store.open_dataset(folder.store), resolved.control)
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        reason = " ".join(str(error).split())[:100]
+        raise Damage(
+            f"{folder.path}: the results cannot be read ({reason}); `pulsatile heal {folder.path}` mends them."
+        ) from None
 
 
 @contextmanager
@@ -113,7 +123,7 @@ def _state_kept(folder: RunFolder, lock: Held) -> Iterator[None]:
         yield
     except BaseException as error:
         with suppress(Exception):  # a full disk: the state stays "running", and nobody holds the lock
-            if not lock.lost:  # else the folder is another's
+            if not lock.lost and not folder.end.get("digest"):  # lost: the folder is another's; digest: it is finished
                 folder.enter("interrupted" if isinstance(error, KeyboardInterrupt) else "broken")
         raise
 
@@ -125,7 +135,7 @@ def _close(folder: RunFolder, resolved: ResolvedStudy, interrupted: bool, second
     """
     total = folder.facts["patients"] * folder.facts["arms"]
     whole, poison = folder.done == folder.facts["patients"], folder.poison
-    if folder.failed > folder.facts["gate"] * total:
+    if folder.failed > folder.gate * total:
         code, state = Exit.FAILED_PATIENTS, "failed"
     elif whole and not poison:
         code, state = Exit.DONE, "complete"
@@ -145,18 +155,26 @@ def _close(folder: RunFolder, resolved: ResolvedStudy, interrupted: bool, second
         end |= told
     folder.tell(end)
     folder.write_manifest()
+    sweep(folder.path)
     digest = end.get("digest", "")
     return Outcome(code, folder.path, resolved, digest, total, folder.failed, end["seconds"], names, rows, poison)
 
 
 def _finish(folder: RunFolder, resolved: ResolvedStudy, well: bool) -> "tuple[list[str], list[Row], dict[str, object]]":
     """Write the summary and the digest of a run whose chunks are all committed; return what the journal tells of it."""
-    from sweeps.summary import csv_text, summarise
+    from sweeps.summary import csv_text
+    from sweeps.verify import verify
 
+    texts = ("study.yaml", "README.md", "summary.csv")  # whose edit is no damage to the results
+    if damaged := [found for found in verify(folder.path) if found.path not in texts]:
+        raise Damage(
+            f"{folder.path / damaged[0].path} {damaged[0].what} ({len(damaged)} file(s) in all); "
+            f"`pulsatile heal {folder.path}` mends it."
+        )
     canaries = [entry["canaries"] for entry in folder.chunks.values()]
     with writing(folder.path):
         digest = store.digest(folder.store)
-        names, rows = summarise(store.open_dataset(folder.store), resolved.control)
+        names, rows = summary_of(folder, resolved)
         root = store.with_attrs((folder.store / store.ROOT).read_bytes(), {"digest": digest})
         files = {f"{RESULTS}/{name}": data for name, data in root.items()}
         files["summary.csv"] = csv_text(names, rows).encode()

@@ -16,7 +16,7 @@ from sweeps.compare import differences, refuse_other_inputs
 from sweeps.drive import Outcome, drive
 from sweeps.estimate import chunk_size
 from sweeps.files import sync_folder, writing
-from sweeps.folder import RunFolder
+from sweeps.folder import GROWING, RunFolder, unfinished
 from sweeps.lock import check_run, held, refuse_held
 from sweeps.progress import Progress, SilentProgress
 from sweeps.reading import sentences
@@ -25,7 +25,7 @@ from sweeps.resolve import ResolvedArm, ResolvedStudy, ResolvedTest, resolve, re
 from sweeps.resources import Resources
 from sweeps.study import MOST_PATIENTS, MOST_WEEKS, Arm, Study
 
-GROWING, GROWN, REPLACED = "expanding", "expanded", "replaced"
+GROWN, REPLACED = "expanded", "replaced"
 FREE = ("title", "weeks", "arms", "control", "outputs", "reductions", "tests", "matched")
 """Entries of a resolved study that an expansion may change (arms and weeks may only grow)."""
 
@@ -74,7 +74,7 @@ def expand(
         old = RunFolder.open(path)
         resolved = refuse_other_inputs(old)
         if not old.end.get("digest"):
-            raise FolderRefuses(f"{path} is not finished ({old.state}); `pulsatile resume {path}` first.")
+            raise FolderRefuses(f"{path} is not finished ({old.state}); {unfinished(old)}.")
         grown = _grown(resolved, growth)
         _check(resolved, grown)
         progress.note("Checking the run that is expanded ...")
@@ -163,7 +163,7 @@ def _begin(
     """Make the folder of the larger run inside the finished one."""
     from sweeps.run import begin_run
 
-    wanted = replace(resources, gate=old.facts["gate"])
+    wanted = replace(resources, gate=old.gate)
     spread = resources.spread(grown.solver.get("device", "cpu"))
     chunk = chunk_size(grown, grown.plan(), resources.chunk or old.facts["chunk"], spread.slots, spread.room)
     expanded = [*old.facts.get("expanded", []), {"identity": old.facts["identity"], "digest": old.end["digest"]}]

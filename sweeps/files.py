@@ -3,9 +3,10 @@
 import errno
 import hashlib
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
@@ -15,7 +16,7 @@ from sweeps.refusals import CannotWrite
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EFBIG, errno.ENOENT,
                errno.ENOTDIR, errno.ENAMETOOLONG}  # fmt: skip
 ASIDE = ".aside"
-"""End of the name of a file that is being written; what a killed process left of them is swept at resume."""
+"""Folder, in that of a run, of files that are being written; what a killed process left there is swept at resume."""
 SYNCERS = 8
 """Files synced at once: a disk takes many syncs in the time of one."""
 FEW = 2
@@ -47,10 +48,14 @@ def write_all(root: Path, files: Mapping[str, bytes]) -> dict[str, str]:
     OSError
         Of the file system; files already renamed stay (they are whole), the others leave nothing behind.
     """
-    mark = f".{uuid4().hex[:12]}{ASIDE}"  # of this call alone: a lost worker may still be writing the same files
     folders = {(root / name).parent for name in files}
-    fresh = {new for folder in folders for new in _made(folder)}
-    pairs = [(root / f"{name}{mark}", root / name, data) for name, data in files.items()]
+    fresh = [new for folder in {*folders, root / ASIDE} for new in _made(folder)]
+    # every folder up to the root: another writer may have made it and not synced it yet
+    folders |= {parent for folder in folders for parent in folder.parents if parent.is_relative_to(root)}
+    mark = uuid4().hex[:12]  # of this call alone: a lost worker may still be writing the same files
+    pairs = [
+        (root / ASIDE / f"{mark}-{number}", root / name, data) for number, (name, data) in enumerate(files.items())
+    ]
     try:
         _each(lambda pair: _write(pair[0], pair[2]), pairs)
         for aside, path, _ in pairs:
@@ -59,7 +64,7 @@ def write_all(root: Path, files: Mapping[str, bytes]) -> dict[str, str]:
         for aside, _, _ in pairs:
             aside.unlink(missing_ok=True)
         raise
-    _each(sync_folder, sorted(folders | fresh))
+    _each(sync_folder, sorted({*folders, *fresh}))
     return {name: sha256(data) for name, data in files.items()}
 
 
@@ -69,11 +74,17 @@ def write_aside(path: Path, text: str) -> str:
 
 
 def append(path: Path, text: str) -> None:
-    """Append to a file and have it on disk."""
-    with path.open("ab") as file:
-        file.write(text.encode())
-        file.flush()
-        os.fsync(file.fileno())
+    """Append to a file and have it on disk, or leave it as it was."""
+    with path.open("ab", buffering=0) as file:
+        size = file.tell()
+        try:
+            data = text.encode()
+            while data:
+                data = data[file.write(data) :]
+            os.fsync(file.fileno())
+        except BaseException:
+            os.truncate(path, size)
+            raise
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -119,9 +130,11 @@ def _each(work: Callable[[_T], None], items: Sequence[_T]) -> None:
 
 def sweep(root: Path) -> int:
     """Remove what killed processes left of files they were writing; return how many."""
-    left = [path for path in root.rglob(f"*{ASIDE}") if path.is_file()]
+    left = list((root / ASIDE).iterdir()) if (root / ASIDE).is_dir() else []
     for path in left:
         path.unlink(missing_ok=True)
+    with suppress(OSError):
+        (root / ASIDE).rmdir()
     return len(left)
 
 
@@ -134,6 +147,13 @@ def writing(path: Path) -> Iterator[None]:
         if error.errno not in DISK_ERRORS:
             raise
         raise CannotWrite(
-            f"{error.filename or path} cannot be written ({error.strerror or error}); "
-            "free space or choose a writable folder with --out."
+            f"{error.filename or path} cannot be written ({error.strerror or error}{_free(path)}); free space or make "
+            "the folder writable, then go on; what is committed is kept."
         ) from error
+
+
+def _free(path: Path) -> str:
+    with suppress(OSError, StopIteration):
+        there = next(parent for parent in (path.absolute(), *path.absolute().parents) if parent.exists())
+        return f", {shutil.disk_usage(there).free} bytes free"
+    return ""

@@ -11,6 +11,7 @@ from typing import Any
 from sweeps import commits, journal
 from sweeps.chunk import RESULTS, STATES
 from sweeps.files import ASIDE, make_folder, sha256, write_all, write_aside, writing
+from sweeps.holder import LOCK
 from sweeps.identity import engine_files, engine_hash
 from sweeps.journal import JOURNAL as JOURNAL
 from sweeps.journal import MANIFEST as MANIFEST
@@ -19,6 +20,10 @@ from sweeps.refusals import Damage, FolderRefuses
 from sweeps.resolve import ResolvedStudy
 
 PACKAGES = ("pulsatile", "numpy", "numba", "llvmlite", "xarray", "zarr", "dask", "distributed", "pydantic")
+GROWING = "expanding"
+"""Subfolder in which a larger run grows."""
+BEGINNING = "beginning"
+"""A file that is there while the first files of a run are written: what is beside it may be overwritten."""
 FORMAT = 1
 """Version of the folder's layout."""
 
@@ -79,9 +84,8 @@ def check_free(path: Path) -> None:
 
 def _never_begun(path: Path) -> bool:
     """Tell whether a folder holds at most what is left of a run that was killed before it began."""
-    ours = {"study.yaml", "resolved.json", "README.md", RESULTS, STATES, commits.FOLDER, "lock", "cancel"}
-    left = {item.name for item in path.iterdir() if not item.name.endswith(ASIDE)}
-    return left <= ours and not commits.committed(path)
+    left = {item.name for item in path.iterdir() if item.name.partition(".")[0] != LOCK} - {ASIDE}
+    return not left or (BEGINNING in left and JOURNAL not in left)
 
 
 class RunFolder:
@@ -98,6 +102,7 @@ class RunFolder:
         self.state = "planned"
         self.end: Entry = {}
         self.closing: dict[str, str] = {}
+        self.gates = [0.05]
         self.chunks: dict[int, Entry] = {}
         self.lines = 0  # of the journal
         self.done = self.failed = 0  # patients whose chunks are committed, and their failed patient-arms
@@ -109,18 +114,31 @@ class RunFolder:
         match entry["kind"]:
             case "begin":
                 self.begin, self.facts = entry, entry["facts"]
+                self.gates = [entry["facts"].get("gate", 0.05)]
             case "state":
                 self.state = entry["state"]
+                self.gates += [entry["gate"]] if "gate" in entry else []
             case "chunk":
-                for sign, told in ((-1, self.chunks.get(entry["first"])), (1, entry)):
-                    if told is not None:
-                        self.done += sign * (told["stop"] - told["first"])
-                        self.failed += sign * sum(k for name, k in told["status"].items() if name != "ok")
+                self._forget(entry["first"])
                 self.chunks[entry["first"]] = entry
+                self._count(entry, 1)
+            case "dropped":
+                for first in entry["firsts"]:
+                    self._forget(first)
             case "closing":
                 self.closing = entry["files"]
             case "end":
                 self.end, self.state = entry, entry["state"]
+
+    def _forget(self, first: int) -> None:
+        """Let a chunk be as if it had never been carried out."""
+        if first in self.chunks:
+            self._count(self.chunks.pop(first), -1)
+
+    def _count(self, entry: Entry, sign: int) -> None:
+        self.done += sign * (entry["stop"] - entry["first"])
+        # who was left out is no failed patient: that the run is not whole says more
+        self.failed += sign * sum(k for name, k in entry["status"].items() if name not in ("ok", "never_run"))
 
     @classmethod
     def create(
@@ -135,18 +153,22 @@ class RunFolder:
         stores : the empty stores' files, by path relative to the folder
         """
         check_free(path)
-        facts = {"format": FORMAT, "identity": resolved.identity, "started": now()} | facts
+        name = path.absolute().parent.name if path.name == GROWING else path.absolute().name
+        facts = {"format": FORMAT, "name": name, "identity": resolved.identity, "started": now()} | facts
         facts |= {"engine": engine_hash(), "platform": resolved.platform, **environment()}
         files = {"study.yaml": study.encode(), "resolved.json": (resolved.model_dump_json(indent=1) + "\n").encode()}
-        files |= {"README.md": readme(path.name, resolved, facts).encode()} | stores
+        files |= {"README.md": readme(resolved, facts).encode()} | stores
         listed = {name: sha256(data) for name, data in files.items()}
         begin = {"kind": "begin", "facts": facts, "files": listed, "sources": engine_files(), "study": study}
         folder = cls(path, [begin])
         with writing(path):
+            make_folder(path)
+            write_aside(path / BEGINNING, "A run begins here. If nothing else happens, this folder may be deleted.\n")
             make_folder(path / commits.FOLDER)
             write_all(path, files)
             write_aside(path / JOURNAL, journal.seal(begin))  # from here on it is a run
             folder.write_manifest()
+            (path / BEGINNING).unlink()
         return folder
 
     @classmethod
@@ -163,7 +185,9 @@ class RunFolder:
         if not path.is_dir():
             what = "is a file" if path.exists() else "does not exist"
             raise FolderRefuses(f"{path} {what}; give the folder of a run, for example runs/quick.")
-        if not (path / JOURNAL).exists():
+        if not (path / JOURNAL).is_file():
+            if (path / BEGINNING).exists():
+                raise FolderRefuses(f"{path} holds a run that never began; start it again by `pulsatile run`.")
             if (path / MANIFEST).exists() or (path / commits.FOLDER).exists():
                 raise Damage(f"{path / JOURNAL} is missing; `pulsatile heal {path}` makes it anew.")
             raise FolderRefuses(
@@ -214,19 +238,40 @@ class RunFolder:
         return {int(k): why for entry in self.chunks.values() for k, why in entry["poison"].items()}
 
     @property
-    def pending(self) -> list[tuple[int, int]]:
-        """Chunks (first, stop) that are not committed, or hold a patient that ended its worker."""
+    def plan(self) -> list[tuple[int, int]]:
+        """All chunks (first, stop)."""
         n, size = self.facts["patients"], self.facts["chunk"]
-        done = {first for first, entry in self.chunks.items() if not entry["poison"]}
-        return [(first, min(first + size, n)) for first in range(0, n, size) if first not in done]
+        return [(first, min(first + size, n)) for first in range(0, n, size)]
+
+    @property
+    def pending(self) -> list[tuple[int, int]]:
+        """Chunks (first, stop) that are not committed."""
+        return [chunk for chunk in self.plan if chunk[0] not in self.chunks]
 
     # --- what is told of it ---
+
+    def drop(self, firsts: list[int]) -> None:
+        """Take chunks back: they are to be computed again."""
+        if firsts:
+            self.tell({"kind": "dropped", "firsts": firsts})
+            commits.drop(self.path, firsts)
 
     def tell(self, entry: Entry) -> None:
         """Append an entry to the journal, on disk."""
         with writing(self.path):
             journal.write_entry(self.path / JOURNAL, entry)
         self._fold(entry)
+
+    @property
+    def base(self) -> str:
+        """Folder of the run that this one, while it is an expansion under way, goes on from; else empty."""
+        under_way = self.path.name == GROWING and self.facts.get("base")
+        return str((self.path / self.facts["base"]).resolve()) if under_way else ""
+
+    @property
+    def gate(self) -> float:
+        """Share of failed patient-arms above which the run counts as failed."""
+        return float(self.gates[-1])
 
     def mend_journal(self) -> None:
         """Cut off a last line whose writer was killed before its end."""
@@ -236,9 +281,9 @@ class RunFolder:
             with writing(self.path):
                 os.truncate(place, lines.size)
 
-    def enter(self, state: str) -> None:
+    def enter(self, state: str, **more: Any) -> None:
         """Tell a new state, in the journal and in the manifest."""
-        self.tell({"kind": "state", "state": state, "at": now()})
+        self.tell({"kind": "state", "state": state, "at": now(), **more})
         self.write_manifest()
 
     def write_manifest(self) -> None:
@@ -264,14 +309,21 @@ class RunFolder:
         return journal.seal(told | {"files": self.files, "sources": self.begin["sources"]}, indent=1)
 
 
-def readme(name: str, resolved: ResolvedStudy, facts: Entry) -> str:
+def readme(resolved: ResolvedStudy, facts: Entry) -> str:
     """Return the text of a run's README."""
     settings = f", with {' '.join(facts['settings'])}" if facts.get("settings") else ""
     return _README.format(
-        title=resolved.title or name, version=facts["versions"]["pulsatile"], identity=facts["identity"],
+        title=resolved.title or facts["name"], version=facts["versions"]["pulsatile"], identity=facts["identity"],
         output=resolved.outputs.names[0], settings=settings, platform=facts["platform"],
         approximation=resolved.approximation or "Every day is integrated.",
     )  # fmt: skip
+
+
+def unfinished(folder: RunFolder) -> str:
+    """Return what to do with a run that has no digest."""
+    if folder.state == "failed":
+        return f"too many patients failed; `pulsatile resume {folder.path} --gate SHARE` goes on all the same"
+    return f"`pulsatile resume {folder.path}` first"
 
 
 def now() -> str:

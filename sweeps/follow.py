@@ -60,7 +60,7 @@ class Follower:
             self._forget()
         if not self.facts:
             with suppress(FileNotFoundError, Damaged, UnicodeDecodeError):
-                self.facts = journal.unseal((self._folder / MANIFEST).read_text(encoding="utf-8"))
+                self.facts = journal.unseal((self._folder / MANIFEST).read_bytes().decode())
 
     def _lines(self, path: Path) -> journal.Lines:
         """Return the next lines."""
@@ -73,6 +73,9 @@ class Follower:
         match entry["kind"]:
             case "chunk":
                 self._count(entry)
+            case "dropped":
+                for first in entry["firsts"]:
+                    self._take_back(first)
             case "begin":
                 self.facts, self.state = entry["facts"], "planned"
             case "state":
@@ -85,10 +88,7 @@ class Follower:
     def _count(self, entry: Entry) -> None:
         """Count a chunk, in place of an earlier entry of it."""
         first, stop = entry["first"], entry["stop"]
-        if first in self.chunks:
-            self._add(self.chunks[first], -1)
-            for position in range(first, stop):
-                self.poison.pop(position, None)
+        self._take_back(first)
         failures = tuple([item for item in entry["status"].items() if item[0] != "ok"])
         self.chunks[first] = now = (stop - first, entry["bytes"], failures)
         self._add(now, 1)
@@ -102,6 +102,14 @@ class Follower:
             work[1] = begin
         if end > work[2]:
             work[2] = end
+
+    def _take_back(self, first: int) -> None:
+        """Let a chunk be as if it had never been carried out."""
+        if first in self.chunks:
+            chunk = self.chunks.pop(first)
+            self._add(chunk, -1)
+            for position in range(first, first + chunk[0]):
+                self.poison.pop(position, None)
 
     def _add(self, chunk: Chunk, sign: int) -> None:
         patients, written, failures = chunk

@@ -7,7 +7,7 @@ from pathlib import Path
 from sweeps import commits, journal, store
 from sweeps.chunk import RESULTS
 from sweeps.compare import refuse_other_engine
-from sweeps.drive import jobs
+from sweeps.drive import jobs, summary_of
 from sweeps.files import sha256, sweep, write_all, write_aside, writing
 from sweeps.folder import JOURNAL, RunFolder, readme
 from sweeps.interrupt import Interrupt
@@ -67,7 +67,13 @@ def heal(path: str | Path, resources: Resources = Resources(), progress: Progres
                     "would differ; heal it where it was computed."
                 )
             _compute(folder, resolved, hit, resources, progress, lock)
+        if "summary.csv" in rest:
+            from sweeps.summary import csv_text
+
+            names, rows = summary_of(folder, resolved)
+            _write(folder, "summary.csv", csv_text(names, rows).encode())
         _prove(folder)
+        sweep(path)
     return Healed(findings, hit, folder.end.get("digest", ""), round(time.perf_counter() - begin, 3))
 
 
@@ -82,7 +88,11 @@ def _small_files(folder: RunFolder, damaged: set[str]) -> ResolvedStudy:
     """Write the files that belong to no chunk again, each from what stands in for it; return the study."""
     from sweeps.run import empty_stores
 
-    wanted, path = folder.files, folder.path
+    if {"resolved.json", f"{RESULTS}/{store.ROOT}"} <= damaged:
+        raise Damage(
+            f"{folder.path}: both resolved.json and {RESULTS}/{store.ROOT} are damaged, nothing tells what the run "
+            "was; take one of them from a copy."
+        )
     if "resolved.json" in damaged:
         text = store.attributes(folder.store)["resolved_study"]
         _write(folder, "resolved.json", (ResolvedStudy.from_json(text).model_dump_json(indent=1) + "\n").encode())
@@ -98,12 +108,7 @@ def _small_files(folder: RunFolder, damaged: set[str]) -> ResolvedStudy:
     if "study.yaml" in damaged:
         _write(folder, "study.yaml", folder.begin["study"].encode())
     if "README.md" in damaged:
-        _write(folder, "README.md", readme(path.name, resolved, folder.facts).encode())
-    if "summary.csv" in damaged and "summary.csv" in wanted:
-        from sweeps.summary import csv_text, summarise
-
-        names, rows = summarise(store.open_dataset(folder.store), resolved.control)
-        _write(folder, "summary.csv", csv_text(names, rows).encode())
+        _write(folder, "README.md", readme(resolved, folder.facts).encode())
     return resolved
 
 
@@ -121,6 +126,7 @@ def _compute(
     """Compute damaged chunks again."""
     size, n = folder.facts["chunk"], folder.facts["patients"]
     chunks = [(first, min(first + size, n)) for first in hit]
+    folder.drop([first for first in hit if first in folder.chunks])
     commits.drop(folder.path, hit)
     spread = resources.spread(resolved.solver.get("device", "cpu"))
     progress.start(sum(stop - first for first, stop in chunks))

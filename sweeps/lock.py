@@ -203,12 +203,23 @@ def request_cancel(folder: Path) -> str:
     )
 
 
+def drop_claims(folder: Path) -> None:
+    """Remove what processes left that were killed in the moment they took the lock of a folder."""
+    for claim in folder.glob(CLAIMS):
+        with suppress(OSError), claim.open("r+b") as file:
+            if flock(file):  # else somebody is about to take it
+                claim.unlink()
+
+
 def check_run(folder: Path) -> None:
     """Refuse what is not the folder of a run."""
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
         raise FolderRefuses(f"{folder} {what}; give the folder of a run, for example runs/quick.")
-    if not any((folder / name).exists() for name in (JOURNAL, MANIFEST, COMMITS, LOCK)):
+    if folder.name == "expanding" and (folder.parent / JOURNAL).exists():
+        raise FolderRefuses(f"{folder} is an expansion under way; give the folder of its run, {folder.parent}.")
+    ours = read(folder / LOCK) is not None  # of a driver whose journal is not there yet
+    if not ours and not any((folder / name).exists() for name in (JOURNAL, MANIFEST, COMMITS)):
         raise FolderRefuses(f"{folder} holds no run (no {JOURNAL}); give the folder of a run, for example runs/quick.")
 
 

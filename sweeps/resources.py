@@ -95,9 +95,10 @@ class Resources:
     ``workers`` processes of ``threads`` threads each, every thread with a chunk of its own; 0 or 1 worker runs in this
     process, without Dask.  ``scheduler`` is the address of a running Dask scheduler, whose workers are used instead,
     every task with ``threads`` threads; ``slurm`` says which SLURM jobs to submit for workers.  ``memory`` is the bytes
-    that each process may take.  ``gate`` is the share of failed patient-arms above which a run counts as failed.
-    Chosen are all cores of this machine, in one process for every 8 of them; one thread of each process where only
-    ``workers`` is given, and of each task of a scheduler; one in all for a GPU; the machine's memory in equal parts.
+    that each process may take.  ``gate`` is the share of failed patient-arms above which a run counts as failed,
+    0.05 for a new run.  Chosen are all cores of this machine, in one process for every 8 of them; one thread of each
+    process where only ``workers`` is given, and of each task of a scheduler; one in all for a GPU; the machine's memory
+    in equal parts.
     """
 
     chunk: int | None = None
@@ -106,7 +107,7 @@ class Resources:
     scheduler: str | None = None
     memory: int | None = None
     slurm: Slurm | None = None
-    gate: float = 0.05
+    gate: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse numbers without sense, and what excludes each other."""
@@ -123,7 +124,7 @@ class Resources:
                 f"--memory = {self.memory / 1e6:.0f} MB is too small: a process needs {PROGRAMS / 1e6:.0f} MB for its "
                 f"programs; give at least {LEAST_MEMORY / 1e6:.0f} MB."
             )
-        if not is_number(self.gate) or not 0 <= self.gate <= 1:
+        if self.gate is not None and (not is_number(self.gate) or not 0 <= self.gate <= 1):
             raise InputError(f"--gate = {self.gate!r} is outside 0 ... 1; 0.05 allows 5 % of patient-arms to fail.")
         if self.slurm is not None:
             others = {"--scheduler": self.scheduler, "--workers": self.workers, "--threads": self.threads,

@@ -13,8 +13,8 @@ from sweeps.compute import state_columns
 from sweeps.drive import Outcome, drive, finished
 from sweeps.estimate import chunk_size
 from sweeps.files import sweep, writing
-from sweeps.folder import RunFolder, check_free
-from sweeps.lock import check_run, held, refuse_held
+from sweeps.folder import GROWING, RunFolder, check_free
+from sweeps.lock import check_run, drop_claims, held, refuse_held
 from sweeps.progress import Progress, SilentProgress
 from sweeps.resolve import ResolvedStudy, resolve
 from sweeps.resources import Resources
@@ -93,13 +93,16 @@ def resume(path: str | Path, resources: Resources = Resources(), progress: Progr
     refuse_held(path)
     with writing(path), held(path, {"command": f"resume {path}"}, progress.note) as lock:
         settle(path)
-        growing = path / "expanding"
+        growing = path / GROWING
         folder = RunFolder.open(growing if growing.is_dir() else path)
         resolved = refuse_other_inputs(folder)
         adopt(folder)
         if not folder.pending and folder.end.get("digest"):
             progress.note(f"{path} is finished already.")
+            folder.write_manifest()
             return finished(folder, resolved)
+        if resources.gate is not None and resources.gate != folder.gate:
+            folder.enter("planned", gate=resources.gate)
         outcome = drive(folder, resolved, resources, progress, begin, lock)
         return settle(path, outcome) if growing.is_dir() else outcome
 
@@ -107,12 +110,15 @@ def resume(path: str | Path, resources: Resources = Resources(), progress: Progr
 def adopt(folder: RunFolder) -> None:
     """Take over what a killed driver left: sweep half-written files, tell of chunks that the journal does not know."""
     sweep(folder.path)
+    drop_claims(folder.path)
     folder.mend_journal()
-    commits.drop(folder.path, [first for first, entry in folder.chunks.items() if entry["poison"]])
-    for first in commits.committed(folder.path):
+    there = commits.committed(folder.path)
+    lost = folder.chunks.keys() - set(there)
+    folder.drop(sorted(lost | {first for first, entry in folder.chunks.items() if entry["poison"]}))
+    for first in there:
         if first not in folder.chunks:
             entry = commits.found(folder.path, first, folder.facts["identity"])
-            if entry is None:
+            if entry is None or entry["poison"]:
                 commits.drop(folder.path, [first])
             else:
                 folder.tell(entry)
@@ -125,7 +131,11 @@ def begin_run(
     spread = resources.spread(resolved.solver.get("device", "cpu"))
     n, arms = resolved.population.n, len(resolved.arms)
     facts = facts | {"seed": resolved.seed, "patients": n, "arms": arms, "chunk": chunk, "chunks": -(-n // chunk)}
-    facts |= {"workers": spread.workers, "threads": spread.threads, "gate": resources.gate}
+    facts |= {
+        "workers": spread.workers,
+        "threads": spread.threads,
+        "gate": 0.05 if resources.gate is None else resources.gate,
+    }
     facts["approximation"] = resolved.approximation or "none: every day is integrated"
     return RunFolder.create(path, source, resolved, facts, empty_stores(resolved, chunk))
 

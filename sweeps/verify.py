@@ -9,7 +9,7 @@ from pathlib import Path
 from sweeps import commits, journal
 from sweeps.chunk import STATES
 from sweeps.files import sha256
-from sweeps.folder import JOURNAL, MANIFEST, RunFolder
+from sweeps.folder import JOURNAL, MANIFEST, RunFolder, unfinished
 from sweeps.journal import Damaged, Entry
 from sweeps.refusals import Damage, FolderRefuses
 from sweeps.resources import cores
@@ -52,22 +52,20 @@ def verify(path: Path) -> list[Finding]:
             found.append(Finding(commits.place(first), "is damaged", first))
             continue
         told = folder.chunks.get(first)
-        if told is not None and told["record"] != sha256(texts[first].encode()):
+        if told is not None and told["record"] != commits.contents(record):
             found.append(Finding(commits.place(first), "is not the record that the journal tells of", first))
         checks += [(name, digest, first) for name, digest in record["files"].items()]
-    found += [
-        Finding(commits.place(first), "is missing", first)
-        for first in sorted(folder.chunks)
-        if first not in texts and not any(f.chunk == first for f in found)
-    ]
+    named = {finding.chunk for finding in found}
+    wanted = {first for first, _ in folder.plan} if folder.end.get("digest") else set(folder.chunks)
+    found += [Finding(commits.place(k), "is missing", k) for k in sorted(wanted - texts.keys() - named)]
     return found + list(_compared(folder, checks))
 
 
 def opened(path: Path) -> tuple[RunFolder, list[Finding]]:
     """Return a run from its journal and manifest, each of which stands in for the other, and what is damaged there."""
     found = list[Finding]()
+    told = _manifest(path, found)  # first: a driver may be writing, and a journal only grows
     entries, whole = _journal(path, found)
-    told = _manifest(path, found)
     if whole:
         folder = RunFolder(path, entries)
         if told is not None and folder.lines < told["journal_lines"]:
@@ -103,7 +101,7 @@ def _journal(path: Path, found: list[Finding]) -> tuple[list[Entry], bool]:
 
 def _manifest(path: Path, found: list[Finding]) -> Entry | None:
     try:
-        return journal.unseal((path / MANIFEST).read_text(encoding="utf-8"))
+        return journal.unseal((path / MANIFEST).read_bytes().decode())
     except FileNotFoundError:
         found.append(Finding(MANIFEST, "is missing"))
     except (Damaged, UnicodeDecodeError):
@@ -190,9 +188,7 @@ def digest_of(path: Path) -> str:
     folder = RunFolder.open(path)
     told = folder.end.get("digest")
     if not told:
-        raise FolderRefuses(
-            f"{path} is not finished ({folder.state}) and has no digest; `pulsatile resume {path}` first."
-        )
+        raise FolderRefuses(f"{path} is not finished ({folder.state}) and has no digest; {unfinished(folder)}.")
     try:
         found = store.digest(folder.store)
     except (OSError, ValueError, RuntimeError, KeyError, json.JSONDecodeError) as error:

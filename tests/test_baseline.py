@@ -1,10 +1,11 @@
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from engine import baseline as under_test
-from engine.baseline import EMAX_LIMIT, MOST_PASSES, TOLERANCE, Baseline, run_in
+from engine.baseline import EMAX_LIMIT, MOST_PASSES, PACKED, TOLERANCE, Baseline, run_in, unpacked
 from engine.batch import Result, integrate
 from engine.codegen import WATCH
 from engine.cohort import PHENOTYPES, Cohort, virtual_cohort
@@ -46,6 +47,25 @@ def test_the_cohort_is_left_alone(baseline: Baseline) -> None:
     assert (
         COHORT.parameters.tobytes() == virtual_cohort(24, dict.fromkeys(PHENOTYPES, 1.0), seed=2).parameters.tobytes()
     )
+
+
+def test_a_packed_run_in_is_made_whole_bit_for_bit(baseline: Baseline) -> None:
+    """Also of patients that are not run, or that fail; and the run-in changes nothing that is not packed."""
+    parameters = COHORT.parameters.copy()
+    for patient, field, value in ((1, "k_ffa", np.nan), (2, "pulse_rate", -1.0), (3, "glucose_basal", 60.0)):
+        parameters[field][patient] = value
+    parameters["sens_muscle_ref"][4] = np.nan  # the run-in computes it itself
+    absurd = replace(COHORT, parameters=parameters)
+    for cohort, found in ((COHORT, baseline), (absurd, run_in(absurd))):
+        rows = found.packed()
+        assert (rows.shape, rows.dtype) == ((len(cohort), len(PACKED)), np.float64)
+        again = unpacked(cohort, rows.copy())
+        for name in ("parameters", "y0", "status", "passes"):
+            one, other = getattr(found, name), getattr(again, name)
+            assert (one.dtype, one.tobytes()) == (other.dtype, other.tobytes()), name
+        for mine, theirs in zip(found.block, again.block, strict=True):
+            assert (mine.dtype, mine.tobytes()) == (theirs.dtype, theirs.tobytes())
+    assert np.flatnonzero(found.status).tolist() == [1, 2, 3]
 
 
 def test_reference_means_are_those_of_the_own_block(baseline: Baseline) -> None:

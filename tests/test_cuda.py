@@ -100,6 +100,19 @@ def test_gpu_patient_does_not_notice_the_others(device: None, monkeypatch: pytes
     assert all(np.array_equal(a, b, equal_nan=True) for a, b in zip(on("cuda"), together, strict=True))
 
 
+def test_gpu_goes_on_from_a_mark(device: None) -> None:
+    """As the CPU does; on a GPU, whose compiler may fuse the first stage otherwise, up to rounding."""
+    cpu, gpu = (on(where, mark=START + 2.0) for where in ("cpu", "cuda"))
+    assert np.allclose(gpu.mark, cpu.mark, rtol=max(TOLERANCE, 1e-6), atol=1e-12, equal_nan=True)
+    alive = np.flatnonzero(cpu.status == Status.OK)
+    who = task()
+    some = {name: who[name][alive] for name in ("parameters", "y0")}
+    some |= {name: who[name].subset(alive) for name in ("block", "doses")}
+    part = on("cuda", **some, times=who["times"][3:], begin=gpu.mark[alive])
+    assert np.allclose(part.y, gpu.y[alive, 3:], rtol=0 if SIMULATED else TOLERANCE, atol=0 if SIMULATED else 1e-12)
+    assert np.all(np.abs(part.steps - gpu.steps[alive]) <= (0 if SIMULATED else 2))
+
+
 def test_gpu_without_events_outputs_or_windows(device: None) -> None:
     change = {"block": None, "doses": None, "window": 0.0}
     cpu, gpu = on("cpu", **change), on("cuda", **change)
@@ -145,7 +158,7 @@ def test_conformance_in_the_simulator() -> None:
         check=False,
     )
     assert run.returncode == 0, run.stdout[-3000:]
-    assert re.search(rf"\b{len(PAIRS) + 3} passed", run.stdout)
+    assert re.search(rf"\b{len(PAIRS) + 4} passed", run.stdout)
 
 
 # --- without a device ---

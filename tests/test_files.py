@@ -21,6 +21,8 @@ def test_files_are_written_with_their_folders(tmp_path: Path) -> None:
     assert (tmp_path / "new/a/b/c").read_bytes() == b"one"
     assert found == {"a/b/c": files.sha256(b"one"), "d": files.sha256(b"")}
     assert sorted(p.name for p in (tmp_path / "new").rglob("*") if p.is_file()) == ["c", "d"]
+    assert files.sweep(tmp_path / "new") == 0
+    assert not (tmp_path / "new" / files.ASIDE).exists()
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,15 +37,26 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(CannotWrite, match="No space left on device"), files.writing(tmp_path):
         files.write_all(tmp_path, {"a": b"new", "b": b"newer than new"})
-    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"a": b"old", "b": b"old"}
+    assert {p.name: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == {"a": b"old", "b": b"old"}
+
+
+def test_an_append_that_fails_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files.append(tmp_path / "journal", "one\n")
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(CannotWrite, match=r"No space left on device, \d+ bytes free"), files.writing(tmp_path):
+        files.append(tmp_path / "journal", "two\n")
+    assert (tmp_path / "journal").read_text() == "one\n"
 
 
 def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a" / f"b.0123{files.ASIDE}").write_bytes(b"half")
-    (tmp_path / "a" / "b").write_bytes(b"whole")
+    files.write_all(tmp_path, {"a/b": b"whole"})
+    (tmp_path / files.ASIDE / "0123-1").write_bytes(b"half")
     assert files.sweep(tmp_path) == 1
-    assert [p.name for p in (tmp_path / "a").iterdir()] == ["b"]
+    assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == ["b"]
 
 
 @pytest.mark.parametrize("indent", [None, 1])

@@ -17,7 +17,8 @@ import yaml
 from sweeps import commits, compare, journal, workers
 from sweeps.chunk import run_chunk
 from sweeps.folder import RunFolder
-from sweeps.refusals import Damage, Exit, FolderRefuses
+from sweeps.heal import heal
+from sweeps.refusals import CannotWrite, Damage, Exit, FolderRefuses
 from sweeps.resolve import ResolvedStudy
 from sweeps.resources import Resources
 from sweeps.run import resume, run
@@ -65,13 +66,14 @@ def test_what_a_killed_driver_left_is_taken_over(stopped: tuple[Path, str]) -> N
     text = (path / "journal.jsonl").read_text().splitlines(keepends=True)
     kept = [line for line in text if '"first":2' not in line and "interrupted" not in line]
     (path / "journal.jsonl").write_text("".join(kept) + kept[1][:30])  # killed between commit and journal, in a line
-    (path / "results.zarr" / "igf1" / "zarr.json.0123.aside").write_text("half")
+    (path / ".aside").mkdir(exist_ok=True)
+    (path / ".aside" / "0123-1").write_text("half")
     (path / "results.zarr" / "igf1" / "c" / "0" / "2" / "0").parent.mkdir(parents=True, exist_ok=True)
     (path / "results.zarr" / "igf1" / "c" / "0" / "2" / "0").write_text("a chunk without a record")
     before = commits.load(path, 2)
     assert resume(path, ALONE).digest == digest
     assert commits.load(path, 2) == before
-    assert not list(path.rglob("*.aside"))
+    assert not (path / ".aside").exists()
     assert verify(path) == []
 
 
@@ -186,6 +188,53 @@ def test_damage_is_not_built_upon(stopped: tuple[Path, str]) -> None:
         resume(path, ALONE)
 
 
+def test_a_chunk_that_was_lost_is_computed_again_and_one_that_changed_is_told(stopped: tuple[Path, str]) -> None:
+    path, digest = stopped
+    (path / commits.place(0)).unlink()
+    (path / "results.zarr/vat/c/0/1/0").write_bytes(b"changed")
+    with pytest.raises(Damage, match=r"vat/c/0/1/0 is not what was written \(1 file\(s\) in all\); `pulsatile heal"):
+        resume(path, ALONE)
+    assert heal(path, ALONE).chunks == [2]
+    assert resume(path, ALONE).digest == digest
+
+
+def test_too_many_failures_can_be_lived_with(
+    small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(workers, "run_chunk", lambda job: run_chunk(job) | {"status": {"step_limit": 4, "ok": 0}})
+        small["population"]["n"] = 6
+        path = tmp_path / "a"
+        assert run(study_from(small, "study"), path, ALONE).code is Exit.FAILED_PATIENTS
+    with pytest.raises(FolderRefuses, match=r"resume .* --gate SHARE` goes on"):
+        digest_of(path)
+    assert resume(path, ALONE).code is Exit.FAILED_PATIENTS
+    outcome = resume(path, Resources(workers=1, threads=1, gate=0.9))
+    assert outcome.code is Exit.DONE
+    assert digest_of(path) == outcome.digest
+
+
+def test_a_manifest_that_cannot_be_written_at_the_end_breaks_no_finished_run(
+    stopped: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, digest = stopped
+    real = RunFolder.write_manifest
+
+    def full(folder: RunFolder) -> None:
+        if folder.end.get("digest"):
+            raise OSError(28, "No space left on device")
+        real(folder)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(RunFolder, "write_manifest", full)
+        with pytest.raises(CannotWrite):
+            resume(path, ALONE)
+    assert RunFolder.open(path).state == "complete"
+    outcome = resume(path, ALONE)
+    assert (outcome.code, outcome.digest) == (Exit.DONE, digest)
+    assert verify(path) == []
+
+
 def test_another_layout_is_refused(stopped: tuple[Path, str]) -> None:
     path, _ = stopped
     first, *rest = (path / "journal.jsonl").read_text().splitlines(keepends=True)
@@ -215,5 +264,10 @@ def test_a_folder_that_was_never_begun_is_begun(
     left = Path(shutil.copytree(stopped[0], tmp_path / "left"))
     for name in ("journal.jsonl", "manifest.json"):
         (left / name).unlink()
+    with pytest.raises(FolderRefuses, match="is not empty"):  # a dataset without its journal is nobody's to overwrite
+        run(study_from(small, "study"), left, ALONE)
+    (left / "beginning").touch()
+    with pytest.raises(FolderRefuses, match="never began; start it again"):
+        resume(left, ALONE)
     commits.drop(left, commits.committed(left))
     assert run(study_from(small, "study"), left, ALONE).digest == stopped[1]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from sweeps import journal
+from sweeps.expand import Growth, expand
 from sweeps.heal import heal
 from sweeps.refusals import Damage, FolderRefuses
 from sweeps.resources import Resources
@@ -125,9 +126,40 @@ def test_values_that_fit_their_checksum_but_not_the_digest_are_found(folder: Pat
 
 
 def test_states_may_be_deleted(folder: Path) -> None:
+    digest = digest_of(folder)
     shutil.rmtree(folder / "states.zarr")
     assert verify(folder) == []
-    digest_of(folder)
+    flip(folder / "results.zarr/igf1/c/0/0/0")
+    assert heal(folder, ALONE).digest == digest
+    assert expand(folder, Growth(patients=8), ALONE).digest != digest
+    assert verify(folder) == []
+
+
+def test_an_expanded_run_is_healed_like_any_other(folder: Path) -> None:
+    digest = expand(folder, Growth(patients=8), ALONE).digest
+    flip(folder / "results.zarr/igf1/c/0/0/0")
+    flip(folder / "README.md")
+    flip(folder / "summary.csv")
+    truncate(folder / "results.zarr/fasting_glucose/c/0/1/0")
+    healed = heal(folder, ALONE)
+    assert (healed.chunks, healed.digest) == ([0, 3], digest)
+
+
+def test_a_chunk_that_nothing_tells_of_is_missed(folder: Path) -> None:
+    path = folder / "journal.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if '"first":3' not in line))
+    (folder / "commits/000000003.json").unlink()
+    assert {f.path for f in verify(folder)} == {"journal.jsonl", "commits/000000003.json"}
+    assert heal(folder, ALONE).chunks == [3]
+    assert verify(folder) == []
+
+
+def test_other_ends_of_lines_are_seen(folder: Path) -> None:
+    for name in ("manifest.json", "commits/000000003.json"):
+        path = folder / name
+        path.write_bytes(path.read_bytes()[:-1] + b"\r")
+    assert {f.path for f in verify(folder)} == {"manifest.json", "commits/000000003.json"}
 
 
 def test_heal_refuses_another_engine(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
