@@ -125,7 +125,7 @@ def _dry_run(study: Any, resources: Any, as_json: bool) -> Exit:
     chunk = chunk_size(resolved, resolved.plan(), resources.chunk, spread.slots, spread.room)
     found = estimate(resolved, chunk, spread)
     if as_json:
-        print_json({"identity": resolved.identity, **asdict(found)})
+        print_json({"identity": resolved.identity, **asdict(found), "spread": spread._asdict()})
         return Exit.DONE
     for sentence in (*(matched.sentence for matched in resolved.matched), resolved.approximation, *found.lines()):
         if sentence:

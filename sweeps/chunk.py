@@ -30,7 +30,7 @@ class Job:
     threads : threads it may use
     engine, platform : hash of the engine and platform class of the driver; another worker refuses
     base : folder of the run that an expansion goes on from
-    skip : positions left "never run", because they end their worker
+    skip, reasons : positions left "never run", because they end their worker, and what was seen of each
     pieces : parts that are computed one after another, to need less memory
     dry : compute and write nothing
     """
@@ -44,6 +44,7 @@ class Job:
     platform: str
     base: str = ""
     skip: tuple[int, ...] = ()
+    reasons: tuple[str, ...] = ()
     pieces: int = 1
     dry: bool = False
 
@@ -86,7 +87,7 @@ def run_chunk(job: Job) -> Record:
         "engine": job.engine,
         "platform": job.platform,
         "status": {Status(int(c)).name.lower(): int(k) for c, k in zip(codes, counts, strict=True)},
-        "poison": {str(position): "ends its worker" for position in job.skip},
+        "poison": {str(position): why for position, why in zip(job.skip, job.reasons, strict=True)},
         "canaries": {"count": values.canaries, "worst": float(f"{values.worst_canary:.3g}")},
         "kept": values.kept,
         "seconds": round(simulated - begin, 3),

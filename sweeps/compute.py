@@ -53,7 +53,7 @@ def chunk_values(job: "Job", resolved: ResolvedStudy) -> Values:
     """Simulate, or keep, the patients of a job; those to be skipped stay "never run"."""
     chunk = _empty(job, resolved)
     fresh = np.setdiff1d(np.arange(job.first, job.stop), job.skip)
-    if job.base:
+    if job.base and (Path(job.base) / "states.zarr").exists():  # else its owner deleted it: everything anew
         base = _base(job.base, (Path(job.base) / "resolved.json").read_text(encoding="utf-8"))
         old = fresh[fresh < base.resolved.population.n]
         for part in _parts(old, job.pieces):

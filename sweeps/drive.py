@@ -89,6 +89,9 @@ def drive(
                 folder.tell(entry)
                 progress.advance(entry["stop"] - entry["first"], folder.failed - before, entry["bytes"])
         lock.check()
+        if len(folder.poison) == folder.facts["patients"]:
+            first = next(iter(folder.poison.values()))
+            raise RuntimeError(f"every patient fails its chunk, the first by {first}")
         end = time.perf_counter()
         seconds = {"planning": planned - begin, "compile": compile_s, "integration": end - start, "total": end - begin}
         return _close(folder, resolved, interrupt.asked, seconds)
@@ -101,6 +104,12 @@ def finished(folder: RunFolder, resolved: ResolvedStudy) -> Outcome:
     total = folder.facts["patients"] * folder.facts["arms"]
     end = folder.end
     return Outcome(code, folder.path, resolved, end["digest"], total, folder.failed, end["seconds"], names, rows)
+
+
+def _rode(entry: Entry, folder: RunFolder) -> bool:
+    """Tell whether canaries rode along in a chunk: where it was computed, or where what it keeps was."""
+    kept = entry["kept"] > 0 and folder.facts["expanded"][-1]["certified"]
+    return entry["canaries"]["count"] > 0 or kept or "ok" not in entry["status"]
 
 
 def summary_of(folder: RunFolder, resolved: ResolvedStudy) -> "tuple[list[str], list[Row]]":
@@ -182,7 +191,7 @@ def _finish(folder: RunFolder, resolved: ResolvedStudy, well: bool) -> "tuple[li
         written = write_all(folder.path, files)
     told = {
         "digest": digest,
-        "certified": well and all(found["count"] > 0 for found in canaries),
+        "certified": well and all(_rode(entry, folder) for entry in folder.chunks.values()),
         "canaries": {"count": sum(c["count"] for c in canaries), "worst": max(c["worst"] for c in canaries)},
         "files": written,
     }

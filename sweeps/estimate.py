@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from engine.errors import InputError
+from sweeps.compute import state_columns
 from sweeps.resolve import ResolvedStudy
 from sweeps.resources import PROGRAMS, Spread, cores
 
@@ -23,6 +24,8 @@ TASKS_PER_WORKER = 4
 CHUNK_BYTES = 256e6
 """Results of one default chunk in float64."""
 MOST_CHUNK_BYTES = 4e9
+RECORD = 30_000
+"""Bytes of a chunk's commit record and journal line, at most."""
 COPIES = 3
 """Of a chunk's results in memory, at most: simulated, gathered, and as files (1.8 were measured)."""
 PROBE, FEWEST = 64, 8  # patients of the timing probe
@@ -112,6 +115,12 @@ class Estimate:
         ]
 
 
+def _states_each(resolved: ResolvedStudy) -> int:
+    """Return the bytes kept of one patient for a later expansion."""
+    columns = state_columns(resolved)
+    return 8 * (columns.baseline + len(resolved.arms) * columns.ends)
+
+
 def estimate(resolved: ResolvedStudy, chunk: int, spread: Spread) -> Estimate:
     """Time a small probe and return what the whole run will need; compiles kernels where none are kept."""
     from engine.simulate import simulate
@@ -136,7 +145,7 @@ def estimate(resolved: ResolvedStudy, chunk: int, spread: Spread) -> Estimate:
         resolved.weeks,
         chunk,
         ceil(n / chunk),
-        stored * n,
+        (stored + _states_each(resolved)) * n + RECORD * ceil(n / chunk),
         spread.threads * memory_needed(resolved, plan, chunk),
         seconds / 60,
         spread,

@@ -16,7 +16,7 @@ from sweeps.compare import differences, refuse_other_inputs
 from sweeps.drive import Outcome, drive
 from sweeps.estimate import chunk_size
 from sweeps.files import sync_folder, writing
-from sweeps.folder import GROWING, RunFolder, unfinished
+from sweeps.folder import GROWING, JOURNAL, RunFolder, unfinished
 from sweeps.lock import check_run, held, refuse_held
 from sweeps.progress import Progress, SilentProgress
 from sweeps.reading import sentences
@@ -24,6 +24,7 @@ from sweeps.refusals import Damage, FolderRefuses
 from sweeps.resolve import ResolvedArm, ResolvedStudy, ResolvedTest, resolve, resolved_arm
 from sweeps.resources import Resources
 from sweeps.study import MOST_PATIENTS, MOST_WEEKS, Arm, Study
+from sweeps.workers import capacity
 
 GROWN, REPLACED = "expanded", "replaced"
 FREE = ("title", "weeks", "arms", "control", "outputs", "reductions", "tests", "matched")
@@ -38,6 +39,13 @@ class Growth:
     weeks: float | None = None
     arms: tuple[tuple[str, str], ...] = ()
     study: Study | None = None
+
+    def words(self) -> str:
+        """Say it as the command line does."""
+        told = [] if self.patients is None else [f"--patients {self.patients}"]
+        told += [] if self.weeks is None else [f"--weeks {self.weeks:g}"]
+        told += [f"--arm {name}={preset}" for name, preset in self.arms]
+        return " ".join(told) if self.study is None else "another study"
 
 
 def expand(
@@ -78,10 +86,10 @@ def expand(
         grown = _grown(resolved, growth)
         _check(resolved, grown)
         progress.note("Checking the run that is expanded ...")
-        _refuse_damaged(path)
+        refuse_damaged(path)
         for sentence in _told(resolved, grown):
             progress.note(sentence)
-        folder = _begin(old, grown, resources, source, settings)
+        folder = _begin(old, grown, growth, resources, source, settings)
         return settle(path, drive(folder, grown, resources, progress, begin, lock))
 
 
@@ -91,10 +99,10 @@ def _grown(resolved: ResolvedStudy, growth: Growth) -> ResolvedStudy:
         return resolve(growth.study)
     n = resolved.population.n if growth.patients is None else growth.patients
     weeks = resolved.weeks if growth.weeks is None else growth.weeks
-    if n > MOST_PATIENTS or not weeks <= MOST_WEEKS:
-        raise InputError(
-            f"--patients {n} --weeks {weeks:g} is too large: at most {MOST_PATIENTS} patients and {MOST_WEEKS:g} weeks."
-        )
+    if n > MOST_PATIENTS:
+        raise InputError(f"--patients {n} is too large: at most {MOST_PATIENTS} are allowed.")
+    if not weeks <= MOST_WEEKS:
+        raise InputError(f"--weeks {weeks:g} is too large or no number: at most {MOST_WEEKS:g} are allowed.")
     further = tuple(_arm(name, preset) for name, preset in growth.arms)
     tests = tuple(_also_at_the_end(test, resolved.weeks, weeks) for test in resolved.tests)
     population = resolved.population.model_copy(update={"n": n})
@@ -149,7 +157,8 @@ def _told(was: ResolvedStudy, now: ResolvedStudy) -> list[str]:
     return told
 
 
-def _refuse_damaged(path: Path) -> None:
+def refuse_damaged(path: Path) -> None:
+    """Refuse to go on from a run that is not what was committed."""
     from sweeps.verify import verify
 
     found = verify(path)
@@ -158,15 +167,19 @@ def _refuse_damaged(path: Path) -> None:
 
 
 def _begin(
-    old: RunFolder, grown: ResolvedStudy, resources: Resources, source: str, settings: tuple[str, ...]
+    old: RunFolder, grown: ResolvedStudy, growth: Growth, resources: Resources, source: str, settings: tuple[str, ...]
 ) -> RunFolder:
     """Make the folder of the larger run inside the finished one."""
     from sweeps.run import begin_run
 
     wanted = replace(resources, gate=old.gate)
     spread = resources.spread(grown.solver.get("device", "cpu"))
-    chunk = chunk_size(grown, grown.plan(), resources.chunk or old.facts["chunk"], spread.slots, spread.room)
-    expanded = [*old.facts.get("expanded", []), {"identity": old.facts["identity"], "digest": old.end["digest"]}]
+    slots, room = spread.slots, spread.room
+    if resources.scheduler is not None:  # before any work, so that a wrong address leaves nothing behind
+        slots, room = capacity(resources.scheduler, grown.solver.get("device", "cpu"))
+    chunk = chunk_size(grown, grown.plan(), resources.chunk, slots, room)
+    step = {"identity": old.facts["identity"], "digest": old.end["digest"], "certified": old.end["certified"]}
+    expanded = [*old.facts.get("expanded", []), step | {"by": growth.words()}]
     facts = {"command": old.facts["command"], "expanded": expanded}
     facts |= {"settings": list(settings)} if source else {"settings": old.facts["settings"]}
     if old.states.exists():  # else someone deleted it: all is computed anew
@@ -186,6 +199,8 @@ def settled(path: Path) -> None:
 def settle(path: Path, outcome: Outcome | None = None) -> Outcome:
     """Let a finished expansion take the place of the run it grew from, also where that was cut short before."""
     growing, grown, replaced = path / GROWING, path / GROWN, path / REPLACED
+    if growing.is_dir() and not (growing / JOURNAL).exists() and not grown.exists():  # killed before it began
+        shutil.rmtree(growing)
     if growing.is_dir() and not grown.exists() and RunFolder.open(growing).end.get("digest"):
         growing.rename(grown)
         sync_folder(path)

@@ -312,6 +312,8 @@ class RunFolder:
 def readme(resolved: ResolvedStudy, facts: Entry) -> str:
     """Return the text of a run's README."""
     settings = f", with {' '.join(facts['settings'])}" if facts.get("settings") else ""
+    steps = [step["by"] for step in facts.get("expanded", []) if step["by"].startswith("--")]
+    settings += f"; then expanded by {', then '.join(steps)}" if steps else ""
     return _README.format(
         title=resolved.title or facts["name"], version=facts["versions"]["pulsatile"], identity=facts["identity"],
         output=resolved.outputs.names[0], settings=settings, platform=facts["platform"],

@@ -67,7 +67,16 @@ class Suspect:
 
     def again(self) -> "Trial":
         """Return the trial of the chunk without its poison, in small enough pieces."""
-        return Trial(replace(self.job, skip=tuple(sorted(self.poison)), pieces=self.pieces), self, self.alone)
+        return Trial(
+            replace(
+                self.job,
+                skip=tuple(sorted(self.poison)),
+                reasons=tuple(self.poison[k] for k in sorted(self.poison)),
+                pieces=self.pieces,
+            ),
+            self,
+            self.alone,
+        )
 
 
 @dataclass(frozen=True)

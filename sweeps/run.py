@@ -86,7 +86,7 @@ def resume(path: str | Path, resources: Resources = Resources(), progress: Progr
     FolderRefuses
         Where code, platform or study are not those of the run, with the difference named; where another driver works.
     """
-    from sweeps.expand import settle
+    from sweeps.expand import refuse_damaged, settle
 
     progress, path, begin = progress or SilentProgress(), Path(path), time.perf_counter()
     check_run(path)
@@ -95,6 +95,8 @@ def resume(path: str | Path, resources: Resources = Resources(), progress: Progr
         settle(path)
         growing = path / GROWING
         folder = RunFolder.open(growing if growing.is_dir() else path)
+        if growing.is_dir():
+            refuse_damaged(path)
         resolved = refuse_other_inputs(folder)
         adopt(folder)
         if not folder.pending and folder.end.get("digest"):

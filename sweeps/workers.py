@@ -153,7 +153,7 @@ def _crew(
     jobs: Sequence[Job], spread: Spread, cluster: str | Slurm | None, enough: Callable[[], bool], note: Note
 ) -> Iterator[Crew]:
     """Yield who carries the jobs out."""
-    if cluster is None and min(spread.workers, len(jobs)) <= 1:
+    if cluster is None and spread.workers <= 1:  # else each job has a process to die in, be it the only one
         count = min(spread.threads, len(jobs))
         with Threads(count, run_chunk, enough) as threads:
             yield Crew(threads, spread.threads // count)

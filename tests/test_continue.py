@@ -135,6 +135,21 @@ def test_chain_of_marks_a_step_apart() -> None:
     assert np.array_equal(last.mean[:, 3:], whole.mean[:, 3:])
 
 
+@pytest.mark.parametrize("at", [10.0, 0.0])
+def test_a_mark_in_the_step_after_a_pulse(at: float) -> None:
+    """The step begins at the pulse, which is in the mark and does not come again; also where the block begins anew."""
+    block = shared_events(N, [(at, "drive", 1.0), (at + 3.0, "drive", 0.5)])
+    start = 672.0 - 5.0
+    when = start + 5.0 + at
+    shared = {"start": start, "groups": (), "window": 2.0}
+    times = np.array([when + 0.003, when + 9.0])
+    whole = integrate(RECORD, Y0, block, None, times=times, mark=times[0], **shared)
+    assert np.all(whole.mark[:, columns(True).index("t")] == when)
+    part = integrate(RECORD, Y0, block, None, times=times[1:], begin=whole.mark, **shared)
+    assert np.array_equal(part.y, whole.y[:, 1:])
+    assert np.array_equal(part.steps, whole.steps)
+
+
 # --- failures before and after a mark, and the step limit ---
 
 BEFORE, AFTER = 2, 7  # patients whose dose is not a number

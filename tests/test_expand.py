@@ -11,12 +11,12 @@ import pytest
 import xarray as xr
 
 from engine.errors import InputError
-from sweeps import commits, drive, expand, journal
+from sweeps import cluster, commits, drive, expand, journal
 from sweeps.drive import Outcome
 from sweeps.expand import Growth
 from sweeps.folder import RunFolder
 from sweeps.progress import SilentProgress
-from sweeps.refusals import Damage, Exit, FolderRefuses
+from sweeps.refusals import ClusterFailed, Damage, Exit, FolderRefuses
 from sweeps.resources import Resources
 from sweeps.run import resume, run
 from sweeps.study import study_from
@@ -83,7 +83,10 @@ def test_it_is_one_fresh_run_of_the_full_size(folder: Path, tmp_path: Path, case
     assert verify(folder) == []
     assert {p.name for p in folder.iterdir()} == {p.name for p in whole.folder.iterdir()}
     old_part_is_kept(before, xr.open_zarr(folder / "results.zarr", chunks=None).load())
-    assert RunFolder.open(folder).facts["expanded"][0]["digest"] != outcome.digest
+    run_folder = RunFolder.open(folder)
+    assert run_folder.facts["expanded"][0]["digest"] != outcome.digest
+    assert run_folder.end["certified"] is True
+    assert run_folder.facts["expanded"][0]["by"] in (folder / "README.md").read_text()
 
 
 def test_it_can_be_done_again(folder: Path, tmp_path: Path) -> None:
@@ -186,6 +189,46 @@ def test_an_interrupted_expansion_is_resumed_and_the_old_run_stays(
     outcome = resume(folder, ALONE)
     assert outcome.digest == fresh(tmp_path / "whole", population={"n": 11, "phenotype": "obese"}).digest
     assert not (folder / "expanding").exists()
+
+
+def test_an_expansion_does_not_build_on_damage_that_came_later(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(commits, "commit", lambda *given: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            expand.expand(folder, Growth(weeks=3), ALONE)
+    place = folder / "results.zarr/vat/c/1/0/0"
+    kept = place.read_bytes()
+    place.write_bytes(kept[:-1] + bytes([kept[-1] ^ 1]))
+    with pytest.raises(Damage, match=r"vat/c/1/0/0 is not what was written"):
+        resume(folder, ALONE)
+    place.write_bytes(kept)
+    assert resume(folder, ALONE).code is Exit.DONE
+
+
+def test_an_expansion_that_never_began_is_forgotten(folder: Path) -> None:
+    (folder / "expanding" / "commits").mkdir(parents=True)
+    (folder / "expanding" / "beginning").touch()
+    assert resume(folder, ALONE).code is Exit.DONE
+    assert not (folder / "expanding").exists()
+
+
+def test_a_wrong_address_leaves_nothing_behind(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1)
+    with pytest.raises(ClusterFailed):
+        expand.expand(folder, Growth(patients=8), Resources(scheduler="tcp://127.0.0.1:1"))
+    assert not (folder / "expanding").exists()
+
+
+def test_an_expansion_under_way_is_no_run_of_its_own(folder: Path) -> None:
+    shutil.copytree(folder, folder / "expanding")
+    with pytest.raises(FolderRefuses, match="is an expansion under way; give the folder of its run"):
+        resume(folder / "expanding", ALONE)
+
+
+def test_a_grid_that_meets_the_end_but_for_rounding(tmp_path: Path) -> None:
+    change = {"weeks": 3, "outputs": {"every": "1.4 h"}, "population": {"n": 2, "phenotype": "obese"}, "tests": []}
+    grown = expand.expand(fresh(tmp_path / "a", **change).folder, Growth(weeks=4), ALONE)
+    assert grown.digest == fresh(tmp_path / "b", **change | {"weeks": 4}).digest
 
 
 def test_a_change_of_place_that_is_cut_short_is_completed(

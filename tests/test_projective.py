@@ -329,7 +329,7 @@ def test_the_command_line_says_so(long: dict[str, Any], tmp_path: Path, write: W
 
 def test_an_exact_run_is_not_marked(small: dict[str, Any], tmp_path: Path) -> None:
     run(study_from(small, "study"), tmp_path / "run")
-    assert "every day is integrated" in (tmp_path / "run" / "README.md").read_text()
+    assert "Every day is integrated" in (tmp_path / "run" / "README.md").read_text()
     assert "approximation" not in (tmp_path / "run" / "summary.csv").read_text()
 
 
