@@ -3,19 +3,29 @@
 import os
 import pickle
 import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Thread
 
 from sweeps.chunk import Job
 from sweeps.commits import Record
+from sweeps.refusals import ClusterFailed
 
+IDLE_SECONDS, IDLE_SHARE = 120.0, 0.01
+"""A process that takes less than this share of a core for so long is ended."""
 _BEGUN = b"+"
 
 
 class ProcessDied(Exception):
     """The process that carried out a job ended before it."""
+
+
+class NotBegun(ClusterFailed):
+    """No process of its own could be started, which says nothing about the job."""
 
 
 def run_alone(work: Callable[[Job], Record], job: Job, memory: int = 0) -> Record:
@@ -30,6 +40,8 @@ def run_alone(work: Callable[[Job], Record], job: Job, memory: int = 0) -> Recor
     ------
     ProcessDied
         When the process ends by a signal or without an answer.
+    NotBegun
+        When it ends before it began.
     Exception
         What ``work`` raises.
     """
@@ -48,8 +60,13 @@ def run_alone(work: Callable[[Job], Record], job: Job, memory: int = 0) -> Recor
             answer = b""
         finally:
             child.kill()
+            with suppress(BrokenPipeError):  # of what it did not take
+                child.stdin.close()
     if not answer:
-        raise RuntimeError(f"a process of its own ended with code {child.returncode} before it began.")
+        raise NotBegun(
+            f"{socket.gethostname()} cannot start a process to try patients alone (it ended {_how(child.returncode)}); "
+            "look into the workers' log, it may be out of memory, then go on with `pulsatile resume`."
+        )
     if answer == _BEGUN:
         raise ProcessDied(f"its process ended {_how(child.returncode)}")
     result = pickle.loads(answer[len(_BEGUN) :])
@@ -75,6 +92,8 @@ def _main() -> None:
     os.dup2(2, 1)  # what a library prints must not mix with the answer
     work, job, memory = pickle.load(sys.stdin.buffer)
     Thread(target=_leave_with_parent, daemon=True).start()
+    if not job.platform.startswith("cuda"):
+        Thread(target=_leave_when_idle, daemon=True).start()
     out.write(_BEGUN)
     out.flush()
     try:
@@ -95,6 +114,15 @@ def _main() -> None:
 def _leave_with_parent() -> None:
     while os.read(0, 1):
         pass
+    os._exit(1)
+
+
+def _leave_when_idle() -> None:
+    """End a process that hangs: without memory Python can wait forever for a thread that did not begin."""
+    spent = 0.0
+    while (now := time.process_time()) - spent > IDLE_SHARE * IDLE_SECONDS or not spent:
+        spent = now
+        time.sleep(IDLE_SECONDS)
     os._exit(1)
 
 

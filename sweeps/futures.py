@@ -2,7 +2,9 @@
 
 import signal
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 from distributed import CancelledError, WorkerPlugin, get_worker
 from distributed.scheduler import KilledWorker
 
-from sweeps.alone import ProcessDied, run_alone
+from sweeps.alone import NotBegun, ProcessDied, run_alone
 from sweeps.chunk import Job
 from sweeps.commits import Record
 from sweeps.fitness import Fitness, limit_threads
@@ -24,6 +26,10 @@ LOST_SECONDS = 120.0
 """Without any worker for so long, the run ends; jobs that wait in a queue are waited for."""
 MOST_DEATHS = 3
 """Times that workers may die on a trial in a process of its own before it is given up."""
+STUCK_SECONDS = 30.0
+"""A trial that is nowhere carried out for so long is given up."""
+IDLE_SECONDS, IDLE_PERCENT = 120.0, 2.0
+"""So is one whose worker takes no more than this share of a core for so long: without memory Python can hang."""
 PLUGIN = "pulsatile"
 
 
@@ -47,6 +53,8 @@ class Futures:
         self._replace_lost, self._waits = replace_lost, waits
         self._flying: dict[str, tuple[Trial, Any]] = {}
         self._done = SimpleQueue[str]()
+        self._stuck: dict[str, float] = {}
+        self._lost = deque[str]()
         self._count, self._seen = 0, time.monotonic()
 
     def start(self, trial: Trial) -> None:
@@ -67,18 +75,21 @@ class Futures:
 
     def wait(self, seconds: float) -> Ended | None:
         """Return a trial that ended."""
+        while self._lost:
+            if (key := self._lost.popleft()) in self._flying:
+                return self._died(key, "its worker fell silent")
         try:
             key = self._done.get(timeout=seconds)
         except Empty:
             return None
+        if key not in self._flying:  # given up by `check`
+            return None
         trial, future = self._flying[key]
         result: Record | BaseException
-        again = False
         try:
             result = future.result(timeout=seconds)
         except KilledWorker:
-            result = ProcessDied("its workers died")
-            again = trial.alone and trial.deaths < MOST_DEATHS
+            return self._died(key, "its workers died")
         except CancelledError:
             raise self._gone() from None
         except Exception as error:
@@ -86,15 +97,34 @@ class Futures:
                 self._tell(future)
                 return None
             result = error
-        del self._flying[key]
-        future.release()
-        if again:  # no proof: what it tries is in another process than the worker's, something else ended that
-            self.start(replace(trial, deaths=trial.deaths + 1))
-            return None
+        if isinstance(result, NotBegun) and trial.deaths < MOST_DEATHS:
+            return self._died(key, str(result))
+        self._forget(key)
         if isinstance(result, _Misfit):
             self.start(trial)
             return None
         return Ended(trial, result)
+
+    def _forget(self, key: str) -> None:
+        self._stuck.pop(key, None)
+        self._flying.pop(key)[1].release()
+
+    def _died(self, key: str, how: str) -> Ended | None:
+        """Return the end of a trial whose worker ended; None where that proves nothing and it is tried again.
+
+        In a process of its own it cannot have ended the worker's: something else did.
+        """
+        trial = self._flying[key][0]
+        self._forget(key)
+        if not trial.alone:
+            return Ended(trial, ProcessDied(how))
+        if trial.deaths == MOST_DEATHS:
+            return Ended(trial, ClusterFailed(
+                f"workers end though what they try is in a process of its own ({how}): their memory or their time is "
+                "short; look into their log, then go on with `pulsatile resume`."
+            ))  # fmt: skip
+        self.start(replace(trial, deaths=trial.deaths + 1))
+        return None
 
     def check(self) -> None:
         """Have lost workers replaced; raise when the scheduler is gone, or all workers for long."""
@@ -106,6 +136,7 @@ class Futures:
             raise self._gone() from None
         workers = there["workers"].values()
         self._replace_lost(workers)
+        self._free_stuck()
         if workers:
             self._seen = time.monotonic()
         elif self._refused:
@@ -116,11 +147,51 @@ class Futures:
                 "`pulsatile resume`."
             )
 
+    def _free_stuck(self) -> None:
+        """Give up trials that nobody works on: a worker short of memory loses what it wants to say, and lives on."""
+        if not self._flying:
+            return
+        try:
+            stuck = self._client.run_on_scheduler(_stuck, list(self._flying))
+        except Exception:
+            raise self._gone() from None
+        now = time.monotonic()
+        self._stuck = {key: self._stuck.get(key, now) for key in stuck}
+        for key, since in list(self._stuck.items()):
+            worker, patience = stuck[key]
+            trial = self._flying[key][0]
+            if patience == IDLE_SECONDS and (trial.alone or trial.job.platform.startswith("cuda")):
+                continue  # another process works, or a GPU
+            if now - since > patience:
+                with suppress(Exception):  # without a nanny a worker cannot be started again
+                    self._client.restart_workers([worker], timeout=ANSWER_SECONDS, raise_for_error=False)
+                self._lost.append(key)
+
     def _gone(self) -> ClusterFailed:
         return ClusterFailed(
             "the Dask scheduler does not answer any more; what was committed is kept: start it again and go on with "
             "`pulsatile resume`."
         )
+
+
+def _stuck(keys: list[str], dask_scheduler: Any) -> dict[str, tuple[str, float]]:
+    """Return, on the scheduler, trials nobody seems to work on: their workers, and after how long that is sure.
+
+    Their error is there but could not be told; their worker is alive and knows nothing of them, or does nothing.
+    """
+    found = {}
+    for key in keys:
+        task = dask_scheduler.tasks.get(key)
+        if task is None or task.state == "erred":
+            found[key] = "", STUCK_SECONDS
+        elif (worker := task.processing_on) is not None:
+            if time.time() - worker.last_seen > STUCK_SECONDS / 3:  # one that compiles says nothing for long
+                continue
+            if not any(worker.metrics.get(name, 1) for name in ("executing", "ready")):
+                found[key] = worker.address, STUCK_SECONDS
+            elif worker.metrics.get("cpu", 100) < IDLE_PERCENT:
+                found[key] = worker.address, IDLE_SECONDS
+    return found
 
 
 # --- on the worker ---

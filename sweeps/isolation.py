@@ -28,7 +28,7 @@ class Suspect:
     """A chunk that failed, and what is known of it.
 
     job, error : the chunk and how it failed first
-    alone : try it in processes of its own, because it may end them
+    alone : try it in fresh processes of its own, because it may end them
     first_passes : a single patient, the first, comes out well; None when not yet tried
     probing : probes in hand
     failing : groups of patients (first, stop) that fail, none within another
@@ -131,12 +131,12 @@ class Isolation:
             suspect = Suspect(job, error)
             self._suspects.append(suspect)
             self._note(f"T{_name(job)[1:]} failed ({reason(error)}); looking for the cause while the others go on.")
+        suspect.alone = suspect.alone or isinstance(error, ProcessDied) or is_memory(error)
         if isinstance(error, ProcessDied) and not trial.alone:  # it may only have sat beside what ended the worker
-            suspect.alone = True
             return [replace(trial, suspect=suspect, alone=True)]
         if job.dry:
             return self._probe_failed(suspect, job, error)
-        if isinstance(error, MemoryError) or suspect.first_passes is not None:
+        if is_memory(error) or suspect.first_passes is not None:
             return [self._in_more_pieces(suspect, error)]
         return [suspect.probe(job.first, job.first + 1)]
 
@@ -145,7 +145,7 @@ class Isolation:
         one, single = suspect.first_passes is None, job.stop - job.first == 1
         if one:
             suspect.first_passes = False
-        if isinstance(error, MemoryError):
+        if is_memory(error):
             if single:
                 raise no_memory(suspect.job, error)
             suspect.pieces = max(suspect.pieces, ceil(2 * suspect.patients / (job.stop - job.first)))
@@ -173,7 +173,7 @@ class Isolation:
 
     def _in_more_pieces(self, suspect: Suspect, error: Exception) -> Trial:
         """Return the chunk in twice the pieces; what is no matter of size gets one more trial only."""
-        size_matters = isinstance(error, MemoryError | ProcessDied)
+        size_matters = is_memory(error) or isinstance(error, ProcessDied)
         if suspect.pieces >= (suspect.patients if size_matters else min(2, suspect.patients)):
             raise self._given_up(suspect, error)
         suspect.pieces = min(2 * suspect.pieces, suspect.patients)
@@ -184,7 +184,7 @@ class Isolation:
         return len(suspect.failing) > MOST or in_all > MOST + self._well // SHARE
 
     def _given_up(self, suspect: Suspect, error: Exception) -> Exception:
-        if isinstance(error, MemoryError):
+        if is_memory(error):
             return no_memory(suspect.job, error)
         if isinstance(error, ProcessDied):
             return ClusterFailed(
@@ -199,13 +199,18 @@ def is_final(error: Exception) -> bool:
     return isinstance(error, InputError | Refusal) or (isinstance(error, OSError) and error.errno in DISK_ERRORS)
 
 
+def is_memory(error: Exception) -> bool:
+    """Return whether memory ran out, which Python and numba tell in several ways; the process is in doubt then."""
+    return isinstance(error, MemoryError | SystemError) or "can't start new thread" in str(error)
+
+
 def reason(error: BaseException) -> str:
     """Return an error in a few words."""
     text = " ".join(str(error).split())[:160]
     return text if isinstance(error, ProcessDied) else f"{type(error).__name__}: {text}".rstrip(": ")
 
 
-def no_memory(job: Job, error: MemoryError) -> ClusterFailed:
+def no_memory(job: Job, error: Exception) -> ClusterFailed:
     """Return the refusal where patients do not fit into memory even one by one."""
     return ClusterFailed(
         f"{_name(job)} need more memory than there is, even computed one by one ({reason(error)}), for {_size(job)} in "

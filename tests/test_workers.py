@@ -21,7 +21,7 @@ import psutil
 import pytest
 from distributed.scheduler import KilledWorker
 
-from sweeps import cluster, futures, workers
+from sweeps import alone, cluster, futures, workers
 from sweeps.alone import ProcessDied, run_alone
 from sweeps.chunk import Job
 from sweeps.fitness import Fitness, demanded
@@ -153,6 +153,14 @@ def test_a_job_alone_gives_its_record_its_error_and_its_death(small: dict[str, A
     plan(tmp_path, kills=[2])
     with pytest.raises(ProcessDied, match="its process ended by SIGKILL"):
         run_alone(stub_jobs.work, job)
+
+
+def test_a_process_that_cannot_begin_blames_nobody(
+    small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    with pytest.raises(alone.NotBegun, match=r"cannot start a process to try patients alone \(it ended with code 1\)"):
+        run_alone(stub_jobs.work, jobs(tmp_path, small, 4, 4)[0])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
@@ -347,10 +355,83 @@ def test_a_worker_that_dies_beside_a_process_of_its_own_proves_nothing(small: di
             return future
 
     (job,) = jobs(tmp_path, small, 4, 4)
-    for alone, tries in ((False, 1), (True, 1 + futures.MOST_DEATHS)):
+    for apart, tries in ((False, 1), (True, 1 + futures.MOST_DEATHS)):
         pool = futures.Futures(Client(), stub_jobs.work, 1, 0, [], lambda workers: None, False)
-        pool.start(Trial(job, None, alone))
+        pool.start(Trial(job, None, apart))
         ended = [pool.wait(0.1) for _ in range(tries)]
         assert ended[:-1] == [None] * (tries - 1)
         assert ended[-1] is not None
-        assert isinstance(ended[-1].result, ProcessDied)
+        assert isinstance(ended[-1].result, ClusterFailed if apart else ProcessDied)  # no patient is blamed for it
+
+
+def test_a_trial_that_nobody_works_on_is_seen() -> None:
+    def worker(silent: float = 0.0, **metrics: int) -> SimpleNamespace:
+        return SimpleNamespace(last_seen=time.time() - silent, metrics=metrics, address="w")
+
+    def task(state: str, on: SimpleNamespace | None = None) -> SimpleNamespace:
+        return SimpleNamespace(state=state, processing_on=on)
+
+    scheduler = SimpleNamespace(
+        tasks={
+            "computed": task("processing", worker(executing=1, ready=0, cpu=99)),
+            "hangs": task("processing", worker(executing=1, ready=0, cpu=0)),
+            "waits its turn": task("processing", worker(executing=0, ready=1, cpu=99)),
+            "compiles": task("processing", worker(silent=60, executing=0, ready=0)),
+            "no worker yet": task("no-worker"),
+            "lost": task("processing", worker(executing=0, ready=0)),
+            "untold": task("erred"),
+        }
+    )
+    assert futures._stuck([*scheduler.tasks, "unknown"], scheduler) == {
+        "hangs": ("w", futures.IDLE_SECONDS),
+        "lost": ("w", futures.STUCK_SECONDS),
+        "untold": ("", futures.STUCK_SECONDS),
+        "unknown": ("", futures.STUCK_SECONDS),
+    }
+
+
+def test_a_trial_that_nobody_works_on_is_given_up_and_its_worker_started_again(
+    small: dict[str, Any], tmp_path: Path
+) -> None:
+    restarted = list[Any]()
+
+    class Client:
+        status = "running"
+        scheduler = SimpleNamespace(identity=None)
+
+        def submit(self, *given: Any, key: str, pure: bool) -> Any:
+            return SimpleNamespace(add_done_callback=lambda call: None, release=lambda: None)
+
+        def sync(self, *given: Any, **named: Any) -> dict[str, Any]:
+            return {"workers": {"w": {}}}
+
+        def run_on_scheduler(self, function: Any, keys: list[str]) -> dict[str, tuple[str, float]]:
+            return dict.fromkeys(keys, ("w", 0.1))
+
+        def restart_workers(self, given: list[str], **named: Any) -> None:
+            restarted.extend(given)
+
+    pool = futures.Futures(Client(), stub_jobs.work, 1, 0, [], lambda workers: None, False)
+    trial = Trial(jobs(tmp_path, small, 4, 4)[0])
+    pool.start(trial)
+    pool.check()
+    assert pool.wait(0.01) is None
+    time.sleep(0.2)
+    pool.check()
+    ended = pool.wait(0.01)
+    assert ended is not None
+    assert ended.trial is trial
+    assert str(ended.result) == "its worker fell silent"
+    assert restarted == ["w"]
+
+
+def test_a_process_that_hangs_ends_itself(
+    small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alone, "IDLE_SECONDS", 0.1)
+    ends, spent = list[int](), iter([0.5, 0.6, 0.7, 0.7])
+    monkeypatch.setattr(alone.time, "process_time", lambda: next(spent))
+    monkeypatch.setattr(alone.os, "_exit", ends.append)
+    alone._leave_when_idle()
+    assert ends == [1]
+    assert next(spent, None) is None

@@ -1,0 +1,121 @@
+"""What commits, checksums and digest cost: a run against the same chunks written by plain zarr.
+
+``python -m benchmarks.reliability.overhead STUDY FOLDER THREADS CHUNK`` is the plain run: the same chunks computed by
+the same threads and written by zarr, without syncing, records, hashes, journal and digest; with the summary.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any
+
+from benchmarks.reliability.audit import journal
+from benchmarks.reliability.bench import ROOT, Bench, Failed
+from benchmarks.reliability.rows import Row
+
+
+def overhead(bench: Bench) -> Row:
+    """Alternate runs with and without."""
+    n, weeks = bench.pick((5000, 26), (64, 1))
+    study = bench.study(n, weeks=weeks, tests=[{"test": "fasting", "weeks": [0, weeks]}])
+    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    ratios, plain_s = [], []
+    for k in range(bench.pick(4, 1)):
+        seconds = {}
+        for form in ("with", "without") if k % 2 else ("without", "with"):
+            out = bench.folder()
+            if form == "with":
+                ended = bench.pulsatile("run", study, "--out", out, "--workers", 1, "--threads", threads, limit=3600)
+                seconds[form], facts = ended.seconds, journal(out)[0]["facts"]
+                chunk = facts["chunk"]
+            else:
+                size = bench.pulsatile("run", study, "--workers", 1, "--threads", threads, "--dry-run", "--json").json
+                seconds[form] = _plain(study, out, threads, size["chunk"])
+            bench.say(f"overhead pair {k + 1}, {form}: {seconds[form]:.2f} s")
+        ratios.append(seconds["with"] / seconds["without"] - 1)
+        plain_s.append(seconds["without"])
+    share = statistics.median(ratios)
+    done = (
+        f"{n} patients x {weeks} weeks x 2 arms on {threads} threads, chunks of {chunk}, {len(ratios)} alternating "
+        "pairs of whole processes"
+    )
+    told = ", ".join(f"{ratio:+.1%}" for ratio in ratios)
+    reached = f"{share:+.1%} (median; {told}) of {statistics.median(plain_s):.1f} s"
+    asked = "< 5 % more wall time with commits, checksums and digest"
+    return Row("overhead", done, asked, reached, bench.quick or share < 0.05)
+
+
+def _plain(study: Path, out: Path, threads: int, chunk: int) -> float:
+    begin = time.monotonic()
+    words = [sys.executable, "-m", "benchmarks.reliability.overhead", study, out, threads, chunk]
+    ended = subprocess.run(list(map(str, words)), cwd=ROOT, capture_output=True, text=True, check=False)
+    if ended.returncode:
+        raise Failed(f"the plain run ended with {ended.returncode}: {ended.stderr[-400:]}")
+    return time.monotonic() - begin
+
+
+def main(study: str, out: str, threads: int, chunk: int) -> None:
+    """Run a study without anything that makes it reliable."""
+    import zarr
+
+    from sweeps import store
+    from sweeps.chunk import RESULTS, STATES, Job, warm_up
+    from sweeps.compute import Values, chunk_values
+    from sweeps.identity import engine_hash
+    from sweeps.resolve import resolve
+    from sweeps.run import empty_stores
+    from sweeps.study import load_study
+    from sweeps.summary import csv_text, summarise
+
+    folder, resolved = Path(out), resolve(load_study(study))
+    text, n = resolved.model_dump_json(), resolved.population.n
+    for name, data in empty_stores(resolved, chunk).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    warm_up(resolved)
+    waiting, finished = SimpleQueue[int](), SimpleQueue[Any]()
+    for first in range(0, n, chunk):
+        waiting.put(first)
+
+    def write(place: str, arrays: dict[str, Any], first: int, stop: int) -> None:
+        with zarr.config.set({"array.write_empty_chunks": True}):
+            group: Any = zarr.open_group(folder / place, mode="r+")
+            for name, values in arrays.items():
+                array = group[name]
+                axis = store.dimension_names(array).index("patient")
+                where = tuple(slice(first, stop) if k == axis else slice(None) for k in range(array.ndim))
+                array[where] = values.astype(array.dtype)
+
+    def work() -> None:
+        try:
+            while True:
+                first = waiting.get_nowait()
+                stop = min(first + chunk, n)
+                job = Job(text, out, first, stop, 1, engine_hash(), resolved.platform)
+                values: Values = chunk_values(job, resolved)
+                write(RESULTS, values.variables, first, stop)
+                write(STATES, values.states, first, stop)
+        except Empty:
+            finished.put(None)
+        except BaseException as error:
+            finished.put(error)
+
+    for _ in range(threads):
+        Thread(target=work, daemon=True).start()
+    for _ in range(threads):
+        error = finished.get()
+        if error is not None:
+            raise error
+    names, rows = summarise(store.open_dataset(folder / RESULTS), resolved.control)
+    (folder / "summary.csv").write_text(csv_text(names, rows))
+    print(json.dumps({"patients": n}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))

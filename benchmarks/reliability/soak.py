@@ -1,0 +1,155 @@
+"""R33: twenty minutes of runs with a kill every twenty seconds.
+
+Two things at once: runs of the command line whose driver or workers are killed and which are resumed; and one
+long-lived driver (``python -m benchmarks.reliability.soak``: it calls `sweeps.run.run` again and again, as a notebook
+or a service does) whose workers are killed, and whose memory and file handles are watched.
+"""
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
+
+import numpy as np
+import psutil
+
+from benchmarks.reliability.audit import audit
+from benchmarks.reliability.bench import ROOT, Bench, Failed, worker_processes
+from benchmarks.reliability.driver_deaths import next_words
+from benchmarks.reliability.rows import Row
+
+EVERY = 20.0
+"""Seconds between two kills."""
+FEWEST = 8
+"""Samples that a growth is read from."""
+MOST_PER_RUN = 3
+"""Kills of one run, so that it ends on a slow machine too."""
+
+
+@dataclass
+class Watched:
+    """Samples of a process: seconds, bytes of memory, open files."""
+
+    samples: list[tuple[float, int, int]] = field(default_factory=list)
+
+    def look(self, process: psutil.Process) -> None:
+        """Take a sample."""
+        self.samples.append((time.monotonic(), process.memory_info().rss, process.num_fds()))
+
+    def growth(self) -> tuple[float, float]:
+        """Return the growth per hour of memory (share) and of open files (count), the first quarter left out."""
+        if len(self.samples) < FEWEST:
+            return 0.0, 0.0
+        kept = np.array(self.samples[len(self.samples) // 4 :], float)
+        hours = (kept[:, 0] - kept[0, 0]) / 3600
+        memory, files = (np.polyfit(hours, kept[:, k], 1)[0] for k in (1, 2))
+        return float(memory / kept[:, 1].mean()), float(files)
+
+
+class LongLived:
+    """The long-lived driver: takes folders on stdin, answers with digests."""
+
+    def __init__(self, study: Path) -> None:
+        self.told = study.with_suffix(".log")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.reliability.soak", str(study)], cwd=ROOT, text=True, bufsize=1,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.told.open("w"), start_new_session=True,
+        )  # fmt: skip
+        self.answers: SimpleQueue[str] = SimpleQueue()
+        Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.answers.put(line.strip())
+        self.answers.put("")
+
+    def ask(self, out: Path) -> None:
+        """Have it run the study into a folder."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{out}\n")
+
+
+def r33(bench: Bench) -> Row:
+    """Soak."""
+    study, minutes = bench.study(), bench.pick(20.0, 0.3)
+    digest, watched, every = bench.truth(study), Watched(), bench.pick(EVERY, 12.0)
+    end, due = time.monotonic() + 60 * minutes, time.monotonic() + every
+    runs = {"workers": 0, "driver": 0}
+    kills = {"workers": 0, "driver": 0}
+    driver = LongLived(study)
+    process = psutil.Process(driver.process.pid)
+    options = ["--workers", 2, "--threads", 1, "--json"]
+    try:
+        while time.monotonic() < end:
+            out, mine = bench.folder(), 0
+            driver.ask(out)
+            while driver.answers.empty():
+                time.sleep(0.1)
+                if time.monotonic() > due and mine < MOST_PER_RUN and (workers := worker_processes(process.pid)):
+                    bench.chance.choice(workers).kill()
+                    mine += 1
+                    kills["workers"] += 1
+                    due = time.monotonic() + bench.chance.uniform(0.5, 1.5) * every
+            if not (answer := driver.answers.get()):
+                raise Failed(f"the long-lived driver ended: {driver.told.read_text()[-400:]}")
+            _check(out, answer, digest)
+            watched.look(process)
+            out, mine = bench.folder(), 0
+            command = bench.start("run", study, "--out", out, "--chunk", 4, *options)
+            while True:
+                while command.alive:
+                    time.sleep(0.1)
+                    if time.monotonic() > due and mine < MOST_PER_RUN:
+                        command.kill()
+                        mine += 1
+                        kills["driver"] += 1
+                        due = time.monotonic() + bench.chance.uniform(0.5, 1.5) * every
+                ended = command.wait(60)
+                if ended.code == 0:
+                    break
+                if ended.code != -signal.SIGKILL:
+                    raise Failed(f"exit {ended.code}: {ended.err[-300:]}")
+                command = bench.start(*next_words(out, study), *options)
+            _check(out, ended.json["digest"], digest)
+            runs = {kind: count + 1 for kind, count in runs.items()}
+            bench.say(f"R33 {sum(runs.values())} runs, kills {kills}, memory {watched.samples[-1][1] / 1e6:.0f} MB")
+    finally:
+        driver.process.kill()
+        driver.process.wait()
+    memory, files = watched.growth()
+    done = (
+        f"{minutes:g} min: {runs['workers']} runs of one long-lived driver with {kills['workers']} workers killed, "
+        f"{runs['driver']} runs of the command line with {kills['driver']} drivers killed and resumed"
+    )
+    reached = f"0 wrong digests of {sum(runs.values())}; memory of the long-lived driver {memory:+.1%} per hour "
+    reached += f"({watched.samples[-1][1] / 1e6:.0f} MB), open files {files:+.1f} per hour ({watched.samples[-1][2]})"
+    asked = "0 wrong digests, memory growth < 1 % per hour, no growth of file handles"
+    return Row("R33", done, asked, reached, bench.quick or (memory < 0.01 and files < 1))
+
+
+def _check(out: Path, found: str, digest: str) -> None:
+    if found != digest:
+        raise Failed(f"digest {found} instead of {digest}")
+    audit(out).check()
+    shutil.rmtree(out)
+
+
+def main(study: str) -> None:
+    """Be the long-lived driver."""
+    from sweeps.resources import Resources
+    from sweeps.run import run
+    from sweeps.study import load_study
+
+    loaded = load_study(study)
+    for line in sys.stdin:
+        print(run(loaded, line.strip(), Resources(4, workers=2, threads=1)).digest, flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
