@@ -1,6 +1,7 @@
 """The reliability campaign, one command.
 
-    python -m benchmarks.reliability [--quick] [--only R2,R3] [--write docs/reliability.md] [--scratch FOLDER]
+    python -m benchmarks.reliability [--quick] [--only R2,R3] [--write docs/reliability.md] [--minutes M]
+        [--scratch FOLDER]
 
 Prints each row as it is done; with ``--write`` they are put into the table (and the ``.json`` beside it) one by one,
 the other rows stay as they were.  Exit code 1 when a row failed.
@@ -50,6 +51,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="small counts")
     parser.add_argument("--only", default=",".join(TESTS), metavar="R2,R3", help="these rows only")
     parser.add_argument("--write", type=Path, metavar="FILE.md", help="put the rows into this table")
+    parser.add_argument("--minutes", type=float, default=600.0, help="most minutes of a row of repeated kills")
     parser.add_argument("--scratch", type=Path, metavar="FOLDER", help="where the runs lie")
     given = parser.parse_args(words)
     chosen = given.only.split(",")
@@ -58,7 +60,7 @@ def main(words: Sequence[str] | None = None) -> int:
     failed = 0
     for name in chosen:
         with tempfile.TemporaryDirectory(prefix="reliability-", dir=given.scratch) as scratch:
-            row = _carried_out(name, Bench(Path(scratch), given.quick))
+            row = _carried_out(name, Bench(Path(scratch), given.quick, minutes=given.minutes))
         failed += row.passed is False
         print(f"{row.id}: {row.verdict}; asked: {row.asked}; reached: {row.reached} ({row.seconds:.0f} s)", flush=True)
         if given.write is not None:

@@ -48,11 +48,15 @@ class Ended:
 
 @dataclass
 class Bench:
-    """Where and how large the campaign runs: a scratch folder, small counts with ``quick``, and its random numbers."""
+    """Where and how large the campaign runs: a scratch folder, small counts with ``quick``, and its random numbers.
+
+    ``minutes`` is what a row of repeated kills may take; one that is cut short tells its count and is not passed.
+    """
 
     scratch: Path
     quick: bool = False
     patients: int = 300
+    minutes: float = 600.0
     chance: random.Random = field(default_factory=lambda: random.Random(4))
     truths: dict[str, str] = field(default_factory=dict)
     begin: float = field(default_factory=time.monotonic)
@@ -61,6 +65,11 @@ class Bench:
     def pick(self, full: Any, quick: Any) -> Any:
         """Return the full form of a figure, or the small one."""
         return quick if self.quick else full
+
+    @property
+    def late(self) -> bool:
+        """Whether the time of a row of repeated kills is over."""
+        return time.monotonic() - self.begin > 60 * self.minutes
 
     def say(self, text: str) -> None:
         """Print progress."""
