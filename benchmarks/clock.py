@@ -17,12 +17,12 @@ from typing import Any
 
 KERNEL, LOAD = "kernel", "kernel load"
 PHASES = {
-    "pulsatile.cli": {"_report": "table printed"},
+    "pulsatile.runs": {"report": "table printed"},
     "sweeps.study": {"load_study": "study read"},
     "sweeps.run": {
-        "resolve": "planning", "warm_up": "kernels made ready", "_create_store": "store made", "_carry_out": "chunks",
-        "_close": "digest and summary",
+        "resolve": "planning", "begin_run": "store made",
     },
+    "sweeps.drive": {"warm_up": "kernels made ready", "_carry_out": "chunks", "_close": "digest and summary"},
 }  # fmt: skip
 """Functions of the driver, by module, whose calls are its phases, one after the other."""
 

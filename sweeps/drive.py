@@ -1,7 +1,7 @@
 """Carry out what is pending in a run folder, commit by commit, and close it: what run, resume and expand share."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,13 +81,7 @@ def drive(
             return interrupt.asked or folder.failed > most
 
         progress.start(folder.facts["patients"], folder.done)
-        with writing(folder.path):
-            work = jobs(folder, resolved, chunks, spread.threads)
-            for entry in records(work, spread, resources.cluster, enough, progress.note):
-                lock.check()
-                before = folder.failed
-                folder.tell(entry)
-                progress.advance(entry["stop"] - entry["first"], folder.failed - before, entry["bytes"])
+        _carry_out(folder, jobs(folder, resolved, chunks, spread.threads), resources, enough, progress, lock)
         lock.check()
         if len(folder.poison) == folder.facts["patients"]:
             first = next(iter(folder.poison.values()))
@@ -95,6 +89,19 @@ def drive(
         end = time.perf_counter()
         seconds = {"planning": planned - begin, "compile": compile_s, "integration": end - start, "total": end - begin}
         return _close(folder, resolved, interrupt.asked, seconds)
+
+
+def _carry_out(
+    folder: RunFolder, work: list[Job], resources: Resources, enough: Callable[[], bool], progress: Progress, lock: Held
+) -> None:
+    """Have the jobs carried out, and tell of each in the folder."""
+    spread = resources.spread(folder.resolved.solver.get("device", "cpu"))
+    with writing(folder.path):
+        for entry in records(work, spread, resources.cluster, enough, progress.note):
+            lock.check()
+            before = folder.failed
+            folder.tell(entry)
+            progress.advance(entry["stop"] - entry["first"], folder.failed - before, entry["bytes"])
 
 
 def finished(folder: RunFolder, resolved: ResolvedStudy) -> Outcome:

@@ -63,6 +63,8 @@ def verify(path: Path) -> list[Finding]:
 
 def opened(path: Path) -> tuple[RunFolder, list[Finding]]:
     """Return a run from its journal and manifest, each of which stands in for the other, and what is damaged there."""
+    if not path.is_dir():
+        RunFolder.open(path)  # refuses
     found = list[Finding]()
     told = _manifest(path, found)  # first: a driver may be writing, and a journal only grows
     entries, whole = _journal(path, found)
