@@ -90,7 +90,7 @@ def test_run_prints_the_table_and_leaves_the_results(small: dict[str, Any], writ
     assert (out / "summary.csv").read_text().startswith("endpoint,variable,unit,week,arm,n,mean")
     again = called("run", str(write(small)), "--out", str(out))
     assert again.exit_code == Exit.FOLDER_REFUSES
-    assert again.stderr == f"pulsatile: error: {out} holds a run already; choose a new or empty folder with --out.\n"
+    assert again.stderr.startswith(f"pulsatile: error: {out} holds a run already; go on with it by `pulsatile resume")
 
 
 def test_the_table_says_what_it_shows(small: dict[str, Any], write: Write, tmp_path: Path) -> None:
