@@ -12,7 +12,7 @@ from math import ceil
 from typing import Any
 
 import dask
-from distributed import Client, LocalCluster, Status
+from distributed import Client, LocalCluster, Status, core
 
 from sweeps.chunk import Job
 from sweeps.commits import Record
@@ -117,6 +117,8 @@ def _checked(client: Any, fitness: Fitness, note: Callable[[str], None]) -> Iter
 def _local(spread: Spread, jobs: int) -> Iterator[tuple[Any, int, Replace]]:
     """Yield a client of a local cluster, its number of slots, and what starts anew workers that their nanny gave up."""
     count = min(spread.workers, ceil(jobs / spread.threads))
+    with suppress(AttributeError):  # Dask's memory of handlers: it would keep every scheduler there ever was (0.3 MB)
+        core._expects_comm.cache_clear()
     with (
         dask.config.set(SETTINGS),
         LocalCluster(

@@ -1,10 +1,11 @@
 """R33: twenty minutes of runs with a kill every twenty seconds.
 
-Two things at once: runs of the command line whose driver or workers are killed and which are resumed; and one
-long-lived driver (``python -m benchmarks.reliability.soak``: it calls `sweeps.run.run` again and again, as a notebook
-or a service does) whose workers are killed, and whose memory and file handles are watched.
+In turn: a small run of the command line, whose driver is killed and which is resumed; and a larger one by a long-lived
+driver (``python -m benchmarks.reliability.soak``: it calls `sweeps.run.run` again and again, as a notebook or a service
+does), whose workers are killed, and whose memory and file handles are looked at after each run.
 """
 
+import gc
 import shutil
 import signal
 import subprocess
@@ -28,7 +29,9 @@ EVERY = 20.0
 FEWEST = 8
 """Samples that a growth is read from."""
 MOST_PER_RUN = 3
-"""Kills of one run, so that it ends on a slow machine too."""
+"""Kills of a small run's driver, so that it ends on a slow machine too."""
+CHUNK = 24
+"""Patients per chunk of the long-lived driver: half a second of work."""
 
 
 @dataclass
@@ -42,10 +45,10 @@ class Watched:
         self.samples.append((time.monotonic(), process.memory_info().rss, process.num_fds()))
 
     def growth(self) -> tuple[float, float]:
-        """Return the growth per hour of memory (share) and of open files (count), the first quarter left out."""
+        """Return the growth per hour of memory (share) and of open files (count), the first third left out."""
         if len(self.samples) < FEWEST:
             return 0.0, 0.0
-        kept = np.array(self.samples[len(self.samples) // 4 :], float)
+        kept = np.array(self.samples[len(self.samples) // 3 :], float)
         hours = (kept[:, 0] - kept[0, 0]) / 3600
         memory, files = (np.polyfit(hours, kept[:, k], 1)[0] for k in (1, 2))
         return float(memory / kept[:, 1].mean()), float(files)
@@ -78,11 +81,13 @@ class LongLived:
 def r33(bench: Bench) -> Row:
     """Soak."""
     study, minutes = bench.study(), bench.pick(20.0, 0.3)
-    digest, watched, every = bench.truth(study), Watched(), bench.pick(EVERY, 12.0)
+    long = bench.study(bench.pick(5000, 64))
+    digest, long_digest = bench.truth(study), bench.truth(long)
+    watched, every, most = Watched(), bench.pick(EVERY, 12.0), bench.pick(1000, 1)
     end, due = time.monotonic() + 60 * minutes, time.monotonic() + every
     runs = {"workers": 0, "driver": 0}
     kills = {"workers": 0, "driver": 0}
-    driver = LongLived(study)
+    driver = LongLived(long)
     process = psutil.Process(driver.process.pid)
     options = ["--workers", 2, "--threads", 1, "--json"]
     try:
@@ -91,14 +96,14 @@ def r33(bench: Bench) -> Row:
             driver.ask(out)
             while driver.answers.empty():
                 time.sleep(0.1)
-                if time.monotonic() > due and mine < MOST_PER_RUN and (workers := worker_processes(process.pid)):
+                if time.monotonic() > due and mine < most and (workers := worker_processes(process.pid)):
                     bench.chance.choice(workers).kill()
                     mine += 1
                     kills["workers"] += 1
                     due = time.monotonic() + bench.chance.uniform(0.5, 1.5) * every
             if not (answer := driver.answers.get()):
                 raise Failed(f"the long-lived driver ended: {driver.told.read_text()[-400:]}")
-            _check(out, answer, digest)
+            _check(out, answer, long_digest)
             watched.look(process)
             out, mine = bench.folder(), 0
             command = bench.start("run", study, "--out", out, "--chunk", 4, *options)
@@ -148,7 +153,9 @@ def main(study: str) -> None:
 
     loaded = load_study(study)
     for line in sys.stdin:
-        print(run(loaded, line.strip(), Resources(4, workers=2, threads=1)).digest, flush=True)
+        digest = run(loaded, line.strip(), Resources(CHUNK, workers=2, threads=1)).digest
+        gc.collect()  # so that its memory is what it holds, not what waits to be collected
+        print(digest, flush=True)
 
 
 if __name__ == "__main__":
