@@ -33,6 +33,7 @@ class Job:
     skip, reasons : positions left "never run", because they end their worker, and what was seen of each
     pieces : parts that are computed one after another, to need less memory
     dry : compute and write nothing
+    again : patients of it are left out so far; it is computed in a process of its own, and its record is replaced
     """
 
     study: str
@@ -47,13 +48,14 @@ class Job:
     reasons: tuple[str, ...] = ()
     pieces: int = 1
     dry: bool = False
+    again: bool = False
 
 
 def run_chunk(job: Job) -> Record:
     """Simulate the job's patients in all arms, write and commit them, and return the entry for the journal.
 
     A plain function of plain arguments: it runs in this process, in a local worker or on another machine alike.  A
-    chunk that is committed already is not computed again.
+    chunk that is committed already is not computed again, unless patients of it were left out.
     """
     from sweeps import store
     from sweeps.compute import chunk_values
@@ -61,7 +63,8 @@ def run_chunk(job: Job) -> Record:
     resolved = _resolved(job.study)
     _check_kind(job, resolved)
     folder, identity = Path(job.folder), resolved.identity
-    if not job.dry and (already := commits.found(folder, job.first, identity)) is not None:
+    fresh = job.dry or job.again
+    if not fresh and (already := commits.found(folder, job.first, identity)) is not None:
         return already
     begin = time.perf_counter()
     values = chunk_values(job, resolved)

@@ -49,10 +49,13 @@ class Outcome:
 
 
 def jobs(folder: RunFolder, resolved: ResolvedStudy, chunks: list[tuple[int, int]], threads: int) -> list[Job]:
-    """Return the jobs of some chunks of a run."""
-    study, base = resolved.model_dump_json(), folder.base
+    """Return the jobs of some chunks of a run; one with patients left out may end its process, so it gets its own."""
+    study, base, suspects = resolved.model_dump_json(), folder.base, folder.suspects
     engine, platform = folder.facts["engine"], folder.facts["platform"]
-    return [Job(study, str(folder.path), first, stop, threads, engine, platform, base=base) for first, stop in chunks]
+    return [
+        Job(study, str(folder.path), first, stop, threads, engine, platform, base=base, again=first in suspects)
+        for first, stop in chunks
+    ]
 
 
 def drive(
@@ -80,7 +83,8 @@ def drive(
         def enough() -> bool:
             return interrupt.asked or folder.failed > most
 
-        progress.start(folder.facts["patients"], folder.done)
+        todo = sum(stop - first for first, stop in chunks)
+        progress.start(folder.facts["patients"], folder.facts["patients"] - todo)
         _carry_out(folder, jobs(folder, resolved, chunks, spread.threads), resources, enough, progress, lock)
         lock.check()
         if len(folder.poison) == folder.facts["patients"]:

@@ -238,6 +238,11 @@ class RunFolder:
         return {int(k): why for entry in self.chunks.values() for k, why in entry["poison"].items()}
 
     @property
+    def suspects(self) -> set[int]:
+        """First patients of the chunks with poison: their records stay until others take their place."""
+        return {first for first, entry in self.chunks.items() if entry["poison"]}
+
+    @property
     def plan(self) -> list[tuple[int, int]]:
         """All chunks (first, stop)."""
         n, size = self.facts["patients"], self.facts["chunk"]
@@ -245,8 +250,9 @@ class RunFolder:
 
     @property
     def pending(self) -> list[tuple[int, int]]:
-        """Chunks (first, stop) that are not committed."""
-        return [chunk for chunk in self.plan if chunk[0] not in self.chunks]
+        """Chunks (first, stop) that are not committed, or were without some of their patients."""
+        suspects = self.suspects
+        return [chunk for chunk in self.plan if chunk[0] not in self.chunks or chunk[0] in suspects]
 
     # --- what is told of it ---
 

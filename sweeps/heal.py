@@ -126,8 +126,9 @@ def _compute(
     """Compute damaged chunks again."""
     size, n = folder.facts["chunk"], folder.facts["patients"]
     chunks = [(first, min(first + size, n)) for first in hit]
-    folder.drop([first for first in hit if first in folder.chunks])
-    commits.drop(folder.path, hit)
+    again = set(hit) - folder.suspects  # the records of the others are replaced, not removed
+    folder.drop([first for first in hit if first in folder.chunks and first in again])
+    commits.drop(folder.path, again)
     spread = resources.spread(resolved.solver.get("device", "cpu"))
     progress.start(sum(stop - first for first, stop in chunks))
     with Interrupt(progress, lock).installed() as interrupt:

@@ -128,7 +128,7 @@ class Isolation:
             raise error
         suspect, job = trial.suspect, trial.job
         if suspect is None:
-            suspect = Suspect(job, error)
+            suspect = Suspect(job, error, trial.alone)
             self._suspects.append(suspect)
             self._note(f"T{_name(job)[1:]} failed ({reason(error)}); looking for the cause while the others go on.")
         suspect.alone = suspect.alone or isinstance(error, ProcessDied) or is_memory(error)

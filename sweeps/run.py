@@ -110,20 +110,24 @@ def resume(path: str | Path, resources: Resources = Resources(), progress: Progr
 
 
 def adopt(folder: RunFolder) -> None:
-    """Take over what a killed driver left: sweep half-written files, tell of chunks that the journal does not know."""
+    """Take over what a killed driver left: sweep half-written files, tell of records that the journal does not know.
+
+    What is told of a chunk with patients left out stays: that it may end its process must outlive the next try.
+    """
     sweep(folder.path)
     drop_claims(folder.path)
     folder.mend_journal()
     there = commits.committed(folder.path)
-    lost = folder.chunks.keys() - set(there)
-    folder.drop(sorted(lost | {first for first, entry in folder.chunks.items() if entry["poison"]}))
+    folder.drop(sorted(folder.chunks.keys() - set(there) - folder.suspects))
     for first in there:
-        if first not in folder.chunks:
-            entry = commits.found(folder.path, first, folder.facts["identity"])
-            if entry is None or entry["poison"]:
-                commits.drop(folder.path, [first])
-            else:
-                folder.tell(entry)
+        told = folder.chunks.get(first)
+        if told is not None and not told["poison"]:
+            continue
+        entry = commits.found(folder.path, first, folder.facts["identity"])
+        if entry is None:
+            commits.drop(folder.path, [first])
+        elif told is None or entry["record"] != told["record"]:
+            folder.tell(entry)
 
 
 def begin_run(

@@ -79,7 +79,7 @@ def records(
     if not jobs:
         return
     with _crew(jobs, spread, cluster, enough, note) as (pool, threads, lifetime):
-        fresh = (Trial(replace(job, threads=threads)) for job in jobs)
+        fresh = (Trial(replace(job, threads=threads), alone=job.again) for job in jobs)
         isolation, watch = Isolation(note), _Watch(note, lifetime)
         waiting, flying, looked = deque[Trial](), 0, time.monotonic()
         failure: BaseException | None = None

@@ -15,7 +15,10 @@ from sweeps.study import study_from
 
 
 def plan(folder: Path, **what: Any) -> None:
-    """Say what jobs of a folder do: ``kills``, ``raises`` (patients), ``memory``, ``dies_above`` (sizes), ``sleep``."""
+    """Say what jobs of a folder do: ``kills``, ``raises`` (patients), ``memory``, ``dies_above`` (sizes), ``sleep``.
+
+    ``driver`` is a process in which nothing may be killed.
+    """
     (folder / "plan.json").write_text(json.dumps(what))
 
 
@@ -29,6 +32,7 @@ def work(job: Job) -> dict[str, Any]:
     with (folder / ("probes" if job.dry else "tries")).open("a") as file:
         file.write(f"{job.first} {job.stop}\n")
     if patients & set(what.get("kills", [])) or size > what.get("dies_above", size):
+        assert os.getpid() != what.get("driver"), "the driver itself would have died"
         os.kill(os.getpid(), signal.SIGKILL)
     if patients & set(what.get("raises", [])):
         raise ZeroDivisionError("a bug")

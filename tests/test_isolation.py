@@ -78,6 +78,13 @@ def test_poison_is_found_and_the_rest_is_carried_out(culprits: set[int], error: 
     assert all(trial.alone for trial in tried if trial.job.dry) == (error is ProcessDied)
 
 
+def test_what_begins_alone_is_probed_alone_whatever_it_raises() -> None:
+    isolation = Isolation(lambda text: None)
+    (probe,) = isolation.failed(Trial(chunks(100, 100)[0], alone=True), ZeroDivisionError("seen"))
+    assert probe.job.dry
+    assert probe.alone
+
+
 def test_who_sat_beside_a_dying_worker_is_cleared_at_once() -> None:
     def work(trial: Trial) -> None:
         if not trial.alone:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sweeps import commits, compare, journal, workers
+from sweeps import commits, compare, journal, threads, workers
 from sweeps.chunk import run_chunk
 from sweeps.folder import RunFolder
 from sweeps.heal import heal
@@ -233,6 +233,87 @@ def test_a_manifest_that_cannot_be_written_at_the_end_breaks_no_finished_run(
     outcome = resume(path, ALONE)
     assert (outcome.code, outcome.digest) == (Exit.DONE, digest)
     assert verify(path) == []
+
+
+@pytest.fixture
+def incomplete(small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, str]:
+    """A run of six patients of which one was left out, and the digest it is to reach."""
+
+    def fails(job: Any) -> Any:
+        if job.first <= 3 < job.stop and 3 not in job.skip:
+            raise ZeroDivisionError("a bug")
+        return run_chunk(job)
+
+    small["population"]["n"] = 6
+    digest = run(study_from(small, "study"), tmp_path / "whole", ALONE).digest
+    with monkeypatch.context() as patched:
+        patched.setattr(workers, "run_chunk", fails)
+        run(study_from(small, "study"), tmp_path / "run", ALONE)
+    return tmp_path / "run", digest
+
+
+def stops(*given: Any) -> Any:
+    raise KeyboardInterrupt
+
+
+def test_what_is_known_of_a_patient_left_out_outlives_a_try_that_ends_too_early(
+    incomplete: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, digest = incomplete
+    record, poison = commits.load(path, 2), {3: "ZeroDivisionError: a bug"}
+    with monkeypatch.context() as patched:  # in a process of its own, else nothing would stop it
+        patched.setattr(threads, "run_alone", stops)
+        with pytest.raises(KeyboardInterrupt):
+            resume(path, ALONE)
+    assert commits.load(path, 2) == record
+    assert RunFolder.open(path).poison == poison
+    (path / commits.place(2)).unlink()  # a power cut: the journal tells it still
+    with monkeypatch.context() as patched:
+        patched.setattr(threads, "run_alone", stops)
+        with pytest.raises(KeyboardInterrupt):
+            resume(path, ALONE)
+    assert RunFolder.open(path).poison == poison
+    assert resume(path, ALONE).digest == digest
+
+
+def test_a_try_that_ended_between_record_and_journal_is_taken_over(
+    incomplete: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, digest = incomplete
+    text, manifest = (path / "journal.jsonl").read_bytes(), (path / "manifest.json").read_bytes()
+    real, told = RunFolder.tell, list[int]()
+
+    def last(folder: RunFolder, entry: Any) -> None:
+        if entry["kind"] == "chunk":
+            told.append(entry["first"])
+            raise KeyboardInterrupt
+        real(folder, entry)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(RunFolder, "tell", last)
+        with pytest.raises(KeyboardInterrupt):
+            resume(path, ALONE)
+    (path / "journal.jsonl").write_bytes(text)
+    (path / "manifest.json").write_bytes(manifest)
+    assert told == [2]
+    assert verify(path) == []
+    monkeypatch.setattr(threads, "run_alone", stops)  # there is nothing left to compute
+    assert resume(path, ALONE).digest == digest
+
+
+def test_heal_tries_a_chunk_with_patients_left_out_in_a_process_of_its_own(
+    incomplete: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, digest = incomplete
+    (path / "results.zarr/vat/c/0/1/0").write_bytes(b"changed")
+    record = commits.load(path, 2)
+    with monkeypatch.context() as patched:
+        patched.setattr(threads, "run_alone", stops)
+        with pytest.raises(KeyboardInterrupt):
+            heal(path, ALONE)
+    assert commits.load(path, 2) == record
+    assert heal(path, ALONE).chunks == [2]
+    assert resume(path, ALONE).digest == digest
 
 
 def test_another_layout_is_refused(stopped: tuple[Path, str]) -> None:

@@ -96,6 +96,18 @@ def test_threads_leave_out_a_patient_that_raises(small: dict[str, Any], tmp_path
     assert any("position 11 is left out" in note for note in run.notes)
 
 
+def test_threads_try_a_chunk_that_ended_its_process_before_in_processes_of_their_own(
+    small: dict[str, Any], tmp_path: Path
+) -> None:
+    plan(tmp_path, kills=[11], driver=os.getpid())
+    given = [replace(job, again=job.first == 8) for job in jobs(tmp_path, small, 24, 8)]
+    run = Run(given, Spread(1, 1))
+    run.go()
+    assert run.whole
+    assert run.poison == [{"11": "its process ended by SIGKILL"}]
+    assert {record["pid"] == os.getpid() for record in run.found if record["first"] != 8} == {True}
+
+
 def test_threads_compute_in_pieces_what_does_not_fit(small: dict[str, Any], tmp_path: Path) -> None:
     plan(tmp_path, memory=3)
     assert [record["pieces"] for record in Run(jobs(tmp_path, small, 16, 8), Spread(1, 2)).go()] == [4, 4]
