@@ -1,0 +1,168 @@
+"""How sure an index is: a t interval across replicates, the usual bootstrap of rows beside it, and when to stop.
+
+Rows of a scrambled Sobol' sequence are not independent: resampling them takes the error of plain random sampling, and
+the interval stays wide while the error falls (Ishigami, 4,096 rows: 20 times too wide).  Independent scrambles are
+independent: their scatter is the error.  With R replicates, what each adds to a ratio (its influence e_r) gives
+
+    half-width = t(R - 1) sqrt( sum e_r^2 / (R (R - 1)) )
+
+The bootstrap is printed for comparison with other tools and for designs of one replicate.  Measured coverage and width:
+`benchmarks/indices.py`.  Source of the method: Owen 1997 (replicated nets), RECALLED.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.errors import InputError
+from sweeps.sensitivity.design import Design, check_count, generator
+from sweeps.sensitivity.factors import Floats
+from sweeps.sensitivity.sobol import Index, Sobol, means, pairs_of, split
+
+LEVEL = 0.95
+LIMIT = 0.05
+"""Of Sarrazin 2016 (RECALLED): width of an interval, and total index of a factor that does not matter."""
+_BOOTSTRAP = 0xB007
+"""Sets the bootstrap's draws apart from those of the design."""
+
+
+def check_level(level: float) -> None:
+    """Refuse a level of confidence that is none."""
+    if not 0 < level < 1:
+        raise InputError(f"level = {level:g} must lie between 0 and 1, as 0.95.")
+
+
+def half_width(index: Index, level: float = LEVEL) -> Floats:
+    """Return the half-width of the interval across replicates, of the shape of ``value``; NaN for one replicate."""
+    from scipy.stats import t  # type: ignore[import-untyped]
+
+    check_level(level)
+    n = len(index.influence)
+    if n < 2:
+        return np.full(index.value.shape, np.nan)
+    # by the largest: no overflow, and no underflow of an index that is 0
+    scatter = np.sqrt((index.influence**2).sum(axis=0) / (n * (n - 1)))
+    return np.asarray(t.ppf((1 + level) / 2, n - 1) * scatter, np.float64)
+
+
+def bootstrap(
+    design: Design, y: Floats, resamples: int = 200, seed: int = 0, level: float = LEVEL
+) -> dict[str, tuple[Floats, Floats]]:
+    """Return (low, high) of S1, ST and S2 by resampling rows, as other tools do: percentiles of the resamples.
+
+    Parameters
+    ----------
+    y
+        Outputs (n_points, m), of a Saltelli design; NaN where missing.
+    resamples, seed
+        Number of resamples, and what their draws are keyed by.
+    """
+    check_level(level)
+    check_count("resamples", resamples, 2)
+    n = design.n_replicates * design.n_rows
+    rng = generator(seed, _BOOTSTRAP)
+    weights = np.stack([np.bincount(rng.integers(0, n, n), minlength=n) for _ in range(resamples)]).astype(np.float64)
+
+    def weighted(rows: Floats) -> tuple[Floats, Floats]:
+        flat = rows.reshape(n, -1)
+        there = np.isfinite(flat)
+        # einsum, not a matrix product: its sums have one order, whatever the threads
+        total = np.einsum("rn,nm->rm", weights, np.where(there, flat, 0.0))
+        if there.all():
+            return total, np.full(total.shape, float(n))
+        return total, np.einsum("rn,nm->rm", weights, there.astype(np.float64))
+
+    blocks = split(design, y)
+    found = {key: mean.total / np.maximum(mean.count, 1) for key, mean in means(blocks, weighted).items()}
+    variance = np.where(blocks.constant | (found["V", 0] <= 0), np.nan, found["V", 0])
+    pairs = pairs_of(blocks.n_groups) if blocks.ba is not None else []
+    samples = {name: np.stack([found[name, i] / variance for i in range(blocks.n_groups)]) for name in ("S1", "ST")}
+    if pairs:
+        samples["S2"] = np.stack(
+            [
+                found["SC", position] / variance - samples["S1"][i] - samples["S1"][j]
+                for position, (i, j) in enumerate(pairs)
+            ]
+        )
+    ends = [(1 - level) / 2, (1 + level) / 2]
+    return {name: tuple(np.quantile(sample, ends, axis=1)) for name, sample in samples.items()}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether one rule of stopping is met.
+
+    Attributes
+    ----------
+    rule : ``"values"``, ``"ranking"`` or ``"screening"``
+    met : the rule is met
+    figure, limit : what was found and what is allowed
+    replicates : estimate of how many replicates of this size would do; 0 when no number can be given
+    sentence : for the reader
+    """
+
+    rule: str
+    met: bool
+    figure: float
+    limit: float
+    replicates: int
+    sentence: str
+
+
+def stopping(found: Sobol, level: float = LEVEL, limit: float = LIMIT) -> list[Verdict]:
+    """Judge whether the replicates suffice, by three separate rules, over all outputs whose indices are defined.
+
+    - values: the widest interval of S1 and ST is narrower than ``limit``;
+    - ranking: the order of the total indices of the factors that matter would stay: every two neighbours differ by
+      more than their difference is unsure, or by less than ``limit``;
+    - screening: no factor is undecided: no interval of a total index reaches across ``limit``.
+
+    Raises
+    ------
+    InputError
+        With fewer than two replicates, or when no output has indices.
+    """
+    n = len(found.st.influence)
+    if n < 2:
+        raise InputError("one replicate cannot tell its error; make the design with at least two, better 8.")
+    good = np.flatnonzero(found.reason == 0)
+    if not len(good):
+        raise InputError("no output has indices: all are constant or missing; give outputs that vary.")
+    first = Index(found.s1.value[:, good], found.s1.influence[:, :, good])
+    total = Index(found.st.value[:, good], found.st.influence[:, :, good])
+    return [_values(first, total, level, limit), _ranking(total, level, limit), _screening(total, level, limit)]
+
+
+def _values(first: Index, total: Index, level: float, limit: float) -> Verdict:
+    width = 2 * max(float(half_width(first, level).max()), float(half_width(total, level).max()))
+    n = len(total.influence)
+    needed = int(np.ceil(n * (width / limit) ** 2)) if width > limit else n
+    told = f"the widest interval of S1 and ST is {width:.3f}, {limit:g} is allowed"
+    return Verdict("values", width < limit, width, limit, needed, _sentence(told, width < limit, needed))
+
+
+def _ranking(total: Index, level: float, limit: float) -> Verdict:
+    order = np.argsort(-total.value, axis=0, kind="stable")
+    value = np.take_along_axis(total.value, order, axis=0)
+    influence = np.take_along_axis(total.influence, order[None], axis=1)
+    gap = Index(value[:-1] - value[1:], influence[:, :-1] - influence[:, 1:])
+    sure = half_width(gap, level)
+    matter = value[:-1] >= limit
+    unsure = matter & (gap.value <= sure) & (gap.value + sure > limit)
+    count = int(unsure.sum())
+    told = f"{count} of {int(matter.sum())} neighbouring ranks of ST could change places"
+    return Verdict("ranking", count == 0, float(count), 0.0, 0, _sentence(told, count == 0, 0))
+
+
+def _screening(total: Index, level: float, limit: float) -> Verdict:
+    sure = half_width(total, level)
+    across = (total.value - sure < limit) & (total.value + sure >= limit)
+    count = int(across.sum())
+    told = f"{count} of {across.size} total indices have an interval across {limit:g}"
+    return Verdict("screening", count == 0, float(count), 0.0, 0, _sentence(told, count == 0, 0))
+
+
+def _sentence(told: str, met: bool, needed: int) -> str:
+    if met:
+        return f"{told}: enough."
+    return f"{told}: add replicates" + (f", about {needed} in all." if needed else ".")

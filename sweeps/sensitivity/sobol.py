@@ -1,0 +1,233 @@
+"""Sobol' indices from Saltelli blocks, for any number of outputs at once, with or without missing runs.
+
+With f centred on the mean of A and B over all replicates, and V the mean of (A^2 + B^2) / 2:
+
+    S1_i  = mean[ B (AB_i - A) ] / V                               Saltelli2010 doi:10.1016/j.cpc.2009.09.018, table 2 (b)
+    ST_i  = mean[ (A - AB_i)^2 ] / 2 V                             Jansen 1999 doi:10.1016/S0010-4655(98)00154-4
+    SC_ij = mean[ BA_i AB_j - A B ] / V,  S2_ij = SC_ij - S1_i - S1_j      Saltelli 2002 doi:10.1016/S0010-4655(02)00280-1
+
+(formulas RECALLED, and checked against closed forms in the tests).  With blocks BA the first two are also taken with A
+and B exchanged, and averaged; so is SC.  For a group of factors S1 is the closed and ST the total index of the group.
+
+The estimate is pooled: sums over all replicates, one mean and one variance.  Against the mean of the replicates' own
+ratios it has less bias (total index of a 12-D G-function, 16 replicates of 64 rows: 0.0005 against 0.006, measured over
+200 repeats), the same error and the same coverage.  What each replicate adds is kept, for the intervals.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.errors import InputError
+from sweeps.sensitivity.design import Design
+from sweeps.sensitivity.factors import Flags, Floats
+
+ROUNDING = 64 * 2.0**-52
+"""An output whose largest and smallest value differ by less, relative to its size, is constant."""
+
+FINE, CONSTANT, TOO_FEW = 0, 1, 2
+REASONS = (
+    "the index is defined",
+    "the output does not vary: no index",
+    "too few runs succeeded: no pair is left for the index",
+)
+"""A sentence per code of ``reason``."""
+
+INDICES = ("S1", "ST", "S2")
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Centred outputs by block; m outputs side by side; NaN where a run is missing.
+
+    Attributes
+    ----------
+    a, b : (replicates, rows, m)
+    ab : (replicates, rows, groups, m)
+    ba : the same, or None without second-order blocks
+    mean : of A and B over all replicates (m,)
+    constant : outputs that do not vary (m,)
+    """
+
+    a: Floats
+    b: Floats
+    ab: Floats
+    ba: Floats | None
+    mean: Floats
+    constant: Flags
+
+    @property
+    def n_groups(self) -> int:
+        """Groups."""
+        return int(self.ab.shape[2])
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean over rows, kept as sums by replicate (replicates, m); rows with a missing run are left out."""
+
+    total: Floats
+    count: Floats
+
+    @property
+    def value(self) -> Floats:
+        """The mean over all replicates (m,); NaN without rows."""
+        count = self.count.sum(axis=0)
+        return np.where(count > 0, self.total.sum(axis=0), np.nan) / np.maximum(count, 1)
+
+    @property
+    def influence(self) -> Floats:
+        """What each replicate adds to the deviation of the mean, times the replicates (replicates, m)."""
+        count = np.maximum(self.count.sum(axis=0), 1)
+        return len(self.total) * (self.total - self.value * self.count) / count
+
+
+@dataclass(frozen=True)
+class Index:
+    """Estimates and what each replicate adds.
+
+    Attributes
+    ----------
+    value : (groups or pairs, m)
+    influence : (replicates, groups or pairs, m); sums to 0 over the replicates
+    """
+
+    value: Floats
+    influence: Floats
+
+
+@dataclass(frozen=True)
+class Sobol:
+    """Indices of m outputs; ``s2`` is None without second-order blocks; ``reason`` is a code of `REASONS` (m,)."""
+
+    s1: Index
+    st: Index
+    s2: Index | None
+    pairs: list[tuple[int, int]]
+    variance: Floats
+    reason: npt.NDArray[np.int8]
+
+    def index(self, name: str) -> Index:
+        """Return the index called S1, ST or S2."""
+        found = {"S1": self.s1, "ST": self.st, "S2": self.s2}.get(name)
+        if found is None:
+            raise InputError(f"index {name} is not there; S2 needs a design with second_order=True.")
+        return found
+
+
+Terms = Iterator[tuple[str, int, Floats]]
+"""Name, position of the group or pair, and the rows' contributions (replicates, rows, m)."""
+
+
+def split(design: Design, y: Floats) -> Blocks:
+    """Return the centred blocks of outputs (n_points, m) of a Saltelli design."""
+    shaped = y.reshape(design.n_replicates, design.n_rows, design.n_blocks, -1)
+    g = len(design.groups)
+    both = shaped[:, :, [0, -1]]
+    seen = np.isfinite(both)
+    count = seen.sum(axis=(0, 1, 2))
+    mean = np.where(seen, both, 0.0).sum(axis=(0, 1, 2)) / np.maximum(count, 1)
+    known = np.isfinite(y)
+    high = np.where(known, y, -np.inf).max(axis=0)
+    low = np.where(known, y, np.inf).min(axis=0)
+    constant = ~(high - low > ROUNDING * np.maximum(abs(high), abs(low)))
+    centred = shaped - mean
+    return Blocks(
+        a=centred[:, :, 0], b=centred[:, :, -1], ab=centred[:, :, 1 : g + 1],
+        ba=centred[:, :, g + 1 : -1] if design.setting else None, mean=mean, constant=constant,
+    )  # fmt: skip
+
+
+def terms(blocks: Blocks) -> Terms:
+    """Yield the contributions of rows to V, S1, ST and SC; NaN where a run they need is missing."""
+    a, b, ab, ba = blocks.a, blocks.b, blocks.ab, blocks.ba
+    yield "V", 0, a * a
+    yield "V", 0, b * b
+    for i in range(blocks.n_groups):
+        yield "S1", i, b * (ab[:, :, i] - a)
+        yield "ST", i, (a - ab[:, :, i]) ** 2 / 2
+        if ba is not None:
+            yield "S1", i, a * (ba[:, :, i] - b)
+            yield "ST", i, (b - ba[:, :, i]) ** 2 / 2
+    if ba is not None:
+        for position, (i, j) in enumerate(pairs_of(blocks.n_groups)):
+            yield "SC", position, ba[:, :, i] * ab[:, :, j] - a * b
+            yield "SC", position, ba[:, :, j] * ab[:, :, i] - a * b
+
+
+def pairs_of(groups: int) -> list[tuple[int, int]]:
+    """Return the pairs i < j."""
+    return [(i, j) for i in range(groups) for j in range(i + 1, groups)]
+
+
+Summed = Callable[[Floats], tuple[Floats, Floats]]
+
+
+def by_replicate(rows: Floats) -> tuple[Floats, Floats]:
+    """Return sum and count of the rows that are there, by replicate (replicates, m)."""
+    there = np.isfinite(rows)
+    if there.all():
+        return rows.sum(axis=1), np.full((len(rows), rows.shape[2]), float(rows.shape[1]))
+    return np.where(there, rows, 0.0).sum(axis=1), there.sum(axis=1).astype(np.float64)
+
+
+def means(blocks: Blocks, summed: Summed = by_replicate) -> dict[tuple[str, int], Mean]:
+    """Return the means of all terms; ``summed`` says over which rows."""
+    found: dict[tuple[str, int], Mean] = {}
+    for name, position, rows in terms(blocks):
+        total, count = summed(rows)
+        before = found.get((name, position))
+        found[name, position] = Mean(total, count) if before is None else Mean(before.total + total, before.count + count)
+    return found
+
+
+def sobol(design: Design, y: npt.ArrayLike) -> Sobol:
+    """Return the indices of outputs (n_points, ...); trailing dimensions are flattened to m outputs.
+
+    Parameters
+    ----------
+    design
+        Of `sweeps.sensitivity.designs.saltelli`.
+    y
+        NaN where a run is missing: each index then uses the rows whose runs it needs are all there.
+
+    Raises
+    ------
+    InputError
+        When the outputs do not belong to the design, or are infinite.
+    """
+    checked = design.check(y, "saltelli")
+    return from_blocks(split(design, checked.reshape(design.n_points, -1)))
+
+
+def from_blocks(blocks: Blocks) -> Sobol:
+    """Return the indices of centred blocks."""
+    found = means(blocks)
+    variance = found["V", 0]
+    value = variance.value
+    few = ~np.isfinite(value)
+    defined = ~blocks.constant & ~few & (value > 0)
+    safe = np.where(defined, value, np.nan)
+
+    def ratio(name: str, count: int) -> Index:
+        parts = [found[name, i] for i in range(count)]
+        index = np.stack([part.value / safe for part in parts])
+        influence = np.stack([part.influence for part in parts], axis=1)
+        return Index(index, (influence - index * variance.influence[:, None]) / safe)
+
+    g = blocks.n_groups
+    pairs = pairs_of(g) if blocks.ba is not None else []
+    s1, st = ratio("S1", g), ratio("ST", g)
+    s2 = None
+    if pairs:
+        closed = ratio("SC", len(pairs))
+        i, j = np.array(pairs).T
+        s2 = Index(
+            closed.value - s1.value[i] - s1.value[j],
+            closed.influence - s1.influence[:, i] - s1.influence[:, j],
+        )
+    reason = np.where(defined, FINE, np.where(few, TOO_FEW, CONSTANT))
+    reason[defined & ~(np.isfinite(s1.value).all(axis=0) & np.isfinite(st.value).all(axis=0))] = TOO_FEW
+    return Sobol(s1, st, s2, pairs, np.where(few, np.nan, value), reason.astype(np.int8))
