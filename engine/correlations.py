@@ -12,7 +12,7 @@ import numpy as np
 
 from engine import copula
 from engine.copula import Correlation, Pairs
-from engine.margins import SEXES, table
+from engine.margins import MAN, SEXES, table
 from engine.random import normal_quantile
 
 COVARIATES = (
@@ -105,7 +105,7 @@ def _nhanes(sex: int) -> dict[tuple[str, str], float]:
     known: dict[tuple[str, str], float] = {}
     for i, first in enumerate(NAMES):
         for j in range(i + 1, len(NAMES)):
-            known[first, NAMES[j]] = NHANES[i][j] if SEXES[sex] == "men" else NHANES[j][i]
+            known[first, NAMES[j]] = NHANES[i][j] if sex == MAN else NHANES[j][i]
     return known
 
 

@@ -82,7 +82,7 @@ _BMI_LOG_MEAN = (3.3179, 3.3142)  # COMPUTED, population 1.1
 # Fasting plasma glucose: mean READ in mg/dl (population 1.3, NHANES without diabetes, weighted), SD of the logarithm
 # that of serum glucose (COMPUTED, 1.1), below the limit of diabetes as in the filter of 1.1.
 GLUCOSE_FACTOR = 18.016  # mg/dl per mmol/L
-_GLUCOSE_MEAN = (101.5 / GLUCOSE_FACTOR, 97.3 / GLUCOSE_FACTOR)  # mmol/L
+GLUCOSE_MEAN = (101.5 / GLUCOSE_FACTOR, 97.3 / GLUCOSE_FACTOR)  # mmol/L
 _GLUCOSE_LOG_SD = (0.1015, 0.1044)
 DIABETES = {"glucose": 7.0, "hba1c": 6.5}
 """mmol/L and %: the adults of the table are below; population 1.1."""
@@ -145,7 +145,7 @@ def table(sex: int) -> dict[str, Margin]:
     """Return the margins of men (0) or women (1), by covariate; weight and waist follow from others."""
     low, median, high = _ROW["age"].quantiles[sex]
     lower, upper = _AGE_QUARTILES[sex]
-    glucose_median = _GLUCOSE_MEAN[sex] * exp(-(_GLUCOSE_LOG_SD[sex] ** 2) / 2)
+    glucose_median = GLUCOSE_MEAN[sex] * exp(-(_GLUCOSE_LOG_SD[sex] ** 2) / 2)
     return {
         "age": Knots(_AGE_PROBABILITY, (AGE_LOW, low, lower, median, upper, high, AGE_HIGH)),
         "height": _printed("height", sex),

@@ -27,6 +27,8 @@ from engine.margins import BOUNDS, MAN, SEXES, WAIST_LOG, WAIST_OF_HEIGHT, WOMAN
 from engine.people_spec import RAREST, PeopleSpec, Plan, check, plan
 from engine.shapes import TINY
 
+__all__ = ["ADULTS", "KEYS", "People", "PeopleSpec", "draw_adults"]
+
 Floats = npt.NDArray[np.float64]
 Ids = npt.NDArray[np.int64]
 People = dict[str, npt.NDArray[Any]]

@@ -109,7 +109,7 @@ def through(quantiles: Sequence[float], level: float = 0.975) -> ShiftedLogNorma
     InputError
         For anything but three rising numbers.
     """
-    if isinstance(quantiles, str) or len(quantiles) != 3 or not all(is_number(q) for q in quantiles):
+    if np.shape(quantiles) != (3,) or not all(is_number(q) for q in quantiles):
         raise InputError(f"quantiles = {quantiles!r} must be three numbers: low, median and high.")
     if not is_number(level) or not 0.5 < level < 1:
         raise InputError(f"level = {level!r} of quantiles must be between 0.5 and 1, as 0.975 for 97.5 %.")
