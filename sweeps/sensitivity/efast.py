@@ -1,0 +1,110 @@
+"""Extended FAST: each factor in turn swings fast, the others slowly, and the spectrum of the output is shared out.
+
+Sources: Saltelli 1999 doi:10.1080/00401706.1999.10485594 (RECALLED), frequencies as in SALib (READ).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.errors import InputError
+from sweeps.sensitivity.design import Design, build, check_count, check_size, generator
+from sweeps.sensitivity.factors import Factor, Floats, partition
+from sweeps.sensitivity.intervals import LEVEL, half_width
+from sweeps.sensitivity.sobol import ROUNDING, Index, Mean
+
+HARMONICS = 4
+"""Of the fast frequency, counted as the factor's own (interference factor M)."""
+
+
+def frequencies(points: int, k: int, harmonics: int = HARMONICS) -> tuple[int, npt.NDArray[np.int64]]:
+    """Return the fast frequency and those of the other ``k - 1`` factors."""
+    fast = (points - 1) // (2 * harmonics)
+    most = fast // (2 * harmonics)
+    if most >= k - 1:
+        return fast, np.floor(np.linspace(1, most, k - 1)).astype(np.int64)
+    return fast, np.arange(k - 1) % most + 1
+
+
+def efast_design(
+    factors: Sequence[Factor], points: int = 129, curves: int = 4, seed: int = 0, harmonics: int = HARMONICS
+) -> Design:
+    """Return ``curves * points * k`` points: so many curves per factor, each with random phases of its own.
+
+    Parameters
+    ----------
+    points
+        On each curve; 4 M^2 + 1 (65 for M = 4 harmonics) at least.
+    curves
+        Per factor; 3 to 5 are usual (RECALLED); from two on there are intervals.
+
+    Raises
+    ------
+    InputError
+        When the curve has too few points for its frequencies.
+    """
+    kept = tuple(factors)
+    groups = partition(kept)
+    check_count("harmonics", harmonics, 1)
+    check_count("points", points, 4 * harmonics**2 + 1)
+    check_count("curves", curves, 1)
+    k = len(kept)
+    check_size(points * curves * k, k, seed)
+    fast, slow = frequencies(points, k, harmonics)
+    s = 2 * np.pi * np.arange(points) / points
+    cube = np.empty((curves, points, k, k))
+    for r in range(curves):
+        phases = generator(seed, r).random((k, k)) * 2 * np.pi
+        for i in range(k):
+            angle = np.outer(s, np.insert(slow, i, fast)) + phases[i]
+            cube[r, :, i] = 0.5 + np.arcsin(np.sin(angle)) / np.pi
+    return build("efast", kept, groups, np.clip(cube, 0, 1), seed, harmonics)
+
+
+@dataclass(frozen=True)
+class Efast:
+    """S1 and ST (factors, m), the half-widths of their intervals across curves, and the curves used."""
+
+    s1: Floats
+    st: Floats
+    s1_half_width: Floats
+    st_half_width: Floats
+    curves: Floats
+
+
+def efast(design: Design, y: npt.ArrayLike, level: float = LEVEL) -> Efast:
+    """Return the indices of outputs (n_points, ...), flattened to m; a curve with a missing run is left out.
+
+    A factor without effect gets a small positive ST, not 0: compare with a dummy factor.
+
+    Raises
+    ------
+    InputError
+        When the outputs do not belong to the design, or no curve of a factor is whole.
+    """
+    checked = design.check(y, "efast")
+    n, k, harmonics = design.n_rows, len(design.factors), design.setting
+    outputs = checked.reshape(design.n_replicates, n, k, -1)
+    if np.isnan(outputs).any(axis=1).all(axis=0).any():
+        raise InputError("no whole curve is left for a factor: eFAST needs every run of a curve; take Saltelli blocks.")
+    fast, _ = frequencies(n, k, harmonics)
+    spectrum = abs(np.fft.rfft(outputs, axis=1)[:, 1 : (n + 1) // 2] / n) ** 2
+    total = spectrum.sum(axis=1)
+    size = abs(outputs).max(axis=1)
+    total = np.where(total > (ROUNDING * size) ** 2, total, np.nan)  # a constant curve has no spectrum
+    own = spectrum[:, np.arange(1, harmonics + 1) * fast - 1].sum(axis=1) / total
+    others = 1 - spectrum[:, : fast // 2].sum(axis=1) / total
+    s1, s1_sure = _across(own, level)
+    st, st_sure = _across(others, level)
+    return Efast(s1, st, s1_sure, st_sure, np.isfinite(own).sum(axis=0).astype(np.float64))
+
+
+def _across(values: Floats, level: float) -> tuple[Floats, Floats]:
+    """Return mean and half-width over the curves that are whole."""
+    there = np.isfinite(values)
+    flat = values.reshape(len(values), -1)
+    mean = Mean(np.where(np.isfinite(flat), flat, 0.0), np.isfinite(flat).astype(np.float64))
+    sure = half_width(Index(mean.value, mean.influence), level).reshape(values.shape[1:])
+    return mean.value.reshape(values.shape[1:]), np.where(there.sum(axis=0) > 1, sure, np.nan)

@@ -1,0 +1,221 @@
+"""Indices when runs are missing: what was left out, and between which bounds the index of the full design must lie.
+
+Two methods of leaving out:
+
+    pairs   each index uses every row whose runs *it* needs are there (the most data)
+    rows    a row of the design with any missing run is left out whole (the same rows for all factors)
+
+Both assume that failing has nothing to do with the value.  Bounds assume nothing but that a missing value would lie
+between stated limits: they hold for every such set of values, in a corner of the cube or anywhere.  They come from
+the largest and smallest sum of each term and of the variance over all fillings (DERIVED below), taken apart, so they
+are safe and somewhat wide; they bound the estimate from the full design, not its sampling error.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.errors import InputError
+from sweeps.sensitivity.design import Design
+from sweeps.sensitivity.factors import Flags, Floats
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+METHODS = ("pairs", "rows")
+
+Range = tuple[Floats, Floats]
+"""Low and high ends, equal where the run is there."""
+
+
+def leave_out(design: Design, y: Floats, method: str) -> Floats:
+    """Return outputs (n_points, m) with NaN wherever the method does not use a run.
+
+    Raises
+    ------
+    InputError
+        When the method is not known.
+    """
+    if method not in METHODS:
+        raise InputError(f"missing = {method!r} is not known; take one of {', '.join(METHODS)}.")
+    if method == "pairs":
+        return y
+    rows = y.reshape(-1, design.n_blocks, y.shape[1])
+    hit = np.isnan(rows).any(axis=1, keepdims=True)
+    return np.where(hit, np.nan, rows).reshape(y.shape)
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Bounds (groups, m) on the indices of the full design."""
+
+    s1_low: Floats
+    s1_high: Floats
+    st_low: Floats
+    st_high: Floats
+
+
+def observed_limits(y: Floats) -> Range:
+    """Return the smallest and largest value of each output (m,) among the runs that are there; NaN without any."""
+    there = np.isfinite(y)
+    seen = there.any(axis=0)
+    low = np.where(there, y, np.inf).min(axis=0)
+    high = np.where(there, y, -np.inf).max(axis=0)
+    return np.where(seen, low, np.nan), np.where(seen, high, np.nan)
+
+
+def bounds(design: Design, y: Floats, low: npt.ArrayLike, high: npt.ArrayLike) -> Bounds:
+    """Bound S1 and ST over all values between ``low`` and ``high`` that the missing runs could have had.
+
+    Parameters
+    ----------
+    y
+        Outputs (n_points, m) of a Saltelli design, NaN where missing.
+    low, high
+        Limits of the missing values, in the unit of the output, one for all or (m,).
+
+    Raises
+    ------
+    InputError
+        When a lower limit is above the upper one, or not a finite number for an output with missing runs.
+    """
+    checked = design.check(y, "saltelli")
+    least = np.broadcast_to(np.asarray(low, np.float64), checked.shape[1:])
+    most = np.broadcast_to(np.asarray(high, np.float64), checked.shape[1:])
+    gone = np.isnan(checked)
+    hit = gone.any(axis=0)
+    if not (np.isfinite(least[hit]).all() and np.isfinite(most[hit]).all() and (least[hit] <= most[hit]).all()):
+        raise InputError("the limits of missing values must be finite numbers, the lower below the upper; correct them.")
+    # centred: the product of an output far from 0 with a small difference would lose digits
+    shift = np.where(gone, 0.0, checked).sum(axis=0) / np.maximum((~gone).sum(axis=0), 1)
+    shape = (design.n_replicates * design.n_rows, design.n_blocks, checked.shape[1])
+    floor = np.where(gone, least, checked) - shift
+    roof = np.where(gone, most, checked) - shift
+    down, up = floor.reshape(shape), roof.reshape(shape)
+    missing = gone.reshape(shape)[:, [0, -1]].reshape(-1, shape[2])
+    both = down[:, [0, -1]].reshape(-1, shape[2]), up[:, [0, -1]].reshape(-1, shape[2])
+    small, large = _variance(both, missing, least - shift, most - shift)
+    centres = both[0].mean(axis=0), both[1].mean(axis=0)
+    a, b = (down[:, 0], up[:, 0]), (down[:, -1], up[:, -1])
+    g = len(design.groups)
+    found = Bounds(*(np.empty((g, shape[2])) for _ in range(4)))
+    for i in range(g):
+        ab = down[:, 1 + i], up[:, 1 + i]
+        first, total = _product(b, ab, a, centres), _half_square(a, ab)
+        if design.setting:  # blocks BA: the estimate is the mean of two
+            ba = down[:, 1 + g + i], up[:, 1 + g + i]
+            first, total = _middle(first, _product(a, ba, b, centres)), _middle(total, _half_square(b, ba))
+        found.s1_low[i], found.s1_high[i] = _quotient(first, small, large)
+        found.st_low[i], found.st_high[i] = _quotient(total, small, large)
+    return found
+
+
+def _variance(values: Range, missing: Flags, low: Floats, high: Floats) -> Range:
+    """Return the smallest and largest variance: V is convex in the missing values.
+
+    Smallest with all of them at the mean of the others, or at the limit next to it; largest with j of them at the
+    upper and the rest at the lower limit, where V is a parabola in j.
+    """
+    n = len(missing)
+    absent = missing.sum(axis=0).astype(np.float64)
+    present = n - absent
+    known = np.where(missing, 0.0, values[0])
+    mean = known.sum(axis=0) / np.maximum(present, 1)
+    scatter = np.where(missing, 0.0, (known - mean) ** 2).sum(axis=0)
+    low, high = np.where(absent > 0, low, mean), np.where(absent > 0, high, mean)
+
+    def at(total: Floats, square: Floats) -> Floats:  # sums over the missing of (y - mean) and its square
+        return np.maximum((scatter + square - total**2 / n) / n, 0.0)
+
+    nearest = np.clip(mean, low, high) - mean
+    smallest = at(absent * nearest, absent * nearest**2)
+    up, down, width = high - mean, low - mean, high - low
+    # d/dj of j up^2 + (m - j) down^2 - (j up + (m - j) down)^2 / n = 0
+    best = n * (up + down) / (2 * np.where(width > 0, width, 1.0)) - absent * down / np.where(width > 0, width, 1.0)
+    candidates = [np.clip(step, 0.0, absent) for step in (np.floor(best), np.ceil(best))]
+    largest = np.maximum(*(at(j * up + (absent - j) * down, j * up**2 + (absent - j) * down**2) for j in candidates))
+    return smallest, largest
+
+
+def _product(x: Range, y: Range, z: Range, centres: Range) -> Range:
+    """Return the range of mean[(x - c)(y - z)]; linear in the centre c, so its ends are enough."""
+    spread = y[0] - z[1], y[1] - z[0]
+    lows, highs = [], []
+    for c in centres:
+        left = x[0] - c, x[1] - c
+        corners = [p * q for p in left for q in spread]
+        lows.append(np.minimum.reduce(corners).mean(axis=0))
+        highs.append(np.maximum.reduce(corners).mean(axis=0))
+    return np.minimum(*lows), np.maximum(*highs)
+
+
+def _half_square(x: Range, y: Range) -> Range:
+    """Return the range of mean[(x - y)^2] / 2."""
+    low, high = x[0] - y[1], x[1] - y[0]
+    least = np.where((low <= 0) & (high >= 0), 0.0, np.minimum(low**2, high**2))
+    return least.mean(axis=0) / 2, np.maximum(low**2, high**2).mean(axis=0) / 2
+
+
+def _middle(one: Range, other: Range) -> Range:
+    return (one[0] + other[0]) / 2, (one[1] + other[1]) / 2
+
+
+def _quotient(top: Range, small: Floats, large: Floats) -> Range:
+    """Return the range of a quotient whose denominator is positive, between small and large."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        low = np.where(top[0] >= 0, top[0] / large, top[0] / small)
+        high = np.where(top[1] >= 0, top[1] / small, top[1] / large)
+    return low, high
+
+
+def failed_region(design: Design, failed: npt.ArrayLike) -> "xr.Dataset":
+    """Tell which factors set failed runs apart from good ones.
+
+    Parameters
+    ----------
+    failed
+        True for each failed point (n_points,).
+
+    Returns
+    -------
+    Dataset along ``factor``, the most telling first:
+
+    - ``distance``: Kolmogorov-Smirnov distance of the factor's values in failed and good runs, 0 ... 1;
+    - ``p_value``: of that distance, if the runs were independent (those of one row are not: read it as a screen);
+    - ``side``, ``threshold``: the one split that catches failed runs best, ``"above"`` or ``"below"`` the threshold
+      (unit of the factor);
+    - ``caught``: share of failed runs on that side; ``failing``: share of the runs on that side that failed.
+
+    Raises
+    ------
+    InputError
+        When no run failed, or all did.
+    """
+    import xarray as xr
+    from scipy.stats import ks_2samp  # type: ignore[import-untyped]
+
+    bad = np.asarray(failed, np.bool_)
+    if bad.shape != (design.n_points,):
+        raise InputError(f"the failed flags have the shape {bad.shape}, but the design has {design.n_points} points.")
+    if bad.all() or not bad.any():
+        raise InputError(f"{int(bad.sum())} of {bad.size} runs failed: there are no two kinds of runs to compare.")
+    rows = []
+    for i, factor in enumerate(design.factors):
+        x = design.values[:, i]
+        test = ks_2samp(x[bad], x[~bad], method="asymp")
+        above = bool(test.statistic_sign < 0)  # failed values lie higher where their distribution function lies lower
+        threshold = float(test.statistic_location)
+        side = x > threshold if above else x <= threshold
+        caught, inside = int((side & bad).sum()), int(side.sum())
+        rows.append((float(test.statistic), float(test.pvalue), "above" if above else "below", threshold,
+                     caught / int(bad.sum()), caught / max(inside, 1), factor))  # fmt: skip
+    rows.sort(key=lambda row: -row[0])
+    columns = ("distance", "p_value", "side", "threshold", "caught", "failing")
+    units = [row[6].unit for row in rows]
+    return xr.Dataset(
+        {name: ("factor", [row[c] for row in rows]) for c, name in enumerate(columns)} | {"unit": ("factor", units)},
+        coords={"factor": [row[6].name for row in rows]},
+        attrs={"n_failed": int(bad.sum()), "n_points": design.n_points},
+    )
