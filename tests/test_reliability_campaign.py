@@ -8,9 +8,13 @@ from pathlib import Path
 import pytest
 
 from benchmarks.reliability import __main__ as campaign
-from benchmarks.reliability import audit, rows
+from benchmarks.reliability import audit, failures, faults, rows
 from benchmarks.reliability.bench import ROOT, Bench, Failed
 from benchmarks.reliability.rows import Row
+from engine.baseline import run_in
+from engine.batch import Solver
+from engine.cohort import virtual_cohort
+from engine.parameters import beyond
 
 ROW = Row("R2", "kills", "none lost", "none lost", True, 3.0, machine="Linux")
 
@@ -57,6 +61,16 @@ def test_a_command_that_ends_otherwise_than_expected_fails_its_row(tmp_path: Pat
     with pytest.raises(Failed, match="ended with 4, expected"):
         bench.pulsatile("verify", tmp_path / "nothing")
     assert bench.pulsatile("verify", tmp_path / "nothing", expect=4).code == 4
+
+
+@pytest.mark.parametrize("kind", faults.BAD)
+def test_any_patient_blows_up_by_numbers_that_are_allowed(kind: str) -> None:
+    cohort = virtual_cohort(40, seed=11)
+    for name, value in faults.BAD[kind].items():
+        cohort.parameters[name][4:] = value
+    assert beyond(cohort.parameters).any() == (kind == "not_finite")  # nothing else can be found out before the run
+    status = run_in(cohort, solver=Solver(max_steps_per_day=failures.STEPS)).status
+    assert status.tolist() == [0] * 4 + [failures.CODES[kind]] * 36
 
 
 def test_rows_by_the_command(tmp_path: Path) -> None:
