@@ -132,7 +132,7 @@ def _correlations(rows: People, sex: int) -> Iterator[Figure]:
 
 
 def distances(people: People) -> list[tuple[str, float, float]]:
-    """Return Kolmogorov-Smirnov distances to the margin (name, men, women); of weight and waist to one through theirs."""
+    """Return Kolmogorov-Smirnov distances to the margins (name, men, women); weight and waist to one through theirs."""
     p = (np.arange(2000) + 0.5) / 2000
     z = normal_quantile(p)
     found = []

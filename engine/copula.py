@@ -100,7 +100,10 @@ def from_covariance(names: Sequence[str], covariance: npt.ArrayLike) -> tuple[Fl
     InputError
         For a matrix of another shape, not finite, not symmetric, with a negative variance or a correlation beyond 1.
     """
-    omega = np.asarray(covariance, np.float64)
+    try:
+        omega = np.asarray(covariance, np.float64)
+    except (TypeError, ValueError):
+        raise InputError("covariance must be a square of numbers.") from None
     k = len(names)
     if omega.shape != (k, k):
         raise InputError(f"covariance has the shape {omega.shape}; {k} covariates need {(k, k)}.")

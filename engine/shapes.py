@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from engine.checks import is_number
+from engine.checks import is_number, listed
 from engine.errors import InputError
 from engine.random import normal_quantile
 
@@ -109,11 +109,12 @@ def through(quantiles: Sequence[float], level: float = 0.975) -> ShiftedLogNorma
     InputError
         For anything but three rising numbers.
     """
-    if np.shape(quantiles) != (3,) or not all(is_number(q) for q in quantiles):
+    values = listed("quantiles", quantiles)
+    if len(values) != 3 or not all(is_number(q) for q in values):
         raise InputError(f"quantiles = {quantiles!r} must be three numbers: low, median and high.")
     if not is_number(level) or not 0.5 < level < 1:
         raise InputError(f"level = {level!r} of quantiles must be between 0.5 and 1, as 0.975 for 97.5 %.")
-    low, median, high = map(float, quantiles)
+    low, median, high = map(float, values)
     down, up = median - low, high - median
     if not (down > 0 and up > 0 and isfinite(up / down) and isfinite(down / up)):
         raise InputError(f"quantiles = {low:g}, {median:g}, {high:g} must rise; for one value give a constant.")
