@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.errors import InputError
 from sweeps import commits, journal, store
 from sweeps.chunk import RESULTS
 from sweeps.compare import refuse_other_engine
@@ -14,8 +15,9 @@ from sweeps.interrupt import Interrupt
 from sweeps.lock import Held, check_run, held, refuse_held
 from sweeps.progress import Progress, SilentProgress
 from sweeps.refusals import Damage, FolderRefuses
-from sweeps.resolve import ResolvedStudy
+from sweeps.resolve import ResolvedStudy, resolve
 from sweeps.resources import Resources
+from sweeps.study import load_study
 from sweeps.verify import Finding, opened, verify
 from sweeps.workers import records
 
@@ -88,14 +90,14 @@ def _small_files(folder: RunFolder, damaged: set[str]) -> ResolvedStudy:
     """Write the files that belong to no chunk again, each from what stands in for it; return the study."""
     from sweeps.run import empty_stores
 
-    if {"resolved.json", f"{RESULTS}/{store.ROOT}"} <= damaged:
-        raise Damage(
-            f"{folder.path}: both resolved.json and {RESULTS}/{store.ROOT} are damaged, nothing tells what the run "
-            "was; take one of them from a copy."
-        )
+    if "study.yaml" in damaged:
+        _write(folder, "study.yaml", folder.begin["study"].encode())
     if "resolved.json" in damaged:
-        text = store.attributes(folder.store)["resolved_study"]
-        _write(folder, "resolved.json", (ResolvedStudy.from_json(text).model_dump_json(indent=1) + "\n").encode())
+        if f"{RESULTS}/{store.ROOT}" in damaged:
+            found = _resolved_again(folder)
+        else:
+            found = ResolvedStudy.from_json(store.attributes(folder.store)["resolved_study"])
+        _write(folder, "resolved.json", (found.model_dump_json(indent=1) + "\n").encode())
     resolved = folder.resolved
     if not damaged:
         return resolved
@@ -105,11 +107,28 @@ def _small_files(folder: RunFolder, damaged: set[str]) -> ResolvedStudy:
         if name == f"{RESULTS}/{store.ROOT}" and folder.end.get("digest"):
             data = store.with_attrs(data, {"digest": folder.end["digest"]})[store.ROOT]
         _write(folder, name, data)
-    if "study.yaml" in damaged:
-        _write(folder, "study.yaml", folder.begin["study"].encode())
     if "README.md" in damaged:
         _write(folder, "README.md", readme(resolved, folder.facts).encode())
     return resolved
+
+
+def _resolved_again(folder: RunFolder) -> ResolvedStudy:
+    """Return the study of a run whose two copies of it are damaged: made anew from study.yaml, as at its beginning."""
+    refuse_other_engine(folder)
+    facts, reason = folder.facts, "the study as it was given makes another run"
+    try:
+        study = load_study(folder.path / "study.yaml", facts.get("settings", ()), shorten=facts.get("shorten", False))
+        resolved = resolve(study)
+        if resolved.identity == facts["identity"]:
+            return resolved
+    except InputError as error:
+        reason = f"the study as it was given is none now ({str(error).rstrip('.')})"
+    if facts.get("expanded"):
+        reason = "the study as it was given is not the expanded one"
+    raise Damage(
+        f"{folder.path}: both resolved.json and {RESULTS}/{store.ROOT} are damaged and {reason}; take one of them from "
+        "a copy."
+    )
 
 
 def _write(folder: RunFolder, name: str, data: bytes) -> None:

@@ -108,6 +108,30 @@ def test_what_nothing_stands_in_for_is_said(folder: Path) -> None:
         verify(folder)
 
 
+COPIES = ("resolved.json", "results.zarr/zarr.json")
+
+
+@pytest.mark.parametrize("harm", [flip, truncate, Path.unlink])
+@pytest.mark.parametrize("more", [(), ("study.yaml",), ("study.yaml", "README.md", "results.zarr/igf1/zarr.json")])
+def test_the_study_is_made_again_from_what_the_journal_tells(
+    folder: Path, more: tuple[str, ...], harm: Callable[[Path], None]
+) -> None:
+    kept = {name: (folder / name).read_bytes() for name in (*COPIES, *more)}
+    for name in kept:
+        harm(folder / name)
+    assert {f.path for f in verify(folder)} == set(kept)
+    assert heal(folder, ALONE).chunks == []
+    assert {name: (folder / name).read_bytes() for name in kept} == kept
+
+
+def test_the_study_is_not_made_again_where_it_would_be_another(folder: Path) -> None:
+    expand(folder, Growth(patients=8), ALONE)
+    for name in COPIES:
+        flip(folder / name)
+    with pytest.raises(Damage, match="the study as it was given is not the expanded one; take one of them from a copy"):
+        heal(folder, ALONE)
+
+
 def test_no_run_is_said(tmp_path: Path) -> None:
     for path, words in ((tmp_path, "holds no run"), (tmp_path / "nothing", "does not exist")):
         for look in (verify, heal, digest_of):
