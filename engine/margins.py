@@ -152,12 +152,12 @@ def table(sex: int) -> dict[str, Margin]:
         "bmi": _printed("bmi", sex),
         "glucose": Capped(log_normal_of(glucose_median, _GLUCOSE_LOG_SD[sex]), DIABETES["glucose"]),
         "serum_glucose": _printed("serum_glucose", sex),
-        "hba1c": _printed("hba1c", sex),
+        "hba1c": Capped(_printed("hba1c", sex), DIABETES["hba1c"]),
         "triglyceride": _printed("triglyceride", sex),
         "hdl": _printed("hdl", sex),
-        "vat": from_mean(VAT_MEAN[sex], VAT_SD[sex]),
-        "insulin": _printed("insulin", sex),
-        "ffa": _ffa(sex),
+        "vat": _below_bound("vat", from_mean(VAT_MEAN[sex], VAT_SD[sex])),
+        "insulin": _below_bound("insulin", _printed("insulin", sex)),
+        "ffa": _below_bound("ffa", _ffa(sex)),
         "igf1_sds": normal(0.0, 1.0),
     }
 
@@ -165,6 +165,14 @@ def table(sex: int) -> dict[str, Margin]:
 def _printed(name: str, sex: int) -> ShiftedLogNormal:
     row = _ROW[name]
     return through(row.quantiles[sex], row.level)
+
+
+def _below_bound(name: str, whole: ShiftedLogNormal) -> Capped:
+    """Return the part of ``whole`` within the upper bound.
+
+    To draw again who is above (0.6 % of men, by insulin) would take many of the heaviest away with them.
+    """
+    return Capped(whole, BOUNDS[name][1])
 
 
 def _mean(name: str, sex: int) -> float:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from engine.checks import is_number
 from engine.correlations import COVARIATES, matrix, vat_weights
 from engine.errors import InputError
-from engine.margins import BOUNDS, DIABETES, SEXES, SHARE_OF_WOMEN, Waist, table, waist_regression
+from engine.margins import BOUNDS, SEXES, SHARE_OF_WOMEN, Waist, table, waist_regression
 from engine.shapes import Capped, Knots, Margin, ShiftedLogNormal, probability
 
 WITH_MARGIN = (*COVARIATES, "serum_glucose")
@@ -38,7 +38,8 @@ class PeopleSpec:
         Who is outside is drawn again, so that the others are distributed as in the population within the ranges.
     margins
         Own distributions by covariate, made by `engine.shapes.through`, `normal`, `log_normal` or `constant`.  They
-        change values, not who someone is: ranks and correlations stay.  Waist follows BMI, and VAT waist.
+        change values, not who someone is: ranks and correlations stay.  Waist follows BMI, and VAT waist.  The table's
+        people are without diabetes (glucose < 7.0 mmol/L, HbA1c < 6.5 %): for others give margins of both.
     shifts
         By covariate, SDs of the normal score by which all are higher: ``{"igf1_sds": -3, "vat": 1}``.
     """
@@ -95,9 +96,6 @@ def plan(spec: PeopleSpec, sex: int) -> Plan:
         margins[name] = _margin(name, _of(spec.margins[name], sex))
     shifts = {name: _shift(name, _of(value, sex)) for name, value in spec.shifts.items()}
     limits = {name: (low, high) for name, (low, high, _) in BOUNDS.items()}
-    for name, limit in DIABETES.items():
-        if name not in spec.margins and name not in spec.ranges:
-            limits[name] = (limits[name][0], limit)
     for name, value in spec.ranges.items():
         low, high = _range(name, _of(value, sex))
         limits[name] = (max(low, limits[name][0]), min(high, limits[name][1]))

@@ -9,9 +9,9 @@ from scipy.stats import norm
 from engine import correlations, margins
 from engine.margins import BOUNDS, MAN, PRINTED, SEXES, WOMAN
 from engine.random import normal_quantile
-from engine.shapes import Margin
+from engine.shapes import Capped, Margin
 
-SEX = pytest.mark.parametrize("sex", (MAN, WOMAN), ids=SEXES)
+SEX = pytest.mark.parametrize("sex", [MAN, WOMAN], ids=SEXES)
 EVEN = normal_quantile((np.arange(20_000) + 0.5) / 20_000)
 PRINTED_ROW = {row.name: row for row in PRINTED}
 
@@ -22,7 +22,11 @@ def test_margins_pass_through_the_printed_quantiles(sex: int) -> None:
     for row in PRINTED:
         if row.name in table:
             z = norm.ppf([1 - row.level, 0.5, row.level])
-            np.testing.assert_allclose(table[row.name].value(z), row.quantiles[sex], rtol=1e-9, err_msg=row.name)
+            margin = table[row.name]
+            if isinstance(margin, Capped):  # what is left below the bound has slightly lower quantiles
+                np.testing.assert_allclose(margin.value(z), row.quantiles[sex], rtol=0.011, err_msg=row.name)
+                margin = margin.whole
+            np.testing.assert_allclose(margin.value(z), row.quantiles[sex], rtol=1e-9, err_msg=row.name)
 
 
 @SEX
@@ -67,8 +71,9 @@ def test_ffa_is_below_its_source_and_obese_above_the_others(sex: int) -> None:
 @SEX
 def test_vat_has_the_recalled_mean_and_sd(sex: int) -> None:
     x = margins.table(sex)["vat"].value(EVEN)
-    assert np.mean(x) == pytest.approx((150.0, 100.0)[sex], rel=0.002)
-    assert np.std(x) == pytest.approx((75.0, 60.0)[sex], rel=0.01)
+    # less the few above 500 cm2
+    assert np.mean(x) == pytest.approx((150.0, 100.0)[sex], rel=0.01)
+    assert np.std(x) == pytest.approx((75.0, 60.0)[sex], rel=0.04)
 
 
 @SEX
@@ -132,7 +137,7 @@ def test_bounds_leave_the_table_as_it_is() -> None:
     for sex in (MAN, WOMAN):
         for name, margin in margins.table(sex).items():
             low, high, _ = BOUNDS[name]
-            assert _share_outside(margin, low, high) < 0.008, name
+            assert _share_outside(margin, low, high) < 0.001, name
 
 
 def _share_outside(margin: Margin, low: float, high: float) -> float:
