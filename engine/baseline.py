@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engine.basal import constant_gh_means, fasting_state, set_basal
+from engine.basal import constant_gh_means, fasting_state, feasible, set_basal
 from engine.batch import Floats, Solver, integrate
 from engine.codegen import WATCH
 from engine.cohort import PEOPLE, Cohort
@@ -91,6 +91,7 @@ def _unfit(cohort: Cohort, record: npt.NDArray[Any]) -> npt.NDArray[np.int8]:
     status = np.where(beyond(record), Status.IMPLAUSIBLE, Status.OK).astype(np.int8)
     for name, (low, high) in (("pulse_rate", PULSE_RATE), ("pulse_shape", PULSE_SHAPE)):
         status[~((record[name] >= low) & (record[name] <= high))] = Status.IMPLAUSIBLE
+    status[~feasible(cohort.parameters)] = Status.IMPLAUSIBLE
     numbers = np.ascontiguousarray(record).view(np.float64).reshape(len(record), len(NAMES))
     known = np.isfinite(numbers).all(axis=1)
     for name in PEOPLE:

@@ -30,7 +30,8 @@ import numpy.typing as npt
 from engine import basal, covariates, random
 from engine.checks import is_number, is_whole
 from engine.errors import InputError
-from engine.parameters import DTYPE, TABLE, typical
+from engine.layers import Layers, Omega, vary
+from engine.parameters import DTYPE, typical
 
 Floats = npt.NDArray[np.float64]
 Ids = npt.NDArray[np.int64]
@@ -58,10 +59,6 @@ _BMI = (23.0, 27.0, 33.0, 33.0, 32.0, 28.0)  # kg/m2
 _WEIGHT = (70.0, 82.0, 100.0, 100.0, 95.0, 85.75)  # kg, of the typical patient of 1.75 m
 _GHD = PHENOTYPES.index("ghd")
 
-DEFICIT_CV = 0.80
-"""CV of the beta-cell deficit 1/capacity - 1; metabolism 7.7."""
-LARGEST_ETA = 3.5
-"""Log-normal factors are cut at this many SDs; population, recipe item 2."""
 _ATTEMPTS = 100
 MOST_AT_ONCE = 1_000_000
 """Patients drawn at once, some 4 GB; a run draws each chunk of patients alone."""
@@ -73,14 +70,11 @@ PEOPLE = {
 """Covariates of people that can be [assumed]; what lies outside is in another unit: months, cm."""
 BMI_ERROR = 0.3
 """Largest relative difference of bmi and weight over height squared; pounds for kg make 1.2."""
-_FRACTIONS = ("f_gh", "hepatic_extraction", "lipolysis_min")
 AXIS_HELD = (
     "pulse_rate", "sleep_gain", "k_drive", "ghrh_tone", "sst_basal", "gh_on_sst", "ghs_on_ghrh", "store_max",
     "igf1_feedback", "gh_leak", "v_gh", "k_gh", "k_gh_saturable", "insulin_on_gh_half", "ffa_on_gh_half",
 )  # fmt: skip
-_VARIED = tuple(
-    row for row in TABLE if row.cv > 0 and row.kind in ("constant", "patient") and row.name not in AXIS_HELD
-)
+OMEGA = Omega(correlations={}, held=AXIS_HELD)
 
 
 @dataclass(frozen=True)
@@ -89,29 +83,37 @@ class Cohort:
 
     ``patient`` (n,) ids; ``covariates`` each (n,): age (y), sex (0 man, 1 woman), weight (kg), height (m), bmi (kg/m2),
     phenotype (index of `PHENOTYPES`), attempts (draws until a fasting state existed); ``parameters`` (n,) records of
-    `parameters.DTYPE` with the closed-form fasting state for constant GH (the run-in refines it); ``variability``:
-    False for typical patients, whose drugs then have typical pharmacokinetics too.
+    `parameters.DTYPE` with the closed-form fasting state for constant GH (the run-in refines it); ``layers`` of
+    variability: without "between" drugs have typical pharmacokinetics too, without "occasions" days are alike;
+    ``twin_of`` (n,) ids of the patients whose pulses, meals and drug kinetics each has, by default the own.
     """
 
     seed: int
     patient: Ids
     covariates: dict[str, npt.NDArray[Any]]
     parameters: npt.NDArray[Any]
-    variability: bool = True
+    layers: Layers = Layers()
+    twin_of: Ids | None = None
 
     def __len__(self) -> int:
         """Return the number of patients."""
         return len(self.patient)
 
+    @property
+    def keys(self) -> Ids:
+        """Return the ids (n,) that key pulses, meals and drug kinetics."""
+        return self.patient if self.twin_of is None else self.twin_of
+
     def subset(self, index: Any) -> "Cohort":
         """Return the patients of ``index`` (positions, slice or mask), unchanged."""
         rows = {name: values[index] for name, values in self.covariates.items()}
-        return Cohort(self.seed, self.patient[index], rows, self.parameters[index], self.variability)
+        twins = None if self.twin_of is None else self.twin_of[index]
+        return Cohort(self.seed, self.patient[index], rows, self.parameters[index], self.layers, twins)
 
 
 def parameter_layers() -> tuple[str, ...]:
     """Return the names of the random layers of the parameters, one each."""
-    return tuple(f"parameter {row.name}" for row in _VARIED) + ("parameter beta_capacity",)
+    return tuple(f"parameter {name}" for name in OMEGA.cvs)
 
 
 def virtual_cohort(
@@ -139,9 +141,9 @@ def virtual_cohort(
     InputError
         For an unknown phenotype, shares without sense, or numbers out of range.
     """
-    _check_whole(n, "n", 1, MOST_AT_ONCE + 1)
-    _check_whole(seed, "seed", 0, 2**64)
-    _check_whole(first, "first", 0, 2**63 - n)
+    whole(n, "n", 1, MOST_AT_ONCE + 1)
+    whole(seed, "seed", 0, 2**64)
+    whole(first, "first", 0, 2**63 - n)
     if not isinstance(variability, bool):
         raise InputError(f"variability = {variability!r} must be True or False.")
     ids = np.arange(first, first + n, dtype=np.int64)
@@ -150,13 +152,18 @@ def virtual_cohort(
         people = covariates.typical_people(np.array(_WEIGHT)[kinds])
         record = _phenotype_record(kinds, people)
         attempts = np.ones(n, np.int64)
-        _finish(record)
+        close(record)
     else:
         people = covariates.draw_people(seed, ids, np.array(_BMI)[kinds])
         centre = _phenotype_record(kinds, people)
         covariates.apply_sex_on_lean_gain(centre, people)
-        record, attempts = _draw_feasible(seed, ids, centre)
-    return Cohort(seed, ids, {**people, "phenotype": kinds, "attempts": attempts}, record, variability)
+        record, attempts = draw_feasible(seed, ids, centre, OMEGA)
+        if not (there := basal.feasible(record)).all():
+            raise InputError(
+                f"patient {ids[np.argmin(there)]} has no fasting state after {_ATTEMPTS} draws: glucose uptake exceeds "
+                "production; lower insulin_basal or sens_muscle0 of its phenotype."
+            )
+    return Cohort(seed, ids, {**people, "phenotype": kinds, "attempts": attempts}, record, Layers(between=variability))
 
 
 def check_people(cohort: Cohort) -> None:
@@ -223,49 +230,35 @@ def _phenotype_record(kinds: Ids, people: dict[str, npt.NDArray[Any]]) -> npt.ND
     return record
 
 
-def _draw_feasible(seed: int, ids: Ids, centre: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], Ids]:
-    """Draw everybody's parameters around ``centre``, again for those without a fasting state."""
+def draw_feasible(
+    seed: int, ids: Ids, centre: npt.NDArray[Any], omega: Omega, most: int = _ATTEMPTS
+) -> tuple[npt.NDArray[Any], Ids]:
+    """Draw everybody's parameters around ``centre`` (n,), again for those without a fasting state.
+
+    Returns the records (n,) and how many draws each took; who has no fasting state after ``most`` keeps the last.
+    """
     record = centre.copy()
     attempts = np.zeros(len(ids), np.int64)
     open_ = np.arange(len(ids))
-    for attempt in range(_ATTEMPTS):
+    for attempt in range(most):
         drawn = centre[open_].copy()
-        _vary(drawn, seed, ids[open_], attempt)
-        _finish(drawn)
+        vary(drawn, omega, seed, ids[open_], attempt)
+        close(drawn)
         record[open_] = drawn
         attempts[open_] = attempt + 1
         open_ = open_[~basal.feasible(drawn)]
         if not len(open_):
-            return record, attempts
-    raise InputError(
-        f"patient {ids[open_[0]]} has no fasting state after {_ATTEMPTS} draws: glucose uptake exceeds production; "
-        "lower insulin_basal or sens_muscle0 of its phenotype."
-    )
+            break
+    return record, attempts
 
 
-def _vary(record: npt.NDArray[Any], seed: int, ids: Ids, attempt: int) -> None:
-    """Multiply the varied parameters by their log-normal factors, in place."""
-    for row in _VARIED:
-        key = random.layer("parameter " + row.name)
-        record[row.name] *= log_normal(random.normals(seed, ids, key, attempt), row.cv)
-    for name in _FRACTIONS:
-        record[name] = np.minimum(record[name], 1.0)
-    factor = log_normal(random.normals(seed, ids, random.layer("parameter beta_capacity"), attempt), DEFICIT_CV)
-    record["beta_capacity"] = 1 / (1 + (1 / record["beta_capacity"] - 1) * factor)
-
-
-def _finish(record: npt.NDArray[Any]) -> None:
+def close(record: npt.NDArray[Any]) -> None:
     """Close the fasting state, for the constant GH at which the axis starts; the run-in puts the real means in."""
     basal.constant_gh_means(record, basal.START_GH)
     basal.set_basal(record)
 
 
-def log_normal(z: Floats, cv: float) -> Floats:
-    """Return exp(sigma z) with sigma of a log-normal of coefficient of variation ``cv`` and median 1."""
-    factor: Floats = np.exp(np.sqrt(np.log1p(cv * cv)) * np.clip(z, -LARGEST_ETA, LARGEST_ETA))
-    return factor
-
-
-def _check_whole(value: int, name: str, low: int, stop: int) -> None:
+def whole(value: int, name: str, low: int, stop: int) -> None:
+    """Refuse what is no whole number from ``low`` to before ``stop``."""
     if not is_whole(value) or not low <= value < stop:
         raise InputError(f"{name} = {value!r} must be a whole number from {low} to {stop - 1}.")

@@ -12,11 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from engine import random
-from engine.cohort import Cohort, log_normal
+from engine.cohort import Cohort
 from engine.covariates import WOMAN
 from engine.drugs import DRUGS, INPUTS, KE_INTRAVENOUS, NANOMOLAR, REFERENCE_WEIGHT, Drug
 from engine.errors import InputError
 from engine.events import EventTable, target_of
+from engine.layers import log_normal
 from engine.parameters import GHRH_SLOTS, GHS_SLOTS
 from engine.presets import PRESETS, Preset, preset
 from engine.regimens import TIME_DECIMALS, Arm, Dose
@@ -73,7 +74,7 @@ def individual_figures(drug: Drug, cohort: Cohort) -> dict[str, Floats]:
     size = cohort.parameters["weight"] / REFERENCE_WEIGHT
     figures = {}
     for counter, name in enumerate(_DRAWN):
-        z = random.normals(cohort.seed, cohort.patient, layer, counter) if cohort.variability else np.zeros(len(cohort))
+        z = random.normals(cohort.seed, cohort.keys, layer, counter) if cohort.layers.between else np.zeros(len(cohort))
         figures[name] = drug.value(name) * log_normal(z, drug.cv(name))
     figures["cl"] *= np.exp(drug.value("weight_on_cl") * np.log(size))
     figures["v"] *= np.exp(drug.value("weight_on_v") * np.log(size))

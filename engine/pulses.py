@@ -84,16 +84,23 @@ def pulse_train(cohort: Cohort) -> tuple[Floats, Floats]:
     # enough for nearly everybody; whoever needs more gets more, and no draw moves, because each has its own counter
     draws = int(1.1 * (LEAD_IN + BLOCK_HOURS) / mean.min(initial=DAY)) + 20
     while True:
-        first, second = random.uniform_pairs(cohort.seed, cohort.patient[:, None], random.PULSES, np.arange(draws))
-        # x**(1/k) by logarithms: numpy's power may round differently for other shapes of its arguments
-        interval = scale * np.exp(np.log(-np.log(first)) / p["pulse_shape"])
+        first, second = random.uniform_pairs(cohort.seed, cohort.keys[:, None], random.PULSES, np.arange(draws))
+        if cohort.layers.occasions:
+            # x**(1/k) by logarithms: numpy's power may round differently for other shapes of its arguments
+            interval = scale * np.exp(np.log(-np.log(first)) / p["pulse_shape"])
+        else:  # regular, from a phase of the patient's own
+            interval = np.where(np.arange(draws) == 0, first[:, :1], 1.0) * mean
         time = np.cumsum(interval, axis=1) - LEAD_IN
         if draws == 0 or np.all(time[:, -1] >= BLOCK_HOURS):
             break
         draws *= 2
     size = p["pulse_size"] * p["c_amplitude"]
     spread = np.sqrt(np.log1p(p["pulse_size_cv"] ** 2))
-    amount = size * sleep_factor(time, p["sleep_gain"]) * np.exp(spread * random.normal_quantile(second))
+    if cohort.layers.occasions:
+        own = np.exp(spread * random.normal_quantile(second))
+    else:
+        own = np.exp(spread * spread / 2)  # the mean, so that the layer does not decide how much is released
+    amount = size * sleep_factor(time, p["sleep_gain"]) * own
     outside = (time < 0) | (time >= BLOCK_HOURS)
     return np.where(outside, np.inf, time), amount
 
@@ -108,7 +115,10 @@ def meal_train(cohort: Cohort, plan: MealPlan = THREE_MEALS) -> tuple[Floats, Fl
     """Return meal times (h) and jumps of ``stomach`` (mmol glucose), each (n, 28 x slots)."""
     day = np.repeat(np.arange(BLOCK_DAYS), len(plan.slots))
     counter = SLOTS_PER_DAY * day + np.tile(plan.slots, BLOCK_DAYS)
-    first, second = random.uniform_pairs(cohort.seed, cohort.patient[:, None], random.MEALS, counter)
-    late, large = (np.clip(random.normal_quantile(u), -LARGEST_JITTER, LARGEST_JITTER) for u in (first, second))
+    first, second = random.uniform_pairs(cohort.seed, cohort.keys[:, None], random.MEALS, counter)
+    late, large = (
+        np.clip(random.normal_quantile(u), -LARGEST_JITTER, LARGEST_JITTER) * cohort.layers.occasions
+        for u in (first, second)
+    )
     time = DAY * day + np.tile(plan.times, BLOCK_DAYS) + TIME_JITTER * late
     return time, MMOL_PER_GRAM * np.tile(plan.grams, BLOCK_DAYS) * (1 + SIZE_JITTER * large)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from engine import marks
+from engine import assays, marks
 from engine.baseline import PACKED, Baseline, run_in
 from engine.batch import CHUNK, Floats
 from engine.checks import is_whole
@@ -21,7 +21,7 @@ from engine.errors import InputError, Status
 from engine.horizon import BLOCK_DAYS, LongHorizon
 from engine.model import FLUX_UNITS, STATES
 from engine.outputs import OUTPUTS
-from engine.plan import REDUCTIONS, Plan, TestAt
+from engine.plan import REDUCTIONS, WEEK, Plan, TestAt
 from engine.protocols import TESTS
 from engine.treatment import Canaries, Since, gather, run_arm, week_0
 
@@ -41,6 +41,16 @@ COVARIATES = {
     "height": ("m", "height"), "bmi": ("kg/m2", "body mass index"),
     "phenotype": ("-", "phenotype: " + ", ".join(f"{i} {name}" for i, name in enumerate(PHENOTYPES))),
 }  # fmt: skip
+"""Every patient has these."""
+MORE_COVARIATES = {
+    "parameter_draws": ("-", "draws of the parameters until a fasting state existed"),
+    "waist": ("cm", "waist"), "own_glucose": ("mmol/L", "own fasting plasma glucose"),
+    "own_insulin": ("pmol/L", "own fasting insulin"), "own_ffa": ("mmol/L", "own fasting FFA"),
+    "own_vat": ("cm2", "own visceral fat area"), "own_igf1_sds": ("-", "own IGF-1 SD score"),
+    "hba1c": ("%", "HbA1c"), "triglyceride": ("mmol/L", "triglyceride"), "hdl": ("mmol/L", "HDL cholesterol"),
+    "prevalence": ("-", "prevalence weight: how much the patient counts, mean 1"),
+}  # fmt: skip
+"""Patients built from people have these too."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +88,9 @@ def _variables(plan: Plan) -> Iterator[_Variable]:
             yield _Variable(f"{test.name}_{name}", dims, o.unit, f"{test.meaning}: {o.long_name}")
 
 
-def template(patients: npt.ArrayLike, arms: Sequence[Arm], plan: Plan) -> xr.Dataset:
+def template(
+    patients: npt.ArrayLike, arms: Sequence[Arm], plan: Plan, covariates: Sequence[str] = tuple(COVARIATES)
+) -> xr.Dataset:
     """Return the dataset that `simulate` would give for ``patients``, filled with "never run" and without memory.
 
     Same variables, dims, dtypes, attributes and coordinates, but for the covariates, which are NaN.
@@ -101,7 +113,8 @@ def template(patients: npt.ArrayLike, arms: Sequence[Arm], plan: Plan) -> xr.Dat
         )
         if TESTS[entry.test].curves:
             coords[time] = (time, TESTS[entry.test].times, {"units": "h", "long_name": "time since the test's start"})
-    for name, (units, words) in COVARIATES.items():
+    for name in covariates:
+        units, words = (COVARIATES | MORE_COVARIATES)[name]
         coords[name] = ("patient", np.full(len(ids), np.nan), {"units": units, "long_name": words})
     data: dict[str, Any] = {}
     method = {} if plan.long_horizon is None else {"integration": plan.long_horizon.sentence}
@@ -214,7 +227,8 @@ def carry_out(
         raise InputError(f"threads = {threads!r} must be a whole number of at least 1.")
     if baseline is not None and not (isinstance(baseline, Baseline) and _same_patients(baseline.cohort, cohort)):
         raise InputError("baseline belongs to other patients than the cohort; leave it out, or run run_in(cohort).")
-    dataset = template(cohort.patient, arms, plan)
+    kept = covariates_of(cohort)
+    dataset = template(cohort.patient, arms, plan, kept)
     values = {str(name): np.full(v.shape, np.nan) for name, v in dataset.data_vars.items() if name != "status"}
     status = np.full(dataset["status"].shape, int(Status.NEVER_RUN), np.int8)
     ends = np.full((*status.shape, end_columns(plan)), np.nan)
@@ -256,17 +270,36 @@ def carry_out(
                 progress(done, total)
     filled: dict[str, Any] = {name: (dataset[name].dims, v, dataset[name].attrs) for name, v in values.items()}
     filled["status"] = (("arm", "patient"), status.astype(np.int8), dataset["status"].attrs)
+    if cohort.layers.residual:
+        _add_noise(values, dataset, cohort, plan)
     covariates = {
-        name: ("patient", np.asarray(cohort.covariates[name], np.float64), dataset[name].attrs) for name in COVARIATES
+        name: ("patient", np.asarray(cohort.covariates[name], np.float64), dataset[name].attrs) for name in kept
     }
     canaries = Canaries(sum(c.patients for c in rode), max((c.worst for c in rode), default=0.0))
     return Course(dataset.assign_coords(covariates).assign(filled), packed, ends, canaries)
 
 
+def covariates_of(cohort: Cohort) -> tuple[str, ...]:
+    """Return the covariates of ``cohort`` that a dataset keeps, in their order there."""
+    more = tuple(name for name in MORE_COVARIATES if name in cohort.covariates)
+    return (*COVARIATES, *more)
+
+
+def _add_noise(values: dict[str, Floats], dataset: xr.Dataset, cohort: Cohort, plan: Plan) -> None:
+    """Turn outputs on the grid and endpoints of the fasting sample into what assays give; the same noise in all arms."""
+    for name, variable in dataset.data_vars.items():
+        along = str(variable.dims[-1])
+        if along in ("time", "fasting_week"):
+            hours = dataset[along].values * (WEEK if along == "fasting_week" else 1.0)
+            output = str(name).removeprefix("fasting_")
+            values[str(name)] = assays.measured(
+                output, values[str(name)], cohort.seed, cohort.patient, np.round(60 * hours).astype(np.int64)
+            )
+
+
 def _same_patients(one: Cohort, other: Cohort) -> bool:
-    return (one.seed, one.variability) == (other.seed, other.variability) and all(
-        a.tobytes() == b.tobytes() for a, b in ((one.patient, other.patient), (one.parameters, other.parameters))
-    )
+    pairs = ((one.patient, other.patient), (one.keys, other.keys), (one.parameters, other.parameters))
+    return (one.seed, one.layers) == (other.seed, other.layers) and all(a.tobytes() == b.tobytes() for a, b in pairs)
 
 
 def check_arms(arms: Sequence[Arm], plan: Plan) -> None:

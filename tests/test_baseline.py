@@ -26,7 +26,7 @@ def baseline() -> Baseline:
 def changed(cohort: Cohort, field: str, values: object) -> Cohort:
     parameters = cohort.parameters.copy()
     parameters[field] = values
-    return Cohort(cohort.seed, cohort.patient, cohort.covariates, parameters, cohort.variability)
+    return Cohort(cohort.seed, cohort.patient, cohort.covariates, parameters, cohort.layers)
 
 
 def test_everybody_comes_to_rest(baseline: Baseline) -> None:

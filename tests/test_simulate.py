@@ -234,7 +234,7 @@ def broken(field: str, value: float, who: int = 2) -> Any:
     cohort = COHORT.subset(np.arange(len(COHORT)))
     parameters = cohort.parameters.copy()
     parameters[field][who] = value
-    return type(cohort)(cohort.seed, cohort.patient, cohort.covariates, parameters, cohort.variability)
+    return type(cohort)(cohort.seed, cohort.patient, cohort.covariates, parameters, cohort.layers)
 
 
 @pytest.mark.parametrize(
