@@ -143,7 +143,7 @@ def build(
     InputError
         When the seed is no whole number of 64 bits.
     """
-    n_replicates, n_rows, n_blocks, k = cube.shape
+    _, n_rows, n_blocks, k = cube.shape
     unit = cube.reshape(-1, k)
     index = np.arange(len(unit), dtype=np.int64)
     return Design(

@@ -139,7 +139,7 @@ def saltelli(
     blocks = 2 * g + 2 if second_order else g + 2
     check_size(points * replicates * blocks, k, seed)
     if 2 * k > MOST_DIMENSIONS:
-        raise InputError(f"{k} factors are too many: Sobol' sequences allow {MOST_DIMENSIONS // 2}; group or drop some.")
+        raise InputError(f"{k} factors are too many for a Sobol' sequence; {MOST_DIMENSIONS // 2} are allowed.")
     cube = np.empty((replicates, points, blocks, k))
     columns = [np.flatnonzero([factor.name in group.factors for factor in kept]) for group in found]
     for r in range(replicates):
@@ -156,7 +156,7 @@ def saltelli(
 
 def scrambled(dimensions: int, points: int, seed: int, replicate: int) -> Floats:
     """Return one scrambled Sobol' sequence (points, dimensions), strictly between 0 and 1."""
-    from scipy.stats import qmc  # type: ignore[import-untyped]
+    from scipy.stats import qmc
 
     engine = qmc.Sobol(dimensions, scramble=True, bits=BITS, rng=generator(seed, replicate))
     # the middle of each cell: 0 would be minus infinity for a normal factor

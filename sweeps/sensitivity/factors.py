@@ -78,7 +78,7 @@ class Factor:
                 "low below high; correct the limits."
             )
         if self.distribution.startswith("log-") and self.low <= 0:
-            raise InputError(f"factor {self.name}: low = {self.low:g} must be above 0 for a {self.distribution} factor.")
+            raise InputError(f"factor {self.name}: low = {self.low:g} must be above 0 when {self.distribution}.")
         if self.distribution.endswith("normal"):
             self._check_normal()
 
@@ -120,7 +120,7 @@ class Factor:
         return np.asarray(np.clip(found, self.low, self.high), np.float64)  # rounding must not leave the limits
 
     def _normal(self, u: Floats) -> Floats:
-        from scipy.special import ndtr, ndtri  # type: ignore[import-untyped]
+        from scipy.special import ndtr, ndtri
 
         a, b = self._cuts()
         # the upper tail has more bits near 0 than near 1: mirror what lies above the centre

@@ -34,7 +34,7 @@ def check_level(level: float) -> None:
 
 def half_width(index: Index, level: float = LEVEL) -> Floats:
     """Return the half-width of the interval across replicates, of the shape of ``value``; NaN for one replicate."""
-    from scipy.stats import t  # type: ignore[import-untyped]
+    from scipy.stats import t
 
     check_level(level)
     n = len(index.influence)

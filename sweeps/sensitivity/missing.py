@@ -87,7 +87,7 @@ def bounds(design: Design, y: Floats, low: npt.ArrayLike, high: npt.ArrayLike) -
     gone = np.isnan(checked)
     hit = gone.any(axis=0)
     if not (np.isfinite(least[hit]).all() and np.isfinite(most[hit]).all() and (least[hit] <= most[hit]).all()):
-        raise InputError("the limits of missing values must be finite numbers, the lower below the upper; correct them.")
+        raise InputError("the limits of missing values must be finite, the lower not above the upper; correct them.")
     # centred: the product of an output far from 0 with a small difference would lose digits
     shift = np.where(gone, 0.0, checked).sum(axis=0) / np.maximum((~gone).sum(axis=0), 1)
     shape = (design.n_replicates * design.n_rows, design.n_blocks, checked.shape[1])
@@ -127,7 +127,7 @@ def _variance(values: Range, missing: Flags, low: Floats, high: Floats) -> Range
     low, high = np.where(absent > 0, low, mean), np.where(absent > 0, high, mean)
 
     def at(total: Floats, square: Floats) -> Floats:  # sums over the missing of (y - mean) and its square
-        return np.maximum((scatter + square - total**2 / n) / n, 0.0)
+        return np.asarray(np.maximum((scatter + square - total**2 / n) / n, 0.0), np.float64)
 
     nearest = np.clip(mean, low, high) - mean
     smallest = at(absent * nearest, absent * nearest**2)
@@ -194,7 +194,7 @@ def failed_region(design: Design, failed: npt.ArrayLike) -> "xr.Dataset":
         When no run failed, or all did.
     """
     import xarray as xr
-    from scipy.stats import ks_2samp  # type: ignore[import-untyped]
+    from scipy.stats import ks_2samp
 
     bad = np.asarray(failed, np.bool_)
     if bad.shape != (design.n_points,):

@@ -11,6 +11,8 @@ READ in SALib) and are tested against it.  SALib itself is not called: its delta
 the filters of warnings, and notes an exception as text.
 """
 
+from itertools import pairwise
+
 import numpy as np
 import numpy.typing as npt
 
@@ -61,7 +63,7 @@ def _delta(x: Floats, y: Floats, at: Floats, overall: Floats) -> float:
     ranks = np.empty(n)
     ranks[np.argsort(x, kind="stable")] = np.arange(1, n + 1)
     total = 0.0
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         own = y[(ranks > low) & (ranks <= high)]
         if len(own) and np.ptp(own) > 0:
             total += len(own) / (2 * n) * float(np.trapezoid(abs(overall - _density(own, at)), at))

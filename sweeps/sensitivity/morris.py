@@ -4,8 +4,8 @@ A trajectory starts at a random point of a grid of p levels and moves each group
 the unit interval, up or down.  mu* = mean |effect| says whether a factor matters, sigma whether it acts non-linearly or
 with others.  Effects are in the unit of the output per full range of the factor (in quantiles of its distribution).
 
-Sources: Morris 1991 doi:10.1080/00401706.1991.10484804, Campolongo 2007 doi:10.1016/j.envsoft.2006.10.004 (mu*, groups),
-both RECALLED; checked against SALib and the published values for its test function.
+Sources: Morris 1991 doi:10.1080/00401706.1991.10484804; Campolongo 2007 doi:10.1016/j.envsoft.2006.10.004 (mu*,
+groups); both RECALLED; checked against SALib and the published values for its test function.
 """
 
 from collections.abc import Sequence

@@ -48,7 +48,7 @@ def prcc(x: npt.ArrayLike, y: npt.ArrayLike, seed: int = 0) -> Prcc:
     InputError
         When a factor is constant, two factors have the same ranks, or too few runs are left.
     """
-    from scipy.stats import rankdata, t  # type: ignore[import-untyped]
+    from scipy.stats import rankdata, t
 
     factors = np.asarray(x, np.float64)
     outputs = np.asarray(y, np.float64)

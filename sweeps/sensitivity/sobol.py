@@ -2,9 +2,9 @@
 
 With f centred on the mean of A and B over all replicates, and V the mean of (A^2 + B^2) / 2:
 
-    S1_i  = mean[ B (AB_i - A) ] / V                               Saltelli2010 doi:10.1016/j.cpc.2009.09.018, table 2 (b)
-    ST_i  = mean[ (A - AB_i)^2 ] / 2 V                             Jansen 1999 doi:10.1016/S0010-4655(98)00154-4
-    SC_ij = mean[ BA_i AB_j - A B ] / V,  S2_ij = SC_ij - S1_i - S1_j      Saltelli 2002 doi:10.1016/S0010-4655(02)00280-1
+    S1_i  = mean[ B (AB_i - A) ] / V                             Saltelli2010 doi:10.1016/j.cpc.2009.09.018, table 2 (b)
+    ST_i  = mean[ (A - AB_i)^2 ] / 2 V                           Jansen 1999 doi:10.1016/S0010-4655(98)00154-4
+    SC_ij = mean[ BA_i AB_j - A B ] / V,  S2_ij = SC_ij - S1_i - S1_j    Saltelli 2002 doi:10.1016/S0010-4655(02)00280-1
 
 (formulas RECALLED, and checked against closed forms in the tests).  With blocks BA the first two are also taken with A
 and B exchanged, and averaged; so is SC.  For a group of factors S1 is the closed and ST the total index of the group.
@@ -75,13 +75,13 @@ class Mean:
     def value(self) -> Floats:
         """The mean over all replicates (m,); NaN without rows."""
         count = self.count.sum(axis=0)
-        return np.where(count > 0, self.total.sum(axis=0), np.nan) / np.maximum(count, 1)
+        return np.asarray(np.where(count > 0, self.total.sum(axis=0), np.nan) / np.maximum(count, 1), np.float64)
 
     @property
     def influence(self) -> Floats:
         """What each replicate adds to the deviation of the mean, times the replicates (replicates, m)."""
         count = np.maximum(self.count.sum(axis=0), 1)
-        return len(self.total) * (self.total - self.value * self.count) / count
+        return np.asarray(len(self.total) * (self.total - self.value * self.count) / count, np.float64)
 
 
 @dataclass(frozen=True)
@@ -100,13 +100,25 @@ class Index:
 
 @dataclass(frozen=True)
 class Sobol:
-    """Indices of m outputs; ``s2`` is None without second-order blocks; ``reason`` is a code of `REASONS` (m,)."""
+    """Indices of m outputs.
+
+    Attributes
+    ----------
+    s1, st : by group
+    s2 : by pair; None without second-order blocks
+    pairs : positions of the groups of each pair
+    variance, mean : of A and B (m,)
+    variance_influence : what each replicate adds to the variance (replicates, m)
+    reason : code of `REASONS` (m,)
+    """
 
     s1: Index
     st: Index
     s2: Index | None
     pairs: list[tuple[int, int]]
     variance: Floats
+    variance_influence: Floats
+    mean: Floats
     reason: npt.NDArray[np.int8]
 
     def index(self, name: str) -> Index:
@@ -179,7 +191,9 @@ def means(blocks: Blocks, summed: Summed = by_replicate) -> dict[tuple[str, int]
     for name, position, rows in terms(blocks):
         total, count = summed(rows)
         before = found.get((name, position))
-        found[name, position] = Mean(total, count) if before is None else Mean(before.total + total, before.count + count)
+        found[name, position] = (
+            Mean(total, count) if before is None else Mean(before.total + total, before.count + count)
+        )
     return found
 
 
@@ -230,4 +244,5 @@ def from_blocks(blocks: Blocks) -> Sobol:
         )
     reason = np.where(defined, FINE, np.where(few, TOO_FEW, CONSTANT))
     reason[defined & ~(np.isfinite(s1.value).all(axis=0) & np.isfinite(st.value).all(axis=0))] = TOO_FEW
-    return Sobol(s1, st, s2, pairs, np.where(few, np.nan, value), reason.astype(np.int8))
+    mean = np.where(few, np.nan, blocks.mean)
+    return Sobol(s1, st, s2, pairs, value, variance.influence, mean, reason.astype(np.int8))

@@ -1,0 +1,115 @@
+"""Outputs as they come from a store, made ready: one row per point, missing runs as NaN, arms contrasted in pairs."""
+
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from engine.errors import InputError
+from sweeps.sensitivity.design import Design
+from sweeps.sensitivity.factors import Floats
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+POINT = "design"
+"""Dimension of the points of the design."""
+ARM = "arm"
+
+
+def prepare(
+    design: Design, outputs: "xr.Dataset", status: "xr.DataArray | None" = None, contrast: str | None = None
+) -> "xr.Dataset":
+    """Return the outputs as float64, ``design`` first; NaN where a run is missing.
+
+    Parameters
+    ----------
+    outputs
+        Variables along ``design``, all with the same dimensions; flags (a responder or not) count as 0 and 1.
+    status
+        Along ``design``, and other dimensions of the outputs; a run is missing where it is not 0.
+    contrast
+        An arm: the others minus this one, within each point; missing where either run is.
+
+    Raises
+    ------
+    InputError
+        When outputs, status or the arm do not fit the design.
+    """
+    if not outputs.data_vars:
+        raise InputError("there are no outputs; give a dataset with at least one variable along design.")
+    dims = {name: set(variable.dims) for name, variable in outputs.data_vars.items()}
+    first = next(iter(dims))
+    for name, own in dims.items():
+        if POINT not in own:
+            raise InputError(f"output {name} has no dimension design; it has {_told(own)}.")
+        if own != dims[first]:
+            raise InputError(
+                f"outputs {first} and {name} have different dimensions, {_told(dims[first])} and {_told(own)}; "
+                "ask for curves and single numbers in two calls."
+            )
+        kind = outputs[name].dtype.kind
+        if kind not in "fiub":
+            raise InputError(f"output {name} holds no numbers but {outputs[name].dtype}; leave it out.")
+    _check_points(design, outputs)
+    ready = outputs.transpose(POINT, ...).astype(np.float64)
+    if status is not None:
+        ready = _masked(ready, status)
+    for name, variable in ready.data_vars.items():
+        if np.isinf(variable.values).any():
+            raise InputError(f"output {name} is infinite in some runs; give NaN there, or a status other than 0.")
+    return ready if contrast is None else _contrasted(ready, contrast)
+
+
+def _told(dims: "set[str] | set[object]") -> str:
+    return ", ".join(sorted(str(dim) for dim in dims)) or "none"
+
+
+def _check_points(design: Design, data: "xr.Dataset | xr.DataArray") -> None:
+    if data.sizes[POINT] != design.n_points:
+        raise InputError(
+            f"the outputs have {data.sizes[POINT]} points along design, but the design has {design.n_points}; "
+            "give all points, a failed one as NaN."
+        )
+    if POINT in data.coords and not np.array_equal(data[POINT].values, np.arange(design.n_points)):
+        raise InputError("the points of the outputs are not numbered 0, 1, 2 ...; sort them as the design has them.")
+
+
+def _masked(ready: "xr.Dataset", status: "xr.DataArray") -> "xr.Dataset":
+    import xarray as xr
+
+    first = next(iter(ready.data_vars.values()))
+    unknown = set(status.dims) - set(first.dims)
+    if POINT not in status.dims or unknown:
+        raise InputError(
+            f"status has the dimensions {_told(set(status.dims))}; design, and those of outputs, are allowed."
+        )
+    good = status == 0
+    if POINT not in ready.coords:
+        good = good.drop_vars(POINT, errors="ignore")
+    try:
+        xr.align(ready, good, join="exact")
+    except ValueError:
+        raise InputError("status and outputs differ in size or labels; give both for the same runs.") from None
+    return ready.where(good).transpose(POINT, ...)
+
+
+def _contrasted(ready: "xr.Dataset", contrast: str) -> "xr.Dataset":
+    if ARM not in ready.dims or ARM not in ready.coords:
+        raise InputError(
+            f"contrast = {contrast!r} needs outputs with named arms; the dimensions are {_told(set(ready.dims))}."
+        )
+    arms = [str(arm) for arm in ready[ARM].values]
+    if contrast not in arms:
+        raise InputError(f"contrast = {contrast!r} is no arm; the arms are {', '.join(arms)}.")
+    if len(arms) < 2:
+        raise InputError(f"{contrast} is the only arm: there is nothing to contrast it with.")
+    kept = [arm for arm in ready[ARM].values if str(arm) != contrast]
+    difference = ready.sel({ARM: kept}) - ready.sel({ARM: contrast}, drop=True)
+    for name, variable in difference.data_vars.items():
+        variable.attrs = dict(ready[name].attrs)
+    return difference.transpose(POINT, ...)
+
+
+def flat(variable: "xr.DataArray") -> Floats:
+    """Return the values (n_points, m)."""
+    return cast(Floats, np.ascontiguousarray(variable.values).reshape(len(variable), -1))

@@ -1,0 +1,72 @@
+"""One index for a whole curve: which factors matter for the trajectory, not for each of its points.
+
+The variance of a vector output is shared out by the traces of covariance matrices, so that a time point counts by its
+variance and by its weight, and shifts or rotations of the output change nothing:
+
+    S1_i = sum_t w_t V_t S1_i(t) / sum_t w_t V_t, and the same for ST
+
+Source: Gamboa 2014, arXiv 1311.1797 (READ): the generalised Sobol' index.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.errors import InputError
+from sweeps.sensitivity.factors import Flags, Floats
+from sweeps.sensitivity.sobol import FINE, Index, Sobol
+
+
+def time_weights(times: npt.ArrayLike) -> Floats:
+    """Return the weights of the trapezoidal rule, which sum to 1 (times ascending, any unit).
+
+    Raises
+    ------
+    InputError
+        When the times do not ascend.
+    """
+    t = np.asarray(times, np.float64)
+    if t.ndim != 1 or not len(t) or not np.isfinite(t).all() or (np.diff(t) <= 0).any():
+        raise InputError("the times must be finite and ascend; sort them and leave out repetitions.")
+    if len(t) == 1:
+        return np.ones(1)
+    steps = np.diff(t)
+    both = np.concatenate([steps[:1], steps[:-1] + steps[1:], steps[-1:]])
+    return np.asarray(both / (2 * (t[-1] - t[0])), np.float64)
+
+
+def of_trajectory(found: Sobol, weights: npt.ArrayLike) -> tuple[Index, Index]:
+    """Return S1 and ST of trajectories, with what each replicate adds.
+
+    Parameters
+    ----------
+    found
+        Indices of m = c * len(weights) outputs, time the fastest; the result has c outputs.
+    weights
+        Of the time points, not negative; points whose output does not vary count as variance 0.
+
+    Raises
+    ------
+    InputError
+        When the weights do not fit, or all outputs of a trajectory are constant or missing.
+    """
+    w = np.asarray(weights, np.float64)
+    m = len(found.variance)
+    if w.ndim != 1 or not len(w) or m % len(w) or not np.isfinite(w).all() or (w < 0).any() or not w.any():
+        raise InputError(f"{w.size} weights do not fit {m} outputs: give one per time point, none negative, not all 0.")
+    fine = found.reason == FINE
+    if not fine.reshape(-1, len(w)).any(axis=1).all():
+        raise InputError("the output does not vary at any time, or all runs are missing; leave the trajectory out.")
+    return _pooled(found, found.s1, fine, w), _pooled(found, found.st, fine, w)
+
+
+def _pooled(found: Sobol, index: Index, fine: Flags, w: Floats) -> Index:
+    """Weigh each time by its variance; n = V S, so what a replicate adds to n is V e_S + S e_V."""
+    c = len(fine) // len(w)
+    weight = np.where(fine, found.variance, 0.0) * np.tile(w, c)
+    total = weight.reshape(c, -1).sum(axis=1)
+    local = np.where(fine, index.value, 0.0)
+    value = (local * weight).reshape(len(local), c, -1).sum(axis=2) / total
+    spread = np.where(fine, found.variance_influence, 0.0) * np.tile(w, c)
+    added = np.where(fine, index.influence, 0.0) * weight + (local - np.repeat(value, len(w), axis=1)) * spread[:, None]
+    influence = added.reshape(*added.shape[:2], c, -1).sum(axis=3) / total
+    return Index(value, influence)
