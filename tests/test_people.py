@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from benchmarks.population import beside, distances, figures
-from engine import margins, people_spec, shapes
-from engine.correlations import COVARIATES
+from engine import copula, margins, people_spec, shapes
+from engine.correlations import COVARIATES, pairs
 from engine.errors import InputError
-from engine.people import KEYS, People, PeopleSpec, draw_adults
+from engine.people import KEYS, People, PeopleSpec, _draw, _table_plans, draw_adults
 
 N = 10_000
 TRIAL = PeopleSpec(women=0.4, ranges={"age": (30, 64), "bmi": (27, 40)})
@@ -80,19 +80,17 @@ def test_chunks_of_any_size_have_the_same_people(spec: PeopleSpec, size: int) ->
 def test_expanded_shuffled_and_far_people_stay_who_they_are() -> None:
     first = draw_adults(3, np.arange(1000))
     same(first, rows(draw_adults(3, np.arange(2000)), slice(1000)))
+    same(first, draw_adults(3, np.arange(1000), PeopleSpec()))
     order = np.random.default_rng(1).permutation(1000)
     same(draw_adults(3, order), rows(first, order))
     same(draw_adults(3, [2**63 - 2, 5]), {k: v[::-1] for k, v in draw_adults(3, [5, 2**63 - 2]).items()})
     assert not np.array_equal(draw_adults(4, [5])["bmi"], draw_adults(3, [5])["bmi"])
 
 
-def test_a_covariate_at_the_end_moves_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    from engine import copula, people
-    from engine.correlations import pairs
-
+def test_a_covariate_at_the_end_moves_no_other() -> None:
     more = copula.assemble((*COVARIATES, "new"), {**pairs(0), ("bmi", "new"): 0.5, ("age", "new"): 0.3})
-    before = people._table_plans()[0]
-    independent = people._draw("covariate", 1, np.arange(50), np.zeros(50, np.int64), before)
+    before = _table_plans()[0]
+    independent = _draw("covariate", 1, np.arange(50), np.zeros(50, np.int64), before)
     new = [*independent, np.linspace(-1, 1, 50)]
     for a, b in zip(copula.correlate(before.factor, independent), copula.correlate(more.factor, new), strict=False):
         np.testing.assert_array_equal(a, b)
