@@ -8,6 +8,7 @@ from math import inf
 import numpy as np
 import pytest
 
+from benchmarks import population
 from benchmarks.population import beside, distances, figures
 from engine import copula, margins, people_spec, shapes
 from engine.correlations import COVARIATES, pairs
@@ -48,6 +49,14 @@ def test_the_acceptance_test_can_fail(adults: People) -> None:
     outside = adults["ffa"].copy()
     outside[7] = np.nan
     assert not next(f for f in figures(adults | {"ffa": outside}) if "outside" in f.name).met
+
+
+def test_the_script_prints_its_tables(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.argv", ["population", "--patients", "3000"])
+    population.main()
+    printed = capsys.readouterr().out
+    assert f"of {len(figures(draw_adults(1, np.arange(100))))} met" in printed
+    assert "largest change of a correlation by projection, women: 0\n" in printed
 
 
 def test_margins_are_met_all_along(adults: People) -> None:
