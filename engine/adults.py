@@ -13,7 +13,7 @@ import numpy.typing as npt
 from engine.cohort import AXIS_HELD, MOST_AT_ONCE, PHENOTYPES, Cohort, close, draw_feasible, whole
 from engine.covariates import OBESE, People
 from engine.individual import typical_parameters
-from engine.layers import Layers, Omega, uncertain
+from engine.layers import ALL, Layers, Omega, uncertain
 from engine.people import draw_adults
 from engine.populations import POPULATIONS, NamedPopulation
 
@@ -32,7 +32,7 @@ def adult_cohort(
     who: NamedPopulation = POPULATIONS["adults"],
     seed: int = 1,
     first: int = 0,
-    layers: Layers = Layers(),
+    layers: Layers = ALL,
     omega: Omega = OMEGA,
 ) -> Cohort:
     """Return the virtual adults ``first ... first + n - 1``.
@@ -61,7 +61,7 @@ def adult_cohort(
 
 
 def people_cohort(
-    seed: int, ids: Ids, people: People, who: NamedPopulation, layers: Layers = Layers(), omega: Omega = OMEGA
+    seed: int, ids: Ids, people: People, who: NamedPopulation, layers: Layers = ALL, omega: Omega = OMEGA
 ) -> Cohort:
     """Return the virtual patients ``ids`` (n,) with the covariates ``people``, each (n,), of `draw_adults`.
 

@@ -30,7 +30,7 @@ import numpy.typing as npt
 from engine import basal, covariates, random
 from engine.checks import is_number, is_whole
 from engine.errors import InputError
-from engine.layers import Layers, Omega, vary
+from engine.layers import ALL, Layers, Omega, vary
 from engine.parameters import DTYPE, typical
 
 Floats = npt.NDArray[np.float64]
@@ -92,7 +92,7 @@ class Cohort:
     patient: Ids
     covariates: dict[str, npt.NDArray[Any]]
     parameters: npt.NDArray[Any]
-    layers: Layers = Layers()
+    layers: Layers = ALL
     twin_of: Ids | None = None
 
     def __len__(self) -> int:

@@ -5,7 +5,7 @@ layer          what it draws                                              keyed 
 =============  =========================================================  =========================================
 between        log-normal factor of each parameter with a CV, correlated  seed, patient, parameter, attempt
 occasions      GH pulse times and sizes, meal times and sizes             seed, patient, event counter
-residual       assay noise on measured outputs (`engine.assays`)          seed, patient, output, occasion
+residual       assay noise on measured outputs (`engine.noise`)           seed, patient, output, occasion
 uncertainty    the typical values themselves, the same for all patients   seed, number of the draw, parameter
 =============  =========================================================  =========================================
 
@@ -68,6 +68,10 @@ class Layers:
                 raise InputError(f"layer {name} = {getattr(self, name)!r} must be True or False.")
         if not is_whole(self.uncertainty) or not 0 <= self.uncertainty < MOST_DRAWS:
             raise InputError(f"layer uncertainty = {self.uncertainty!r} must be a whole number from 0 to 2**32 - 1.")
+
+
+ALL = Layers()
+"""Patients differ, and so do their days; typical values are the table's, and outputs are exact."""
 
 
 @dataclass(frozen=True)

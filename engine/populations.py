@@ -19,7 +19,8 @@ class NamedPopulation:
     """People to draw, with what their covariates do not tell (`engine.individual`).
 
     ``secretion`` share of normal GH secretion that is left to them; ``beta_deficit`` beta-cell deficit that they have
-    beside that which fasting glucose tells; ``survey``: whether the published margins of adults without diabetes are theirs, so that weights can be found.
+    beside that which fasting glucose tells; ``survey``: whether the published margins of adults without diabetes are
+    theirs, so that weights can be found.
     """
 
     name: str

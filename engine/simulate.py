@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from engine import assays, marks
+from engine import marks, noise
 from engine.baseline import PACKED, Baseline, run_in
 from engine.batch import CHUNK, Floats
 from engine.checks import is_whole
@@ -286,13 +286,13 @@ def covariates_of(cohort: Cohort) -> tuple[str, ...]:
 
 
 def _add_noise(values: dict[str, Floats], dataset: xr.Dataset, cohort: Cohort, plan: Plan) -> None:
-    """Turn outputs on the grid and endpoints of the fasting sample into what assays give; the same noise in all arms."""
+    """Turn outputs on the grid and of the fasting sample into what assays give; the same noise in all arms."""
     for name, variable in dataset.data_vars.items():
         along = str(variable.dims[-1])
         if along in ("time", "fasting_week"):
             hours = dataset[along].values * (WEEK if along == "fasting_week" else 1.0)
             output = str(name).removeprefix("fasting_")
-            values[str(name)] = assays.measured(
+            values[str(name)] = noise.measured(
                 output, values[str(name)], cohort.seed, cohort.patient, np.round(60 * hours).astype(np.int64)
             )
 

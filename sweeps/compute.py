@@ -83,8 +83,8 @@ def _empty(job: "Job", resolved: ResolvedStudy) -> Values:
     """Return a chunk in which nothing has run."""
     from engine.simulate import template
 
-    first, n = resolved.population.first, job.stop - job.first
-    whole = template(np.arange(first + job.first, first + job.stop), resolved.engine_arms(), resolved.plan())
+    who, n = resolved.population, job.stop - job.first
+    whole = template(who.ids(job.first, job.stop), resolved.engine_arms(), resolved.plan(), who.covariates)
     variables = {
         str(name): np.array(variable.values)  # a template has no memory of its own
         for name, variable in (*whole.data_vars.items(), *whole.coords.items())

@@ -37,7 +37,7 @@ def bytes_per_patient(resolved: ResolvedStudy, plan: "Plan") -> int:
     """Return the bytes of one patient's results in float64, all arms."""
     from engine.simulate import template
 
-    return template(np.zeros(1, np.int64), resolved.engine_arms(), plan).nbytes
+    return template(np.zeros(1, np.int64), resolved.engine_arms(), plan, resolved.population.covariates).nbytes
 
 
 def memory_needed(resolved: ResolvedStudy, plan: "Plan", patients: int) -> int:

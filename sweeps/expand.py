@@ -23,7 +23,8 @@ from sweeps.reading import sentences
 from sweeps.refusals import Damage, FolderRefuses
 from sweeps.resolve import ResolvedArm, ResolvedStudy, ResolvedTest, resolve, resolved_arm
 from sweeps.resources import Resources
-from sweeps.study import MOST_PATIENTS, MOST_WEEKS, Arm, Study
+from sweeps.study import MOST_WEEKS, Arm, Study
+from sweeps.who import MOST_PATIENTS
 from sweeps.workers import capacity
 
 GROWN, REPLACED = "expanded", "replaced"

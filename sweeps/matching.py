@@ -19,7 +19,8 @@ from sweeps.study import Arm
 
 if TYPE_CHECKING:
     from engine.batch import Solver
-    from sweeps.resolve import MatchedDose, ResolvedPopulation
+    from sweeps.patients import ResolvedPopulation
+    from sweeps.resolve import MatchedDose
 
 PATIENTS, WEEKS = 64, 8.0
 SEED = 8_064_001
@@ -53,7 +54,9 @@ def match_dose(
             f"arm {arm.name}: its matched dose starts only after the {WEEKS:g} weeks of the pilot; "
             "start it earlier, or give the dose itself."
         )
-    cohort = population.model_copy(update={"first": 0}).cohort(SEED, 0, PATIENTS)
+    # a table's patients are not its own to draw: the pilot is then of the people that the table completes
+    pilot = population.model_copy(update={"first": 0, "table": None, "seed": None})
+    cohort = pilot.cohort(SEED, 0, PATIENTS)
     plan = Plan(weeks=WEEKS, every=168.0 * WEEKS, outputs=(), reductions=("igf1_mean",), solver=solver)
     baseline = run_in(cohort, solver=solver, threads=threads)
 

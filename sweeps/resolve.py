@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from engine.errors import InputError
 from sweeps import identity
+from sweeps.patients import ResolvedPopulation, resolved_population
 from sweeps.quantities import hours
 from sweeps.study import Arm, Study
 
@@ -55,23 +56,6 @@ class ResolvedArm(_Model):
         from engine.regimens import Arm, Dose
 
         return Arm(self.name, tuple(Dose(**d.model_dump()) for d in self.doses), self.description, self.standing)
-
-
-class ResolvedPopulation(_Model):
-    """Patients ``first`` to ``first + n - 1``, shares of phenotypes."""
-
-    n: int
-    first: int
-    shares: dict[str, float]
-    variability: bool
-
-    def cohort(self, seed: int, start: int, stop: int) -> "Cohort":
-        """Return the virtual patients at positions ``start`` to before ``stop``."""
-        from engine.cohort import virtual_cohort
-
-        mix = self.shares
-        kind: str | dict[str, float] = next(iter(mix)) if len(mix) == 1 else mix
-        return virtual_cohort(stop - start, kind, seed, self.first + start, self.variability)
 
 
 class Grid(_Model):
@@ -201,12 +185,7 @@ def resolve(study: Study, threads: int = 1) -> ResolvedStudy:
     """
     if not isinstance(study, Study):
         raise InputError(f"study = {study!r} is none; give load_study('study.yaml').")
-    population = ResolvedPopulation(
-        n=study.population.n,
-        first=study.population.first,
-        shares={name: share for name, share in study.population.mix.items() if share > 0},
-        variability=study.population.variability,
-    )
+    population = resolved_population(study.population)
     solver = study.solver.engine_solver()
     found: dict[str, MatchedDose] = {}
     for arm in study.arms:

@@ -3,8 +3,6 @@
 import time
 from pathlib import Path
 
-import numpy as np
-
 from engine.errors import InputError
 from sweeps import commits, store
 from sweeps.chunk import RESULTS, STATES
@@ -150,8 +148,8 @@ def empty_stores(resolved: ResolvedStudy, chunk: int) -> dict[str, bytes]:
     """Return the files of a run's stores before anything has run, by path relative to its folder."""
     from engine.simulate import template
 
-    first, n, arms = resolved.population.first, resolved.population.n, len(resolved.arms)
-    whole = template(np.arange(first, first + n), resolved.engine_arms(), resolved.plan())
+    who, n, arms = resolved.population, resolved.population.n, len(resolved.arms)
+    whole = template(who.ids(0, n), resolved.engine_arms(), resolved.plan(), who.covariates)
     attrs = {"identity": resolved.identity, "seed": resolved.seed, "control": resolved.control}
     attrs |= {"title": resolved.title} if resolved.title else {}
     attrs["resolved_study"] = resolved.model_dump_json()  # a copied store tells what it is; `heal` has a second copy

@@ -1,102 +1,34 @@
 """The study file: population, arms, outputs and virtual tests as a typed model, and how it is read."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationError, model_validator
 
 from engine.errors import InputError
 from engine.regimens import LEAST_WEEKS, MOST_TIMES
 from engine.regimens import MOST_WEEKS as MOST_WEEKS
 from sweeps import quantities, vocabulary
+from sweeps.fields import Amount, Clock, Day, Length, Model, Name, Spacing, Text, ascending, known, once
 from sweeps.reading import apply_override, as_json, read_mapping, sentences
+from sweeps.who import Population
 
-MOST_PATIENTS = 10_000_000
 MOST_RULES = 100  # of an arm
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-def _checked(check: Callable[[str], object]) -> AfterValidator:
-    """Keep the text; only look whether it can be understood."""
-
-    def look(text: str) -> str:
-        check(text)
-        return text
-
-    return AfterValidator(look)
-
-
-def _known(names: Callable[[], Sequence[str]], what: str) -> AfterValidator:
-    return AfterValidator(lambda name: vocabulary.choose(name, names(), what))
-
-
-def _once(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    twice = [str(v) for i, v in enumerate(values) if v in values[:i]]
-    if twice:
-        raise ValueError(f"holds {', '.join(dict.fromkeys(twice))} twice: give each once")
-    return values
-
-
-def _ascending(values: tuple[float, ...]) -> tuple[float, ...]:
-    if any(value != int(value) for value in values) or list(values) != sorted(set(values)):
-        raise ValueError("must be whole weeks in ascending order, each once, for example [0, 6, 26]")
-    return values
-
-
-def _printable(name: str) -> str:
-    if not name or name != name.strip() or not name.isprintable():
-        raise ValueError("is not a name: write letters, digits, signs and spaces between them, in one line")
-    return name
-
-
-def _line(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("must be one line of letters, digits, signs and spaces")
-    return text
-
-
-def _unit_needed(value: Any) -> Any:
-    """A bare number where a quantity is due gets the sentence about its unit, not about its type."""
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
-
-
-Length = Annotated[str, BeforeValidator(_unit_needed), _checked(quantities.hours)]
-Spacing = Annotated[str, BeforeValidator(_unit_needed), _checked(quantities.spacing)]
-Clock = Annotated[str, BeforeValidator(_unit_needed), _checked(quantities.clock)]
-Day = Annotated[str, _checked(quantities.day)]
-Amount = Annotated[str, BeforeValidator(_unit_needed), _checked(quantities.amount)]
-Text = Annotated[str, Field(max_length=200), AfterValidator(_line)]
-Name = Annotated[str, Field(min_length=1, max_length=60), AfterValidator(_printable)]
-Phenotype = Annotated[str, _known(vocabulary.phenotypes, "phenotype")]
-Share = Annotated[float, Field(ge=0, le=1e9)]
-
-
-class Match(_Model):
+class Match(Model):
     """A dose found at planning: the pilot's mean gain of ``match`` equals that of the arm ``to``."""
 
     match: Literal["igf1"] = Field(description="quantity whose mean gain over 8 weeks is matched")
     to: Name = Field(description="name of the arm to match")
 
 
-class Regimen(_Model):
+class Regimen(Model):
     """One drug of an arm: how much, by which route, and when."""
 
-    drug: Annotated[str, _known(vocabulary.drugs, "drug")]
+    drug: Annotated[str, known(vocabulary.drugs, "drug")]
     dose: Annotated[
         Annotated[Amount, Tag("<text>")] | Annotated[Match, Tag("<match>")],
         Discriminator(lambda value: "<match>" if isinstance(value, dict | Match) else "<text>"),
@@ -105,7 +37,7 @@ class Regimen(_Model):
     at: tuple[Clock, ...] = Field(
         min_length=1, max_length=MOST_TIMES, description='clock times, for example ["08:00", "22:00"]'
     )
-    days: Annotated[tuple[Day, ...], Field(min_length=1), AfterValidator(_once)] = quantities.DAYS
+    days: Annotated[tuple[Day, ...], Field(min_length=1), AfterValidator(once)] = quantities.DAYS
     every_weeks: int = Field(1, ge=1, le=MOST_WEEKS, description="1: every week, 2: every second week, ...")
     start: Length = Field("0 weeks", description="first dose not before this time of treatment")
     stop: Length | None = Field(None, description="no dose from this time on; default the end of the study")
@@ -137,7 +69,7 @@ class Regimen(_Model):
         )
 
 
-class Arm(_Model):
+class Arm(Model):
     """A treatment arm: a preset, or a regimen of its own (an empty one is no treatment)."""
 
     name: Name
@@ -178,57 +110,32 @@ class Arm(_Model):
         return regimens.Arm(self.name, tuple(r.engine_dose(matched) for r in self.regimen or ()), self.description)
 
 
-class Population(_Model):
-    """Who is treated: ``n`` virtual patients from id ``first``, of one phenotype or of shares of several."""
-
-    n: int = Field(ge=1, le=MOST_PATIENTS, description="number of patients")
-    phenotype: Phenotype | None = None
-    shares: Annotated[dict[Phenotype, Share], Field(min_length=1)] | None = Field(
-        None, description="shares of phenotypes, for example {obese: 0.7, igt: 0.3}"
-    )
-    first: int = Field(0, ge=0, le=2**53, description="id of the first patient")
-    variability: bool = Field(True, description="false: typical patients, all alike but for their pulses and meals")
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> Self:
-        if self.phenotype is not None and self.shares is not None:
-            raise ValueError("has both phenotype and shares: give one of the two")
-        if self.shares is not None and sum(self.shares.values()) <= 0:
-            raise ValueError("has shares that are all 0: give at least one phenotype a share above 0")
-        return self
-
-    @property
-    def mix(self) -> dict[str, float]:
-        """Shares of phenotypes."""
-        return dict(self.shares) if self.shares is not None else {self.phenotype or "obese": 1.0}
-
-
-class Outputs(_Model):
+class Outputs(Model):
     """Variables kept on a time grid."""
 
     names: Annotated[
-        tuple[Annotated[str, _known(vocabulary.outputs, "output")], ...], Field(min_length=1), AfterValidator(_once)
+        tuple[Annotated[str, known(vocabulary.outputs, "output")], ...], Field(min_length=1), AfterValidator(once)
     ] = ("igf1", "igf1_sds", "vat", "sat", "lean")
     every: Spacing = "1 week"
     dtype: Literal["float32", "float64"] = Field("float32", description="precision of what is stored")
 
 
-class Reductions(_Model):
+class Reductions(Model):
     """Variables reduced over windows while a patient runs, such as ``gh_mean``."""
 
-    names: Annotated[tuple[Annotated[str, _known(vocabulary.reductions, "reduction")], ...], AfterValidator(_once)] = ()
+    names: Annotated[tuple[Annotated[str, known(vocabulary.reductions, "reduction")], ...], AfterValidator(once)] = ()
     every: Spacing = "1 week"
 
 
-class Test(_Model):
+class Test(Model):
     """A virtual test and the treatment weeks at which every patient has it."""
 
     __test__ = False  # not a pytest class
-    test: Annotated[str, _known(vocabulary.tests, "test")]
-    weeks: Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1), AfterValidator(_ascending)]
+    test: Annotated[str, known(vocabulary.tests, "test")]
+    weeks: Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1), AfterValidator(ascending)]
 
 
-class SolverSettings(_Model):
+class SolverSettings(Model):
     """Settings of the integrator; part of a run's identity."""
 
     rtol: float = Field(1e-6, ge=1e-12, le=1e-2, description="relative tolerance per step")
@@ -251,7 +158,7 @@ class SolverSettings(_Model):
         return Solver(**self.model_dump())
 
 
-class LongHorizon(_Model):
+class LongHorizon(Model):
     """Skip days and project body composition over them: an approximation that every result is marked with."""
 
     macro_days: int = Field(13, description="length of a macro step, for example 13, 15 or 25; not 14 or 28")
@@ -271,7 +178,7 @@ class LongHorizon(_Model):
         return EngineHorizon(**self.model_dump())
 
 
-class Study(_Model):
+class Study(Model):
     """A study: who gets what for how long, and what is kept."""
 
     title: Text = ""
@@ -367,11 +274,21 @@ def load_study(path: str | Path, overrides: Sequence[str] = (), shorten: bool = 
         One plain sentence (line) for each problem: file, field, value, what is allowed.
     """
     data = read_mapping(Path(path))
+    _find_files(data, Path(path).parent)
     for setting in overrides:
         apply_override(data, setting)
     if shorten:
         _shorten_tests(data)
     return study_from(data, str(path))
+
+
+def _find_files(data: dict[str, Any], folder: Path) -> None:
+    """Take the files that a study names from beside it, in place; others are from the working folder."""
+    population = data.get("population")
+    for name in ("patients", "frozen"):
+        given = population.get(name) if isinstance(population, dict) else None
+        if isinstance(population, dict) and isinstance(given, str) and (folder / given).exists():
+            population[name] = str(folder / given)
 
 
 def _shorten_tests(data: dict[str, Any]) -> None:

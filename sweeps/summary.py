@@ -164,10 +164,9 @@ def standing_marks(resolved: "ResolvedStudy") -> dict[str, str]:
 
 def study_notes(resolved: "ResolvedStudy", failed: int) -> list[str]:
     """Return the lines below the table."""
-    mix = ", ".join(resolved.population.shares)
     runs = resolved.population.n * len(resolved.arms)
-    lines = [f"{resolved.population.n} virtual patients ({mix}), {resolved.weeks:g} weeks, seed {resolved.seed}; "
-             f"{failed} of {runs} runs failed and are left out."]  # fmt: skip
+    who = f"{resolved.population.n} virtual patients ({resolved.population.words})"
+    lines = [f"{who}, {resolved.weeks:g} weeks, seed {resolved.seed}; {failed} of {runs} runs failed and are left out."]
     lines += [resolved.approximation] if resolved.approximation else []
     lines += [found.sentence for found in resolved.matched]
     if any(arm.extrapolation for arm in resolved.arms):

@@ -12,6 +12,13 @@ def phenotypes() -> tuple[str, ...]:
     return PHENOTYPES
 
 
+def populations() -> tuple[str, ...]:
+    """Return the named populations of people."""
+    from engine.populations import POPULATIONS
+
+    return tuple(POPULATIONS)
+
+
 def drugs() -> tuple[str, ...]:
     """Return the drugs of the drug table."""
     from engine.drugs import DRUGS

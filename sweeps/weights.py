@@ -61,7 +61,7 @@ def balance(features: npt.ArrayLike, wanted: npt.ArrayLike) -> Balance:
     """
     x, target = np.asarray(features, np.float64), np.asarray(wanted, np.float64)
     if x.ndim != 2 or target.shape != (x.shape[1],) or not len(x):
-        raise InputError(f"features of shape {x.shape} and wanted of shape {target.shape} do not fit; give (n, k), (k,).")
+        raise InputError(f"features {x.shape} and wanted {target.shape} do not fit; give (n, k) and (k,).")
     if not (np.isfinite(x).all() and np.isfinite(target).all()):
         raise InputError("features or wanted means hold values that are not numbers; leave those patients out.")
     for k in range(len(target)):
@@ -83,7 +83,7 @@ def balance(features: npt.ArrayLike, wanted: npt.ArrayLike) -> Balance:
 
 
 def _tilted(z: Floats, ridge: float) -> Floats:
-    """Return weights proportional to exp(z lambda), of mean 1, where lambda minimises log sum exp(z l) + ridge l**2 / 2."""
+    """Return weights proportional to exp(z l), of mean 1, where l minimises log sum exp(z l) + ridge l**2 / 2."""
     from scipy.optimize import minimize
 
     if not z.shape[1]:
