@@ -1,7 +1,6 @@
 """Every end of a command as an exit code, every error as one plain sentence, and what the commands share."""
 
 import json
-import sys
 import tempfile
 import traceback
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import Any
 import click
 
 from engine.errors import InputError
+from pulsatile.leave import leave, leaving
 from sweeps.refusals import Exit, Refusal
 
 SCREEN = 100  # columns when the output is no terminal
@@ -61,26 +61,27 @@ def guarded(command: Callable[..., Exit | None]) -> Callable[..., None]:
 
     @wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> None:
-        try:
-            code = command(*args, **kwargs) or Exit.DONE
-        except InputError as error:
-            say(str(error))
-            code = Exit.BAD_INPUT
-        except Refusal as error:
-            say(str(error))
-            code = error.code
-        except KeyboardInterrupt:
-            say("interrupted.")
-            code = Exit.INTERRUPTED
-        except (click.ClickException, click.exceptions.Exit):
-            raise
-        except BrokenPipeError:
-            code = Exit.CANNOT_WRITE
-        except Exception as error:
-            path = _log(kwargs.get("out") or kwargs.get("folder"))
-            reason = " ".join(str(error).split())[:200] or "no reason given"
-            say(f"internal error: {type(error).__name__}: {reason}; the traceback is in {path}.")
-            code = Exit.INTERNAL
-        sys.exit(int(code))
+        with leaving() as seen:
+            try:
+                code = command(*args, **kwargs) or Exit.DONE
+            except InputError as error:
+                say(str(error))
+                code = Exit.BAD_INPUT
+            except Refusal as error:
+                say(str(error))
+                code = error.code
+            except KeyboardInterrupt:
+                say("interrupted.")
+                code = Exit.INTERRUPTED
+            except (click.ClickException, click.exceptions.Exit):
+                raise
+            except BrokenPipeError:
+                code = Exit.CANNOT_WRITE
+            except Exception as error:
+                path = _log(kwargs.get("out") or kwargs.get("folder"))
+                reason = " ".join(str(error).split())[:200] or "no reason given"
+                say(f"internal error: {type(error).__name__}: {reason}; the traceback is in {path}.")
+                code = Exit.INTERNAL
+            leave(code, seen)
 
     return wrapped

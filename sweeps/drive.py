@@ -75,7 +75,7 @@ def drive(
         compile_s = 0.0
         if chunks:
             progress.note("Preparing kernels (compiled once, then kept) ...")
-            compile_s = warm_up(resolved)
+            compile_s = interrupt.during(lambda: warm_up(resolved)) or 0.0
         folder.enter("running")
         start = time.perf_counter()
         most = folder.gate * folder.facts["patients"] * folder.facts["arms"]
@@ -85,9 +85,10 @@ def drive(
 
         todo = sum(stop - first for first, stop in chunks)
         progress.start(folder.facts["patients"], folder.facts["patients"] - todo)
-        _carry_out(folder, jobs(folder, resolved, chunks, spread.threads), resources, enough, progress, lock)
+        if not interrupt.asked:  # else workers would be started for nothing
+            _carry_out(folder, jobs(folder, resolved, chunks, spread.threads), resources, enough, progress, lock)
         lock.check()
-        if len(folder.poison) == folder.facts["patients"]:
+        if len(folder.poison) == folder.facts["patients"] and not interrupt.asked:
             first = next(iter(folder.poison.values()))
             raise RuntimeError(f"every patient fails its chunk, the first by {first}")
         end = time.perf_counter()

@@ -1,13 +1,19 @@
 """Ctrl-C in a long run, or a request from another shell: finish what is in hand, then stop."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Thread, stack_size
 from types import FrameType
 from typing import Any
 
 from sweeps.lock import Held
 from sweeps.progress import Progress
+
+POLL = 0.1
+"""s between two looks at whether the run is to stop, while something is waited for."""
+STACK = 64 * 2**20
+"""Bytes of the stack of a thread that compiles: some systems give it half a MB."""
 
 
 class Interrupt:
@@ -24,6 +30,34 @@ class Interrupt:
     def asked(self) -> bool:
         """Whether the run is to stop; quick enough to be asked at any time."""
         return self._signalled or (self._lock is not None and (self._lock.cancelled or self._lock.lost))
+
+    def during(self, work: Callable[[], float]) -> float | None:
+        """Return what ``work`` returns; None where the run is to stop before.
+
+        It goes on in a thread then: a compiler takes no notice of anybody, and in the main thread it would keep the
+        signal waiting as well.
+        """
+        ended: list[float | BaseException] = []
+
+        def carry_out() -> None:
+            try:
+                ended.append(work())
+            except BaseException as error:
+                ended.append(error)
+
+        before = stack_size(STACK)
+        try:
+            thread = Thread(target=carry_out, daemon=True)
+            thread.start()
+        finally:
+            stack_size(before)
+        while thread.is_alive() and not self.asked:
+            thread.join(POLL)
+        if not ended:
+            return None
+        if isinstance(ended[0], BaseException):
+            raise ended[0]
+        return ended[0]
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self._signalled:

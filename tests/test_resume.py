@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sweeps import commits, compare, journal, threads, workers
+from sweeps import commits, compare, drive, journal, threads, workers
 from sweeps.chunk import run_chunk
 from sweeps.folder import RunFolder
 from sweeps.heal import heal
@@ -314,6 +315,63 @@ def test_heal_tries_a_chunk_with_patients_left_out_in_a_process_of_its_own(
     assert commits.load(path, 2) == record
     assert heal(path, ALONE).chunks == [2]
     assert resume(path, ALONE).digest == digest
+
+
+def test_ctrl_c_is_heard_while_kernels_compile(
+    small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard, compiled = threading.Event(), list[float]()
+
+    def compiles(resolved: ResolvedStudy) -> float:
+        os.kill(os.getpid(), signal.SIGINT)
+        heard.wait(20)
+        compiled.append(20.0)
+        return 20.0
+
+    with monkeypatch.context() as patched:
+        patched.setattr(drive, "warm_up", compiles)
+        outcome = run(study_from(small, "study"), tmp_path / "run", ALONE)
+    assert (outcome.code, compiled) == (Exit.INTERRUPTED, [])
+    heard.set()
+    assert RunFolder.open(tmp_path / "run").state == "interrupted"
+    assert resume(tmp_path / "run", ALONE).code is Exit.DONE
+
+
+def test_what_fails_while_kernels_compile_is_told(
+    small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(resolved: ResolvedStudy) -> float:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(drive, "warm_up", fails)
+    with pytest.raises(ZeroDivisionError, match="a bug"):
+        run(study_from(small, "study"), tmp_path / "run", ALONE)
+
+
+STUCK = """
+import signal, time
+from pulsatile.guard import guarded
+@guarded
+def command():
+    signal.signal(signal.SIGINT, lambda *given: print("heard", flush=True))
+    print("ready", flush=True)
+    while True:
+        time.sleep(60)
+command()
+"""
+
+
+def test_the_second_ctrl_c_ends_a_command_that_hears_none() -> None:
+    with subprocess.Popen([sys.executable, "-c", STUCK], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            assert process.stdout.readline() == "ready\n"
+            process.send_signal(signal.SIGINT)
+            assert process.stdout.readline() == "heard\n"
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == Exit.INTERRUPTED
+        finally:
+            process.kill()
 
 
 def test_another_layout_is_refused(stopped: tuple[Path, str]) -> None:
