@@ -27,7 +27,7 @@ MOST_CHUNK_BYTES = 4e9
 RECORD = 30_000
 """Bytes of a chunk's commit record and journal line, at most."""
 COPIES = 3
-"""Of a chunk's results in memory, at most: simulated, gathered, and as files (1.8 were measured)."""
+"""Of a chunk's results and states in memory, at most: simulated, gathered, and as files (1.8 were measured)."""
 PROBE, FEWEST = 64, 8  # patients of the timing probe
 PROBE_PATIENT_WEEKS = 8000
 """Length of the probe, some seconds: fewer patients for long studies."""
@@ -40,11 +40,22 @@ def bytes_per_patient(resolved: ResolvedStudy, plan: "Plan") -> int:
     return template(np.zeros(1, np.int64), resolved.engine_arms(), plan, resolved.population.covariates).nbytes
 
 
+def kept_per_patient(resolved: ResolvedStudy) -> int:
+    """Return the bytes kept of one patient for a later expansion: its run-in, and its end states in every arm."""
+    columns = state_columns(resolved)
+    return 8 * (columns.baseline + len(resolved.arms) * columns.ends)
+
+
 def memory_needed(resolved: ResolvedStudy, plan: "Plan", patients: int) -> int:
-    """Return the bytes that a chunk of so many patients takes at most while it is carried out."""
+    """Return the bytes that a chunk of so many patients takes at most while it is carried out.
+
+    Counted are its results, what is kept of each patient for an expansion (run-in, end states of every arm), and what
+    the simulation holds.
+    """
     from engine.simulate import memory_held
 
-    return COPIES * bytes_per_patient(resolved, plan) * patients + memory_held(plan, patients)
+    each = bytes_per_patient(resolved, plan) + kept_per_patient(resolved)
+    return COPIES * each * patients + memory_held(plan, patients)
 
 
 def chunk_size(resolved: ResolvedStudy, plan: "Plan", wanted: int | None, workers: int, room: int = 0) -> int:
@@ -115,12 +126,6 @@ class Estimate:
         ]
 
 
-def _states_each(resolved: ResolvedStudy) -> int:
-    """Return the bytes kept of one patient for a later expansion."""
-    columns = state_columns(resolved)
-    return 8 * (columns.baseline + len(resolved.arms) * columns.ends)
-
-
 def estimate(resolved: ResolvedStudy, chunk: int, spread: Spread) -> Estimate:
     """Time a small probe and return what the whole run will need; compiles kernels where none are kept."""
     from engine.simulate import simulate
@@ -145,7 +150,7 @@ def estimate(resolved: ResolvedStudy, chunk: int, spread: Spread) -> Estimate:
         resolved.weeks,
         chunk,
         ceil(n / chunk),
-        (stored + _states_each(resolved)) * n + RECORD * ceil(n / chunk),
+        (stored + kept_per_patient(resolved)) * n + RECORD * ceil(n / chunk),
         spread.threads * memory_needed(resolved, plan, chunk),
         seconds / 60,
         spread,

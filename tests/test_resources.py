@@ -8,7 +8,9 @@ import pytest
 from engine.errors import InputError
 from engine.simulate import memory_held
 from sweeps import resources as module
-from sweeps.estimate import COPIES, bytes_per_patient, chunk_size, memory_needed
+from sweeps.chunk import Job
+from sweeps.compute import _empty
+from sweeps.estimate import COPIES, bytes_per_patient, chunk_size, kept_per_patient, memory_needed
 from sweeps.resolve import ResolvedStudy, resolve
 from sweeps.resources import PROGRAMS, Resources, Spread, machine_memory, memory_bytes
 from sweeps.study import study_from
@@ -98,7 +100,14 @@ def test_what_a_chunk_needs_is_its_results_some_times_and_the_simulation(wide: R
     plan = wide.plan()
     each = bytes_per_patient(wide, plan)
     assert each > 2 * 3 * 8 * 4032  # arms, outputs, bytes, times
-    assert memory_needed(wide, plan, 100) == 100 * COPIES * each + memory_held(plan, 100)
+    assert memory_needed(wide, plan, 100) == 100 * COPIES * (each + kept_per_patient(wide)) + memory_held(plan, 100)
+
+
+def test_what_a_chunk_needs_covers_every_array_that_it_holds(small: dict[str, Any]) -> None:
+    resolved = resolve(study_from(small, "study"))
+    values, plan = _empty(Job("", "", 0, 3, 1, "", ""), resolved), resolved.plan()
+    held = sum(array.nbytes for array in (*values.variables.values(), *values.states.values()))
+    assert memory_needed(resolved, plan, 3) - memory_held(plan, 3) >= COPIES * held
 
 
 @pytest.mark.parametrize("room", [50 * 10**6, 300 * 10**6, GB])
