@@ -59,6 +59,7 @@ def workforce(
     spread: Spread,
     cluster: str | Slurm | None,
     note: Callable[[str], None],
+    dashboard: Callable[[str], None],
 ) -> Iterator[Futures]:
     """Yield the pool of the workers at an address, of SLURM jobs, or of processes of this machine."""
     _quiet()
@@ -77,6 +78,7 @@ def workforce(
             client, slots, replace_lost = stack.enter_context(_local(spread, len(jobs)))
         if client.dashboard_link:
             note(f"Dask dashboard: {client.dashboard_link}")
+            dashboard(client.dashboard_link)
         fitness = stack.enter_context(demanded(jobs[0]))
         refused = stack.enter_context(_checked(client, fitness, note))
         yield Futures(client, work, WINDOW * slots, spread.memory, refused, replace_lost, isinstance(cluster, Slurm))

@@ -102,7 +102,7 @@ def _carry_out(
     """Have the jobs carried out, and tell of each in the folder."""
     spread = resources.spread(folder.resolved.solver.get("device", "cpu"))
     with writing(folder.path):
-        for entry in records(work, spread, resources.cluster, enough, progress.note):
+        for entry in records(work, spread, resources.cluster, enough, progress.note, lock.tell):
             lock.check()
             before = folder.failed
             folder.tell(entry)

@@ -152,7 +152,7 @@ def _compute(
     progress.start(sum(stop - first for first, stop in chunks))
     with Interrupt(progress, lock).installed() as interrupt:
         todo = jobs(folder, resolved, chunks, spread.threads)
-        for entry in records(todo, spread, resources.cluster, lambda: interrupt.asked, progress.note):
+        for entry in records(todo, spread, resources.cluster, lambda: interrupt.asked, progress.note, lock.tell):
             lock.check()
             folder.tell(entry)
             progress.advance(entry["stop"] - entry["first"], 0, entry["bytes"])

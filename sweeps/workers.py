@@ -57,6 +57,7 @@ def records(
     cluster: str | Slurm | None,
     enough: Callable[[], bool],
     note: Note = lambda text: None,
+    dashboard: Note = lambda address: None,
 ) -> Iterator[Record]:
     """Yield the record of each chunk as it is committed, in no order; once it is ``enough``, only of those in hand.
 
@@ -70,6 +71,7 @@ def records(
     cluster : address of a Dask scheduler, or SLURM jobs to submit; None for this machine
     enough : asked before a chunk is handed out
     note : told of suspects, refused workers, long silence, and where the Dask dashboard is
+    dashboard : told its address alone, where there is one
 
     Raises
     ------
@@ -78,7 +80,7 @@ def records(
     """
     if not jobs:
         return
-    with _crew(jobs, spread, cluster, enough, note) as (pool, threads, lifetime):
+    with _crew(jobs, spread, cluster, enough, note, dashboard) as (pool, threads, lifetime):
         fresh = (Trial(replace(job, threads=threads), alone=job.again) for job in jobs)
         isolation, watch = Isolation(note), _Watch(note, lifetime)
         waiting, flying, looked = deque[Trial](), 0, time.monotonic()
@@ -150,7 +152,12 @@ class _Watch:
 
 @contextmanager
 def _crew(
-    jobs: Sequence[Job], spread: Spread, cluster: str | Slurm | None, enough: Callable[[], bool], note: Note
+    jobs: Sequence[Job],
+    spread: Spread,
+    cluster: str | Slurm | None,
+    enough: Callable[[], bool],
+    note: Note,
+    dashboard: Note,
 ) -> Iterator[Crew]:
     """Yield who carries the jobs out."""
     if cluster is None and spread.workers <= 1:  # else each job has a process to die in, be it the only one
@@ -160,7 +167,7 @@ def _crew(
         return
     from sweeps.cluster import workforce
 
-    with workforce(run_chunk, jobs, spread, cluster, note) as pool:
+    with workforce(run_chunk, jobs, spread, cluster, note, dashboard) as pool:
         life = cluster.lifetime if isinstance(cluster, Slurm) else 0.0
         yield Crew(pool, spread.threads if isinstance(cluster, str) else 1, life)
 

@@ -15,15 +15,17 @@ import xarray as xr
 
 from engine.errors import InputError, Status
 from engine.simulate import memory_held, simulate
-from sweeps import cluster, commits, workers
+from sweeps import cluster, commits, lock, workers
 from sweeps import resources as machine
 from sweeps.chunk import Job
 from sweeps.estimate import chunk_size, estimate
 from sweeps.folder import check_free
+from sweeps.progress import SilentProgress
 from sweeps.refusals import CannotWrite, ClusterFailed, Exit, FolderRefuses
 from sweeps.resolve import ResolvedStudy, resolve
 from sweeps.resources import Resources, Spread
 from sweeps.run import Outcome, resume, run
+from sweeps.status import status
 from sweeps.study import study_from
 from tests.conftest import Write
 
@@ -169,6 +171,28 @@ def test_failures_found_at_the_end_are_summarised(
     assert outcome.code is Exit.FAILED_PATIENTS
     assert outcome.digest != ""
     assert outcome.rows != []
+
+
+def test_where_the_dashboard_is_stands_in_the_lock(
+    small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes, seen, out = list[str](), list[str](), tmp_path / "a"
+    monkeypatch.setattr(lock, "BEAT", 1)
+    monkeypatch.setattr(lock, "TICK", 0.02)
+
+    class Watching(SilentProgress):
+        def note(self, text: str) -> None:
+            notes.append(text)
+
+        def advance(self, patients: int, failed: int, written: int) -> None:
+            end = time.monotonic() + 20
+            while not seen and time.monotonic() < end:
+                found = status(out).holder
+                seen.extend([found.dashboard] if found is not None and found.dashboard else [])
+
+    run(study_from(small, "study"), out, Resources(workers=2, threads=1), Watching())
+    assert [f"Dask dashboard: {address}" for address in seen] == [text for text in notes if "dashboard" in text]
+    assert len(seen) == 1
 
 
 @pytest.mark.parametrize("resources", [Resources(8, 1, threads=2), Resources(8, workers=2)], ids=["threads", "dask"])
