@@ -67,10 +67,11 @@ def indices(
     -------
     Dataset with dims (output, factor, ...), ``factor`` being the groups of the design:
 
-    - ``S1``, ``ST``, ``S2`` (along ``pair``), each with ``_low`` and ``_high``, with ``_boot_low`` and ``_boot_high``
-      when asked for, and with ``_least`` and ``_most``, the bounds over all values of missing runs, when runs are
-      missing; or ``mu``, ``mu_star`` and ``sigma`` (unit of the output); or ``prcc`` with ``p_value``, ``dummy`` and
-      ``threshold``;
+    - of Saltelli blocks: ``S1``, ``ST``, ``S2`` (along ``pair``), each with ``_low`` and ``_high``; with ``_boot_low``
+      and ``_boot_high`` when asked for; and, when runs are missing, S1 and ST with ``_least`` and ``_most``, which
+      hold this index and that of the full design, for all values of the missing runs within their limits;
+    - of Morris trajectories: ``mu``, ``mu_star`` and ``sigma`` (unit of the output); of eFAST curves ``S1`` and
+      ``ST``; of other samples ``prcc`` with ``p_value``, ``dummy`` and ``threshold``;
     - ``mean``, ``variance`` (of Saltelli blocks), ``n_missing``, ``reason``: a code where the index is NaN;
     - attrs: method, interval, contrast, and what was done about missing runs.
 
@@ -140,10 +141,12 @@ def _sobol(
             dim = "pair" if name == "S2" else "factor"
             columns[f"{name}_boot_low"], columns[f"{name}_boot_high"] = (dim, low), (dim, high)
     if gone:
-        least = bounds(design, y, *(observed_limits(y) if ends is None else ends))
-        for name, values in (("S1_least", least.s1_low), ("S1_most", least.s1_high),
-                             ("ST_least", least.st_low), ("ST_most", least.st_high)):  # fmt: skip
-            columns[name] = "factor", np.where(found.reason == blocks.FINE, values, np.nan)
+        range_of = bounds(design, y, *(observed_limits(y) if ends is None else ends))
+        for name, low, high in (("S1", range_of.s1_low, range_of.s1_high), ("ST", range_of.st_low, range_of.st_high)):
+            # leaving out is no filling: the printed index itself may lie a little outside
+            value = found.index(name).value
+            columns[f"{name}_least"] = "factor", np.where(np.isfinite(value), np.minimum(low, value), np.nan)
+            columns[f"{name}_most"] = "factor", np.where(np.isfinite(value), np.maximum(high, value), np.nan)
     columns["mean"], columns["variance"] = ("", found.mean), ("", found.variance)
     columns["reason"] = "", found.reason.astype(np.float64)
     return columns

@@ -17,7 +17,7 @@ import numpy as np
 from engine.errors import InputError
 from sweeps.sensitivity.design import Design, check_count, generator
 from sweeps.sensitivity.factors import Floats
-from sweeps.sensitivity.sobol import Index, Sobol, means, pairs_of, split
+from sweeps.sensitivity.sobol import Index, Sobol, across, means, pairs_of, split
 
 LEVEL = 0.95
 LIMIT = 0.05
@@ -40,8 +40,7 @@ def half_width(index: Index, level: float = LEVEL) -> Floats:
     n = len(index.influence)
     if n < 2:
         return np.full(index.value.shape, np.nan)
-    # by the largest: no overflow, and no underflow of an index that is 0
-    scatter = np.sqrt((index.influence**2).sum(axis=0) / (n * (n - 1)))
+    scatter = np.sqrt(across(index.influence**2) / (n * (n - 1)))
     return np.asarray(t.ppf((1 + level) / 2, n - 1) * scatter, np.float64)
 
 
@@ -64,7 +63,7 @@ def bootstrap(
     weights = np.stack([np.bincount(rng.integers(0, n, n), minlength=n) for _ in range(resamples)]).astype(np.float64)
 
     def weighted(rows: Floats) -> tuple[Floats, Floats]:
-        flat = rows.reshape(n, -1)
+        flat = rows.transpose(0, 2, 1).reshape(n, -1)
         there = np.isfinite(flat)
         # einsum, not a matrix product: its sums have one order, whatever the threads
         total = np.einsum("rn,nm->rm", weights, np.where(there, flat, 0.0))

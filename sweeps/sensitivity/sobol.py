@@ -40,12 +40,14 @@ INDICES = ("S1", "ST", "S2")
 
 @dataclass(frozen=True)
 class Blocks:
-    """Centred outputs by block; m outputs side by side; NaN where a run is missing.
+    """Centred outputs by block; NaN where a run is missing.
+
+    Rows come last: their sums then have one order, and one answer, however many outputs stand side by side.
 
     Attributes
     ----------
-    a, b : (replicates, rows, m)
-    ab : (replicates, rows, groups, m)
+    a, b : (replicates, m, rows)
+    ab : (replicates, groups, m, rows)
     ba : the same, or None without second-order blocks
     mean : of A and B over all replicates (m,)
     constant : outputs that do not vary (m,)
@@ -61,7 +63,12 @@ class Blocks:
     @property
     def n_groups(self) -> int:
         """Groups."""
-        return int(self.ab.shape[2])
+        return int(self.ab.shape[1])
+
+
+def across(replicates: Floats) -> Floats:
+    """Sum over the first dimension, one after another: the same bits for one output as for many."""
+    return np.asarray(np.cumsum(replicates, axis=0)[-1], np.float64)
 
 
 @dataclass(frozen=True)
@@ -74,13 +81,13 @@ class Mean:
     @property
     def value(self) -> Floats:
         """The mean over all replicates (m,); NaN without rows."""
-        count = self.count.sum(axis=0)
-        return np.asarray(np.where(count > 0, self.total.sum(axis=0), np.nan) / np.maximum(count, 1), np.float64)
+        count = across(self.count)
+        return np.asarray(np.where(count > 0, across(self.total), np.nan) / np.maximum(count, 1), np.float64)
 
     @property
     def influence(self) -> Floats:
         """What each replicate adds to the deviation of the mean, times the replicates (replicates, m)."""
-        count = np.maximum(self.count.sum(axis=0), 1)
+        count = np.maximum(across(self.count), 1)
         return np.asarray(len(self.total) * (self.total - self.value * self.count) / count, np.float64)
 
 
@@ -130,25 +137,25 @@ class Sobol:
 
 
 Terms = Iterator[tuple[str, int, Floats]]
-"""Name, position of the group or pair, and the rows' contributions (replicates, rows, m)."""
+"""Name, position of the group or pair, and the rows' contributions (replicates, m, rows)."""
 
 
 def split(design: Design, y: Floats) -> Blocks:
     """Return the centred blocks of outputs (n_points, m) of a Saltelli design."""
-    shaped = y.reshape(design.n_replicates, design.n_rows, design.n_blocks, -1)
+    shaped = y.reshape(design.n_replicates, design.n_rows, design.n_blocks, -1).transpose(0, 2, 3, 1)
+    shaped = np.ascontiguousarray(shaped)
     g = len(design.groups)
-    both = shaped[:, :, [0, -1]]
-    seen = np.isfinite(both)
-    count = seen.sum(axis=(0, 1, 2))
-    mean = np.where(seen, both, 0.0).sum(axis=(0, 1, 2)) / np.maximum(count, 1)
+    sums = [by_replicate(shaped[:, block]) for block in (0, -1)]
+    count = across(sums[0][1] + sums[1][1])
+    mean = across(sums[0][0] + sums[1][0]) / np.maximum(count, 1)
     known = np.isfinite(y)
     high = np.where(known, y, -np.inf).max(axis=0)
     low = np.where(known, y, np.inf).min(axis=0)
     constant = ~(high - low > ROUNDING * np.maximum(abs(high), abs(low)))
-    centred = shaped - mean
+    centred = shaped - mean[:, None]
     return Blocks(
-        a=centred[:, :, 0], b=centred[:, :, -1], ab=centred[:, :, 1 : g + 1],
-        ba=centred[:, :, g + 1 : -1] if design.setting else None, mean=mean, constant=constant,
+        a=centred[:, 0], b=centred[:, -1], ab=centred[:, 1 : g + 1],
+        ba=centred[:, g + 1 : -1] if design.setting else None, mean=mean, constant=constant,
     )  # fmt: skip
 
 
@@ -158,15 +165,15 @@ def terms(blocks: Blocks) -> Terms:
     yield "V", 0, a * a
     yield "V", 0, b * b
     for i in range(blocks.n_groups):
-        yield "S1", i, b * (ab[:, :, i] - a)
-        yield "ST", i, (a - ab[:, :, i]) ** 2 / 2
+        yield "S1", i, b * (ab[:, i] - a)
+        yield "ST", i, (a - ab[:, i]) ** 2 / 2
         if ba is not None:
-            yield "S1", i, a * (ba[:, :, i] - b)
-            yield "ST", i, (b - ba[:, :, i]) ** 2 / 2
+            yield "S1", i, a * (ba[:, i] - b)
+            yield "ST", i, (b - ba[:, i]) ** 2 / 2
     if ba is not None:
         for position, (i, j) in enumerate(pairs_of(blocks.n_groups)):
-            yield "SC", position, ba[:, :, i] * ab[:, :, j] - a * b
-            yield "SC", position, ba[:, :, j] * ab[:, :, i] - a * b
+            yield "SC", position, ba[:, i] * ab[:, j] - a * b
+            yield "SC", position, ba[:, j] * ab[:, i] - a * b
 
 
 def pairs_of(groups: int) -> list[tuple[int, int]]:
@@ -181,8 +188,8 @@ def by_replicate(rows: Floats) -> tuple[Floats, Floats]:
     """Return sum and count of the rows that are there, by replicate (replicates, m)."""
     there = np.isfinite(rows)
     if there.all():
-        return rows.sum(axis=1), np.full((len(rows), rows.shape[2]), float(rows.shape[1]))
-    return np.where(there, rows, 0.0).sum(axis=1), there.sum(axis=1).astype(np.float64)
+        return rows.sum(axis=-1), np.full(rows.shape[:-1], float(rows.shape[-1]))
+    return np.where(there, rows, 0.0).sum(axis=-1), there.sum(axis=-1).astype(np.float64)
 
 
 def means(blocks: Blocks, summed: Summed = by_replicate) -> dict[tuple[str, int], Mean]:
