@@ -12,8 +12,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from engine.margins import MAN, PRINTED, SHARE_OF_WOMEN, WOMAN, Margin, table
-from engine.shapes import normal_probability
+from engine.margins import MAN, PRINTED, SHARE_OF_WOMEN, WOMAN, table
+from engine.shapes import Margin, normal_probability
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -158,13 +158,14 @@ def targets() -> tuple[Target, ...]:
         for q, p in zip(values, _WIDE, strict=True)
         if q is not None
     ]
-    mean = "mean"
+    mean: Literal["mean"] = "mean"
     rows += [
         Target("gh_mean", "ug/L", Group("men 20-35 y, BMI < 27", MAN, (20, 35), (0, 27)), mean, 2.16, 0,
                "axis C2 READ: 3110 +/- 1760 ug/L.min in men of 27 y", False),
         Target("gh_mean", "ug/L", Group("women 20-40 y, BMI < 27", WOMAN, (20, 40), (0, 27)), mean, 1.63, 0,
                "axis C2 READ: 2350 +/- 1260 ug/L.min in women of 31 y, early follicular", False),
-        Target("gh_mean", "ug/L", Group("men 45-55 y", MAN, (45, 55)), mean, 0.861, 0, "axis C14 READ, SE 0.098", False),
+        Target("gh_mean", "ug/L", Group("men 45-55 y", MAN, (45, 55)), mean, 0.861, 0,
+               "axis C14 READ, SE 0.098", False),
         Target("gh_mean", "ug/L", Group("men 60 y and more", MAN, (60, 200)), mean, 0.77, 0,
                "axis section 3 READ, insensitive assay", False),
     ]  # fmt: skip
