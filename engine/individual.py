@@ -53,8 +53,8 @@ STANDARD_GLUCOSE = 5.0  # mmol/L
 BETA_FROM, BETA_TO = 5.9, 8.5  # mmol/L
 DIABETIC_DEFICIT = 1 / 0.35 - 1  # metabolism 7.7, T2D row
 # gain and compensation of the IGT and T2D rows against their deficits 0.82 and 1.86: 12 and 3 of 35, 0.2 and 0.1 of 0.4
-DYNAMIC, DYNAMIC_BY_DEFICIT = 35.0, 1.31  # min/(mmol/L)
-COMPENSATION, COMPENSATION_BY_DEFICIT = 0.4, 0.78
+DYNAMIC, DYNAMIC_BY_DEFICIT = 35.0, 1.32  # min/(mmol/L)
+COMPENSATION, COMPENSATION_BY_DEFICIT = 0.4, 0.763
 
 # Janmahasatian2005: lean body weight (kg) = 9270 W / (a + b BMI) of men, women
 LEAN_WEIGHT = 9270.0
