@@ -96,7 +96,7 @@ def efast(design: Design, y: npt.ArrayLike, level: float = LEVEL) -> Efast:
     size = abs(outputs).max(axis=1)
     total = np.where(total > (ROUNDING * size) ** 2, total, np.nan)  # a constant curve has no spectrum
     own = spectrum[:, np.arange(1, harmonics + 1) * fast - 1].sum(axis=1) / total
-    others = 1 - spectrum[:, : (fast + 1) // 2].sum(axis=1) / total
+    others = 1 - spectrum[:, : fast // 2].sum(axis=1) / total
     s1, s1_sure = _across(own, level)
     st, st_sure = _across(others, level)
     return Efast(s1, st, s1_sure, st_sure, np.isfinite(own).sum(axis=0).astype(np.float64))
