@@ -90,6 +90,9 @@ class Omega:
     held: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        for given, what in ((self.cv, "cv"), (self.correlations, "correlations")):
+            if not isinstance(given, Mapping):
+                raise InputError(f"{what} = {given!r} must be a mapping, from names of parameters to numbers.")
         for name, cv in self.cv.items():
             if name not in ROW or ROW[name].kind not in ("constant", "patient"):
                 raise InputError(f"CV of {name!r}: no parameter that varies between patients has this name.")
@@ -101,7 +104,7 @@ class Omega:
             if not is_number(r) or not -1 <= r <= 1:
                 raise InputError(f"correlation of {pair[0]} and {pair[1]} = {r!r} must be a number from -1 to 1.")
             if len({*pair} & {*self.cvs}) < 2:
-                if pair in CORRELATIONS:
+                if r == CORRELATIONS.get(pair):
                     continue  # of the defaults, where one of the two is held
                 missing = next(name for name in pair if name not in self.cvs)
                 raise InputError(

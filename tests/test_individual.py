@@ -1,4 +1,4 @@
-"""From covariates to typical parameters: the coefficients are those of the phenotype rows, and bounds hold for anybody."""
+"""From covariates to typical parameters: coefficients are those of the phenotype rows; bounds hold for anybody."""
 
 from typing import Any
 
