@@ -1,17 +1,19 @@
 """Endpoints per patient from a stored dataset, and paired contrasts between arms.
 
-Statistics run over patients in their order in the store, so they do not depend on how a run was cut.
+Statistics run over patients in their order in the store, so they do not depend on how a run was cut.  Where patients
+carry prevalence weights, means, SDs and intervals are weighted, and an interval hangs on Kish's effective number.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from math import sqrt
+from math import nan, sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from engine.errors import Status
+from sweeps.weights import effective_number
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -62,7 +64,10 @@ ENDPOINTS = (
 
 @dataclass(frozen=True)
 class Contrast:
-    """One arm at one week: mean and SD of ``n`` patients, and the paired difference to control with its interval."""
+    """One arm at one week: mean and SD of ``n`` patients, and the paired difference to control with its interval.
+
+    ``effective`` is Kish's effective number of the pairs, NaN where patients have no weights.
+    """
 
     n: int
     mean: float
@@ -71,6 +76,12 @@ class Contrast:
     difference: float
     low: float
     high: float
+    effective: float = nan
+
+
+def prevalence(dataset: "xr.Dataset") -> Floats | None:
+    """Return the prevalence weights (patient,) of a dataset, None where its patients count alike."""
+    return np.asarray(dataset["prevalence"].values, float) if "prevalence" in dataset.coords else None
 
 
 def measured(
@@ -100,11 +111,14 @@ def measured(
         yield week, values
 
 
-def contrast(values: Floats, control: Floats) -> Contrast:
+def contrast(values: Floats, control: Floats, weights: Floats | None = None) -> Contrast:
     """Compare one arm with control, both (patient,), over the patients that are ok in both.
 
-    The interval is Student's t interval of the mean of the per-patient differences.
+    The interval is Student's t interval of the mean of the per-patient differences; with prevalence ``weights``
+    (patient,) that of the weighted mean, with Kish's effective number in place of the number of pairs.
     """
+    if weights is not None:
+        return _weighted_contrast(values, control, weights)
     own = values[np.isfinite(values)]
     pairs = values - control
     from scipy.special import stdtrit  # Student's t; here, for its import takes a while
@@ -122,3 +136,35 @@ def contrast(values: Floats, control: Floats) -> Contrast:
         low=difference - half,
         high=difference + half,
     )
+
+
+def _weighted_contrast(values: Floats, control: Floats, weights: Floats) -> Contrast:
+    from scipy.special import stdtrit
+
+    counts = np.isfinite(weights) & (weights > 0)
+    own = np.isfinite(values) & counts
+    pairs = np.isfinite(values - control) & counts
+    mean, sd, _ = moments(values[own], weights[own])
+    difference, spread, effective = moments((values - control)[pairs], weights[pairs])
+    half = float(stdtrit(effective - 1, 0.5 + LEVEL / 2)) * spread / sqrt(effective) if effective > 1 else nan
+    return Contrast(
+        int(own.sum()), mean, sd, int(pairs.sum()), difference, difference - half, difference + half, effective
+    )
+
+
+def moments(x: Floats, weights: Floats) -> tuple[float, float, float]:
+    """Return weighted mean, SD and effective number of ``x`` (n,).
+
+    The SD is that of weights which say how much each counts: sum w (x - m)^2 / (sum w - sum w^2 / sum w).  With equal
+    weights it is the usual one with n - 1.
+
+    >>> moments(np.array([1.0, 2.0, 3.0]), np.array([1.0, 1.0, 1.0]))
+    (2.0, 1.0, 3.0)
+    """
+    effective = effective_number(weights)
+    if not effective > 0:
+        return nan, nan, 0.0
+    mean = float(np.sum(weights * x) / np.sum(weights))
+    variance = float(np.sum(weights * (x - mean) ** 2) / np.sum(weights))
+    alone = effective <= 1 + 1e-9
+    return mean, nan if alone else sqrt(variance * effective / (effective - 1)), effective

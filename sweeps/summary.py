@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from engine.errors import InputError
-from sweeps.endpoints import ENDPOINTS, Contrast, Endpoint, contrast, measured
+from sweeps.endpoints import ENDPOINTS, Contrast, Endpoint, contrast, measured, prevalence
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -42,7 +42,9 @@ def summarise(dataset: "xr.Dataset", control: str) -> tuple[list[str], list[Row]
     """Return the names of the arms, control first, and one row per endpoint and week.
 
     Rows of a dataset that skips days say so (`Row.integration`, `Row.projection_error`); so do `table` and `csv_text`.
+    Where the patients have prevalence weights (coordinate ``prevalence``), all statistics are weighted.
     """
+    weights = prevalence(dataset)
     stored = [str(name) for name in dataset["arm"].values]
     if control not in stored:
         raise InputError(f"control = {control!r} is not an arm; choose from {', '.join(stored)}.")
@@ -64,7 +66,7 @@ def summarise(dataset: "xr.Dataset", control: str) -> tuple[list[str], list[Row]
             mark = mark or "projective integration: days were skipped"  # where its words were dropped on the way
             errors = [float(np.fmax.reduce(e, axis=None)) for _, e in measured(dataset, endpoint, estimate, weeks)]
         for k, (week, values) in enumerate(found):
-            arms = tuple(contrast(values[a], values[order[0]]) for a in order)
+            arms = tuple(contrast(values[a], values[order[0]], weights) for a in order)
             rows.append(Row(endpoint, variable, week, arms, k == len(found) - 1, mark, errors[k]))
     return names, rows
 
@@ -81,9 +83,28 @@ def projection_note(rows: Sequence[Row]) -> str:
     return f"Largest estimated error of the projection: {', '.join(errors)}; the 95 % intervals leave it out."
 
 
+def weights_note(rows: Sequence[Row]) -> str:
+    """Return the line that tells of prevalence weights; empty where there are none."""
+    least = min((c for row in rows for c in row.arms if not isnan(c.effective)), key=_effective, default=None)
+    if least is None:
+        return ""
+    return (
+        f"Weighted by prevalence: {least.pairs} patients count as {least.effective:.0f} (Kish's effective number, the "
+        "least of all rows); intervals hang on it."
+    )
+
+
+def _effective(c: Contrast) -> float:
+    return c.effective
+
+
 def csv_text(names: Sequence[str], rows: Sequence[Row]) -> str:
-    """Return CSV of a line per endpoint, week and arm; the last columns say what was approximated, if anything was."""
+    """Return CSV of a line per endpoint, week and arm.
+
+    The last columns say what was approximated, if anything was, and the effective number of pairs, if weighted.
+    """
     approximated = any(row.integration for row in rows)
+    weighted = bool(weights_note(rows))
     file = StringIO()
     writer = csv.writer(file)
     writer.writerow(
@@ -101,6 +122,7 @@ def csv_text(names: Sequence[str], rows: Sequence[Row]) -> str:
             "ci95_low",
             "ci95_high",
             *(["largest_projection_error", "approximation"] if approximated else []),
+            *(["effective_pairs"] if weighted else []),
         ]
     )
     for row in rows:
@@ -109,6 +131,7 @@ def csv_text(names: Sequence[str], rows: Sequence[Row]) -> str:
             numbers += [row.projection_error] if approximated else []
             cells = ["" if isinstance(x, float) and isnan(x) else f"{x:.8g}" for x in numbers]
             cells += [f"{row.integration}; ci95 leaves out the projection's error"] if approximated else []
+            cells += ["" if isnan(c.effective) else f"{c.effective:.8g}"] if weighted else []
             writer.writerow([row.endpoint.name, row.variable, row.endpoint.unit, f"{row.week:g}", name, c.n, *cells])
     return file.getvalue()
 
@@ -141,7 +164,8 @@ def table(names: Sequence[str], rows: Sequence[Row], marks: dict[str, str]) -> "
     grid.title = rf"Mean (paired difference to {escape(names[0])}) \[95 % interval of the difference]"
     if any(row.integration for row in rows):
         grid.title += "\nprojective integration: an approximation"
-        grid.caption, grid.caption_justify = projection_note(rows), "left"
+    grid.caption = "\n".join(filter(None, (weights_note(rows), projection_note(rows)))) or None
+    grid.caption_justify = "left"
     grid.add_column("endpoint, week", no_wrap=True)
     for name in names:
         head = escape(name)
