@@ -13,7 +13,7 @@ import numpy.typing as npt
 from engine import copula, random
 from engine.correlations import COVARIATES, matrix
 from engine.errors import InputError
-from engine.margins import BOUNDS, MAN, WAIST_LOG, WOMAN
+from engine.margins import BOUNDS, MAN, WAIST_LOG, WAIST_OF_HEIGHT, WOMAN
 from engine.people import ADULTS, KEYS, People
 from engine.people_spec import PeopleSpec, plan
 from engine.shapes import Margin
@@ -24,7 +24,10 @@ Ids = npt.NDArray[np.int64]
 NEEDED = ("age", "sex", "weight", "height")
 LARGEST_SCORE = 5.0
 """Normal score of a value beyond the margin, so that one odd value does not push all others out [assumed]."""
-KNOWABLE = (*NEEDED, *(name for name in KEYS if name not in (*NEEDED, "bmi")))
+LARGEST_AGE_SCORE = 2.338
+"""Normal score of the oldest and youngest, the mean of those beyond the last printed quantile of age (97.5 %): nothing
+is known of who is older there, and the score of the very end of the table would be that of no one [DERIVED]."""
+KNOWABLE = (*NEEDED, *(name for name in KEYS if name not in (*NEEDED, "bmi", "serum_glucose")))
 
 
 def complete(seed: int, ids: Ids, known: Mapping[str, Floats], spec: PeopleSpec = ADULTS) -> People:
@@ -33,8 +36,8 @@ def complete(seed: int, ids: Ids, known: Mapping[str, Floats], spec: PeopleSpec 
     Parameters
     ----------
     known
-        Needs age (y), sex (0 man, 1 woman), weight (kg) and height (m); may have waist (cm), glucose, serum_glucose
-        (mmol/L), hba1c (%), insulin (pmol/L), triglyceride, hdl (mmol/L), vat (cm2), ffa (mmol/L), igf1_sds.  A value
+        Needs age (y), sex (0 man, 1 woman), weight (kg) and height (m); may have waist (cm), glucose (fasting plasma,
+        mmol/L), hba1c (%), insulin (pmol/L), triglyceride, hdl (mmol/L), vat (cm2), ffa (mmol/L), igf1_sds.  A value
         that is NaN is drawn for that patient.
     spec
         Margins and shifts of the covariates that are drawn; its ranges do not apply to people who are there.
@@ -45,7 +48,7 @@ def complete(seed: int, ids: Ids, known: Mapping[str, Floats], spec: PeopleSpec 
         For a covariate that is missing or not known, or a value that no one has.
     """
     given = _checked(ids, known)
-    given["bmi"] = given["weight"] / given["height"] ** 2
+    given["bmi"] = _body_mass_index(ids, given)
     n = len(ids)
     people: People = {"sex": given["sex"].astype(np.int64), "attempts": np.ones(n, np.int64)}
     people |= {name: np.full(n, np.nan) for name in KEYS}
@@ -58,6 +61,9 @@ def complete(seed: int, ids: Ids, known: Mapping[str, Floats], spec: PeopleSpec 
         for names, rows in patterns.items():
             at = np.array(rows)
             drawn = _draw(seed, ids[at], sex, {name: given[name][at] for name in names}, spec)
+            if "waist" in drawn:
+                height = 100 * given["height"][at]
+                drawn["waist"] = np.clip(drawn["waist"], *(share * height for share in WAIST_OF_HEIGHT))
             for name in KEYS:
                 own = given[name][at] if name in given else np.full(len(at), np.nan)
                 people[name][at] = np.where(np.isfinite(own), own, drawn.get(name, own))
@@ -75,6 +81,8 @@ def _checked(ids: Ids, known: Mapping[str, Floats]) -> dict[str, Floats]:
         if name == "age":
             low, high = 18.0, 100.0  # the tables end at 79 y; older people are given their scores there
         x = np.asarray(values, np.float64)
+        if x.shape != (len(ids),):
+            raise InputError(f"{name} of own patients has the shape {x.shape} for {len(ids)} patients; give one each.")
         wrong = np.flatnonzero((x < low) | (x > high) | (np.isnan(x) & (name in NEEDED)) | np.isinf(x))
         if name == "sex":
             wrong = np.union1d(wrong, np.flatnonzero(~np.isin(x, (MAN, WOMAN))))
@@ -86,6 +94,20 @@ def _checked(ids: Ids, known: Mapping[str, Floats]) -> dict[str, Floats]:
                 "unit."
             )
     return {name: np.asarray(values, np.float64) for name, values in known.items()}
+
+
+def _body_mass_index(ids: Ids, given: Mapping[str, Floats]) -> Floats:
+    """Return weight over height squared (kg/m2); refuse what no one has."""
+    bmi: Floats = given["weight"] / given["height"] ** 2
+    low, high, unit = BOUNDS["bmi"]
+    wrong = np.flatnonzero((bmi < low) | (bmi > high))
+    if len(wrong):
+        k = wrong[0]
+        raise InputError(
+            f"weight {given['weight'][k]:g} kg and height {given['height'][k]:g} m of own patient {ids[k]} make a BMI "
+            f"of {bmi[k]:.3g}, allowed is {low:g} ... {high:g} {unit}; correct them, or their units."
+        )
+    return bmi
 
 
 def _draw(seed: int, ids: Ids, sex: int, known: dict[str, Floats], spec: PeopleSpec) -> People:
@@ -125,4 +147,5 @@ def _scores(name: str, values: Floats, sex: int, margins: Mapping[str, Margin]) 
         z = (np.log(values) - log_mean) / log_sd
     else:
         z = np.array([margins[name].score(float(x)) for x in values])
-    return np.clip(z, -LARGEST_SCORE, LARGEST_SCORE)
+    most = LARGEST_AGE_SCORE if name == "age" else LARGEST_SCORE
+    return np.clip(z, -most, most)

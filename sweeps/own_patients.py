@@ -27,7 +27,6 @@ UNITS: dict[str, dict[str, float]] = {
     "height": {"m": 1.0, "cm": 0.01, "in": 0.0254},
     "waist": {"cm": 1.0, "m": 100.0, "in": 2.54},
     "glucose": {"mmol/L": 1.0, "mg/dL": 1 / 18.016},
-    "serum_glucose": {"mmol/L": 1.0, "mg/dL": 1 / 18.016},
     "hba1c": {"%": 1.0},
     "insulin": {"pmol/L": 1.0, "uU/mL": 6.0, "mU/L": 6.0},
     "triglyceride": {"mmol/L": 1.0, "mg/dL": 1 / 88.57},
