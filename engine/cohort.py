@@ -166,6 +166,27 @@ def virtual_cohort(
     return Cohort(seed, ids, {**people, "phenotype": kinds, "attempts": attempts}, record, Layers(between=variability))
 
 
+def points_of(base: Cohort, ids: Ids, values: Mapping[str, Floats]) -> Cohort:
+    """Return the points of a design: the one patient of ``base`` with other values of some parameters.
+
+    Parameters
+    ----------
+    base
+        One patient, whose pulses, meals and drug kinetics all points have.
+    ids
+        (n,) numbers of the points.
+    values
+        (n,) by name of a constant or patient parameter, in the unit of the table.
+    """
+    n = len(ids)
+    record = np.repeat(base.parameters, n)
+    for name, column in values.items():
+        record[name] = column
+    close(record)
+    rows = {name: np.repeat(column, n) for name, column in base.covariates.items()}
+    return Cohort(base.seed, ids, rows, record, base.layers, np.repeat(base.keys, n))
+
+
 def check_people(cohort: Cohort) -> None:
     """Refuse a cohort whose patients have the same id or covariates that no one has, and one of unequal lengths.
 

@@ -130,6 +130,7 @@ def resume(folder: Path, as_json: bool, **resources: Any) -> Exit:
 )
 @_FOLDER
 @click.option("--patients", type=int, metavar="N", help="Patients in all.")
+@click.option("--replicates", type=click.IntRange(1), metavar="R", help="Replicates of the design in all.")
 @click.option(
     "--weeks", type=float, metavar="W", help="Weeks in all; tests made at the old end are made at the new too."
 )
@@ -141,7 +142,8 @@ def resume(folder: Path, as_json: bool, **resources: Any) -> Exit:
 @as_json
 @guarded
 def expand(
-    folder: Path, patients: int | None, weeks: float | None, arms: tuple[str, ...], study: Path | None, as_json: bool,
+    folder: Path, patients: int | None, replicates: int | None, weeks: float | None, arms: tuple[str, ...],
+    study: Path | None, as_json: bool,
     **resources: Any,
 ) -> Exit:  # fmt: skip
     """Add patients, arms or weeks.
@@ -161,12 +163,12 @@ def expand(
         if not (name and equals and preset):
             raise InputError(f"--arm {text!r} is not NAME=PRESET; write for example --arm rhgh=rhgh_low.")
         pairs.append((name, preset))
-    if study is not None and (patients is not None or weeks is not None or arms):
-        raise InputError("--study says all of the larger study; leave --patients, --weeks and --arm out.")
+    if study is not None and (patients is not None or replicates is not None or weeks is not None or arms):
+        raise InputError("--study says all of the larger study; leave the other options out.")
     loaded = None if study is None else load_study(study, [])
     source = "" if study is None else study.read_text(encoding="utf-8")
     with progress_for() as progress:
-        growth = Growth(patients, weeks, tuple(pairs), loaded)
+        growth = Growth(patients, weeks, tuple(pairs), loaded, replicates)
         outcome = grow(folder, growth, resources_from(resources), progress, source)
     return report(outcome, as_json)
 

@@ -18,6 +18,7 @@ from sweeps.estimate import chunk_size
 from sweeps.files import sync_folder, writing
 from sweeps.folder import GROWING, JOURNAL, RunFolder, unfinished
 from sweeps.lock import check_run, held, refuse_held
+from sweeps.patients import ResolvedPopulation, some, with_design
 from sweeps.progress import Progress, SilentProgress
 from sweeps.reading import sentences
 from sweeps.refusals import Damage, FolderRefuses
@@ -34,17 +35,20 @@ FREE = ("title", "weeks", "arms", "control", "outputs", "reductions", "tests", "
 
 @dataclass(frozen=True)
 class Growth:
-    """What is to be larger: patients in all, weeks in all, further arms as (name, preset); or a whole ``study``."""
+    """What is to be larger: patients, weeks, or replicates of a design in all, further arms; or a whole ``study``."""
 
     patients: int | None = None
     weeks: float | None = None
     arms: tuple[tuple[str, str], ...] = ()
+    """(name, preset) each."""
     study: Study | None = None
+    replicates: int | None = None
 
     def words(self) -> str:
         """Say it as the command line does."""
         told = [] if self.patients is None else [f"--patients {self.patients}"]
         told += [] if self.weeks is None else [f"--weeks {self.weeks:g}"]
+        told += [] if self.replicates is None else [f"--replicates {self.replicates}"]
         told += [f"--arm {name}={preset}" for name, preset in self.arms]
         return " ".join(told) if self.study is None else "another study"
 
@@ -98,17 +102,30 @@ def _grown(resolved: ResolvedStudy, growth: Growth) -> ResolvedStudy:
     """Return the larger study."""
     if growth.study is not None:
         return resolve(growth.study)
-    n = resolved.population.n if growth.patients is None else growth.patients
+    population = _more_patients(resolved.population, growth)
     weeks = resolved.weeks if growth.weeks is None else growth.weeks
-    if n > MOST_PATIENTS:
-        raise InputError(f"--patients {n} is too large: at most {MOST_PATIENTS} are allowed.")
     if not weeks <= MOST_WEEKS:
         raise InputError(f"--weeks {weeks:g} is too large or no number: at most {MOST_WEEKS:g} are allowed.")
     further = tuple(_arm(name, preset) for name, preset in growth.arms)
     tests = tuple(_also_at_the_end(test, resolved.weeks, weeks) for test in resolved.tests)
-    population = resolved.population.model_copy(update={"n": n})
     changes = {"population": population, "weeks": weeks, "tests": tests, "arms": resolved.arms + further}
     return resolved.model_copy(update=changes)
+
+
+def _more_patients(population: ResolvedPopulation, growth: Growth) -> ResolvedPopulation:
+    """Return the larger population, or design."""
+    if population.design is not None:
+        if growth.patients is not None:
+            raise InputError("the run has a design, which says how many points there are; give --replicates.")
+        return with_design(population, population.design.grown(growth.replicates))
+    if growth.replicates is not None:
+        raise InputError("--replicates is of a run with a design; give --patients.")
+    n = population.n if growth.patients is None else growth.patients
+    if n > MOST_PATIENTS:
+        raise InputError(f"--patients {n} is too large: at most {MOST_PATIENTS} are allowed.")
+    if population.table is not None:
+        some(n, population.first, population.table.rows, "the population of the run")
+    return population.model_copy(update={"n": n})
 
 
 def _arm(name: str, preset: str) -> ResolvedArm:
@@ -132,6 +149,8 @@ def _check(was: ResolvedStudy, now: ResolvedStudy) -> None:
     run, wanted = (study.model_dump(mode="json", exclude=set(FREE)) for study in (was, now))
     for data in (run, wanted):
         del data["population"]["n"]
+        if data["population"]["design"] is not None:
+            del data["population"]["design"]["replicates"]
     if changed := list(differences(run, wanted)):
         raise InputError(f"an expansion cannot change this: {'; '.join(changed)}; start a new run.")
     for name, old, new, unit in (

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from engine.errors import InputError
+from sweeps.design_study import DesignEntry, ResolvedDesign, resolved_design
 from sweeps.who import Population
 
 if TYPE_CHECKING:
@@ -147,7 +148,8 @@ class ResolvedPopulation(_Model):
 
     Either ``shares`` of phenotypes, or ``people``; of these a ``table`` tells ids ("patient"), prevalence weights
     ("prevalence") and covariates that are given rather than drawn.  ``seed`` where the patients have one of their own,
-    other than the study's; ``id`` of a frozen population.
+    other than the study's; ``id`` of a frozen population.  With a ``design`` the patients are its points: the first
+    of these patients with the factors' values.
     """
 
     n: int
@@ -158,10 +160,14 @@ class ResolvedPopulation(_Model):
     table: Table | None = None
     seed: int | None = None
     id: str = ""
+    design: ResolvedDesign | None = None
 
     @property
     def words(self) -> str:
         """Who they are, for a reader."""
+        if self.design is not None:
+            base = self.model_copy(update={"design": None}).words
+            return f"points of a {self.design.kind} design of {len(self.design.factors)} factors about one of {base}"
         if self.people is None:
             return ", ".join(self.shares)
         frozen = f"frozen population {self.id[:12]}" if self.id else ""
@@ -171,10 +177,12 @@ class ResolvedPopulation(_Model):
     @property
     def weighted(self) -> bool:
         """Whether patients carry prevalence weights."""
-        return self.table is not None and "prevalence" in self.table.names
+        return self.table is not None and "prevalence" in self.table.names and self.design is None
 
     def ids(self, start: int, stop: int) -> Ids:
         """Return the ids of the patients at positions ``start`` to before ``stop``."""
+        if self.design is not None:
+            return np.arange(start, stop, dtype=np.int64)
         if self.table is None:
             return np.arange(self.first + start, self.first + stop, dtype=np.int64)
         return self.table.columns["patient"][self.first + start : self.first + stop].astype(np.int64)
@@ -189,6 +197,13 @@ class ResolvedPopulation(_Model):
 
     def cohort(self, seed: int, start: int, stop: int) -> "Cohort":
         """Return the virtual patients at positions ``start`` to before ``stop``."""
+        if self.design is not None:
+            from engine.cohort import points_of
+
+            base = self.model_copy(update={"design": None}).cohort(seed, 0, 1)
+            design = self.design.design()
+            columns = {f.name: design.values[start:stop, k] for k, f in enumerate(design.factors)}
+            return points_of(base, self.ids(start, stop), columns)
         if self.people is None:
             from engine.cohort import virtual_cohort
 
@@ -210,8 +225,21 @@ class ResolvedPopulation(_Model):
         return cohort
 
 
-def resolved_population(study: Population) -> ResolvedPopulation:
-    """Return the patients that a study asks for; tables and frozen populations are read."""
+def resolved_population(study: Population, entry: DesignEntry | None = None) -> ResolvedPopulation:
+    """Return the patients that a study asks for, or the points of its design about the first of them."""
+    base = _resolved(study)
+    if entry is None:
+        return base
+    return with_design(base, resolved_design(entry))
+
+
+def with_design(base: ResolvedPopulation, design: ResolvedDesign) -> ResolvedPopulation:
+    """Return the points of ``design`` about the first patient of ``base``."""
+    return base.model_copy(update={"design": design, "n": design.design().n_points})
+
+
+def _resolved(study: Population) -> ResolvedPopulation:
+    """Return the patients of a study's population; tables and frozen populations are read."""
     if study.frozen is not None:
         from sweeps.frozen import frozen_population
 

@@ -185,7 +185,7 @@ def resolve(study: Study, threads: int = 1) -> ResolvedStudy:
     """
     if not isinstance(study, Study):
         raise InputError(f"study = {study!r} is none; give load_study('study.yaml').")
-    population = resolved_population(study.population)
+    population = resolved_population(study.population, study.design)
     solver = study.solver.engine_solver()
     found: dict[str, MatchedDose] = {}
     for arm in study.arms:

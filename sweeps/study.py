@@ -11,6 +11,7 @@ from engine.errors import InputError
 from engine.regimens import LEAST_WEEKS, MOST_TIMES
 from engine.regimens import MOST_WEEKS as MOST_WEEKS
 from sweeps import quantities, vocabulary
+from sweeps.design_study import DesignEntry
 from sweeps.fields import Amount, Clock, Day, Length, Model, Name, Spacing, Text, ascending, known, once
 from sweeps.reading import apply_override, as_json, read_mapping, sentences
 from sweeps.who import Population
@@ -178,6 +179,18 @@ class LongHorizon(Model):
         return EngineHorizon(**self.model_dump())
 
 
+class SensitivityEntry(Model):
+    """What `pulsatile sensitivity` looks at in the results; part of no run's identity."""
+
+    outputs: Annotated[tuple[str, ...], AfterValidator(once)] = Field(
+        (), description="outputs and endpoints of tests, for example [clamp_m, vat]; default all"
+    )
+    weeks: Annotated[tuple[Annotated[float, Field(ge=0)], ...], AfterValidator(ascending)] = Field(
+        (), description="treatment weeks; default those of the tests, and the end"
+    )
+    contrast: str | None = Field(None, description="arm that the others are compared with, point by point")
+
+
 class Study(Model):
     """A study: who gets what for how long, and what is kept."""
 
@@ -185,6 +198,8 @@ class Study(Model):
     seed: int = Field(1, ge=0, lt=2**64, description="seed of every random draw")
     weeks: float = Field(ge=LEAST_WEEKS, le=MOST_WEEKS, description="length of treatment; overrides a preset's")
     population: Population
+    design: DesignEntry | None = Field(None, description="points of a plan over parameters, about one patient")
+    sensitivity: SensitivityEntry = SensitivityEntry.model_construct()
     arms: tuple[Arm, ...] = Field(min_length=1, max_length=100)
     control: str | None = Field(None, description="arm that the summary compares with; default the first")
     outputs: Outputs = Outputs.model_construct()
@@ -209,6 +224,20 @@ class Study(Model):
                         f"arms[{i}].regimen.dose.to = {arm.match.to!r} is not an arm with a dose of its own; "
                         f"choose from {', '.join(others) or 'none: add one'}."
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _design_agrees(self) -> Self:
+        if self.design is None and self.population.n is None and self.population.drawn:
+            raise InputError("population has no n: give the number of patients.")
+        if self.design is not None and self.population.n is not None:
+            raise InputError(f"population.n = {self.population.n} and a design: the design says how many; leave n out.")
+        contrast = self.sensitivity.contrast
+        if contrast is not None and contrast not in [arm.name for arm in self.arms]:
+            raise InputError(
+                f"sensitivity.contrast = {contrast!r} is not an arm; choose from "
+                f"{', '.join(arm.name for arm in self.arms)}."
+            )
         return self
 
     @model_validator(mode="after")

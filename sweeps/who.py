@@ -61,8 +61,6 @@ class Population(Model):
             raise ValueError(f"has both {' and '.join(given)}: give one of the two")
         if self.shares is not None and sum(self.shares.values()) <= 0:
             raise ValueError("has shares that are all 0: give at least one phenotype a share above 0")
-        if self.n is None and self.patients is None and self.frozen is None:
-            raise ValueError("has no n: give the number of patients")
         people = {name: getattr(self, name) for name in ("women", "ranges", "margins", "shifts")}
         asked = [name for name, value in people.items() if value not in (None, {})]
         if asked and self.named is None:
@@ -89,6 +87,11 @@ class Population(Model):
     def from_phenotypes(self) -> bool:
         """Whether patients are drawn around phenotypes."""
         return self.named is None and self.patients is None and self.frozen is None
+
+    @property
+    def drawn(self) -> bool:
+        """Whether patients are drawn, so that their number must be said."""
+        return self.patients is None and self.frozen is None
 
     @property
     def mix(self) -> dict[str, float]:
