@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from pulsatile import __version__, runs
+from pulsatile import __version__, populations, runs
 from pulsatile.guard import NOT_CLINICAL, as_json, guarded, print_json, print_rich
 from sweeps.refusals import Exit
 
@@ -23,6 +23,7 @@ Examples:
   pulsatile verify runs/a                                   is every byte what was committed
   pulsatile simulate --preset tesamorelin_label --weeks 8   a quick look at one regimen
   pulsatile presets                                         regimens that a study may name
+  pulsatile population build adults --n 1000 --out pop      people with weights, for `population: {frozen: pop}`
   pulsatile validate STUDY.yaml                             is the file right?
 
 \b
@@ -104,7 +105,7 @@ def run(
     loaded = load_study(study, changes, shorten=weeks is not None)
     wanted = runs.resources_from(resources)
     if dry_run:
-        return _dry_run(loaded, wanted, as_json)
+        return dry_run_of(loaded, wanted, as_json)
     from sweeps.progress import progress_for
 
     folder = out if out is not None else Path("runs") / study.stem
@@ -114,7 +115,8 @@ def run(
     return runs.report(outcome, as_json)
 
 
-def _dry_run(study: Any, resources: Any, as_json: bool) -> Exit:
+def dry_run_of(study: Any, resources: Any, as_json: bool) -> Exit:
+    """Say what a study would need."""
     from dataclasses import asdict
 
     from sweeps.estimate import chunk_size, estimate
@@ -255,5 +257,5 @@ def validate(study: Path, settings: tuple[str, ...]) -> None:
         click.echo(f"Approximation: {loaded.long_horizon.engine_horizon().sentence}.")
 
 
-for command in runs.COMMANDS:
+for command in (*runs.COMMANDS, populations.population):
     main.add_command(command)

@@ -1,0 +1,94 @@
+"""Pictures of the untreated GH axis: mean GH by age, sex and BMI, IGF-1 by age."""
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.margins import SEXES
+from sweeps.built import Built
+from sweeps.published import Target, targets, weighted_quantile
+from sweeps.report import drawing
+from sweeps.report.page import Picture
+
+Floats = npt.NDArray[np.float64]
+
+DECADES = (20, 30, 40, 50, 60, 70, 80)
+BANDS = ((0, 25, "BMI below 25", "-"), (25, 30, "BMI 25-30", "--"), (30, 200, "BMI from 30", ":"))
+LEAST = 5
+"""People in a group, below which no point is drawn."""
+OLDEST = 80.0
+
+
+def gh_axis(built: Built) -> Picture:
+    """Return mean GH by age, BMI and sex, and IGF-1 by age, with the published values."""
+    with drawing.style():
+        figure, axes = drawing.board(1, 3, 3.6)
+        for sex, panel in enumerate(axes[0, :2]):
+            _gh(panel, built, sex)
+            panel.sharey(axes[0, 0])
+        _igf1(axes[0, 2], built)
+        picture = drawing.png(figure)
+    alt = "Weighted mean GH of men and of women by decade of age for three bands of BMI, and quantiles of IGF-1 by age"
+    caption = (
+        "Mean GH of the untreated week: points are means of a decade of age. Black: published means (axis C2, C14; "
+        "section 3, an insensitive assay). IGF-1: median and 2.5-97.5 %; black: axis C15, one assay, 547 Italians."
+        if built.comparable else
+        "Mean GH of the untreated week: points are means of a decade of age. IGF-1: median and 2.5-97.5 %."
+    )  # fmt: skip
+    return Picture(picture, alt, caption)
+
+
+def _gh(panel: Any, built: Built, sex: int) -> None:
+    columns, weights = built.columns, built.weights[built.plausible]
+    for low, high, words, line in BANDS:
+        found = []
+        for start, stop in pairwise(DECADES):
+            inside = (
+                (columns["sex"] == sex) & (columns["age"] >= start) & (columns["age"] < stop)
+                & (columns["bmi"] >= low) & (columns["bmi"] < high) & (weights > 0)
+            )  # fmt: skip
+            if inside.sum() >= LEAST:
+                found.append(((start + stop) / 2, np.average(columns["gh_mean"][inside], weights=weights[inside])))
+        if found:
+            panel.plot(*zip(*found, strict=True), line, color=drawing.COLOURS[sex], marker="o", ms=4, label=words)
+    for target in targets() if built.comparable else ():
+        if target.output == "gh_mean" and target.group.sex == sex:
+            _published(panel, target, "mean")
+    panel.set(xlabel="age, y", xlim=(18, 82), title=f"GH, {SEXES[sex]}", ylabel="mean GH, ug/L" if not sex else "")
+    panel.set_ylim(bottom=0)
+    panel.legend(loc="upper right")
+
+
+def _published(panel: Any, target: Target, label: str) -> None:
+    low, high = target.group.age
+    high = min(high, OLDEST)
+    panel.plot([low, high], [target.value] * 2, color=drawing.PUBLISHED, lw=2.2, solid_capstyle="butt")
+    slim = " BMI < 27" if target.group.bmi[1] < 200 else ""
+    panel.annotate(f"{target.value:.3g}{slim}", (low, target.value), (0, 3), textcoords="offset points", fontsize=8)
+
+
+def _igf1(panel: Any, built: Built) -> None:
+    columns, weights = built.columns, built.weights[built.plausible]
+    for sex, colour in enumerate(drawing.COLOURS):
+        at, bands = [], []
+        for start, stop in pairwise(DECADES):
+            inside = (columns["sex"] == sex) & (columns["age"] >= start) & (columns["age"] < stop) & (weights > 0)
+            if inside.sum() >= LEAST:
+                x, w = columns["fasting_igf1"][inside], weights[inside]
+                at.append((start + stop) / 2)
+                bands.append([weighted_quantile(x, w, p) for p in (0.025, 0.5, 0.975)])
+        if at:
+            low, middle, high = np.array(bands).T
+            panel.fill_between(at, low, high, color=colour, alpha=0.12, lw=0)
+            panel.plot(at, middle, color=colour, marker="o", ms=4, label=SEXES[sex])
+    for target in targets() if built.comparable else ():
+        if target.output == "fasting_igf1":
+            ends = [target.group.age[0], min(target.group.age[1], OLDEST)]
+            middle = target.at == 0.5
+            panel.plot(ends, [target.value] * 2, color=drawing.PUBLISHED, lw=2.2 if middle else 1.1,
+                       ls="-" if middle else "--")  # fmt: skip
+    panel.set(xlabel="age, y", xlim=(18, 82), ylabel="IGF-1, ug/L", title="IGF-1, fasting")
+    panel.set_ylim(bottom=0)
+    panel.legend(loc="upper right")

@@ -1,0 +1,55 @@
+"""What all pictures share: the drawing board, its style, the colours."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from engine.errors import InputError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MEN, WOMEN = "#1d4ed8", "#c2410c"
+COLOURS = (MEN, WOMEN)
+"""Of men, women: told apart also by who does not see red and green alike."""
+PUBLISHED, BEFORE, FAINT = "#111827", "#9ca3af", "#d1d5db"
+REJECTED = "#b91c1c"
+DOTS = 100  # per inch
+WIDTH = 11.6  # inches: 1160 px
+_STYLE: dict[Any, Any] = {
+    "font.size": 9.5, "axes.titlesize": 10, "axes.labelsize": 9.5, "xtick.labelsize": 8.5, "ytick.labelsize": 8.5,
+    "legend.fontsize": 9, "legend.frameon": False, "axes.spines.top": False, "axes.spines.right": False,
+    "axes.titlelocation": "left", "lines.linewidth": 1.6,
+}  # fmt: skip
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw in the style of all pictures; `InputError` where matplotlib is not there."""
+    try:
+        import matplotlib as mpl
+    except ImportError:
+        raise InputError(
+            "the page of pictures needs matplotlib, which is not installed; install it by "
+            '`pip install "pulsatile[report]"`; the tables are there without it.'
+        ) from None
+    with mpl.rc_context(_STYLE):
+        yield
+
+
+def board(rows: int, columns: int, height: float, width: float = WIDTH) -> tuple["Figure", Any]:
+    """Return a figure of ``rows`` x ``columns`` panels, ``height`` inches each row, and its axes (rows, columns)."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, rows * height), dpi=DOTS, layout="constrained")
+    return figure, np.atleast_2d(figure.subplots(rows, columns, squeeze=False))
+
+
+def png(figure: "Figure") -> bytes:
+    """Return the picture; the same data give the same bytes."""
+    file = BytesIO()
+    figure.savefig(file, format="png", metadata={"Software": None})
+    return file.getvalue()

@@ -1,0 +1,146 @@
+"""Pictures of correlations, asked and got, and of where the rejected lie."""
+
+from math import log, sqrt
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.correlations import COVARIATES, matrix
+from engine.margins import SEXES
+from sweeps.built import Built
+from sweeps.plausible import Place
+from sweeps.population_compare import correlations
+from sweeps.report import drawing
+from sweeps.report.page import Picture
+
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+
+_NAMES = {
+    name: name if name in ("age", "height", "bmi", "waist", "hba1c", "triglyceride", "hdl") else f"own_{name}"
+    for name in COVARIATES
+}
+LARGEST = 0.2
+"""Difference of correlations at which the colour is full."""
+BEST = 6
+"""Axes of the atlas that are drawn."""
+CHANCE = 0.05
+"""Probability that the clearest of all axes is as clear as the line in the bars, where nothing but chance rejects."""
+MOST_POINTS = 4000
+"""Of the kept, drawn behind the rejected."""
+
+
+def correlation_maps(built: Built) -> Picture:
+    """Return heat maps per sex: correlations asked of the copula, those of the kept, and the difference."""
+    sexes = [sex for sex in range(len(SEXES)) if not np.isnan(_got(built, sex)).all()]
+    with drawing.style():
+        figure, axes = drawing.board(max(len(sexes), 1), 3, 4.1)
+        worst = []
+        for row, sex in zip(axes, sexes, strict=False):
+            asked, got = matrix(sex).matrix, _got(built, sex)
+            for k, (panel, values, words) in enumerate(
+                zip(row, (asked, got, got - asked), ("asked", "got", "got - asked"), strict=True)
+            ):
+                _map(panel, values, 1.0 if k < 2 else LARGEST, k == 0)
+                panel.set_title(f"{SEXES[sex]}, {words}")
+            off = np.abs(got - asked)
+            i, j = np.unravel_index(int(np.nanargmax(off)), off.shape)
+            worst.append(f"{SEXES[sex]} {COVARIATES[i]} and {COVARIATES[j]}, {got[i, j] - asked[i, j]:+.2f}")
+        picture = drawing.png(figure)
+    caption = (
+        "Pearson correlations of the kept, weighted, of logarithms but for age, height, HbA1c and the IGF-1 SD score, "
+        f"against the matrix of the copula (population 1.2-1.5, completed). Largest difference: {'; '.join(worst)}. "
+        "The colour of a difference is full at 0.2. BMI and waist are skewed, and ranges and rejection bend what is "
+        "got; in a population within ranges the two are not meant to agree."
+    )
+    return Picture(picture, f"Correlation heat maps, asked, got and difference, of {' and '.join(SEXES)}", caption)
+
+
+def _got(built: Built, sex: int) -> Floats:
+    return correlations(built, list(_NAMES.values()), sex)
+
+
+def _map(panel: Any, values: Floats, largest: float, named: bool) -> None:
+    k = len(COVARIATES)
+    panel.imshow(np.ma.masked_invalid(values), cmap="RdBu_r", vmin=-largest, vmax=largest)
+    for i in range(k):
+        for j in range(k):
+            if i != j and np.isfinite(values[i, j]):
+                text = f"{values[i, j]:.2f}".replace("0.", ".").replace("-.00", ".00")
+                dark = abs(values[i, j]) > 0.6 * largest
+                panel.text(j, i, text, ha="center", va="center", fontsize=6.2, color="white" if dark else "#374151")
+    panel.set_xticks(range(k), COVARIATES, rotation=90)
+    panel.set_yticks(range(k), COVARIATES if named else [""] * k)
+    panel.tick_params(length=0, labelsize=8)
+    panel.spines[:].set_visible(False)
+
+
+def chance(of: Flags, axes: int) -> float:
+    """Return the distance that the clearest of ``axes`` reaches by chance with a probability of `CHANCE` at most.
+
+    The limit of Kolmogorov and Smirnov for two samples, by Bonferroni; axes that correlate make it too high.
+    """
+    some = int(of.sum())
+    return sqrt(-0.5 * log(CHANCE / axes / 2)) * sqrt(1 / some + 1 / (len(of) - some))
+
+
+def atlas(built: Built, of: Flags, what: str) -> Picture:
+    """Return bars of the share ``what`` (n,) along the clearest axes, and a map of two covariates."""
+    places = built.atlas(of)
+    limit = chance(of, max(len(places), 1))
+    with drawing.style():
+        figure, axes = drawing.board(2, 4, 2.75)
+        for panel, place in zip(axes[:, :3].flat, places[:BEST], strict=False):
+            _bars(panel, built, place, of)
+        for panel in list(axes[:, :3].flat)[len(places[:BEST]) :]:
+            panel.set_axis_off()
+        axes[0, 0].set_ylabel(f"% {what}")
+        axes[1, 0].set_ylabel(f"% {what}")
+        grid = axes[0, 3].get_gridspec()
+        for panel in axes[:, 3]:
+            panel.remove()
+        pair = _pair(places)
+        _scatter(figure.add_subplot(grid[:, 3]), built, of, pair, what)
+        picture = drawing.png(figure)
+    clear = sum(place.distance > limit for place in places)
+    caption = (
+        f"{int(of.sum())} of {len(of)} people {what}. Bars: the {BEST} covariates or parameters of {len(places)} that "
+        "tell them from the others best, in ten parts of equally many people; the line is the share of all. Of these "
+        f"{clear} have a distance above {limit:.2f}, which chance alone reaches with a probability of at most 5 %."
+    )
+    alt = f"Share {what} along {', '.join(p.name for p in places[:BEST])}, and a map by {' and '.join(pair)}"
+    return Picture(picture, alt, caption)
+
+
+def _bars(panel: Any, built: Built, place: Place, of: Flags) -> None:
+    at = np.arange(len(place.share))
+    panel.bar(at + 0.5, 100 * place.share, 0.9, color=drawing.REJECTED)
+    panel.axhline(100 * of.mean(), color=drawing.PUBLISHED, lw=1)
+    ticks = np.linspace(0, len(place.share), min(6, len(place.edges)), dtype=int)
+    panel.set_xticks(ticks, [f"{place.edges[k]:.3g}" for k in ticks])
+    panel.set(xlabel=f"{_short(place.name)}, {built.axes[place.name][0]}", title=f"KS {place.distance:.2f}")
+    panel.margins(x=0.02)
+
+
+def _short(name: str) -> str:
+    return name.removeprefix("parameter ")
+
+
+def _pair(places: list[Place]) -> tuple[str, str]:
+    """Return the two clearest covariates; age and BMI where there are not two."""
+    found = [p.name for p in places if not p.name.startswith("parameter ") and p.name != "sex"]
+    first = found[0] if found else "age"
+    # the second must be no double of the first
+    alike = {"weight", "bmi", "waist", "own_vat"}
+    second = next((n for n in found[1:] if not {n, first} <= alike), "bmi" if first != "bmi" else "age")
+    return first, second
+
+
+def _scatter(panel: Any, built: Built, of: Flags, pair: tuple[str, str], what: str) -> None:
+    x, y = (built.axes[name][1] for name in pair)
+    others = np.flatnonzero(~of)[:: max(1, int((~of).sum()) // MOST_POINTS)]
+    panel.plot(x[others], y[others], ".", ms=2.5, color=drawing.FAINT, label="others", rasterized=True)
+    panel.plot(x[of], y[of], "o", ms=4.5, mfc=drawing.REJECTED, mec="white", mew=0.4, label=what)
+    panel.set(xlabel=f"{pair[0]}, {built.axes[pair[0]][0]}", ylabel=f"{pair[1]}, {built.axes[pair[1]][0]}")
+    panel.legend(loc="upper left", bbox_to_anchor=(0, 1.1), ncols=2, handletextpad=0.2, columnspacing=0.8)

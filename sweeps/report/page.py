@@ -1,0 +1,80 @@
+"""A page of pictures as one HTML file: nothing is loaded from elsewhere, nothing runs in it."""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+NOT_CLINICAL = "Research model, not for clinical use."
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; color: #1f2937; background: #fff; max-width: 1200px; margin: 2rem auto;
+  padding: 0 1rem; }
+h1 { font-size: 1.7rem; margin-bottom: 0; } h2 { font-size: 1.25rem; margin: 2.5rem 0 0.4rem; }
+p { max-width: 50rem; } code { font-size: 0.9em; overflow-wrap: anywhere; }
+.note { border-left: 4px solid #d97706; padding: 0.2rem 0.8rem; background: #fffbeb; }
+figure { margin: 0.5rem 0 0; } figure img { width: 100%; height: auto; }
+figcaption { color: #4b5563; max-width: 50rem; }
+table { border-collapse: collapse; font-size: 0.85rem; font-variant-numeric: tabular-nums; }
+th, td { text-align: left; padding: 0.15rem 0.7rem 0.15rem 0; border-bottom: 1px solid #e5e7eb; vertical-align: top; }
+th { border-bottom-color: #6b7280; } td.number, th.number { text-align: right; }
+""".strip()
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A PNG with the words for who does not see it, and a caption."""
+
+    png: bytes
+    alt: str
+    caption: str = ""
+
+    def html(self) -> str:
+        """Return it as HTML."""
+        data = base64.b64encode(self.png).decode()
+        caption = f"<figcaption>{escape(self.caption)}</figcaption>" if self.caption else ""
+        return f'<figure><img alt="{escape(self.alt)}" src="data:image/png;base64,{data}">{caption}</figure>'
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of texts under a head; columns from ``numbers`` on are aligned as numbers."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    numbers: frozenset[int] = frozenset()
+
+    def html(self) -> str:
+        """Return it as HTML."""
+
+        def line(cells: Sequence[str], tag: str) -> str:
+            kinds = (' class="number"' if k in self.numbers else "" for k in range(len(cells)))
+            cells_html = (f"<{tag}{kind}>{escape(cell)}</{tag}>" for kind, cell in zip(kinds, cells, strict=True))
+            return f"<tr>{''.join(cells_html)}</tr>"
+
+        body = "\n".join(line(row, "td") for row in self.rows)
+        return f"<table><thead>{line(self.head, 'th')}</thead>\n<tbody>{body}</tbody></table>"
+
+
+Part = Picture | Table | str
+
+
+def page(title: str, lead: Sequence[str], sections: Sequence[tuple[str, Sequence[Part]]]) -> str:
+    """Return an HTML page.
+
+    Parameters
+    ----------
+    title : of the page
+    lead : paragraphs below it
+    sections : a heading with its pictures, tables and paragraphs (plain text) each
+    """
+    parts = [f"<h1>{escape(title)}</h1>", f'<p class="note">{NOT_CLINICAL}</p>', *(f"<p>{escape(t)}</p>" for t in lead)]
+    for heading, content in sections:
+        parts.append(f"<section><h2>{escape(heading)}</h2>")
+        parts += [f"<p>{escape(part)}</p>" if isinstance(part, str) else part.html() for part in content]
+        parts.append("</section>")
+    body = "\n".join(parts)
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<style>{_STYLE}</style></head>\n<body>\n{body}\n</body></html>\n"
+    )
