@@ -21,6 +21,11 @@ Ids = npt.NDArray[np.int64]
 
 OWN = ("insulin_basal", "igf1_target")
 """Parameters of the table with a CV that are covariates here."""
+COVARIATES = {
+    "weight": "bmi", "glucose_basal": "glucose", "insulin_basal": "insulin", "ffa_basal": "ffa", "vat0": "vat",
+    "igf1_target": "igf1_sds", "sat0": "bmi", "lean0": "bmi",
+}  # fmt: skip
+"""Parameters that follow from a covariate without a deviation of their own, and the covariate to vary instead."""
 OMEGA = Omega(held=AXIS_HELD + OWN)
 MOST_DRAWS = 20
 """Draws of a person's deviations until a fasting state exists; who has none then is kept and rejected by the run."""

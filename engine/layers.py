@@ -78,6 +78,8 @@ ALL = Layers()
 class Omega:
     """Covariance of the log-normal etas: CVs by parameter (others as in the table) and correlations by pair.
 
+    Without ``correlations`` those of `CORRELATIONS` are taken, of the parameters that vary.
+
     Raises
     ------
     InputError
@@ -86,11 +88,12 @@ class Omega:
     """
 
     cv: Mapping[str, float] = field(default_factory=dict)
-    correlations: Mapping[tuple[str, str], float] = field(default_factory=lambda: dict(CORRELATIONS))
+    correlations: Mapping[tuple[str, str], float] | None = None
     held: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for given, what in ((self.cv, "cv"), (self.correlations, "correlations")):
+        own = {} if self.correlations is None else self.correlations
+        for given, what in ((self.cv, "cv"), (own, "correlations")):
             if not isinstance(given, Mapping):
                 raise InputError(f"{what} = {given!r} must be a mapping, from names of parameters to numbers.")
         for name, cv in self.cv.items():
@@ -98,14 +101,12 @@ class Omega:
                 raise InputError(f"CV of {name!r}: no parameter that varies between patients has this name.")
             if not is_number(cv) or not 0 <= cv <= LARGEST_CV:
                 raise InputError(f"CV of {name} = {cv!r} must be a number from 0 to {LARGEST_CV:g}; 0.3 is 30 %.")
-        for pair, r in self.correlations.items():
+        for pair, r in own.items():
             if not isinstance(pair, tuple) or len(pair) != 2 or pair[0] == pair[1]:
                 raise InputError(f"correlation of {pair!r}: give two different parameters.")
             if not is_number(r) or not -1 <= r <= 1:
                 raise InputError(f"correlation of {pair[0]} and {pair[1]} = {r!r} must be a number from -1 to 1.")
             if len({*pair} & {*self.cvs}) < 2:
-                if r == CORRELATIONS.get(pair):
-                    continue  # of the defaults, where one of the two is held
                 missing = next(name for name in pair if name not in self.cvs)
                 raise InputError(
                     f"correlation of {pair[0]} and {pair[1]}: {missing} does not vary between these patients; give it "
@@ -124,11 +125,16 @@ class Omega:
         asked = {name: self.cv.get(name, 0.0 if name in self.held else cv) for name, cv in rows.items()}
         return {name: cv for name, cv in asked.items() if cv > 0}
 
+    @property
+    def defaults(self) -> dict[tuple[str, str], float]:
+        """Those of `CORRELATIONS` whose two parameters vary."""
+        return {pair: r for pair, r in CORRELATIONS.items() if set(pair) <= set(self.cvs)}
+
     @cached_property
     def correlation(self) -> Correlation:
         """Correlations of the etas of `cvs`; pairs that are not given are independent, given the others."""
-        pairs = {p: r for p, r in self.correlations.items() if r != 0 and p[0] in self.cvs and p[1] in self.cvs}
-        return assemble(tuple(self.cvs), pairs)
+        pairs = self.defaults if self.correlations is None else self.correlations
+        return assemble(tuple(self.cvs), {pair: r for pair, r in pairs.items() if r != 0})
 
     def factors(self, seed: int, ids: Ids, attempt: int = 0) -> dict[str, Floats]:
         """Draw the log-normal factors, of median 1, of every parameter that varies, each (n,)."""

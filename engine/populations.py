@@ -109,11 +109,14 @@ def population(name: str) -> NamedPopulation:
     return POPULATIONS[name]
 
 
-def restricted(base: NamedPopulation, people: PeopleSpec) -> NamedPopulation:
-    """Return ``base`` with the ranges, margins and shifts of ``people`` put over its own."""
+def restricted(base: NamedPopulation, people: PeopleSpec, women: float | None = None) -> NamedPopulation:
+    """Return ``base`` with the ranges, margins and shifts of ``people`` put over its own, and a share of ``women``.
+
+    The share is the base's where none is given; that of ``people`` is not looked at, for its default says nothing.
+    """
     own = base.people
     merged = PeopleSpec(
-        own.women if people.women == ADULTS.women else people.women,
+        own.women if women is None else women,
         {**own.ranges, **people.ranges}, {**own.margins, **people.margins}, {**own.shifts, **people.shifts},
     )  # fmt: skip
     return replace(base, people=merged)

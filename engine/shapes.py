@@ -23,6 +23,9 @@ TINY = 2.0**-54
 CLEAR = 1e-9
 """Quantiles whose steps up and down agree to this are those of a normal: the shape is then lost in rounding."""
 
+LARGEST_SPREAD = 100.0
+"""Largest SD of a log-normal, in means, that can be asked for [assumed: of no covariate above 3]."""
+
 
 class Margin(Protocol):
     """The distribution of one covariate, in its unit."""
@@ -136,6 +139,8 @@ def log_normal(median: float, cv: float) -> ShiftedLogNormal:
     """Return the log-normal of ``median`` > 0 and coefficient of variation ``cv``; CV 0 is a constant."""
     _check_number("median", median)
     _check_spread("CV", cv)
+    if cv > LARGEST_SPREAD:
+        raise InputError(f"CV = {cv!r} of a log-normal must be at most {LARGEST_SPREAD:g}; 0.3 is 30 %.")
     if median <= 0:
         raise InputError(f"median = {median!r} of a log-normal must be above 0.")
     return log_normal_of(float(median), sqrt(log1p(float(cv) ** 2)))
@@ -147,7 +152,13 @@ def log_normal_of(median: float, log_sd: float) -> ShiftedLogNormal:
 
 
 def from_mean(mean: float, sd: float) -> ShiftedLogNormal:
-    """Return the log-normal of a given mean and SD, both in the covariate's unit."""
+    """Return the log-normal of a given mean > 0 and SD, both in the covariate's unit; SD 0 is a constant."""
+    _check_number("mean", mean)
+    _check_spread("SD", sd)
+    if mean <= 0:
+        raise InputError(f"mean = {mean!r} of a log-normal must be above 0.")
+    if sd > LARGEST_SPREAD * mean:
+        raise InputError(f"SD = {sd!r} of a log-normal must be at most {LARGEST_SPREAD:g} times its mean {mean:g}.")
     log_variance = log1p((sd / mean) ** 2)
     return log_normal_of(mean / sqrt(1 + (sd / mean) ** 2), sqrt(log_variance))
 

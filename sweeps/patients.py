@@ -4,6 +4,7 @@ import base64
 import zlib
 from collections.abc import Mapping
 from functools import lru_cache
+from math import inf
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -53,7 +54,10 @@ class Table(_Model):
 @lru_cache(4)
 def _unpacked(packed: str, width: int) -> tuple[Floats, ...]:
     block = np.frombuffer(zlib.decompress(base64.b85decode(packed)), "<f8").reshape(-1, width)
-    return tuple(np.ascontiguousarray(block[:, k]) for k in range(width))
+    columns = tuple(np.ascontiguousarray(block[:, k]) for k in range(width))
+    for column in columns:
+        column.flags.writeable = False  # they are shared by all who ask
+    return columns
 
 
 class People(_Model):
@@ -74,10 +78,9 @@ class People(_Model):
         from engine.populations import population, restricted
 
         base = population(self.named)
-        women = base.people.women if self.women is None else self.women
         ranges = {name: _by_sex(value, lambda v, n=name: _range(n, v)) for name, value in self.ranges.items()}
         margins = {name: _by_sex(value, lambda v, n=name: _margin(n, v)) for name, value in self.margins.items()}
-        return restricted(base, PeopleSpec(women, ranges, margins, self.shifts))
+        return restricted(base, PeopleSpec(ranges=ranges, margins=margins, shifts=self.shifts), self.women)
 
     def engine_layers(self) -> "Layers":
         """Return the engine's `Layers`."""
@@ -87,11 +90,21 @@ class People(_Model):
 
     def omega(self) -> "Omega":
         """Return the engine's `Omega`."""
-        from engine.adults import OMEGA
-        from engine.layers import CORRELATIONS, Omega
+        from engine.adults import COVARIATES, OMEGA
+        from engine.layers import Omega
 
-        own = {(one, other): r for one, other, r in self.correlations}
-        kept = {pair: r for pair, r in CORRELATIONS.items() if pair not in own and pair[::-1] not in own}
+        for name in self.cv:
+            if name in COVARIATES:
+                raise InputError(
+                    f"CV of {name}: it is the covariate {COVARIATES[name]}, which varies already; give a margin of it."
+                )
+        own: dict[tuple[str, str], float] = {}
+        for one, other, r in self.correlations:
+            if (one, other) in own or (other, one) in own:
+                raise InputError(f"correlation of {one} and {other} is given twice; give it once.")
+            own[one, other] = r
+        defaults = Omega(self.cv, None, OMEGA.held).defaults
+        kept = {pair: r for pair, r in defaults.items() if pair not in own and pair[::-1] not in own}
         return Omega(self.cv, kept | own, OMEGA.held)
 
     def check(self) -> None:
@@ -135,12 +148,34 @@ def _margin(name: str, value: Any) -> Any:
 
 
 def people_of(population: Population) -> People:
-    """Return the people that a study asks for."""
+    """Return the people that a study asks for; what is the same people however it is written is written the same."""
+    ranges = {name: _by_sex(value, lambda v, n=name: _bounded(n, v)) for name, value in population.ranges.items()}
     return People(
-        named=population.named or "adults", women=population.women, ranges=population.ranges,
-        margins=population.margins, shifts=population.shifts, layers=population.layers.model_dump(), cv=population.cv,
-        correlations=population.correlations,
+        named=population.named or "adults", women=population.women, ranges=_plain(ranges),
+        margins=_plain(population.margins), shifts=_plain(population.shifts), layers=population.layers.model_dump(),
+        cv=population.cv, correlations=tuple(sorted((*sorted((a, b)), r) for a, b, r in population.correlations)),
     )  # fmt: skip
+
+
+def _bounded(name: str, value: Any) -> Any:
+    """Return a range with the bound of anyone in place of "no limit": JSON has no word for infinity."""
+    from engine.margins import BOUNDS
+
+    if name not in BOUNDS or not isinstance(value, list | tuple) or len(value) != 2:
+        return value
+    low, high, _ = BOUNDS[name]
+    return [low if value[0] == -inf else value[0], high if value[1] == inf else value[1]]
+
+
+def _plain(value: Any) -> Any:
+    """Return plain data with all numbers as floats: 30 and 30.0 are the same."""
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= 2**53:
+        return float(value)
+    return value
 
 
 class ResolvedPopulation(_Model):

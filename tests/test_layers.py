@@ -113,7 +113,7 @@ def test_a_new_cv_moves_no_other_parameter(name: str) -> None:
 
 def test_a_new_correlation_moves_one_parameter() -> None:
     before = OMEGA.factors(1, IDS[:N])
-    after = omega(correlations=CORRELATIONS | {("k_insulin", "v_insulin"): 0.6}).factors(1, IDS[:N])
+    after = omega(correlations=OMEGA.defaults | {("k_insulin", "v_insulin"): 0.6}).factors(1, IDS[:N])
     moved = [name for name in before if not np.array_equal(before[name], after[name])]
     assert moved == ["k_insulin"]  # the later of the two in the table
     # a changed CV changes the size of its own deviations and nothing else
@@ -124,12 +124,11 @@ def test_a_new_correlation_moves_one_parameter() -> None:
 
 
 def test_correlations_and_cvs_come_out() -> None:
-    asked = CORRELATIONS | {("k_insulin", "v_insulin"): 0.6, ("pulse_size", "f_gh"): -0.8}
+    asked = OMEGA.defaults | {("k_insulin", "v_insulin"): 0.6, ("pulse_size", "f_gh"): -0.8}
     factors = omega(correlations=asked).factors(2, IDS)
     log = {name: np.log(factor) for name, factor in factors.items()}
     for (one, other), r in asked.items():
-        if one in log and other in log:
-            assert abs(np.corrcoef(log[one], log[other])[0, 1] - r) < 4 * (1 - r * r) / np.sqrt(len(IDS)), (one, other)
+        assert abs(np.corrcoef(log[one], log[other])[0, 1] - r) < 4 * (1 - r * r) / np.sqrt(len(IDS)), (one, other)
     for one, other in (("k_insulin", "pulse_size"), ("sens_muscle0", "k_ffa")):
         assert abs(np.corrcoef(log[one], log[other])[0, 1]) < 4 / np.sqrt(len(IDS))
     for name, z in log.items():
@@ -190,7 +189,7 @@ def test_deviations_are_truncated() -> None:
         ({"correlations": {("k_ffa", "k_insulin"): float("nan")}}, "-1 to 1"),
         ({"correlations": {("k_ffa", "nobody"): 0.5}}, "nobody"),
         ({"correlations": {("k_ffa", "v_gh"): 0.5}}, "does not vary"),
-        ({"correlations": {("k_gh", "k_gh_saturable"): 0.9}}, "does not vary"),  # held; 0.5 is the default's
+        ({"correlations": {("k_gh", "k_gh_saturable"): 0.5}}, "does not vary"),  # held, though a default pair
         ({"correlations": {("k_ffa", "k_insulin"): 0.5}, "cv": {"k_ffa": 0}}, "does not vary"),
         ({"correlations": {("k_ffa", "k_insulin"): 0.5, ("k_insulin", "k_ffa"): 0.4}}, "given as"),
         ({"correlations": {("sens_muscle0", "egp_half"): 0.9, ("egp_half", "lipolysis_half"): 0.9,
@@ -254,5 +253,8 @@ def test_occasions_do_not_decide_how_much_is_released() -> None:
 
 def test_defaults() -> None:
     assert Layers() == ALL == adult_cohort(1).layers
+    assert set(OMEGA.defaults) == set(CORRELATIONS) - {("k_gh", "k_gh_saturable")}  # these two are held
+    found = omega(cv={"k_gh": 0.2, "k_gh_saturable": 0.2}).correlation
+    assert all(found.of(*pair) == pytest.approx(r) for pair, r in CORRELATIONS.items())
     assert set(OMEGA.cvs) <= set(NAMES)
     assert not set(OMEGA.held) & set(OMEGA.cvs)
