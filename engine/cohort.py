@@ -85,7 +85,8 @@ class Cohort:
     phenotype (index of `PHENOTYPES`), attempts (draws until a fasting state existed); ``parameters`` (n,) records of
     `parameters.DTYPE` with the closed-form fasting state for constant GH (the run-in refines it); ``layers`` of
     variability: without "between" drugs have typical pharmacokinetics too, without "occasions" days are alike;
-    ``twin_of`` (n,) ids of the patients whose pulses, meals and drug kinetics each has, by default the own.
+    ``twin_of`` (n,) ids of the patients whose pulses, meals and drug kinetics each has, by default the own; ``days_of``
+    (n,) other ids for pulses and meals alone: the same patients, with their drug kinetics, on another occasion.
     """
 
     seed: int
@@ -94,6 +95,7 @@ class Cohort:
     parameters: npt.NDArray[Any]
     layers: Layers = ALL
     twin_of: Ids | None = None
+    days_of: Ids | None = None
 
     def __len__(self) -> int:
         """Return the number of patients."""
@@ -101,14 +103,19 @@ class Cohort:
 
     @property
     def keys(self) -> Ids:
-        """Return the ids (n,) that key pulses, meals and drug kinetics."""
+        """Return the ids (n,) that key drug kinetics, and pulses and meals where `days_of` does not."""
         return self.patient if self.twin_of is None else self.twin_of
+
+    @property
+    def day_keys(self) -> Ids:
+        """Return the ids (n,) that key pulses and meals."""
+        return self.keys if self.days_of is None else self.days_of
 
     def subset(self, index: Any) -> "Cohort":
         """Return the patients of ``index`` (positions, slice or mask), unchanged."""
         rows = {name: values[index] for name, values in self.covariates.items()}
-        twins = None if self.twin_of is None else self.twin_of[index]
-        return Cohort(self.seed, self.patient[index], rows, self.parameters[index], self.layers, twins)
+        twins, days = (None if ids is None else ids[index] for ids in (self.twin_of, self.days_of))
+        return Cohort(self.seed, self.patient[index], rows, self.parameters[index], self.layers, twins, days)
 
 
 def parameter_layers() -> tuple[str, ...]:
@@ -184,7 +191,7 @@ def points_of(base: Cohort, ids: Ids, values: Mapping[str, Floats]) -> Cohort:
         record[name] = column
     close(record)
     rows = {name: np.repeat(column, n) for name, column in base.covariates.items()}
-    return Cohort(base.seed, ids, rows, record, base.layers, np.repeat(base.keys, n))
+    return Cohort(base.seed, ids, rows, record, base.layers, np.repeat(base.keys, n), np.repeat(base.day_keys, n))
 
 
 def check_people(cohort: Cohort) -> None:

@@ -84,7 +84,7 @@ def pulse_train(cohort: Cohort) -> tuple[Floats, Floats]:
     # enough for nearly everybody; whoever needs more gets more, and no draw moves, because each has its own counter
     draws = int(1.1 * (LEAD_IN + BLOCK_HOURS) / mean.min(initial=DAY)) + 20
     while True:
-        first, second = random.uniform_pairs(cohort.seed, cohort.keys[:, None], random.PULSES, np.arange(draws))
+        first, second = random.uniform_pairs(cohort.seed, cohort.day_keys[:, None], random.PULSES, np.arange(draws))
         if cohort.layers.occasions:
             # x**(1/k) by logarithms: numpy's power may round differently for other shapes of its arguments
             interval = scale * np.exp(np.log(-np.log(first)) / p["pulse_shape"])
@@ -115,7 +115,7 @@ def meal_train(cohort: Cohort, plan: MealPlan = THREE_MEALS) -> tuple[Floats, Fl
     """Return meal times (h) and jumps of ``stomach`` (mmol glucose), each (n, 28 x slots)."""
     day = np.repeat(np.arange(BLOCK_DAYS), len(plan.slots))
     counter = SLOTS_PER_DAY * day + np.tile(plan.slots, BLOCK_DAYS)
-    first, second = random.uniform_pairs(cohort.seed, cohort.keys[:, None], random.MEALS, counter)
+    first, second = random.uniform_pairs(cohort.seed, cohort.day_keys[:, None], random.MEALS, counter)
     late, large = (
         np.clip(random.normal_quantile(u), -LARGEST_JITTER, LARGEST_JITTER) * cohort.layers.occasions
         for u in (first, second)

@@ -298,7 +298,10 @@ def _add_noise(values: dict[str, Floats], dataset: xr.Dataset, cohort: Cohort, p
 
 
 def _same_patients(one: Cohort, other: Cohort) -> bool:
-    pairs = ((one.patient, other.patient), (one.keys, other.keys), (one.parameters, other.parameters))
+    pairs = (
+        (one.patient, other.patient), (one.keys, other.keys), (one.day_keys, other.day_keys),
+        (one.parameters, other.parameters),
+    )  # fmt: skip
     return (one.seed, one.layers) == (other.seed, other.layers) and all(a.tobytes() == b.tobytes() for a, b in pairs)
 
 

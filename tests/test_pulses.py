@@ -1,13 +1,19 @@
 """The block of pulses and meals: rate, size, clock, keys and speed."""
 
+from dataclasses import replace
 from time import perf_counter
 
 import numpy as np
 import pytest
 
+from engine.baseline import run_in
 from engine.cohort import Cohort, virtual_cohort
+from engine.dosing import arm_parameters
+from engine.errors import InputError
 from engine.events import BLOCK_HOURS, target_of
+from engine.presets import preset
 from engine.pulses import WITH_SNACKS, block_events, meal_train, pulse_train, sleep_factor
+from engine.simulate import Plan, simulate
 
 
 @pytest.fixture(scope="module")
@@ -89,3 +95,17 @@ def test_speed(typical: Cohort) -> None:
     start = perf_counter()
     block_events(typical)
     assert perf_counter() - start < 2.0  # aim 0.5 s; a shared machine may be busy
+
+
+def test_another_occasion_moves_pulses_and_meals_but_no_drug() -> None:
+    own = virtual_cohort(4, seed=2)
+    other = replace(own, days_of=own.patient + 1000)
+    elsewhere = virtual_cohort(4, seed=2, first=1000)
+    for train in (pulse_train, meal_train):
+        assert not np.array_equal(train(other)[1], train(own)[1])
+    np.testing.assert_array_equal(meal_train(other)[0], meal_train(elsewhere)[0])  # the days of those ids
+    doses = preset("tesamorelin_label")
+    assert arm_parameters(doses, other).tobytes() == arm_parameters(doses, own).tobytes()
+    np.testing.assert_array_equal(other.subset([2, 0]).day_keys, [1002, 1000])
+    with pytest.raises(InputError, match="other patients"):  # the run-in was of other days
+        simulate(other, [doses], Plan(1, outputs=("igf1",)), baseline=run_in(own))
