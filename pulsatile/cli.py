@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from pulsatile import __version__, populations, runs
+from pulsatile import __version__, populations, runs, sensitivity
 from pulsatile.guard import NOT_CLINICAL, as_json, guarded, print_json, print_rich
 from sweeps.refusals import Exit
 
@@ -24,6 +24,7 @@ Examples:
   pulsatile simulate --preset tesamorelin_label --weeks 8   a quick look at one regimen
   pulsatile presets                                         regimens that a study may name
   pulsatile population build adults --n 1000 --out pop      people with weights, for `population: {frozen: pop}`
+  pulsatile sensitivity examples/sensitivity.yaml           which parameters decide the outcome
   pulsatile validate STUDY.yaml                             is the file right?
 
 \b
@@ -248,7 +249,7 @@ def validate(study: Path, settings: tuple[str, ...]) -> None:
 
     loaded = load_study(study, settings)
     click.echo(
-        f"{study}: right; {loaded.population.n} patients in {len(loaded.arms)} arms for {loaded.weeks:g} weeks: "
+        f"{study}: right; {loaded.who} in {len(loaded.arms)} arms for {loaded.weeks:g} weeks: "
         f"{', '.join(arm.name for arm in loaded.arms)}."
     )
     for sentence in conversions(loaded):
@@ -257,5 +258,5 @@ def validate(study: Path, settings: tuple[str, ...]) -> None:
         click.echo(f"Approximation: {loaded.long_horizon.engine_horizon().sentence}.")
 
 
-for command in (*runs.COMMANDS, populations.population):
+for command in (*runs.COMMANDS, populations.population, sensitivity.sensitivity):
     main.add_command(command)

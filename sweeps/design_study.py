@@ -5,7 +5,7 @@ in place of the own, and with that patient's pulses, meals and drug kinetics.  S
 """
 
 from functools import lru_cache
-from math import isnan, log1p, nan, sqrt
+from math import exp, isnan, log1p, nan, sqrt
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -42,6 +42,7 @@ class FactorEntry(Model):
 
     def factor(self) -> "Factor":
         """Return the factor with its numbers; `InputError` where the table has no such parameter or no CV."""
+        from engine.layers import LARGEST_ETA
         from engine.parameters import ROW
         from sweeps.sensitivity.factors import Factor
         from sweeps.vocabulary import choose
@@ -67,6 +68,7 @@ class FactorEntry(Model):
             if not row.cv:
                 raise InputError(f"design.factors: {self.name} has no CV in the table; give it a distribution.")
             kind, centre, spread = "log-normal", row.value, sqrt(log1p(row.cv**2))
+            low, high = max(low, centre * exp(-LARGEST_ETA * spread)), min(high, centre * exp(LARGEST_ETA * spread))
         if kind == "levels":
             return Factor(self.name, kind, levels=self.levels, unit=row.unit)
         own = [nan if value is None else value for value in (centre, spread)]

@@ -12,8 +12,10 @@ from sweeps.drive import Outcome, drive, finished
 from sweeps.estimate import chunk_size
 from sweeps.files import sweep, writing
 from sweeps.folder import GROWING, RunFolder, check_free
+from sweeps.journal import JOURNAL
 from sweeps.lock import check_run, drop_claims, held, refuse_held
 from sweeps.progress import Progress, SilentProgress
+from sweeps.refusals import FolderRefuses
 from sweeps.resolve import ResolvedStudy, resolve
 from sweeps.resources import Resources
 from sweeps.study import Study
@@ -105,6 +107,35 @@ def resume(path: str | Path, resources: Resources = Resources(), progress: Progr
             folder.enter("planned", gate=resources.gate)
         outcome = drive(folder, resolved, resources, progress, begin, lock)
         return settle(path, outcome) if growing.is_dir() else outcome
+
+
+def run_or_resume(
+    study: Study,
+    out: str | Path,
+    resources: Resources = Resources(),
+    progress: Progress | None = None,
+    source: str = "",
+    command: str = "",
+    settings: tuple[str, ...] = (),
+) -> Outcome:
+    """Run, or go on with that very run where ``out`` holds it; arguments as of `run`.
+
+    Raises
+    ------
+    FolderRefuses
+        Where ``out`` holds another run, or that of another version.
+    """
+    folder = Path(out)
+    if not (folder / JOURNAL).is_file():
+        return run(study, folder, resources, progress, source, command, settings)
+    wanted = resolve(study, resources.spread(study.solver.device).planning_threads).identity
+    there = RunFolder.open(folder).facts["identity"]
+    if there != wanted:
+        raise FolderRefuses(
+            f"{out} holds another run, or that of another version (identity {there[:12]}, wanted {wanted[:12]}); "
+            "give another folder."
+        )
+    return resume(folder, resources, progress)
 
 
 def adopt(folder: RunFolder) -> None:

@@ -11,7 +11,7 @@ from engine.errors import InputError
 from engine.regimens import LEAST_WEEKS, MOST_TIMES
 from engine.regimens import MOST_WEEKS as MOST_WEEKS
 from sweeps import quantities, vocabulary
-from sweeps.design_study import DesignEntry
+from sweeps.design_study import DesignEntry, resolved_design
 from sweeps.fields import Amount, Clock, Day, Length, Model, Name, Spacing, Text, ascending, known, once
 from sweeps.reading import apply_override, as_json, read_mapping, sentences
 from sweeps.who import Population
@@ -207,6 +207,14 @@ class Study(Model):
     tests: tuple[Test, ...] = ()
     solver: SolverSettings = SolverSettings.model_construct()
     long_horizon: LongHorizon | None = Field(None, description="project body composition; default: integrate every day")
+
+    @property
+    def who(self) -> str:
+        """How many patients or points, in words; a table is counted only when the study is resolved."""
+        if self.design is not None:
+            return f"{resolved_design(self.design).design().n_points} points"
+        table = self.population.patients or self.population.frozen
+        return f"{self.population.n or 'all'} patients" + (f" of {table}" if table is not None else "")
 
     @model_validator(mode="after")
     def _arms_agree(self) -> Self:

@@ -1,0 +1,256 @@
+"""Sensitivity indices of a finished run of a design: from its folder to datasets, tables and sentences.
+
+All is computed from the committed values in the order of the points, so indices are the same bits whatever way the run
+came about.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from engine.errors import InputError, Status
+from sweeps import store
+from sweeps.files import write_all
+from sweeps.refusals import FolderRefuses
+from sweeps.sensitivity.design import Design
+from sweeps.sensitivity.indices import indices
+from sweeps.sensitivity.missing import failed_region
+from sweeps.sensitivity.outputs import flat, prepare
+from sweeps.sensitivity.scenarios import scenario
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+    from sweeps.resolve import ResolvedStudy
+
+WEEK = 168.0  # h
+SAME = 1e-6  # h
+INDICES = "indices"
+"""Name of the store, and of the table, of indices in the run's folder."""
+_WEEKLY = ("time", "window")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Outputs and treatment weeks to look at, all where empty; the arm that the others are compared with."""
+
+    outputs: tuple[str, ...] = ()
+    weeks: tuple[float, ...] = ()
+    contrast: str | None = None
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What was found.
+
+    ``indices`` of every arm, and of "ARM minus CONTRAST" where a contrast is wanted, dims (output, factor, arm, week);
+    ``curves`` of whole trajectories over the weeks, dims (output, factor, arm); ``verdicts`` whether the design
+    suffices; ``failed`` where runs failed, None if none or all did; ``scenarios`` which points gain and which lose.
+    """
+
+    indices: "xr.Dataset"
+    curves: "xr.Dataset | None"
+    verdicts: tuple[str, ...]
+    failed: "xr.Dataset | None"
+    scenarios: tuple[str, ...]
+
+
+def points(folder: str | Path) -> "xr.Dataset":
+    """Open the results of a finished run of a design, dims arm, design, time and those of tests.
+
+    Raises
+    ------
+    FolderRefuses
+        When the folder is no run of a design, or not finished.
+    """
+    from sweeps.folder import RunFolder, unfinished
+
+    run = RunFolder.open(Path(folder))
+    if run.resolved.population.design is None:
+        raise FolderRefuses(f"{folder} is no run of a design; give its study a design, or look at it as it is.")
+    if not run.end.get("digest"):
+        raise FolderRefuses(f"{folder} is not finished ({run.state}); {unfinished(run)}.")
+    dataset = store.open_dataset(run.store)
+    return dataset.rename(patient="design")
+
+
+def at_weeks(dataset: "xr.Dataset", wanted: Wanted) -> "xr.Dataset":
+    """Return outputs and endpoints of tests at treatment weeks, float64, dims (design, arm, week).
+
+    Raises
+    ------
+    InputError
+        For an output that the run did not keep, or a week at which it was not measured.
+    """
+    import xarray as xr
+
+    there = [str(name) for name, v in dataset.data_vars.items() if v.ndim == 3 and {"arm", "design"} <= set(v.dims)]
+    names = wanted.outputs or tuple(name for name in there if _weeks_of(dataset, name))
+    unknown = [name for name in names if name not in there]
+    if unknown:
+        raise InputError(f"output {unknown[0]!r} is not in the results; choose from {', '.join(there)}.")
+    weeks = wanted.weeks or _common_weeks(dataset, names)
+    parts = {}
+    for name in names:
+        known = _weeks_of(dataset, name)
+        lost = [week for week in weeks if week not in known]
+        if lost:
+            raise InputError(
+                f"output {name} was not measured in week {lost[0]:g}; it was in "
+                f"{', '.join(f'{week:g}' for week in sorted(known)[:20])}."
+            )
+        variable = dataset[name].transpose("design", "arm", ...)
+        values = variable.values[:, :, [known[week] for week in weeks]].astype(np.float64)
+        units = {"units": str(variable.attrs.get("units", "")), "long_name": str(variable.attrs.get("long_name", name))}
+        parts[name] = (("design", "arm", "week"), values, units)
+    coords: dict[str, Any] = {"arm": [str(arm) for arm in dataset["arm"].values], "week": list(weeks)}
+    return xr.Dataset(parts, coords)
+
+
+def _weeks_of(dataset: "xr.Dataset", name: str) -> dict[float, int]:
+    """Return the place of each whole treatment week at which an output was measured."""
+    along = next(str(dim) for dim in dataset[name].dims if dim not in ("arm", "design"))
+    if along not in dataset.coords:
+        return {}
+    at = np.asarray(dataset[along].values, np.float64)
+    if along.endswith("_week"):
+        return {float(week): k for k, week in enumerate(at)}
+    if along == "window":  # a window counts at its end
+        width = at[1] - at[0] if len(at) > 1 else float(dataset["time"].values[-1])
+        at = at + width
+    if along in _WEEKLY:
+        near = np.round(at / WEEK)
+        return {float(w): k for k, (w, t) in enumerate(zip(near, at, strict=True)) if abs(WEEK * w - t) < SAME}
+    return {}
+
+
+def _common_weeks(dataset: "xr.Dataset", names: Sequence[str]) -> tuple[float, ...]:
+    common = set.intersection(*(set(_weeks_of(dataset, name)) for name in names))
+    found = tuple(sorted(week for week in common if week > 0))
+    if not found:
+        raise InputError("the outputs have no treatment week in common; say sensitivity.outputs and weeks.")
+    return found
+
+
+def analyse(folder: str | Path, wanted: Wanted) -> Analysis:
+    """Return the indices of a finished run of a design, for all outputs, arms and weeks, and of the paired contrast."""
+    import xarray as xr
+
+    dataset = points(folder)
+    resolved = _resolved(Path(folder))
+    assert resolved.population.design is not None
+    design = resolved.population.design.design()
+    outputs = at_weeks(dataset, wanted).load()
+    # runs fail as a whole; a NaN of a good run would be told as missing too
+    status = dataset["status"].load().drop_vars([c for c in dataset["status"].coords if c != "arm"])
+    status = status.assign_coords(arm=[str(arm) for arm in status["arm"].values])
+    parts = [indices(design, outputs, status=status)]
+    ready = [prepare(design, outputs, status)]
+    if wanted.contrast is not None:
+        differences = indices(design, outputs, status=status, contrast=wanted.contrast)
+        labels = [f"{arm} minus {wanted.contrast}" for arm in differences["arm"].values]
+        parts.append(differences.assign_coords(arm=labels))
+        ready.append(prepare(design, outputs, status, wanted.contrast).assign_coords(arm=labels))
+    found = xr.concat(parts, dim="arm", data_vars="minimal", join="outer", combine_attrs="drop_conflicts")
+    found.attrs = parts[0].attrs | {
+        "contrast": parts[-1].attrs.get("contrast", "none"),
+        "run": str(dataset.attrs["identity"]),
+    }
+    both = xr.concat(ready, dim="arm")
+    bad = (status != int(Status.OK)).any("arm").values
+    failed = failed_region(design, bad) if bad.any() and not bad.all() else None
+    curves, verdicts = _sobol_more(design, both) if design.kind == "saltelli" else (None, ())
+    scenarios = () if wanted.contrast is None else tuple(_scenarios(design, ready[-1]))
+    return Analysis(found, curves, verdicts, failed, scenarios)
+
+
+def _resolved(folder: Path) -> "ResolvedStudy":
+    from sweeps.folder import RunFolder
+
+    return RunFolder.open(folder).resolved
+
+
+def _sobol_more(design: Design, outputs: "xr.Dataset") -> "tuple[xr.Dataset, tuple[str, ...]]":
+    """Return indices of whole trajectories, and whether the replicates suffice, told per output."""
+    import xarray as xr
+
+    from sweeps.sensitivity.intervals import half_width, stopping
+    from sweeps.sensitivity.missing import leave_out
+    from sweeps.sensitivity.sobol import sobol
+    from sweeps.sensitivity.trajectories import of_trajectory, time_weights
+
+    weights = time_weights(outputs["week"].values)
+    parts, verdicts = [], []
+    arms = outputs["arm"].values
+    for name, variable in outputs.data_vars.items():
+        y = leave_out(design, flat(variable.transpose("design", "arm", "week")), "pairs")
+        found = sobol(design, y)
+        fine = (found.reason == 0).reshape(len(arms), -1).any(axis=1)
+        kept = np.repeat(fine, len(weights))
+        columns: dict[str, Any] = {}
+        shape = (len(design.names), len(arms))
+        if fine.any():
+            pooled = of_trajectory(sobol(design, y[:, kept]), weights)
+        for k, label in enumerate(("S1", "ST")):
+            value, sure = np.full(shape, np.nan), np.full(shape, np.nan)
+            if fine.any():
+                value[:, fine], sure[:, fine] = pooled[k].value, half_width(pooled[k])
+            for end, values in (("", value), ("_low", value - sure), ("_high", value + sure)):
+                columns[label + end] = (("factor", "arm"), values, {"units": "1"})
+        parts.append(xr.Dataset(columns, {"factor": design.names, "arm": arms}))
+        if design.n_replicates > 1 and (found.reason == 0).any():
+            verdicts += [f"{name}: {verdict.sentence}" for verdict in stopping(found)]
+    curves = xr.concat(parts, dim=xr.Variable("output", [str(name) for name in outputs.data_vars]))
+    curves.attrs["method"] = "generalised Sobol' index of the trajectory over the weeks (arXiv 1311.1797)"
+    return curves, tuple(verdicts)
+
+
+LEAST_CASES = 20
+"""Points that gain, and that lose, from which a scenario is looked for."""
+
+
+def _scenarios(design: Design, differences: "xr.Dataset") -> list[str]:
+    """Say where, among the points, the first output of an arm is above or below that of the contrast at the end."""
+    name = next(iter(differences.data_vars))
+    told = []
+    for arm in differences["arm"].values:
+        end = differences[name].sel(arm=arm).isel(week=-1).values
+        fine = np.isfinite(end)
+        for words, flags in (("higher", end > 0), ("lower", end < 0)):
+            count = int(flags[fine].sum())
+            if min(count, int(fine.sum()) - count) < LEAST_CASES:
+                told.append(f"{arm}, {name}: {count} of {int(fine.sum())} points are {words} in the last week.")
+                continue
+            box = scenario(design.values[fine], flags[fine], [f.name for f in design.factors],
+                           [f.unit for f in design.factors])  # fmt: skip
+            told.append(f"{arm}, {name}, last week: {count / fine.sum():.0%} of the points are {words}. "
+                        f"{box.sentence(f'{words} ones', 'points')}")  # fmt: skip
+    return told
+
+
+def table(found: "xr.Dataset") -> "pd.DataFrame":
+    """Return one row per output, arm, week and factor, the columns that have these dims."""
+    dims = ("output", "arm", "week", "factor")
+    kept = [name for name in found.data_vars if set(found[name].dims) >= {"factor"}]
+    frame = found[kept].to_dataframe(dim_order=[d for d in dims if d in found[kept].dims])
+    return frame.drop(columns=[c for c in frame.columns if c in ("unit",)]).reset_index()
+
+
+def save(folder: str | Path, analysis: Analysis) -> list[Path]:
+    """Write the tables and the dataset of indices into the run's folder; return the paths."""
+    root = Path(folder)
+    files = {f"{INDICES}.csv": table(analysis.indices).to_csv(index=False, float_format="%.17g", lineterminator="\n")}
+    if analysis.curves is not None:
+        files["indices_of_curves.csv"] = table(analysis.curves).to_csv(
+            index=False, float_format="%.17g", lineterminator="\n"
+        )
+    if analysis.failed is not None:
+        files["failed_region.csv"] = analysis.failed.to_dataframe().to_csv(lineterminator="\n")
+    said = [*analysis.verdicts, *analysis.scenarios, *(f"{k}: {v}" for k, v in analysis.indices.attrs.items())]
+    files["sensitivity.txt"] = "\n".join([*said, "Research model, not for clinical use."]) + "\n"
+    write_all(root, {name: text.encode() for name, text in files.items()})
+    return [root / name for name in files]
