@@ -1,0 +1,141 @@
+"""From a run of a design to indices: the same bits however the run came about, and the numbers that a hand computes."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from engine.errors import InputError
+from sweeps import workers
+from sweeps.analysis import Wanted, analyse, at_weeks, points, save
+from sweeps.chunk import run_chunk
+from sweeps.refusals import FolderRefuses
+from sweeps.resources import Resources
+from sweeps.run import resume, run
+from sweeps.sensitivity.sobol import sobol
+from sweeps.study import study_from
+
+FACTORS = ["vat_sensitivity", "igf1_feedback"]
+STUDY: dict[str, Any] = {
+    "weeks": 2,
+    "population": {"phenotype": "obese", "variability": False},
+    "design": {"points": 4, "replicates": 2, "factors": FACTORS},
+    "arms": [{"name": "none", "preset": "control"}, {"name": "tesamorelin", "preset": "tesamorelin_label"}],
+    "tests": [{"test": "fasting", "weeks": [1, 2]}],
+    "outputs": {"names": ["vat", "igf1"], "dtype": "float64"},
+    "sensitivity": {"outputs": ["vat", "fasting_glucose"], "weeks": [1, 2], "contrast": "none"},
+}
+WANTED = Wanted(("vat", "fasting_glucose"), (1.0, 2.0), "none")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("design") / "run"
+    run(study_from(STUDY, "study"), folder, Resources(32, workers=1, threads=1), source=yaml.safe_dump(STUDY))
+    return folder
+
+
+def test_indices_are_those_of_the_stored_values(finished: Path) -> None:
+    found = analyse(finished, WANTED)
+    dataset = points(finished)
+    design = study_design()
+    for arm in ("none", "tesamorelin"):
+        y = dataset["vat"].sel(arm=arm, time=[168.0, 336.0]).values
+        by_hand = sobol(design, y)
+        assert np.array_equal(found.indices["S1"].sel(output="vat", arm=arm).values, by_hand.s1.value)
+        assert np.array_equal(found.indices["ST"].sel(output="vat", arm=arm).values, by_hand.st.value)
+    difference = dataset["vat"].sel(arm="tesamorelin") - dataset["vat"].sel(arm="none")
+    by_hand = sobol(design, difference.sel(time=[168.0, 336.0]).values)
+    contrast = found.indices["S1"].sel(output="vat", arm="tesamorelin minus none").values
+    assert np.array_equal(contrast, by_hand.s1.value)
+    assert found.indices["unit"].sel(output="vat").item() == "cm**2"
+    assert found.curves is not None
+    assert set(found.curves.dims) == {"output", "factor", "arm"}
+
+
+def study_design() -> Any:
+    from sweeps.resolve import resolve
+
+    design = resolve(study_from(STUDY, "study")).population.design
+    assert design is not None
+    return design.design()
+
+
+def test_an_interrupted_and_resumed_sweep_has_the_same_indices(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies(job: Any) -> Any:
+        if job.first == 10:
+            raise KeyboardInterrupt
+        return run_chunk(job)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(workers, "run_chunk", dies)
+        with pytest.raises(KeyboardInterrupt):
+            run(study_from(STUDY, "study"), tmp_path / "run", Resources(5, workers=1, threads=1))
+    resume(tmp_path / "run", Resources(workers=1, threads=2))
+    for folder in (finished, tmp_path / "run"):
+        save(folder, analyse(folder, WANTED))
+    for name in ("indices.csv", "indices_of_curves.csv", "sensitivity.txt"):
+        assert (finished / name).read_bytes() == (tmp_path / "run" / name).read_bytes()
+
+
+def test_the_command_goes_from_study_to_indices_and_looks_again(finished: Path, tmp_path: Path) -> None:
+    study = tmp_path / "study.yaml"
+    study.write_text(yaml.safe_dump(STUDY), encoding="utf-8")
+    command = [sys.executable, "-m", "pulsatile", "sensitivity"]
+    out = tmp_path / "run"
+    done = subprocess.run(
+        [*command, study, "--out", out, "--workers", "1"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "vat, week 2: ST" in done.stdout
+    assert "not for clinical use" in done.stdout
+    save(finished, analyse(finished, WANTED))
+    assert (out / "indices.csv").read_bytes() == (finished / "indices.csv").read_bytes()
+    again = subprocess.run([*command, out, "--output", "igf1", "--json"], capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout)["contrast"] == "each arm minus none, within the same point of the design"
+    verified = subprocess.run(
+        [sys.executable, "-m", "pulsatile", "verify", out], capture_output=True, text=True, check=False
+    )
+    assert verified.returncode == 0, verified.stderr + verified.stdout
+    other = tmp_path / "other.yaml"
+    other.write_text(yaml.safe_dump(STUDY | {"seed": 9}), encoding="utf-8")
+    refused = subprocess.run([*command, other, "--out", out], capture_output=True, text=True, check=False)
+    assert refused.returncode == 4
+    assert "holds another run" in refused.stderr
+
+
+def test_failed_points_are_left_out_bounded_and_told(tmp_path: Path) -> None:
+    design = {"points": 8, "replicates": 2, "factors": [{"name": "sens_muscle0", "low": 0.5, "high": 1.3}, "v_gh"]}
+    study = STUDY | {"weeks": 1, "design": design, "tests": [], "sensitivity": {}}
+    run(study_from(study, "study"), tmp_path / "run", Resources(64, workers=1, threads=1, gate=1.0))
+    found = analyse(tmp_path / "run", Wanted(("vat",), (1.0,)))
+    failed = points(tmp_path / "run")["status"].values[0] != 0
+    assert 0 < failed.sum() < len(failed)
+    assert found.indices["n_missing"].sel(output="vat", arm="none").item() == failed.sum()
+    assert {"S1_least", "S1_most"} <= set(found.indices.data_vars)
+    assert found.failed is not None
+    assert found.failed["factor"].values[0] == "sens_muscle0"
+    assert found.failed["side"].values[0] == "above"
+    save(tmp_path / "run", found)
+    assert (tmp_path / "run" / "failed_region.csv").exists()
+
+
+def test_what_cannot_be_looked_at_is_one_sentence(finished: Path, small: dict[str, Any], tmp_path: Path) -> None:
+    dataset = points(finished)
+    with pytest.raises(InputError, match="'clamp_m' is not in the results; choose from"):
+        at_weeks(dataset, Wanted(("clamp_m",)))
+    with pytest.raises(InputError, match=r"was not measured in week 1\.5"):
+        at_weeks(dataset, Wanted(("vat",), (1.5,)))
+    with pytest.raises(InputError, match="is no arm"):
+        analyse(finished, Wanted(("vat",), (1.0,), "placebo"))
+    run(study_from(small, "study"), tmp_path / "people", Resources(4, workers=1, threads=1))
+    with pytest.raises(FolderRefuses, match="no run of a design"):
+        points(tmp_path / "people")

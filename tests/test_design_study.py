@@ -1,0 +1,168 @@
+"""A design in a study: its points are parameter sets about one patient, and run, resume and expand like patients."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.cohort import points_of, virtual_cohort
+from engine.dosing import arm_parameters
+from engine.errors import InputError
+from engine.layers import LARGEST_ETA
+from engine.parameters import ROW
+from engine.presets import preset
+from engine.pulses import block_events
+from sweeps.design_study import DesignEntry, FactorEntry, resolved_design
+from sweeps.expand import Growth, expand
+from sweeps.refusals import Exit
+from sweeps.resolve import ResolvedStudy, resolve
+from sweeps.resources import Resources
+from sweeps.run import run
+from sweeps.study import study_from
+
+ALONE = Resources(3, workers=1, threads=1)
+
+
+def between(name: str) -> dict[str, Any]:
+    return {"name": name, "distribution": "between"}
+
+
+@pytest.fixture
+def designed() -> dict[str, Any]:
+    """Two factors, two scrambles of two rows: 16 points, in two arms, a week."""
+    return {
+        "weeks": 1,
+        "population": {"phenotype": "obese", "variability": False},
+        "design": {"points": 2, "replicates": 2, "factors": ["vat_sensitivity", between("v_gh")]},
+        "arms": [{"name": "none", "preset": "control"}, {"name": "tesamorelin", "preset": "tesamorelin_label"}],
+        "tests": [{"test": "fasting", "weeks": [1]}],
+    }  # fmt: skip
+
+
+def test_points_differ_in_the_factors_alone() -> None:
+    base = virtual_cohort(1, "obese", seed=3, first=11)
+    values = {"v_gh": np.array([4.0, 5.0, 6.0]), "sens_muscle0": np.array([0.4, 0.5, 0.6])}
+    points = points_of(base, np.arange(3), values)
+    for name, column in values.items():
+        assert points.parameters[name].tolist() == column.tolist()
+    same = [n for n in points.parameters.dtype.names if ROW[n].kind in ("constant", "patient") and n not in values]
+    for name in same:
+        assert set(points.parameters[name]) == {base.parameters[name][0]}, name
+    assert len(set(points.parameters["k_mass_action"])) == 3  # the fasting state is closed anew
+    trains = block_events(points)
+    own = block_events(base)
+    for k in range(3):
+        of_point = trains.subset(np.array([k]))
+        assert of_point.time.tobytes() == own.time.tobytes()
+        assert of_point.amount.tobytes() == own.amount.tobytes()
+    drugs = arm_parameters(preset("tesamorelin_label"), points)
+    assert len(set(drugs["k_el_ghrh_a"])) == 1
+    assert drugs["k_el_ghrh_a"][0] == arm_parameters(preset("tesamorelin_label"), base)["k_el_ghrh_a"][0]
+
+
+def test_the_cohort_of_a_chunk_is_that_part_of_the_design(designed: dict[str, Any]) -> None:
+    resolved = resolve(study_from(designed, "study"))
+    again = ResolvedStudy.from_json(resolved.model_dump_json())
+    assert resolved.population.n == 16
+    whole, part = resolved.cohort(0, 16), again.cohort(5, 9)
+    assert part.parameters.tobytes() == whole.parameters[5:9].tobytes()
+    assert part.patient.tolist() == [5, 6, 7, 8]
+    assert again.identity == resolved.identity
+
+
+def test_one_digest_whole_in_chunks_and_expanded_by_replicates(designed: dict[str, Any], tmp_path: Path) -> None:
+    larger = designed | {"design": designed["design"] | {"replicates": 3}}
+    fresh = run(study_from(larger, "study"), tmp_path / "fresh", Resources(24, workers=1, threads=1))
+    assert fresh.code is Exit.DONE
+    run(study_from(designed, "study"), tmp_path / "run", ALONE)
+    grown = expand(tmp_path / "run", Growth(replicates=3), ALONE)
+    assert (grown.digest, grown.resolved.identity) == (fresh.digest, fresh.resolved.identity)
+
+
+def test_an_expansion_asks_for_what_the_run_has(
+    designed: dict[str, Any], small: dict[str, Any], tmp_path: Path
+) -> None:
+    run(study_from(designed, "study"), tmp_path / "design", ALONE)
+    with pytest.raises(InputError, match="give --replicates"):
+        expand(tmp_path / "design", Growth(patients=30), ALONE)
+    other = designed | {"design": designed["design"] | {"seed": 2}}
+    with pytest.raises(InputError, match="cannot change"):
+        expand(tmp_path / "design", Growth(study=study_from(other, "study")), ALONE)
+    run(study_from(small, "study"), tmp_path / "people", ALONE)
+    with pytest.raises(InputError, match="give --patients"):
+        expand(tmp_path / "people", Growth(replicates=3), ALONE)
+
+
+def test_a_point_without_a_fasting_state_fails_and_says_so(designed: dict[str, Any], tmp_path: Path) -> None:
+    designed["design"] = {"kind": "list", "factors": ["sens_muscle0"], "values": [[0.6], [3.0]]}
+    outcome = run(study_from(designed, "study"), tmp_path / "run", Resources(2, workers=1, threads=1, gate=1.0))
+    assert outcome.failed == 2
+    from sweeps import store
+
+    status = store.open_dataset(tmp_path / "run" / "results.zarr")["status"].values
+    assert status.tolist() == [[0, 4], [0, 4]]
+
+
+def test_limits_are_the_tables_unless_given() -> None:
+    row = ROW["vat_sensitivity"]
+    factor = FactorEntry(name="vat_sensitivity").factor()
+    assert (factor.distribution, factor.low, factor.high, factor.unit) == ("log-uniform", row.low, row.high, row.unit)
+    between = FactorEntry(name="beta_compensation", distribution="between").factor()
+    assert between.centre == ROW["beta_compensation"].value
+    assert between.low == pytest.approx(between.centre * np.exp(-LARGEST_ETA * between.spread))
+    own = FactorEntry(name="v_gh", distribution="normal", low=4, high=6, centre=5, spread=0.5).factor()
+    assert (own.low, own.high, own.centre, own.spread) == (4, 6, 5, 0.5)
+    assert FactorEntry(name="beta_dynamic").factor().distribution == "uniform"  # its range begins at 0
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"factors": ["v_ghh"]}, "did you mean v_gh"),
+        ({"factors": ["igf1_emax"]}, "is not a known parameter"),
+        ({"factors": ["v_gh", "v_gh"]}, "given 2 times"),
+        ({"factors": []}, "factors"),
+        ({"points": 3}, "no power of two"),
+        ({"points": 0}, "points"),
+        ({"replicates": 0}, "replicates"),
+        ({"factors": [{"name": "v_gh", "low": 6, "high": 4}]}, "low below high"),
+        ({"factors": [{"name": "v_gh", "centre": 5}]}, "name its distribution"),
+        ({"factors": [{"name": "k_store", "distribution": "between"}]}, "has no CV"),
+        ({"factors": [{"name": "v_gh", "distribution": "levels"}]}, "levels"),
+        ({"groups": {"both": ["v_gh", "k_ghh"]}}, "is no factor"),
+        ({"groups": {"v_gh": ["v_gh"]}}, "name is taken"),
+        ({"kind": "efast", "points": 129, "groups": {"both": ["v_gh"]}}, "cannot be had by efast"),
+        ({"kind": "latin", "second_order": True}, "of saltelli designs"),
+        ({"kind": "morris", "points": 5}, "must be even"),
+        ({"kind": "list"}, "values"),
+        ({"values": [[1.0]]}, "of kind: list"),
+        ({"seed": -1}, "seed"),
+        ({"colour": 1}, "colour"),
+    ],
+)  # fmt: skip
+def test_a_design_that_makes_no_sense_is_one_sentence(
+    designed: dict[str, Any], change: dict[str, Any], words: str
+) -> None:
+    designed["design"] |= change
+    with pytest.raises(InputError, match=words) as caught:
+        study_from(designed, "study")
+    assert str(caught.value).startswith("study")
+    assert "Traceback" not in str(caught.value)
+
+
+def test_a_design_says_how_many_and_a_population_needs_a_number(designed: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"population\.n = 5 and a design"):
+        study_from(designed | {"population": {"n": 5, "phenotype": "obese"}}, "study")
+    with pytest.raises(InputError, match="population has no n"):
+        study_from({k: v for k, v in designed.items() if k != "design"}, "study")
+    with pytest.raises(InputError, match="is not an arm"):
+        study_from(designed | {"sensitivity": {"contrast": "placebo"}}, "study")
+
+
+@pytest.mark.parametrize("kind", ["saltelli", "latin", "morris", "efast", "grid"])
+def test_every_kind_of_design_has_points_within_its_limits(kind: Any) -> None:
+    entry = DesignEntry(kind=kind, factors=("v_gh", FactorEntry(name="k_gh", low=1.0, high=2.0)), replicates=2)
+    design = resolved_design(entry).design()
+    assert design.kind == kind
+    assert ((design.values >= [ROW["v_gh"].low, 1.0]) & (design.values <= [ROW["v_gh"].high, 2.0])).all()
