@@ -28,25 +28,43 @@ _HOMES = {
     "sweeps.run": ("run",),
     "sweeps.store": ("open_dataset",),
     "sweeps.summary": ("summarise",),
+    "engine.adults": ("adult_cohort",),
+    "engine.populations": ("POPULATIONS", "population"),
+    "engine.people_spec": ("PeopleSpec",),
+    "engine.layers": ("Layers", "Omega"),
+    "sweeps.analysis": ("Wanted", "analyse", "points"),
+    "sweeps.sensitivity.factors": ("Factor", "Group"),
+    "sweeps.sensitivity.designs": ("latin", "saltelli"),
+    "sweeps.sensitivity.indices": ("indices",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [  # noqa: RUF022 - in the order of _HOMES; a test keeps the two equal
     "InputError", "Status", "Cohort", "PHENOTYPES", "virtual_cohort", "Arm", "Dose", "PRESETS", "preset", "OUTPUTS",
     "Solver", "LongHorizon", "Plan", "TestAt", "simulate", "template", "Study", "json_schema", "load_study",
     "ResolvedStudy", "resolve", "Resources", "run", "open_dataset", "summarise",
+    "adult_cohort", "POPULATIONS", "population", "PeopleSpec", "Layers", "Omega", "Wanted", "analyse", "points",
+    "Factor", "Group", "latin", "saltelli", "indices",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
+    from engine.adults import adult_cohort
     from engine.batch import Solver
     from engine.cohort import PHENOTYPES, Cohort, virtual_cohort
     from engine.dosing import PRESETS, Arm, Dose, preset
     from engine.errors import InputError, Status
     from engine.horizon import LongHorizon
+    from engine.layers import Layers, Omega
     from engine.outputs import OUTPUTS
+    from engine.people_spec import PeopleSpec
+    from engine.populations import POPULATIONS, population
     from engine.simulate import Plan, TestAt, simulate, template
+    from sweeps.analysis import Wanted, analyse, points
     from sweeps.resolve import ResolvedStudy, resolve
     from sweeps.resources import Resources
     from sweeps.run import run
+    from sweeps.sensitivity.designs import latin, saltelli
+    from sweeps.sensitivity.factors import Factor, Group
+    from sweeps.sensitivity.indices import indices
     from sweeps.store import open_dataset
     from sweeps.study import Study, json_schema, load_study
     from sweeps.summary import summarise
