@@ -29,6 +29,8 @@ LEFT_OUT = "left out by inclusion, so that the margins are as published"
 """As `sweeps.frozen.select` says it."""
 NO_AXIS = ("phenotype", "parameter_draws", "prevalence")
 """Covariates that are no place to look for the rejected."""
+VARIED = ("constant", "patient")
+"""Kinds of parameters that someone has, not those that follow from others."""
 
 
 @dataclass(frozen=True)
@@ -128,11 +130,12 @@ class Built:
         if not self.same_engine:
             return found
         record = self.resolved.cohort(0, len(self.untreated.ids)).parameters
-        return found | {
-            f"parameter {name}": (row.unit, np.asarray(record[name], np.float64))
-            for name, row in ROW.items()
-            if name in (record.dtype.names or ())
-        }
+        for name, row in ROW.items():
+            if row.kind in VARIED and name in (record.dtype.names or ()):
+                values = np.asarray(record[name], np.float64)
+                if not any(np.array_equal(values, own) for _, own in found.values()):  # as fasting insulin is
+                    found[f"parameter {name}"] = (row.unit, values)
+        return found
 
     def atlas(self, of: Flags, most: int | None = None) -> list[Place]:
         """Return where ``of`` (n,) are more frequent, in covariates and parameters, the clearest axis first."""

@@ -59,7 +59,10 @@ def patients_csv(built: Built) -> str:
         (f"{w:.17g}" for w in built.weights),
     ]
     for name, values in columns.items():
-        cells.append((words[name][int(x)] for x in values) if name in words else (_number(x) for x in values))
+        if name in words:
+            cells.append([words[name][int(x)] if np.isfinite(x) else "" for x in values])
+        else:
+            cells.append([_number(x) for x in values])
     return _csv([["patient", "kept", "prevalence [-]", *heads], *zip(*cells, strict=True)])
 
 

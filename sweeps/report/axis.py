@@ -27,7 +27,9 @@ def gh_axis(built: Built) -> Picture:
         figure, axes = drawing.board(1, 3, 3.6)
         for sex, panel in enumerate(axes[0, :2]):
             _gh(panel, built, sex)
-            panel.sharey(axes[0, 0])
+        top = max(panel.get_ylim()[1] for panel in axes[0, :2])
+        for panel in axes[0, :2]:
+            panel.set_ylim(0, top)
         _igf1(axes[0, 2], built)
         picture = drawing.png(figure)
     alt = "Weighted mean GH of men and of women by decade of age for three bands of BMI, and quantiles of IGF-1 by age"
@@ -57,7 +59,6 @@ def _gh(panel: Any, built: Built, sex: int) -> None:
         if target.output == "gh_mean" and target.group.sex == sex:
             _published(panel, target, "mean")
     panel.set(xlabel="age, y", xlim=(18, 82), title=f"GH, {SEXES[sex]}", ylabel="mean GH, ug/L" if not sex else "")
-    panel.set_ylim(bottom=0)
     panel.legend(loc="upper right")
 
 
@@ -66,7 +67,8 @@ def _published(panel: Any, target: Target, label: str) -> None:
     high = min(high, OLDEST)
     panel.plot([low, high], [target.value] * 2, color=drawing.PUBLISHED, lw=2.2, solid_capstyle="butt")
     slim = " BMI < 27" if target.group.bmi[1] < 200 else ""
-    panel.annotate(f"{target.value:.3g}{slim}", (low, target.value), (0, 3), textcoords="offset points", fontsize=8)
+    panel.annotate(f"{target.value:.3g}{slim}", (low, target.value), (0, 4), textcoords="offset points", fontsize=8,
+                   bbox={"fc": "white", "ec": "none", "pad": 0.4, "alpha": 0.8})  # fmt: skip
 
 
 def _igf1(panel: Any, built: Built) -> None:

@@ -104,10 +104,14 @@ def atlas(built: Built, of: Flags, what: str) -> Picture:
         _scatter(figure.add_subplot(grid[:, 3]), built, of, pair, what)
         picture = drawing.png(figure)
     clear = sum(place.distance > limit for place in places)
+    certain = (
+        f"{clear} of them have a KS distance above {limit:.2f}, which chance alone reaches with a probability of at "
+        "most 5 %." if limit < 1 else "They are too few for any axis to be told from chance."
+    )  # fmt: skip
     caption = (
-        f"{int(of.sum())} of {len(of)} people {what}. Bars: the {BEST} covariates or parameters of {len(places)} that "
-        "tell them from the others best, in ten parts of equally many people; the line is the share of all. Of these "
-        f"{clear} have a distance above {limit:.2f}, which chance alone reaches with a probability of at most 5 %."
+        f"{int(of.sum())} of {len(of)} people {what}. Bars: the {min(BEST, len(places))} of {len(places)} covariates "
+        "and parameters that tell them from the others best, in ten parts of equally many people; the line is the "
+        f"share of all. {certain}"
     )
     alt = f"Share {what} along {', '.join(p.name for p in places[:BEST])}, and a map by {' and '.join(pair)}"
     return Picture(picture, alt, caption)
@@ -119,12 +123,13 @@ def _bars(panel: Any, built: Built, place: Place, of: Flags) -> None:
     panel.axhline(100 * of.mean(), color=drawing.PUBLISHED, lw=1)
     ticks = np.linspace(0, len(place.share), min(6, len(place.edges)), dtype=int)
     panel.set_xticks(ticks, [f"{place.edges[k]:.3g}" for k in ticks])
-    panel.set(xlabel=f"{_short(place.name)}, {built.axes[place.name][0]}", title=f"KS {place.distance:.2f}")
+    panel.set(xlabel=_label(built, place.name), title=f"KS {place.distance:.2f}")
     panel.margins(x=0.02)
 
 
-def _short(name: str) -> str:
-    return name.removeprefix("parameter ")
+def _label(built: Built, name: str) -> str:
+    """Return an axis with its unit."""
+    return f"{name.removeprefix('parameter ')}, {built.axes[name][0]}".removesuffix(", -")
 
 
 def _pair(places: list[Place]) -> tuple[str, str]:
@@ -142,5 +147,5 @@ def _scatter(panel: Any, built: Built, of: Flags, pair: tuple[str, str], what: s
     others = np.flatnonzero(~of)[:: max(1, int((~of).sum()) // MOST_POINTS)]
     panel.plot(x[others], y[others], ".", ms=2.5, color=drawing.FAINT, label="others", rasterized=True)
     panel.plot(x[of], y[of], "o", ms=4.5, mfc=drawing.REJECTED, mec="white", mew=0.4, label=what)
-    panel.set(xlabel=f"{pair[0]}, {built.axes[pair[0]][0]}", ylabel=f"{pair[1]}, {built.axes[pair[1]][0]}")
+    panel.set(xlabel=_label(built, pair[0]), ylabel=_label(built, pair[1]))
     panel.legend(loc="upper left", bbox_to_anchor=(0, 1.1), ncols=2, handletextpad=0.2, columnspacing=0.8)

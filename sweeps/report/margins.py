@@ -28,7 +28,7 @@ OUTPUTS = (
     ("ogtt_glucose_120", "OGTT, 2-h glucose"), ("ogtt_matsuda", "Matsuda index"),
 )  # fmt: skip
 WIDE = (0.025, 0.5, 0.975)
-SHOWN = (0.001, 0.995)
+SHOWN = (0.001, 0.99)
 """Quantiles between which a distribution is drawn: a few far ones would squeeze the others."""
 KINDS = ((0.0, NORMAL, "normal"), (NORMAL, DIABETES, "impaired"), (DIABETES, np.inf, "diabetic"))
 
@@ -72,7 +72,7 @@ def _panels(built: Built, names: Sequence[tuple[str, str]], marks: Marks, rows: 
                 continue
             name, words = there[k]
             _distribution(panel, built, name, marks.get(name, []))
-            panel.set_xlabel(f"{words}, {built.units.get(name, '-')}")
+            panel.set_xlabel(f"{words}, {built.units.get(name, '-')}".removesuffix(", -"))
             panel.set_ylabel("share below" if k % columns == 0 else "")
         handles = _legend(bool(marks), built)
         figure.legend(handles=handles, loc="outside upper left", ncols=len(handles))

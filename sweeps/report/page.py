@@ -12,7 +12,7 @@ body { font: 16px/1.5 system-ui, sans-serif; color: #1f2937; background: #fff; m
 h1 { font-size: 1.7rem; margin-bottom: 0; } h2 { font-size: 1.25rem; margin: 2.5rem 0 0.4rem; }
 p { max-width: 50rem; } code { font-size: 0.9em; overflow-wrap: anywhere; }
 .note { border-left: 4px solid #d97706; padding: 0.2rem 0.8rem; background: #fffbeb; }
-figure { margin: 0.5rem 0 0; } figure img { width: 100%; height: auto; }
+figure { margin: 0.5rem 0 0; } figure img { max-width: 100%; height: auto; }
 figcaption { color: #4b5563; max-width: 50rem; }
 table { border-collapse: collapse; font-size: 0.85rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: 0.15rem 0.7rem 0.15rem 0; border-bottom: 1px solid #e5e7eb; vertical-align: top; }
