@@ -144,7 +144,7 @@ class Futures:
         elif not self._waits and time.monotonic() - self._seen > LOST_SECONDS:
             raise ClusterFailed(
                 f"there has been no Dask worker for {LOST_SECONDS:.0f} s; start workers again and go on with "
-                "`pulsatile resume`."
+                "`pulsatile resume`. In a script, the call must stand under `if __name__ == '__main__':`."
             )
 
     def _free_stuck(self) -> None:

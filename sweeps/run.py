@@ -1,5 +1,6 @@
 """A study into a run folder, and on with one that was interrupted."""
 
+import multiprocessing
 import time
 from pathlib import Path
 
@@ -52,6 +53,7 @@ def run(
         raise InputError(
             "run takes a study, a folder and Resources; give for example load_study('study.yaml'), 'runs/a'."
         )
+    _refuse_import()
     progress, out, begin = progress or SilentProgress(), Path(out), time.perf_counter()
     if out.is_dir():
         refuse_held(out)
@@ -88,6 +90,7 @@ def resume(path: str | Path, resources: Resources = Resources(), progress: Progr
     """
     from sweeps.expand import refuse_damaged, settle
 
+    _refuse_import()
     progress, path, begin = progress or SilentProgress(), Path(path), time.perf_counter()
     check_run(path)
     refuse_held(path)
@@ -107,6 +110,12 @@ def resume(path: str | Path, resources: Resources = Resources(), progress: Progr
             folder.enter("planned", gate=resources.gate)
         outcome = drive(folder, resolved, resources, progress, begin, lock)
         return settle(path, outcome) if growing.is_dir() else outcome
+
+
+def _refuse_import() -> None:
+    """Refuse to begin a run in a worker that only imports the script which began it."""
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise InputError("a worker imported this script: put the run under `if __name__ == '__main__':`.")
 
 
 def run_or_resume(
