@@ -47,8 +47,7 @@ def complete(seed: int, ids: Ids, known: Mapping[str, Floats], spec: PeopleSpec 
     InputError
         For a covariate that is missing or not known, or a value that no one has.
     """
-    given = _checked(ids, known)
-    given["bmi"] = _body_mass_index(ids, given)
+    given = check_known(ids, known)
     n = len(ids)
     people: People = {"sex": given["sex"].astype(np.int64), "attempts": np.ones(n, np.int64)}
     people |= {name: np.full(n, np.nan) for name in KEYS}
@@ -70,7 +69,8 @@ def complete(seed: int, ids: Ids, known: Mapping[str, Floats], spec: PeopleSpec 
     return people
 
 
-def _checked(ids: Ids, known: Mapping[str, Floats]) -> dict[str, Floats]:
+def check_known(ids: Ids, known: Mapping[str, Floats]) -> dict[str, Floats]:
+    """Return the known covariates of `complete`, and their BMI; `InputError` for what `complete` would refuse."""
     for name in NEEDED:
         if name not in known:
             raise InputError(f"own patients have no {name}: give {', '.join(NEEDED)}; other covariates can be drawn.")
@@ -93,7 +93,8 @@ def _checked(ids: Ids, known: Mapping[str, Floats]) -> dict[str, Floats]:
                 f"{name} of own patient {ids[k]} is {got}, allowed is {low:g} ... {high:g} {unit}; correct it, or its "
                 "unit."
             )
-    return {name: np.asarray(values, np.float64) for name, values in known.items()}
+    given = {name: np.asarray(values, np.float64) for name, values in known.items()}
+    return given | {"bmi": _body_mass_index(ids, given)}
 
 
 def _body_mass_index(ids: Ids, given: Mapping[str, Floats]) -> Floats:

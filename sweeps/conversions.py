@@ -1,11 +1,14 @@
 """What a study says in one unit and the engine takes in another, said aloud."""
 
 from sweeps import quantities
+from sweeps.own_patients import read_patients
 from sweeps.study import Study
 
 
 def conversions(study: Study) -> list[str]:
     """Return a sentence for each dose that is taken in another unit, or sign of a unit, than it was written in.
+
+    And for each column of own patients that is not taken as it stands; `InputError` where their table is none.
 
     >>> from sweeps.study import study_from
     >>> rule = {"drug": "somatropin", "dose": "6 IU", "at": ["21:00"]}
@@ -13,7 +16,7 @@ def conversions(study: Study) -> list[str]:
     >>> conversions(study_from(study, "study"))
     ["arms[0].regimen[0].dose = '6 IU' is taken as 2 mg."]
     """
-    found = []
+    found = [] if study.population.patients is None else read_patients(study.population.patients)[1]
     for i, arm in enumerate(study.arms):
         for j, rule in enumerate(arm.regimen or ()):
             if not isinstance(rule.dose, str):

@@ -2,11 +2,11 @@
 
 ``patient, sex, age [y], weight [lb], height [cm], glucose [mg/dL], insulin [uU/mL]``: the unit stands in brackets and
 is converted aloud.  ``patient`` is a whole number of its own, ``sex`` one of man, woman, male, female, M, F;
-``prevalence`` is an optional weight.  An empty cell is drawn, as among people like that patient.
+``prevalence`` is an optional weight.  An empty cell (or NA, NaN) is drawn, as among people like that patient.
 """
 
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +14,8 @@ import numpy.typing as npt
 from engine.checks import is_number
 from engine.errors import InputError
 from sweeps.patients import MOST_IN_TABLE, Table
-
-if TYPE_CHECKING:
-    import pandas as pd
+from sweeps.reading import shorten
+from sweeps.sheets import Sheet, read_sheet
 
 Floats = npt.NDArray[np.float64]
 
@@ -38,7 +37,9 @@ UNITS: dict[str, dict[str, float]] = {
 }
 SEXES = {"man": 0.0, "male": 0.0, "m": 0.0, "0": 0.0, "woman": 1.0, "female": 1.0, "f": 1.0, "w": 1.0, "1": 1.0}
 MOST_WEIGHT = 1e6
-LARGEST_FILE = 500_000_000  # bytes
+NOTHING = ("", "na", "nan", "none", "<na>")
+_HEADING = re.compile(r"\s*(?P<name>\w+)\s*(\[(?P<unit>[^\[\]]*)\]\s*)?")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
 def own_patients(path: str | Path) -> Table:
@@ -54,102 +55,89 @@ def own_patients(path: str | Path) -> Table:
 
 
 def read_patients(path: str | Path) -> tuple[dict[str, Floats], list[str]]:
-    """Return the columns by name, "patient" first, and a sentence for each that was converted."""
-    frame = _frame(Path(path))
-    if not len(frame):
+    """Return the columns by name, "patient" first, and a sentence for each that is not taken as it stands."""
+    sheet = read_sheet(Path(path))
+    n = len(sheet.places)
+    if not n:
         raise InputError(f"{path}: the table has no patients; give at least one row.")
-    if len(frame) > MOST_IN_TABLE:
-        raise InputError(f"{path}: {len(frame)} patients are too many; at most {MOST_IN_TABLE}, split the table.")
-    columns: dict[str, Floats] = {"patient": np.arange(len(frame), dtype=np.float64)}
+    if n > MOST_IN_TABLE:
+        raise InputError(f"{path}: {n} patients are too many; at most {MOST_IN_TABLE}, split the table.")
+    columns: dict[str, Floats] = {}
     told = []
-    for heading in frame.columns:
-        name, unit = _heading(str(heading), path)
-        if name in columns and name != "patient":
+    for heading, cells in zip(sheet.headings, sheet.columns, strict=True):
+        name, unit = _heading(heading, path)
+        if name in columns:
             raise InputError(f"{path}: {name} stands in two columns; keep one.")
         if name == "patient":
-            columns[name] = _ids(frame[heading], path)
+            columns[name] = _ids(cells, sheet, path)
         elif name == "sex":
-            columns[name] = _sexes(frame[heading], path)
+            columns[name] = _sexes(cells, sheet, path)
         else:
-            columns[name] = _numbers(frame[heading], str(heading), path) * UNITS[name][unit]
-            first = next(iter(UNITS[name]))
-            if UNITS[name][unit] != 1:
-                told.append(f"{path}: {heading} is taken as {name} in {first}, times {UNITS[name][unit]:.6g}.")
+            factor, (first, *_) = UNITS[name][unit], UNITS[name]
+            columns[name] = _numbers(cells, heading, sheet, path) * factor
+            if factor != 1:
+                told.append(f"{path}: {heading.strip()} is taken as {name} in {first}, times {factor:.6g}.")
+            if empty := int(np.isnan(columns[name]).sum()):
+                told.append(f"{path}: {name} is empty in {empty} of {n} rows and drawn, as among people like these.")
     if "prevalence" in columns:
-        _check_weights(columns["prevalence"], path)
+        _check_weights(columns["prevalence"], sheet, path)
+    if "patient" not in columns:
+        told.append(f"{path}: there is no column patient; the rows are numbered from 0.")
+    columns = {"patient": columns.pop("patient", np.arange(n, dtype=np.float64)), **columns}
     _check_people(columns, path)
     return columns, told
 
 
-def _frame(path: Path) -> "pd.DataFrame":
-    import pandas as pd
-
-    if not path.is_file():
-        raise InputError(f"{path}: there is no such file; give a CSV or Parquet file of patients.")
-    if path.stat().st_size > LARGEST_FILE:
-        raise InputError(f"{path}: {path.stat().st_size} bytes are too many; at most {LARGEST_FILE}, split the table.")
-    try:
-        if path.suffix.lower() == ".parquet":
-            return pd.read_parquet(path)
-        if path.suffix.lower() == ".csv":
-            # text first, so that nothing is guessed: "1,5" and "12 kg" are told, not dropped
-            return pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True, encoding="utf-8")
-    except ImportError:
-        raise InputError(f"{path}: Parquet needs pyarrow; install it by `pip install pyarrow`, or give CSV.") from None
-    except Exception as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{path}: the table cannot be read ({reason}); save it as CSV in UTF-8.") from None
-    raise InputError(f"{path}: the kind {path.suffix or 'without ending'} is not known; give a .csv or .parquet file.")
-
-
 def _heading(heading: str, path: str | Path) -> tuple[str, str]:
     """Return name and unit of a column."""
-    name, _, unit = heading.partition("[")
-    name, unit = name.strip().lower(), unit.strip().rstrip("]").strip().replace("µ", "u").replace("μ", "u")
-    if name in ("patient", "sex"):
-        return name, ""
-    if name not in UNITS:
+    parts = _HEADING.fullmatch(heading)
+    name = parts["name"].lower() if parts else ""
+    unit = ((parts["unit"] if parts else "") or "").strip().replace("µ", "u").replace("μ", "u")
+    if name not in ("patient", "sex", *UNITS):
         raise InputError(
-            f"{path}: the column {heading!r} is no covariate; known are patient, sex, {', '.join(UNITS)}; leave it out."
+            f"{path}: the column {shorten(heading)!r} is no covariate; known are patient, sex, {', '.join(UNITS)}, "
+            "with the unit in brackets, as in age [y]; correct it, or leave it out."
         )
-    allowed = {u.lower(): u for u in UNITS[name]}
+    allowed = {u.lower(): u for u in UNITS.get(name, {"": 1.0})}
     if not unit and "-" in allowed:
         return name, "-"
     if unit.lower() not in allowed:
-        got = f"the unit {unit!r}" if unit else "no unit"
-        raise InputError(
-            f"{path}: the column {heading!r} has {got}; write one of "
-            f"{', '.join(f'{name} [{u}]' for u in allowed.values())}."
-        )
+        got = f"the unit {shorten(unit)!r}" if unit else "no unit"
+        right = [f"{name} [{u}]" if u else name for u in allowed.values()]
+        raise InputError(f"{path}: the column {shorten(heading)!r} has {got}; write {' or '.join(right)}.")
     return name, allowed[unit.lower()]
 
 
-def _numbers(cells: "pd.Series[str]", heading: str, path: str | Path) -> Floats:
+def _numbers(cells: tuple[object, ...], heading: str, sheet: Sheet, path: str | Path) -> Floats:
     """Return the numbers of a column, NaN where a cell is empty."""
     values = np.full(len(cells), np.nan)
     for k, cell in enumerate(cells):
         text = str(cell).strip()
         if is_number(cell):
             values[k] = float(cell)
-        elif text and text.lower() not in ("na", "nan", "none"):
-            try:
-                values[k] = float(text)
-            except ValueError:
+        elif text.lower() not in NOTHING:
+            if not _NUMBER.fullmatch(text):
                 raise InputError(
-                    f"{path}: row {k + 2}, {heading}: {text!r} is no number; write it with a point and without a unit."
-                ) from None
+                    f"{path}: {sheet.places[k]}, {heading.strip()}: {shorten(text)!r} is no number; write it with a "
+                    "point and without a unit."
+                )
+            values[k] = float(text)
             if not np.isfinite(values[k]):
-                raise InputError(f"{path}: row {k + 2}, {heading}: {text!r} is not finite; correct it or leave it out.")
+                raise InputError(
+                    f"{path}: {sheet.places[k]}, {heading.strip()}: {shorten(text)!r} is not finite; correct it, or "
+                    "leave it out."
+                )
     return values
 
 
-def _ids(cells: "pd.Series[str]", path: str | Path) -> Floats:
-    ids = _numbers(cells, "patient", path)
+def _ids(cells: tuple[object, ...], sheet: Sheet, path: str | Path) -> Floats:
+    ids = _numbers(cells, "patient", sheet, path)
     wrong = np.flatnonzero(~((ids >= 0) & (ids <= 2**53) & (ids == np.round(ids))))
     if len(wrong):
+        k = wrong[0]
         raise InputError(
-            f"{path}: row {wrong[0] + 2}: patient {str(cells.iloc[wrong[0]])!r} is no whole number from 0 to 2**53; "
-            "number the patients."
+            f"{path}: {sheet.places[k]}: patient {shorten(str(cells[k]))!r} is no whole number from 0 to 2**53; number "
+            "the patients."
         )
     values, counts = np.unique(ids, return_counts=True)
     if (counts > 1).any():
@@ -157,22 +145,24 @@ def _ids(cells: "pd.Series[str]", path: str | Path) -> Floats:
     return ids
 
 
-def _sexes(cells: "pd.Series[str]", path: str | Path) -> Floats:
+def _sexes(cells: tuple[object, ...], sheet: Sheet, path: str | Path) -> Floats:
     found = np.empty(len(cells))
     for k, cell in enumerate(cells):
         word = str(cell).strip().lower().removesuffix(".0")
         if word not in SEXES:
-            raise InputError(f"{path}: row {k + 2}: sex {str(cell)!r} is not known; write man or woman.")
+            got = shorten(str(cell))
+            raise InputError(f"{path}: {sheet.places[k]}: sex {got!r} is not known; write man or woman.")
         found[k] = SEXES[word]
     return found
 
 
-def _check_weights(weights: Floats, path: str | Path) -> None:
+def _check_weights(weights: Floats, sheet: Sheet, path: str | Path) -> None:
+    """Refuse weights without sense; scale them, in place, to a mean of 1."""
     wrong = np.flatnonzero(~((weights >= 0) & (weights <= MOST_WEIGHT)))
     if len(wrong):
-        raise InputError(
-            f"{path}: row {wrong[0] + 2}: prevalence {weights[wrong[0]]:g} must be a number from 0 to {MOST_WEIGHT:g}."
-        )
+        k = wrong[0]
+        got = "is empty; it" if np.isnan(weights[k]) else f"{weights[k]:g}"
+        raise InputError(f"{path}: {sheet.places[k]}: prevalence {got} must be a number from 0 to {MOST_WEIGHT:g}.")
     if not weights.sum() > 0:
         raise InputError(f"{path}: all prevalence weights are 0; give at least one patient a weight above 0.")
     weights *= len(weights) / weights.sum()
@@ -180,10 +170,10 @@ def _check_weights(weights: Floats, path: str | Path) -> None:
 
 def _check_people(columns: dict[str, Floats], path: str | Path) -> None:
     """Let the engine look at every row, so that a wrong one is told now and not by a worker."""
-    from engine.completion import complete
+    from engine.completion import check_known
 
     known = {name: values for name, values in columns.items() if name not in ("patient", "prevalence")}
     try:
-        complete(0, columns["patient"].astype(np.int64), known)
+        check_known(columns["patient"].astype(np.int64), known)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
