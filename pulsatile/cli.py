@@ -120,6 +120,7 @@ def dry_run_of(study: Any, resources: Any, as_json: bool) -> Exit:
     """Say what a study would need."""
     from dataclasses import asdict
 
+    from sweeps.conversions import conversions
     from sweeps.estimate import chunk_size, estimate
     from sweeps.resolve import resolve
 
@@ -130,7 +131,8 @@ def dry_run_of(study: Any, resources: Any, as_json: bool) -> Exit:
     if as_json:
         print_json({"identity": resolved.identity, **asdict(found), "spread": spread._asdict()})
         return Exit.DONE
-    for sentence in (*(matched.sentence for matched in resolved.matched), resolved.approximation, *found.lines()):
+    matched = (one.sentence for one in resolved.matched)
+    for sentence in (*conversions(study), *matched, resolved.approximation, *found.lines()):
         if sentence:
             click.echo(sentence)
     click.echo(f"identity {resolved.identity}")
@@ -245,14 +247,18 @@ def schema() -> None:
 def validate(study: Path, settings: tuple[str, ...]) -> None:
     """Check STUDY and say what it asks for; nothing runs."""
     from sweeps.conversions import conversions
+    from sweeps.patients import resolved_population
     from sweeps.study import load_study
 
     loaded = load_study(study, settings)
+    told = conversions(loaded)
+    if not loaded.population.drawn:
+        resolved_population(loaded.population)  # its table or folder is there, and large enough
     click.echo(
         f"{study}: right; {loaded.who} in {len(loaded.arms)} arms for {loaded.weeks:g} weeks: "
         f"{', '.join(arm.name for arm in loaded.arms)}."
     )
-    for sentence in conversions(loaded):
+    for sentence in told:
         click.echo(sentence)
     if loaded.long_horizon is not None:
         click.echo(f"Approximation: {loaded.long_horizon.engine_horizon().sentence}.")

@@ -9,6 +9,7 @@ from sweeps import commits, store
 from sweeps.chunk import RESULTS, STATES
 from sweeps.compare import refuse_other_inputs
 from sweeps.compute import state_columns
+from sweeps.conversions import conversions
 from sweeps.drive import Outcome, drive, finished
 from sweeps.estimate import chunk_size
 from sweeps.files import sweep, writing
@@ -65,6 +66,8 @@ def run(
     if any(arm.match is not None for arm in study.arms):
         progress.note("Planning: finding the matched dose on the pilot ...")
     resolved = resolve(study, spread.planning_threads)
+    for sentence in conversions(study):
+        progress.note(sentence)
     for found in resolved.matched:
         progress.note(found.sentence)
     if resolved.approximation:
