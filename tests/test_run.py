@@ -1,6 +1,7 @@
 """A study into a folder: same numbers however it is cut, refusals, failures, interruption."""
 
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -343,3 +344,12 @@ def test_estimate_counts_the_states_held_at_once(small: dict[str, Any]) -> None:
     assert each > 8 * 50 * 182  # all states on each day, of which the results keep one
     assert two == 2 * one > 2 * 3 * each
     assert memory_held(resolved.plan(), 1_000_000) <= 200e6
+
+
+def test_a_worker_that_imports_an_unguarded_script_is_told(
+    small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(multiprocessing.current_process(), "_inheriting", True, raising=False)
+    with pytest.raises(InputError, match="put the run under `if __name__"):
+        run(study_from(small, "study"), tmp_path / "run", Resources(3, workers=1, threads=1))
+    assert not (tmp_path / "run").exists()

@@ -13,20 +13,20 @@ from benchmarks.reliability.rows import Row
 
 THIRD = {"name": "rhGH", "preset": "rhgh_low"}
 OPTIONS = ["--workers", 1, "--threads", 1, "--json"]
-Form = tuple[list[object], dict[str, Any]]
-"""What `expand` is told, and the study of a fresh run of the full size."""
+Form = tuple[list[object], dict[str, Any], dict[str, Any]]
+"""What `expand` is told, the study of a fresh run of the full size, and that which is expanded."""
 
 
 def r15(bench: Bench) -> Row:
-    """Expand along patients, arms, weeks and all of them."""
+    """Expand along patients, arms, weeks and all of them, and a design by replicates."""
     forms, steps, cpu = _forms(bench), dict[str, float](), dict[str, float]()
-    for form, (words, full) in forms.items():
-        old, grown, fresh = _grown(bench, form, words, full)
+    for form, (words, full, small) in forms.items():
+        old, grown, fresh = _grown(bench, form, words, full, small)
         new = fresh.steps - old.steps
         steps[form] = grown.steps / new - 1
         cpu[form] = (grown.cpu - (fresh.cpu - old.cpu)) / fresh.cpu
         bench.say(f"R15 {form}: equal; steps {grown.steps} for {new}; CPU {grown.cpu:.1f} of {fresh.cpu:.1f} s")
-    done = f"expand: {', '.join(forms)}; designs (N 1,024 -> 2,048) come with the sensitivity work"
+    done = f"expand: {', '.join(forms)}"
     told = ", ".join(f"{form} {share:+.2%}" for form, share in steps.items())
     reached = (
         "old part bit-equal, digest and identity of a fresh run in all; trial steps beyond fresh minus old: "
@@ -39,22 +39,39 @@ def r15(bench: Bench) -> Row:
 def _forms(bench: Bench) -> dict[str, Form]:
     n = bench.pick(1000, 24)
     longer = [{"test": "fasting", "weeks": [0, 2, 4]}]
+    plain = {"n": n}
     forms: dict[str, Form] = {
-        f"patients {n} -> {2 * n}": (["--patients", 2 * n], {"n": 2 * n}),
-        "arms 2 -> 3": (["--arm", f"{THIRD['name']}={THIRD['preset']}"], {"n": n, "arms": [*ARMS, THIRD]}),
-        "weeks 2 -> 4": (["--weeks", 4], {"n": n, "weeks": 4, "tests": longer}),
+        f"patients {n} -> {2 * n}": (["--patients", 2 * n], {"n": 2 * n}, plain),
+        "arms 2 -> 3": (["--arm", f"{THIRD['name']}={THIRD['preset']}"], {"n": n, "arms": [*ARMS, THIRD]}, plain),
+        "weeks 2 -> 4": (["--weeks", 4], {"n": n, "weeks": 4, "tests": longer}, plain),
     }  # fmt: skip
-    words = [word for words, _ in forms.values() for word in words]
-    forms["all three"] = (words, {"n": 2 * n, "arms": [*ARMS, THIRD], "weeks": 4, "tests": longer})
-    return {"all three": forms["all three"]} if bench.quick else forms
+    words = [word for words, *_ in forms.values() for word in words]
+    forms["all three"] = (words, {"n": 2 * n, "arms": [*ARMS, THIRD], "weeks": 4, "tests": longer}, plain)
+    rows, scrambles = bench.pick((128, 8), (2, 2))
+    design = f"design N {rows * scrambles} -> {2 * rows * scrambles}"
+    forms[design] = (
+        ["--replicates", 2 * scrambles], _designed(rows, 2 * scrambles), _designed(rows, scrambles)
+    )  # fmt: skip
+    return {form: forms[form] for form in ("all three", design)} if bench.quick else forms
 
 
-def _grown(bench: Bench, form: str, words: list[object], full: dict[str, Any]) -> tuple[Counted, Counted, Counted]:
+def _designed(rows: int, scrambles: int) -> dict[str, Any]:
+    """Return the changes that make a design of two factors of the campaign's study."""
+    factors = ["vat_sensitivity", {"name": "v_gh", "distribution": "between"}]
+    return {
+        "population": {"phenotype": "obese", "variability": False}, "weeks": 1, "tests": [],
+        "design": {"points": rows, "replicates": scrambles, "factors": factors},
+    }  # fmt: skip
+
+
+def _grown(
+    bench: Bench, form: str, words: list[object], full: dict[str, Any], small: dict[str, Any]
+) -> tuple[Counted, Counted, Counted]:
     """Run, expand, and run afresh; refuse any difference; return what each of the three computed."""
     out, fresh = bench.folder(), bench.folder()
     found, digests = [], []
     for command in (
-        ["run", bench.study(bench.pick(1000, 24)), "--out", out, *OPTIONS],
+        ["run", bench.study(**small), "--out", out, *OPTIONS],
         ["expand", out, *words, *OPTIONS],
         ["run", bench.study(**full), "--out", fresh, *OPTIONS],
     ):
