@@ -272,3 +272,17 @@ def test_the_work_of_an_expansion_is_in_its_records(folder: Path) -> None:
     expand.expand(folder, Growth(patients=8), ALONE)
     kept = [journal.unseal(commits.load(folder, first))["kept"] for first in commits.committed(folder)]
     assert kept == [6, 6, 2]
+
+
+def test_people_of_a_named_population(tmp_path: Path) -> None:
+    """Whole, in chunks, or expanded from half: one digest."""
+    population: dict[str, Any] = {"n": 24, "named": "trial", "layers": {"residual": True}}
+    study = {"weeks": 1, "tests": [{"test": FASTING, "weeks": [0, 1]}], "reductions": {"names": ["gh_mean"]}}
+    whole = fresh(tmp_path / "whole", Resources(24, workers=1, threads=1), **study, population=population)
+    parts = fresh(tmp_path / "parts", Resources(7, workers=1, threads=1), **study, population=population)
+    half = fresh(tmp_path / "half", Resources(5, workers=1, threads=1), **study, population=population | {"n": 12})
+    before = xr.open_zarr(half.folder / "results.zarr", chunks=None).load()
+    grown = expand.expand(half.folder, Growth(patients=24), ALONE)
+    assert parts.digest == whole.digest == grown.digest == digest_of(half.folder)
+    assert grown.identity == whole.identity
+    old_part_is_kept(before, xr.open_zarr(half.folder / "results.zarr", chunks=None).load())

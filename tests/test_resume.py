@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import xarray as xr
 import yaml
 
 from sweeps import commits, compare, drive, journal, threads, workers
@@ -410,3 +411,35 @@ def test_a_folder_that_was_never_begun_is_begun(
         resume(left, ALONE)
     commits.drop(left, commits.committed(left))
     assert run(study_from(small, "study"), left, ALONE).digest == stopped[1]
+
+
+def test_own_patients_are_in_the_folder(small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once begun, a run needs the table no more: neither to go on nor to be mended."""
+    table = tmp_path / "own.csv"
+    rows = [
+        f"{9 * k},{'man' if k % 2 else 'woman'},{40 + k},{160 + 4 * k},1.7,{'' if k == 3 else 90 + k}" for k in range(6)
+    ]
+    table.write_text("patient,sex,age [y],weight [lb],height [m],glucose [mg/dL]\n" + "\n".join(rows), encoding="utf-8")
+    small["population"] = {"patients": str(table)}
+    digest = run(study_from(small, "study"), tmp_path / "whole", Resources(4, workers=1, threads=1)).digest
+
+    def dies(job: Any) -> Any:
+        if job.first == 4:
+            raise KeyboardInterrupt
+        return run_chunk(job)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(workers, "run_chunk", dies)
+        with pytest.raises(KeyboardInterrupt):
+            run(study_from(small, "study"), tmp_path / "run", ALONE, source=yaml.safe_dump(small))
+    table.unlink()
+    path = tmp_path / "run"
+    assert resume(path, ALONE).digest == digest
+    (path / commits.place(2)).unlink()
+    (path / "study.yaml").write_text("lost", encoding="utf-8")
+    assert heal(path, ALONE).chunks == [2]
+    assert verify(path) == []
+    assert digest_of(path) == digest
+    found = xr.open_zarr(path / "results.zarr", chunks=None)
+    assert found.patient.values.tolist() == [0, 9, 18, 27, 36, 45]
+    assert found.weight.values[1] == pytest.approx(164 * 0.45359237)

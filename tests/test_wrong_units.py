@@ -117,6 +117,31 @@ def test_converted_and_said_aloud(change: Change, said: str, small: dict[str, An
     assert said in result.stdout.splitlines()
 
 
+def test_own_patients_are_converted_aloud(small: dict[str, Any], write: Write) -> None:
+    table = "sex,age [y],weight [lb],height [m],glucose [mmol/L]\nman,50,200,1.8,5.1\nwoman,40,150,1.6,\n"
+    small["population"] = {"patients": write(table, "own.csv").name}  # beside the study
+    path = write(small)
+    own = path.with_name("own.csv")
+    said = [
+        f"{own}: weight [lb] is taken as weight in kg, times 0.453592.",
+        f"{own}: glucose is empty in 1 of 2 rows and drawn, as among people like these.",
+        f"{own}: there is no column patient; the rows are numbered from 0.",
+    ]
+    for words in (["validate"], ["run", "--dry-run"]):
+        result = CliRunner().invoke(main, [*words, str(path)])
+        assert result.exit_code == 0, result.output
+        assert [line for line in result.stdout.splitlines() if str(own) + ": " in line] == said
+    result = CliRunner().invoke(main, ["run", str(path), "--out", str(path.parent / "run"), "--workers", "1"])
+    assert result.exit_code == 0, result.output
+    assert [line for line in result.stderr.splitlines() if str(own) + ": " in line] == said
+    own.write_text(table.replace("200", "2OO"), encoding="utf-8")
+    result = CliRunner().invoke(main, ["validate", str(path)])
+    assert result.exit_code == 2
+    assert "right" not in result.stdout
+    assert result.stderr.count("\n") == 1
+    assert "line 2" in result.stderr
+
+
 def test_what_is_taken_as_written_is_not_said(small: dict[str, Any]) -> None:
     assert conversions(study_from(small, "study")) == []
 
