@@ -51,6 +51,7 @@ def reasons(status: npt.ArrayLike, outputs: Mapping[str, npt.ArrayLike]) -> Reas
     for name, bound in BOUNDS.items():
         if name in outputs:
             values = np.asarray(outputs[name], np.float64)
+            found[~np.isfinite(values) & (found == KEPT)] = f"{bound.meaning} is no number"
             for side, wrong in (("below", values < bound.low), ("above", values > bound.high)):
                 limit = bound.low if side == "below" else bound.high
                 found[wrong & (found == KEPT)] = f"{bound.meaning} {side} {limit:g} {bound.unit}"

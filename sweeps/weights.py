@@ -19,7 +19,7 @@ LEAST_EFFECTIVE = 0.2
 """Kish effective number of patients over their number; population, recipe item 5."""
 MOST_WEIGHT = 10.0
 """Largest weight, of a mean weight of 1; population, recipe item 5."""
-RIDGES = (0.0, 1e-5, 1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 10.0)
+RIDGES = (0.0, 1e-5, 1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 10.0, 100.0, 1000.0)
 """Tried in this order; in squared units of a feature's standard deviation."""
 DECIMALS = 6
 
