@@ -27,6 +27,7 @@ Flags = npt.NDArray[np.bool_]
 
 LEFT_OUT = "left out by inclusion, so that the margins are as published"
 """As `sweeps.frozen.select` says it."""
+NO_WEIGHT = "plausible, but of a prevalence weight that rounds to 0"
 NO_AXIS = ("phenotype", "parameter_draws", "prevalence")
 """Covariates that are no place to look for the rejected."""
 VARIED = ("constant", "patient")
@@ -61,8 +62,8 @@ class Built:
 
     @property
     def plausible(self) -> Flags:
-        """Flags (n,) of who is plausible, also where inclusion left them out."""
-        return np.asarray(self.kept | (self.why == LEFT_OUT))
+        """Flags (n,) of who is plausible, also where selection or weights left them out."""
+        return np.asarray(self.kept | np.isin(self.why, (LEFT_OUT, NO_WEIGHT)))
 
     @property
     def effective(self) -> float:
@@ -171,8 +172,8 @@ def open_built(path: str | Path) -> Built:
     table = Table.model_validate(told["table"]).columns
     if not np.isin(table["patient"], untreated.ids).all():
         raise InputError(f"{folder / FILE}: it names patients that were not run; build it again.")
-    weights, why = _judged(untreated, table)
-    if counts(why) != told["rejected"]:
+    weights, why = _judged(untreated, table, told["selection"])
+    if counts([w for w in why if w != NO_WEIGHT]) != told["rejected"]:
         raise InputError(
             f"{folder / FILE}: this version rejects other patients than the one that made it "
             f"({told['engine'][:12]}); build it again."
@@ -182,13 +183,12 @@ def open_built(path: str | Path) -> Built:
     return Built(folder, told, untreated, why, weights, units, RunFolder.open(folder).resolved)
 
 
-def _judged(untreated: Untreated, table: dict[str, Floats]) -> tuple[Floats, npt.NDArray[np.object_]]:
+def _judged(untreated: Untreated, table: dict[str, Floats], how: str) -> tuple[Floats, npt.NDArray[np.object_]]:
     """Return weights (n,) and reasons (n,) of everybody who was run."""
     at = {int(i): k for k, i in enumerate(untreated.ids)}
     rows = np.array([at[int(i)] for i in table["patient"]], int)
     weights = np.zeros(len(untreated.ids))
     weights[rows] = table.get("prevalence", np.ones(len(rows)))
     why = reasons(untreated.status, untreated.columns)
-    included = np.isin(np.arange(len(why)), rows)
-    why[(why == KEPT) & ~included] = LEFT_OUT
+    why[(why == KEPT) & (weights == 0)] = LEFT_OUT if how == "inclusion" else NO_WEIGHT
     return weights, why

@@ -59,7 +59,7 @@ def _gh(panel: Any, built: Built, sex: int) -> None:
         if target.output == "gh_mean" and target.group.sex == sex:
             _published(panel, target, "mean")
     panel.set(xlabel="age, y", xlim=(18, 82), title=f"GH, {SEXES[sex]}", ylabel="mean GH, ug/L" if not sex else "")
-    panel.legend(loc="upper right")
+    drawing.legend(panel, "upper right")
 
 
 def _published(panel: Any, target: Target, label: str) -> None:
@@ -93,4 +93,4 @@ def _igf1(panel: Any, built: Built) -> None:
                        ls="-" if middle else "--")  # fmt: skip
     panel.set(xlabel="age, y", xlim=(18, 82), ylabel="IGF-1, ug/L", title="IGF-1, fasting")
     panel.set_ylim(bottom=0)
-    panel.legend(loc="upper right")
+    drawing.legend(panel, "upper right")

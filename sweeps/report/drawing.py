@@ -48,6 +48,12 @@ def board(rows: int, columns: int, height: float, width: float = WIDTH) -> tuple
     return figure, np.atleast_2d(figure.subplots(rows, columns, squeeze=False))
 
 
+def legend(panel: Any, where: str) -> None:
+    """Put the legend of what is drawn, where something is."""
+    if panel.get_legend_handles_labels()[0]:
+        panel.legend(loc=where)
+
+
 def png(figure: "Figure") -> bytes:
     """Return the picture; the same data give the same bytes."""
     file = BytesIO()

@@ -31,13 +31,18 @@ MOST_POINTS = 4000
 """Of the kept, drawn behind the rejected."""
 
 
-def correlation_maps(built: Built) -> Picture:
-    """Return heat maps per sex: correlations asked of the copula, those of the kept, and the difference."""
+def correlation_maps(built: Built) -> Picture | None:
+    """Return heat maps per sex: correlations asked of the copula, those of the kept, and the difference.
+
+    None where there are too few people of either sex.
+    """
     sexes = [sex for sex in range(len(SEXES)) if not np.isnan(_got(built, sex)).all()]
+    if not sexes:
+        return None
     with drawing.style():
-        figure, axes = drawing.board(max(len(sexes), 1), 3, 4.1)
+        figure, axes = drawing.board(len(sexes), 3, 4.1)
         worst = []
-        for row, sex in zip(axes, sexes, strict=False):
+        for row, sex in zip(axes, sexes, strict=True):
             asked, got = matrix(sex).matrix, _got(built, sex)
             for k, (panel, values, words) in enumerate(
                 zip(row, (asked, got, got - asked), ("asked", "got", "got - asked"), strict=True)
@@ -48,13 +53,14 @@ def correlation_maps(built: Built) -> Picture:
             i, j = np.unravel_index(int(np.nanargmax(off)), off.shape)
             worst.append(f"{SEXES[sex]} {COVARIATES[i]} and {COVARIATES[j]}, {got[i, j] - asked[i, j]:+.2f}")
         picture = drawing.png(figure)
+    words = " and ".join(SEXES[sex] for sex in sexes)
     caption = (
         "Pearson correlations of the kept, weighted, of logarithms but for age, height, HbA1c and the IGF-1 SD score, "
         f"against the matrix of the copula (population 1.2-1.5, completed). Largest difference: {'; '.join(worst)}. "
         "The colour of a difference is full at 0.2. BMI and waist are skewed, and ranges and rejection bend what is "
         "got; in a population within ranges the two are not meant to agree."
     )
-    return Picture(picture, f"Correlation heat maps, asked, got and difference, of {' and '.join(SEXES)}", caption)
+    return Picture(picture, f"Correlation heat maps, asked, got and difference, of {words}", caption)
 
 
 def _got(built: Built, sex: int) -> Floats:

@@ -24,7 +24,7 @@ def page_of(built: Built) -> str:
         ("Untreated outputs", [outputs(built)]),
         ("GH and IGF-1 by age", [gh_axis(built)]),
         ("Glucose tolerance", [tolerance(built)]),
-        ("Correlations", [correlation_maps(built)]),
+        ("Correlations", [correlation_maps(built) or "Too few people of either sex for correlations."]),
         ("Rejection atlas", _atlas(built)),
         ("Against published margins", _agreement(built)),
     ]
