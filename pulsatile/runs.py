@@ -183,10 +183,12 @@ def verify(folder: Path, as_json: bool) -> Exit:
     Every file of DIR is compared with the SHA-256 that was committed; exit code 6 for damage.
     """
     from sweeps.expand import settled
+    from sweeps.population_seal import population_findings
     from sweeps.verify import verify as check
 
     settled(folder)
-    found = check(folder)
+    of_run = check(folder)
+    found = of_run + population_findings(folder)
     if as_json:
         print_json({"sound": not found, "findings": [asdict(finding) for finding in found]})
     elif not found:
@@ -197,7 +199,10 @@ def verify(folder: Path, as_json: bool) -> Exit:
         if len(found) > 20:
             say(f"and {len(found) - 20} files more.")
         chunks = {finding.chunk for finding in found} - {None}
-        say_on(f"`pulsatile heal {folder}` mends it; {len(chunks)} chunk(s) will be computed again.")
+        if of_run:
+            say_on(f"`pulsatile heal {folder}` mends it; {len(chunks)} chunk(s) will be computed again.")
+        if len(found) > len(of_run):
+            say_on("`pulsatile population build` as it was given writes the population again.")
     return Exit.DAMAGE if found else Exit.DONE
 
 

@@ -20,7 +20,7 @@ from click.testing import CliRunner, Result
 from engine.populations import POPULATIONS
 from pulsatile import populations
 from pulsatile.cli import main
-from sweeps import frozen
+from sweeps import frozen, population_seal
 from sweeps.built import LEFT_OUT, open_built
 from sweeps.frozen import FILE, population_entry, read_frozen, seal, untreated_study
 from sweeps.plausible import BOUNDS
@@ -91,6 +91,7 @@ def test_list_names_them_all_with_sources() -> None:
 
 def test_choices_are_those_of_freezing() -> None:
     assert populations.SELECTIONS == frozen.SELECTIONS
+    assert population_seal.FILE == FILE
     assert LEFT_OUT in Path(frozen.__file__).read_text(encoding="utf-8")
 
 
@@ -115,9 +116,24 @@ def test_build_leaves_everybody_with_the_reason(adults: Path) -> None:
     }
 
 
-def test_extra_files_are_no_damage(adults: Path) -> None:
+def test_extra_files_are_no_damage_but_a_changed_population_is(adults: Path, tmp_path: Path) -> None:
     assert not verify(adults)
     assert "sound" in done("verify", str(adults)).output
+    again = copied(adults, tmp_path / "adults")
+    (again / AGREEMENT).unlink()
+    done("verify", str(again))
+    told = read_frozen(again)
+    other = told | {"run": "0" * 64}
+    for changed, words in (
+        (told | {"seed": 2}, "is not what was written"),
+        (other | {"id": seal(other)}, "was made from another run"),
+    ):
+        (again / FILE).write_text(json.dumps(changed), encoding="utf-8")
+        result = called("verify", str(again))
+        assert result.exit_code == Exit.DAMAGE
+        assert f"pulsatile: error: {again / FILE}: {words}." in result.stderr
+        assert "`pulsatile population build` as it was given" in result.stderr
+        assert "heal" not in result.stderr
 
 
 def test_show_tells_the_same_from_the_folder_alone(adults: Path, tmp_path: Path) -> None:
