@@ -204,10 +204,10 @@ POPULATION: list[Row] = [
     (shares(["lean"]), "population.shares", "['lean']", "a mapping"),
     ({"population": 5}, "population", "5", "the keys n, phenotype"),
     # own populations do not exist yet: their keys are refused, not passed over
-    ({"population.age": 540}, "population.age", "540", "allowed are n, phenotype"),
+    ({"population.age": 540}, "population.age", "540", "Allowed are n, phenotype"),
     ({"population.weight": "154 lb"}, "population.weight", "154 lb", "allowed are n, phenotype"),
     ({"population.ids": [1, 1]}, "population.ids", "[1, 1]", "allowed are n, phenotype"),
-    ({"population.omega": [[1e-30]]}, "population.omega", "[[1e-30]]", "allowed are n, phenotype"),
+    ({"population.omega": [[1e-30]]}, "population.omega", "[[1e-30]]", "Allowed are n, phenotype"),
     ({"population.sd": 0}, "population.sd", "0", "allowed are n, phenotype"),
 ]
 TIMES: list[Row] = [
@@ -278,7 +278,7 @@ KEPT_AND_SOLVED: list[Row] = [
     ({"sead": 3}, "sead", "3", "did you mean seed?"),
     ({"n": 3}, "n = 3", "3", "population"),
     # sweeps do not exist yet: an empty grid, reversed bounds and the like are refused as a whole
-    ({"design": {"grid": {}}}, "design", "{'grid': {}}", "allowed are title, seed"),
+    ({"sweep": {"grid": {}}}, "sweep", "{'grid': {}}", "llowed are title, seed"),
 ]
 # fmt: on
 
