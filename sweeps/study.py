@@ -237,7 +237,9 @@ class Study(Model):
     @model_validator(mode="after")
     def _design_agrees(self) -> Self:
         if self.design is None and self.population.n is None and self.population.drawn:
-            raise InputError("population.n is missing or nothing, so the population has no n; add it, a whole number such as 1000.")
+            raise InputError(
+                "population.n is missing or nothing, so the population has no n; add it, a whole number such as 1000."
+            )
         if self.design is not None and self.population.n is not None:
             raise InputError(f"population.n = {self.population.n} and a design: the design says how many; leave n out.")
         contrast = self.sensitivity.contrast
