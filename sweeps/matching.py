@@ -54,8 +54,8 @@ def match_dose(
             f"arm {arm.name}: its matched dose starts only after the {WEEKS:g} weeks of the pilot; "
             "start it earlier, or give the dose itself."
         )
-    # a table's patients are not its own to draw: the pilot is then of the people that the table completes
-    pilot = population.model_copy(update={"first": 0, "table": None, "seed": None})
+    # neither a table's patients nor the points of a design: patients like these, drawn for the pilot
+    pilot = population.model_copy(update={"first": 0, "table": None, "seed": None, "design": None})
     cohort = pilot.cohort(SEED, 0, PATIENTS)
     plan = Plan(weeks=WEEKS, every=168.0 * WEEKS, outputs=(), reductions=("igf1_mean",), solver=solver)
     baseline = run_in(cohort, solver=solver, threads=threads)

@@ -202,7 +202,7 @@ class ResolvedPopulation(_Model):
         """Who they are, for a reader."""
         if self.design is not None:
             base = self.model_copy(update={"design": None}).words
-            return f"points of a {self.design.kind} design of {len(self.design.factors)} factors about one of {base}"
+            return f"{self.design.kind} design of {len(self.design.factors)} factors about one of {base}"
         if self.people is None:
             return ", ".join(self.shares)
         frozen = f"frozen population {self.id[:12]}" if self.id else ""

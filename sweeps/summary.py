@@ -189,7 +189,9 @@ def standing_marks(resolved: "ResolvedStudy") -> dict[str, str]:
 def study_notes(resolved: "ResolvedStudy", failed: int) -> list[str]:
     """Return the lines below the table."""
     runs = resolved.population.n * len(resolved.arms)
-    who = f"{resolved.population.n} virtual patients ({resolved.population.words})"
+    population = resolved.population
+    kind = "virtual patients" if population.design is None else "points"
+    who = f"{population.n} {kind} ({population.words})"
     lines = [f"{who}, {resolved.weeks:g} weeks, seed {resolved.seed}; {failed} of {runs} runs failed and are left out."]
     lines += [resolved.approximation] if resolved.approximation else []
     lines += [found.sentence for found in resolved.matched]
