@@ -173,12 +173,25 @@ def sentences(budget: "xr.Dataset") -> list[str]:
                     told.append(f"{head}: does not vary.")
                     continue
                 order = [k for k in np.argsort(-part["variance"].values) if np.isfinite(part["variance"].values[k])]
-                words = [f"{COMPONENTS[k]} {float(part['share'][k]):.1%}" for k in order]
+                words = [f"{COMPONENTS[k]} {_percent(float(part['share'][k]))}" for k in order]
                 sd = f"{total**0.5:.3g} {unit}".strip(" -")
                 below = [COMPONENTS[k] for k in order if part["variance"].values[k] < 0]
                 more = f"; {', '.join(below)}: {_BELOW}" if below else ""
                 told.append(f"{head}: SD {sd} in all; variance from {', '.join(words)}{more}.")
     return told
+
+
+def _percent(share: float) -> str:
+    """Return a share in words: one too small to be seen is not 0, and one below 0 keeps its sign.
+
+    >>> _percent(0.1234), _percent(1e-9), _percent(0.0), _percent(-1e-9)
+    ('12.3 %', 'below 0.1 %', '0 %', 'just below 0 %')
+    """
+    if share == 0:
+        return "0 %"
+    if abs(share) < 5e-4:
+        return "below 0.1 %" if share > 0 else "just below 0 %"
+    return f"{100 * share:.1f} %"
 
 
 def csv_text(budget: "xr.Dataset") -> str:
