@@ -49,7 +49,8 @@ def sensitivity(
     """Find which parameters matter: run the design of STUDY, and compute its sensitivity indices.
 
     The sweep goes into DIR like any run: an interrupted one goes on by the same command, and `pulsatile expand DIR
-    --replicates R` adds replicates.  A finished run's folder in place of STUDY is looked at without running anything.
+    --replicates R` adds replicates.  A finished run's folder in place of STUDY is looked at without running anything;
+    that of a population needs no design: its patients' covariates and parameters are the sample.
     """
     from sweeps.progress import progress_for
     from sweeps.study import load_study
@@ -75,7 +76,29 @@ def sensitivity(
         if not outcome.digest:
             return report(outcome, as_json)
     wanted = _wanted(loaded, outputs, weeks, contrast)
-    return _looked_at(folder, wanted, as_json)
+    return _looked_at(folder, wanted, as_json) if _designed(folder) else _given(folder, wanted, as_json)
+
+
+def _designed(folder: Path) -> bool:
+    from sweeps.folder import RunFolder
+
+    return RunFolder.open(folder).resolved.population.design is not None
+
+
+def _given(folder: Path, wanted: "Wanted", as_json: bool) -> Exit:
+    """Look at a finished run of a population."""
+    from sweeps.given import given, sentences, write
+
+    found = given(folder, wanted)
+    paths = write(folder, found)
+    if as_json:
+        print_json({"files": [str(path) for path in paths], "sentences": sentences(found), **found.indices.attrs})
+        return Exit.DONE
+    for sentence in sentences(found):
+        click.echo(sentence)
+    click.echo(f"{', '.join(path.name for path in paths)} in {folder}")
+    click.echo(NOT_CLINICAL)
+    return Exit.DONE
 
 
 def _study_of(folder: Path) -> "Study | None":
@@ -117,7 +140,7 @@ def _looked_at(folder: Path, wanted: "Wanted", as_json: bool) -> Exit:
         return Exit.DONE
     _tell(analysis)
     click.echo(f"indices in {seconds:.1f} s: {', '.join(path.name for path in paths)} in {folder}")
-    click.echo("Research model, not for clinical use.")
+    click.echo(NOT_CLINICAL)
     return Exit.DONE
 
 

@@ -139,3 +139,13 @@ def test_what_cannot_be_looked_at_is_one_sentence(finished: Path, small: dict[st
     run(study_from(small, "study"), tmp_path / "people", Resources(4, workers=1, threads=1))
     with pytest.raises(FolderRefuses, match="no run of a design"):
         points(tmp_path / "people")
+
+
+def test_a_run_of_a_few_patients_is_no_sample(small: dict[str, Any], tmp_path: Path) -> None:
+    run(study_from(small, "study"), tmp_path / "people", Resources(4, workers=1, threads=1))
+    command = [sys.executable, "-m", "pulsatile", "sensitivity", tmp_path / "people"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("pulsatile: error: ")
+    assert "50" in done.stderr
+    assert "Traceback" not in done.stderr
