@@ -13,6 +13,7 @@ from sweeps.refusals import Exit, FolderRefuses
 
 if TYPE_CHECKING:
     from sweeps.built import Built
+    from sweeps.study import Study
 
 SELECTIONS = ("weights", "inclusion", "plausible")
 MOST_PAIRS = 10
@@ -68,14 +69,15 @@ def list_(as_json: bool) -> None:
 )
 @click.option("--seed", type=int, default=1, show_default=True, metavar="N", help="Seed of every random draw.")
 @click.option(
-    "--select", "how", type=click.Choice(SELECTIONS), default="weights", show_default=True,
-    help="All plausible patients with prevalence weights; a subset that needs none; or all, without weights.",
+    "--select", "how", type=click.Choice(SELECTIONS),
+    help="All plausible patients with prevalence weights; a subset that needs none; or all, without weights. "
+    "Default weights, for people that the published margins are not of: plausible.",
 )  # fmt: skip
 @resource_options("scheduler", "slurm", "memory", "gate")
 @as_json
 @guarded
 def build(
-    source: str, n: int | None, out: Path, seed: int, how: str, as_json: bool, **resources: Any
+    source: str, n: int | None, out: Path, seed: int, how: str | None, as_json: bool, **resources: Any
 ) -> Exit:  # fmt: skip
     """Build and freeze a population.
 
@@ -89,6 +91,7 @@ def build(
     from sweeps.progress import progress_for
 
     study = untreated_study(population_entry(source, n), seed, source)
+    how = _selection(study, how, source)
     with progress_for() as progress:
         _refuse_other_selection(out, how, progress.note)
         outcome, told = carry_out(study, out, how, resources_from(resources), progress)
@@ -102,6 +105,27 @@ def build(
         say(f"{outcome.failed} of {outcome.patient_arms} patients failed, more than the gate allows; see atlas.csv.")
     _told(built, as_json)
     return outcome.code
+
+
+def _selection(study: "Study", how: str | None, source: str) -> str:
+    """Return how to select, given what is asked; weights are of the people that the published margins are of."""
+    from sweeps.built import of_survey
+    from sweeps.patients import resolved_population
+
+    population = resolved_population(study.population)
+    if population.weighted:
+        raise InputError(
+            f"{source}: a population that is built gets weights of its own, those of the column prevalence would be "
+            "lost; leave the column out, or name the file in the study itself, by patients."
+        )
+    if of_survey(population):
+        return how or "weights"
+    if how in ("weights", "inclusion"):
+        raise InputError(
+            f"--select {how}: {source} is not the whole population of adults, which the published margins are of; use "
+            "--select plausible."
+        )
+    return "plausible"
 
 
 def _refuse_other_selection(out: Path, how: str, note: Any) -> None:
@@ -211,7 +235,7 @@ def _told(built: "Built", as_json: bool) -> None:
         return
     run, kept = len(built.untreated.ids), int(built.kept.sum())
     click.echo(f"{built.folder}: {built.name}, {run} people run untreated, {kept} kept by {built.told['selection']}.")
-    for why, count in built.told["rejected"].items():
+    for why, count in built.unused.items():
         click.echo(f"  not kept: {count}, {why}")
     if redrawn := int(built.redrawn.sum()):
         click.echo(f"  deviations drawn again, for the first had no fasting state: {redrawn}")

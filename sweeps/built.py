@@ -16,7 +16,7 @@ from sweeps.agreement import Distance, Line, agreement, distances
 from sweeps.folder import RunFolder
 from sweeps.frozen import FILE, Untreated, read_frozen
 from sweeps.identity import engine_hash
-from sweeps.patients import Table
+from sweeps.patients import ResolvedPopulation, Table
 from sweeps.plausible import KEPT, Place, atlas, counts, reasons
 from sweeps.refusals import FolderRefuses
 from sweeps.resolve import ResolvedStudy
@@ -79,11 +79,13 @@ class Built:
 
     @cached_property
     def comparable(self) -> bool:
-        """Whether the published margins are of these people: adults of the survey, all of them."""
-        people = self.resolved.population.people
-        assert people is not None
-        asked = people.women is not None or people.ranges or people.margins or people.shifts
-        return people.who().survey and not asked and self.resolved.population.table is None
+        """Whether the published margins are of these people."""
+        return of_survey(self.resolved.population)
+
+    @cached_property
+    def unused(self) -> dict[str, int]:
+        """How many are not kept, by the reason."""
+        return counts(self.why)
 
     @cached_property
     def columns(self) -> dict[str, Floats]:
@@ -141,6 +143,15 @@ class Built:
     def atlas(self, of: Flags, most: int | None = None) -> list[Place]:
         """Return where ``of`` (n,) are more frequent, in covariates and parameters, the clearest axis first."""
         return atlas(of, {name: values for name, (_, values) in self.axes.items()}, most)
+
+
+def of_survey(population: ResolvedPopulation) -> bool:
+    """Tell whether the published margins are of these people: adults of the survey, all of them."""
+    people = population.people
+    if people is None or population.table is not None:
+        return False
+    asked = people.women is not None or people.ranges or people.margins or people.shifts
+    return people.who().survey and not asked
 
 
 def open_built(path: str | Path) -> Built:

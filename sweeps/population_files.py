@@ -94,6 +94,7 @@ def summary(built: Built) -> dict[str, Any]:
     """Return what a population is, for a reader or a program: the folder's `population.json` without its table."""
     told = {name: value for name, value in built.told.items() if name not in ("table", "format")}
     told |= {"folder": str(built.folder), "name": built.name, "effective_number": built.effective}
+    told["unused"] = built.unused
     told["redrawn"] = int(built.redrawn.sum())
     told["agreement"] = [line_facts(line) for line in built.lines]
     told["distances"] = [

@@ -184,6 +184,39 @@ def test_people_of_no_survey_are_neither_weighted_nor_compared(trial: Path) -> N
     assert "prevalence weights" not in result.output
     assert json.loads(done("population", "show", str(trial), "--json").output)["agreement"] == []
     assert "weights" not in read_frozen(trial)
+    assert read_frozen(trial)["selection"] == "plausible"
+
+
+STRATUM = "named: adults\nn: 12\nranges: {bmi: [30, 40]}\n"
+
+
+@pytest.mark.parametrize("how", ["weights", "inclusion"])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("trial.yaml", "named: trial\nn: 12\n"),
+        ("stratum.yaml", STRATUM),
+        ("women.yaml", "named: adults\nn: 12\nwomen: 1.0\n"),
+        ("own.csv", "sex,age [y],weight [kg],height [cm]\nman,40,80,175\n"),
+    ],
+)
+def test_nobody_is_weighted_to_margins_of_other_people(name: str, text: str, how: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    refused(
+        "is not the whole population of adults", "population", "build", str(tmp_path / name), "--select", how,
+        "--out", str(tmp_path / "out"),
+    )  # fmt: skip
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_stratum_of_the_adults_is_kept_whole(tmp_path: Path, pageless: None) -> None:
+    (tmp_path / "stratum.yaml").write_text(STRATUM, encoding="utf-8")
+    out = tmp_path / "out"
+    done("population", "build", str(tmp_path / "stratum.yaml"), "--out", str(out), *HERE)
+    built = open_built(out)
+    assert not built.comparable
+    assert set(built.weights[built.plausible]) == {1.0}
+    assert built.columns["bmi"].min() >= 30
 
 
 def test_compare(adults: Path, trial: Path) -> None:
@@ -334,6 +367,10 @@ BAD_FILES = {
     "nobody.yaml": ("named: adults\nn: 4\nranges: {bmi: [40, 30]}\n", "is reversed"),
     "empty.yaml": ("", "the file holds nothing"),
     "unit.csv": ("sex,age [y],weight,height [cm]\nman,40,80,175\n", "has no unit"),
+    "weights.csv": (
+        "sex,age [y],weight [kg],height [cm],prevalence\nman,40,80,175,1\nman,50,80,175,2\n",
+        "would be lost",
+    ),
     "sex.csv": ("sex,age [y],weight [kg],height [cm]\nno,40,80,175\n", "sex 'no' is not known"),
     "lonely.csv": ("sex,age [y],weight [kg]\nman,40,80\n", "height"),
 }

@@ -25,8 +25,12 @@ LARGEST = 0.2
 """Difference of correlations at which the colour is full."""
 BEST = 6
 """Axes of the atlas that are drawn."""
+LEAST_PARTS = 3
+"""Of an axis that is drawn: one of two values has no shape, and follows from another axis."""
 CHANCE = 0.05
 """Probability that the clearest of all axes is as clear as the line in the bars, where nothing but chance rejects."""
+FEW = 200
+"""Points up to which each is drawn large."""
 MOST_POINTS = 4000
 """Of the kept, drawn behind the rejected."""
 
@@ -93,7 +97,7 @@ def chance(of: Flags, axes: int) -> float:
 
 def atlas(built: Built, of: Flags, what: str) -> Picture:
     """Return bars of the share ``what`` (n,) along the clearest axes, and a map of two covariates."""
-    places = built.atlas(of)
+    places = [place for place in built.atlas(of) if len(place.share) >= LEAST_PARTS]
     limit = chance(of, max(len(places), 1))
     with drawing.style():
         figure, axes = drawing.board(2, 4, 2.75)
@@ -152,6 +156,8 @@ def _scatter(panel: Any, built: Built, of: Flags, pair: tuple[str, str], what: s
     x, y = (built.axes[name][1] for name in pair)
     others = np.flatnonzero(~of)[:: max(1, int((~of).sum()) // MOST_POINTS)]
     panel.plot(x[others], y[others], ".", ms=2.5, color=drawing.FAINT, label="others", rasterized=True)
-    panel.plot(x[of], y[of], "o", ms=4.5, mfc=drawing.REJECTED, mec="white", mew=0.4, label=what)
+    few = of.sum() <= FEW
+    panel.plot(x[of], y[of], "o", ms=4.5 if few else 2.2, mfc=drawing.REJECTED, mec="white", mew=0.4 if few else 0.0,
+               label=what)  # fmt: skip
     panel.set(xlabel=_label(built, pair[0]), ylabel=_label(built, pair[1]))
     panel.legend(loc="upper left", bbox_to_anchor=(0, 1.1), ncols=2, handletextpad=0.2, columnspacing=0.8)

@@ -49,7 +49,7 @@ def _lead(built: Built) -> list[str]:
 
 def _kept(built: Built) -> Table:
     told = built.told
-    rows = [["kept", str(told["patients"]["kept"])]] + [[why, str(count)] for why, count in told["rejected"].items()]
+    rows = [["kept", str(told["patients"]["kept"])]] + [[why, str(count)] for why, count in built.unused.items()]
     rows.append(["of all: deviations drawn again, for the first had no fasting state", str(int(built.redrawn.sum()))])
     return Table(["", "people"], rows, frozenset({1}))
 
