@@ -2,13 +2,20 @@
 
 Analytical CVs (between-run imprecision of current methods) [assumed, typical figures of the methods; to be verified
 before any published claim].  Noise is log-normal of mean 1, so no measured value is negative, and does not depend on
-the arm: arms share it, as they share pulses and meals.
+the arm: arms share it, as they share pulses and meals.  What is computed from measured values (HOMA-IR, the SD score
+of IGF-1, changes from the true baseline) has their noise.
 """
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from engine import random
+from engine.derived import igf1_log_sd
+
+if TYPE_CHECKING:
+    from engine.cohort import Cohort
 
 Floats = npt.NDArray[np.float64]
 
@@ -41,3 +48,36 @@ def measured(name: str, values: Floats, seed: int, patient: npt.NDArray[np.int64
     z = random.normals(seed, np.asarray(patient)[:, None], random.layer("assay " + name), np.asarray(occasion)[None, :])
     noisy: Floats = values * np.exp(sigma * z - sigma * sigma / 2)
     return noisy
+
+
+COMPUTED: dict[str, tuple[str, ...]] = {
+    "homa_ir": ("glucose", "insulin"), "adipo_ir": ("ffa", "insulin"), "igf1_sds": ("igf1",),
+    "vat_change": ("vat",), "sat_change": ("sat",), "lean_change": ("lean",),
+}  # fmt: skip
+"""Outputs that are computed from measured ones."""
+
+
+def assayed(name: str, values: Floats, cohort: "Cohort", hours: Floats) -> Floats:
+    """Return ``values`` (arm, n, k) of output ``name``, sampled at ``hours`` (k,), as assays give them.
+
+    Keyed by the ids that key pulses and meals, so that the points of a design share it as they share those.
+    """
+
+    def factor(of: str) -> Floats:
+        minutes = np.round(60 * hours).astype(np.int64)
+        return measured(of, np.ones((len(cohort), len(hours))), cohort.seed, cohort.day_keys, minutes)
+
+    noise = np.ones((len(cohort), len(hours)))
+    for of in COMPUTED.get(name, (name,)):
+        noise = noise * factor(of)
+    match name:
+        case "igf1_sds":
+            found = values + np.log(noise) / igf1_log_sd(cohort.covariates["age"])[:, None]
+        case "vat_change" | "sat_change":
+            found = (100 + values) * noise - 100
+        case "lean_change":
+            baseline = cohort.parameters["lean0"][:, None]
+            found = (baseline + values) * noise - baseline
+        case _:
+            found = values * noise
+    return np.asarray(found)

@@ -22,8 +22,9 @@ from engine.horizon import BLOCK_DAYS, LongHorizon
 from engine.model import FLUX_UNITS, STATES
 from engine.outputs import OUTPUTS
 from engine.plan import REDUCTIONS, WEEK, Plan, TestAt
-from engine.protocols import TESTS
+from engine.protocols import SNAPSHOT_CLOCK, TESTS
 from engine.treatment import Canaries, Since, gather, run_arm, week_0
+from engine.visits import FASTING_HOURS
 
 __all__ = ["LongHorizon", "Plan", "TestAt", "check_arms", "simulate", "template"]
 
@@ -268,10 +269,10 @@ def carry_out(
             done += len(some)
             if progress is not None:
                 progress(done, total)
+    if cohort.layers.residual:
+        _add_noise(values, dataset, cohort)
     filled: dict[str, Any] = {name: (dataset[name].dims, v, dataset[name].attrs) for name, v in values.items()}
     filled["status"] = (("arm", "patient"), status.astype(np.int8), dataset["status"].attrs)
-    if cohort.layers.residual:
-        _add_noise(values, dataset, cohort, plan)
     covariates = {
         name: ("patient", np.asarray(cohort.covariates[name], np.float64), dataset[name].attrs) for name in kept
     }
@@ -285,16 +286,20 @@ def covariates_of(cohort: Cohort) -> tuple[str, ...]:
     return (*COVARIATES, *more)
 
 
-def _add_noise(values: dict[str, Floats], dataset: xr.Dataset, cohort: Cohort, plan: Plan) -> None:
-    """Turn outputs on the grid and of the fasting sample into what assays give; the same noise in all arms."""
+def _add_noise(values: dict[str, Floats], dataset: xr.Dataset, cohort: Cohort) -> None:
+    """Turn outputs on the grid and of the fasting sample into what assays give, in place; the same noise in all arms.
+
+    It is keyed by the minute of the sample, and, like pulses and meals, shared by the points of a design.
+    """
     for name, variable in dataset.data_vars.items():
         along = str(variable.dims[-1])
         if along in ("time", "fasting_week"):
-            hours = dataset[along].values * (WEEK if along == "fasting_week" else 1.0)
-            output = str(name).removeprefix("fasting_")
-            values[str(name)] = noise.measured(
-                output, values[str(name)], cohort.seed, cohort.patient, np.round(60 * hours).astype(np.int64)
+            hours = (
+                dataset[along].values
+                if along == "time"
+                else dataset[along].values * WEEK + SNAPSHOT_CLOCK + FASTING_HOURS
             )
+            values[str(name)] = noise.assayed(str(name).removeprefix("fasting_"), values[str(name)], cohort, hours)
 
 
 def _same_patients(one: Cohort, other: Cohort) -> bool:

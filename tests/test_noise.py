@@ -1,10 +1,14 @@
 """The residual layer: noise of mean 1 and the assay's CV, keyed so that nothing else moves it."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.derived import igf1_sds
+from engine.layers import Layers
 from engine.noise import ASSAY_CV, measured
 from engine.outputs import OUTPUTS
 
@@ -69,3 +73,59 @@ def test_missing_stays_missing_and_zero_stays_zero() -> None:
     assert found[0, 1] == 0
     assert found[0, 2] not in (0, 4)
     np.testing.assert_array_equal(true, [[np.nan, 0.0, 4.0]])  # the caller's values are his
+
+
+def _simulated(
+    residual: bool, outputs: tuple[str, ...] = ("igf1", "igf1_sds", "vat", "vat_change", "lean_change")
+) -> Any:
+    from engine.adults import adult_cohort
+    from engine.dosing import preset
+    from engine.simulate import Plan, TestAt, simulate
+
+    cohort = adult_cohort(3, seed=5, layers=Layers(residual=residual))
+    plan = Plan(weeks=1, every=7.0, outputs=outputs, reductions=("gh_mean",), tests=(TestAt("fasting", (0, 1)),))
+    return cohort, simulate(cohort, [preset("control"), preset("rhgh_mid")], plan)
+
+
+def test_a_run_has_the_noise() -> None:
+    """Of every assay, of what is computed from one, and of nothing else; the same in both arms."""
+    cohort, true = _simulated(False)
+    _, found = _simulated(True)
+    for name, of in (("igf1", "igf1"), ("vat", "vat"), ("fasting_glucose", "glucose"), ("fasting_gh", "gh")):
+        ratio = (found[name] / true[name]).values
+        assert 0 < np.abs(np.log(ratio)).max() < 5 * ASSAY_CV[of]
+        np.testing.assert_allclose(ratio[0], ratio[1], rtol=1e-12)
+    for name in ("gh_mean", "fasting_egp"):
+        np.testing.assert_array_equal(found[name], true[name])
+    homa = (found["fasting_glucose"] * found["fasting_insulin"] / 135).values
+    np.testing.assert_allclose(found["fasting_homa_ir"].values, homa, rtol=1e-12)
+    age, record = cohort.covariates["age"], cohort.parameters
+    np.testing.assert_allclose(
+        found["igf1_sds"].values, igf1_sds(found["igf1"].values, age[:, None]), rtol=0, atol=1e-12
+    )
+    change = 100 * (found["vat"].values / record["vat0"][:, None] - 1)
+    np.testing.assert_allclose(found["vat_change"].values, change, rtol=0, atol=1e-10)
+    lean = (found["lean_change"] - true["lean_change"]).values
+    assert 0 < np.abs(lean).max() < 5 * 0.01 * record["lean0"].max()
+
+
+def test_one_sample_is_measured_once_and_another_anew() -> None:
+    """Of one moment the grid and the visit have the same noise; midnight's is not that of 07:00."""
+    _, true = _simulated(False)
+    _, found = _simulated(True)
+    on_grid, at_visit = ((found[name] / true[name]).values for name in ("igf1", "fasting_igf1"))
+    np.testing.assert_allclose(on_grid[0, :, 1], at_visit[0, :, 0], rtol=1e-12)  # 07:00 of the first day
+    assert (np.abs(on_grid[0, :, 0] - at_visit[0, :, 0]) > 1e-6).all()
+
+
+def test_points_of_a_design_share_it() -> None:
+    """Nothing but the factors differs between points."""
+    from engine.adults import adult_cohort
+    from engine.cohort import points_of
+    from engine.noise import assayed
+
+    base = adult_cohort(1, seed=5, layers=Layers(residual=True))
+    points = points_of(base, np.arange(3), {"k_igf1": np.full(3, base.parameters["k_igf1"][0])})
+    found = assayed("igf1", np.ones((1, 3, 2)), points, np.array([0.0, 24.0]))
+    np.testing.assert_array_equal(found[0, 1:], found[0, :1].repeat(2, axis=0))
+    assert found[0, 0, 0] != found[0, 0, 1]
