@@ -16,7 +16,7 @@ figure { margin: 0.5rem 0 0; } figure img { max-width: 100%; height: auto; }
 figcaption { color: #4b5563; max-width: 50rem; }
 table { border-collapse: collapse; font-size: 0.85rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: 0.15rem 0.7rem 0.15rem 0; border-bottom: 1px solid #e5e7eb; vertical-align: top; }
-th { border-bottom-color: #6b7280; } td.number, th.number { text-align: right; }
+th { border-bottom-color: #6b7280; } td.number, th.number { text-align: right; white-space: nowrap; }
 """.strip()
 
 
