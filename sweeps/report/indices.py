@@ -1,0 +1,245 @@
+"""Pictures of sensitivity indices: tornado, heat map over weeks, fan of rank correlations, convergence."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sweeps.report import drawing
+from sweeps.report.page import Picture
+from sweeps.sensitivity.intervals import LIMIT
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Floats = npt.NDArray[np.float64]
+
+TOTAL, FIRST = "#bfdbfe", "#3b82f6"
+RAISE, LOWER = "#b45309", "#1d4ed8"
+BAND = "#e5e7eb"
+LINES = ("#1d4ed8", "#b45309", "#047857", "#7c3aed", "#be123c", "#4b5563")
+"""Of single factors: apart for eyes that do not tell red from green, with a marker each."""
+MARKERS = "osD^vP"
+TOP = 12
+"""Factors of a tornado."""
+TOP_ROWS = 20
+"""Factors of a heat map."""
+LEADING = 5
+"""Factors of which the convergence is drawn."""
+COLUMNS = 3
+_WORDS = {"ST": "total index ST", "mu_star": "mean size of effects, mu*", "S1": "first-order index S1"}
+
+
+def main_index(indices: "xr.Dataset") -> str:
+    """Return the name of the index that tells most: ST, mu_star, S1 or prcc."""
+    return next(name for name in ("ST", "mu_star", "S1", "prcc") if name in indices)
+
+
+def tornado(indices: "xr.Dataset", output: str, week: float) -> Picture | None:
+    """Return bars of the total index with its interval, the first-order index inside, of the top factors of each arm.
+
+    None where nothing varies, or the indices are rank correlations only.
+    """
+    name = main_index(indices)
+    if name == "prcc":
+        return None
+    part = indices.sel(output=output, week=week)
+    arms = [str(arm) for arm in part["arm"].values if np.isfinite(part[name].sel(arm=arm)).any()]
+    if not arms:
+        return None
+    rows = -(-len(arms) // COLUMNS)
+    count = min(TOP, part.sizes["factor"])
+    with drawing.style():
+        figure, axes = drawing.board(rows, min(COLUMNS, len(arms)), 0.7 + 0.27 * count)
+        for panel, arm in zip(axes.flat, arms, strict=False):
+            _bars(panel, part.sel(arm=arm), name, count)
+            panel.set_title(arm)
+        for panel in axes.flat[len(arms) :]:
+            panel.set_axis_off()
+        unit = f", {part['unit'].values}" if name == "mu_star" else ""
+        drawn = axes.flat[: len(arms)]
+        left, right = (end(panel.get_xlim()[k] for panel in drawn) for k, end in ((0, min), (1, max)))
+        for panel in drawn:  # one scale, so that arms compare
+            panel.set(xlabel=f"{_WORDS[name]}{unit}", xlim=(min(left, 0.0), right))
+        picture = drawing.png(figure)
+    inside = "; dark: first-order index S1, what the factor does alone" if name == "ST" else ""
+    interval = "; line: its 95 % interval" if f"{name}_low" in part else ""
+    unsure = "; grey: where it must lie for any values of the missing runs" if f"{name}_least" in part else ""
+    caption = f"{output}, week {week:g}. Light: {_WORDS[name]}{interval}{inside}{unsure}. The {count} largest of each."
+    return Picture(picture, f"Tornado of {_WORDS[name]} of {output} in week {week:g}: {', '.join(arms)}", caption)
+
+
+def _bars(panel: Any, part: "xr.Dataset", name: str, count: int) -> None:
+    value = np.nan_to_num(part[name].values, nan=-np.inf)
+    order = np.argsort(-value, kind="stable")[:count]
+    order = order[np.isfinite(value[order])]
+    at = np.arange(len(order))
+    panel.barh(at, value[order], 0.72, color=TOTAL)
+    if name == "ST" and "S1" in part:
+        panel.barh(at, part["S1"].values[order], 0.36, color=FIRST)
+    if f"{name}_least" in part:
+        least, most = (part[f"{name}_{end}"].values[order] for end in ("least", "most"))
+        panel.hlines(at + 0.3, least, most, color=drawing.BEFORE, lw=2.5)
+    if f"{name}_low" in part:
+        low, high = (part[f"{name}_{end}"].values[order] for end in ("low", "high"))
+        fine = np.isfinite(low)
+        sides = [(value[order] - low)[fine], (high - value[order])[fine]]
+        panel.errorbar(
+            value[order][fine], at[fine], xerr=sides, fmt="none", ecolor="#111827", elinewidth=1.2, capsize=2
+        )
+    panel.set_yticks(at, part["factor"].values[order])
+    panel.set_ylim(count - 0.5, -0.5)
+    panel.axvline(0, color="#111827", lw=0.8)
+    panel.spines["left"].set_visible(False)
+    panel.tick_params(axis="y", length=0)
+
+
+def heat(indices: "xr.Dataset", output: str) -> Picture | None:
+    """Return a map of the index over weeks and factors, one panel per arm; None with fewer than two weeks."""
+    name = main_index(indices)
+    part = indices[name].sel(output=output)
+    arms = [str(arm) for arm in part["arm"].values if np.isfinite(part.sel(arm=arm)).any()]
+    if part.sizes["week"] < 2 or not arms:
+        return None
+    largest = abs(part).max(("arm", "week")).fillna(0).values
+    order = np.argsort(-largest, kind="stable")[:TOP_ROWS]
+    top = 1.0 if name != "mu_star" else float(largest.max())
+    signed = name == "prcc"
+    columns = min(COLUMNS, len(arms))
+    with drawing.style():
+        figure, axes = drawing.board(-(-len(arms) // columns), columns, 0.9 + 0.24 * len(order))
+        for k, (panel, arm) in enumerate(zip(axes.flat, arms, strict=False)):
+            values = part.sel(arm=arm).transpose("factor", "week").values[order]
+            image = panel.imshow(
+                np.ma.masked_invalid(values), cmap="RdBu_r" if signed else "Blues", vmin=-top if signed else 0,
+                vmax=top, aspect="auto",
+            )  # fmt: skip
+            _numbers(panel, values, top)
+            panel.set_title(arm)
+            panel.set_xticks(range(part.sizes["week"]), [f"{week:g}" for week in part["week"].values])
+            panel.set_yticks(range(len(order)), part["factor"].values[order] if k % columns == 0 else [""] * len(order))
+            panel.set_xlabel("week")
+            panel.tick_params(length=0)
+            panel.spines[:].set_visible(False)
+        for panel in axes.flat[len(arms) :]:
+            panel.set_axis_off()
+        figure.colorbar(image, ax=axes, shrink=0.6, pad=0.01, label=_WORDS.get(name, "PRCC"))
+        picture = drawing.png(figure)
+    caption = (
+        f"{output}: {_WORDS.get(name, 'partial rank correlation')} by week, factors in the order of their largest."
+    )
+    return Picture(picture, f"Heat map of {name} of {output} over weeks: {', '.join(arms)}", caption)
+
+
+def _numbers(panel: Any, values: Floats, top: float) -> None:
+    if values.shape[1] > 10:
+        return  # no room
+    for i, j in np.ndindex(*values.shape):
+        if np.isfinite(values[i, j]) and abs(values[i, j]) >= 0.005 * top:
+            dark = abs(values[i, j]) > 0.55 * top
+            text = f"{values[i, j]:.2f}" if top <= 1 else f"{values[i, j]:.2g}"
+            panel.text(j, i, text, ha="center", va="center", fontsize=7.5, color="white" if dark else "#374151")
+
+
+def fan(indices: "xr.Dataset", output: str) -> Picture | None:
+    """Return partial rank correlations over the weeks, with the noise floor; bars where there is one week."""
+    if "prcc" not in indices:
+        return None
+    part = indices.sel(output=output)
+    arms = [str(arm) for arm in part["arm"].values if np.isfinite(part["prcc"].sel(arm=arm)).any()]
+    if not arms:
+        return None
+    many = part.sizes["week"] > 1
+    columns = min(COLUMNS, len(arms))
+    with drawing.style():
+        height = 3.8 if many else 0.8 + 0.27 * min(TOP, part.sizes["factor"])
+        figure, axes = drawing.board(-(-len(arms) // columns), columns, height)
+        largest = abs(part["prcc"]).max(("arm", "week")).fillna(0).values
+        order = np.argsort(-largest, kind="stable")
+        for k, (panel, arm) in enumerate(zip(axes.flat, arms, strict=False)):
+            if many:
+                _over_weeks(panel, part.sel(arm=arm), order)
+            else:
+                _signed_bars(panel, part.sel(arm=arm))
+            panel.set_title(arm)
+            if k % columns == 0 and many:
+                panel.set_ylabel("partial rank correlation")
+        for panel in axes.flat[len(arms) :]:
+            panel.set_axis_off()
+        if many:
+            handles, labels = axes.flat[0].get_legend_handles_labels()
+            figure.legend(handles, labels, loc="outside lower center", ncols=len(LINES))
+        picture = drawing.png(figure)
+    caption = (
+        f"{output}: partial rank correlation, all other factors held. Grey: what a factor without effect reaches by "
+        "chance (5 %). Coloured: the factors with the largest values in any arm and week."
+    )
+    return Picture(picture, f"Partial rank correlations of {output}: {', '.join(arms)}", caption)
+
+
+def _over_weeks(panel: Any, part: "xr.Dataset", order: npt.NDArray[np.int64]) -> None:
+    weeks, values = part["week"].values, part["prcc"].transpose("factor", "week").values
+    floor = part["threshold"].values
+    panel.fill_between(weeks, -floor, floor, color=BAND, lw=0)
+    for i in order[len(LINES) :]:
+        panel.plot(weeks, values[i], color=drawing.FAINT, lw=0.8, zorder=1)
+    for i, colour, marker in zip(order, LINES, MARKERS, strict=False):
+        panel.plot(weeks, values[i], color=colour, marker=marker, ms=4, label=part["factor"].values[i])
+    panel.axhline(0, color="#111827", lw=0.8)
+    panel.set(ylim=(-1.02, 1.02), xlabel="week", xticks=weeks if len(weeks) < 10 else weeks[:: len(weeks) // 5])
+
+
+def _signed_bars(panel: Any, part: "xr.Dataset") -> None:
+    one = part.isel(week=0)
+    values = np.nan_to_num(one["prcc"].values)
+    order = np.argsort(-abs(values), kind="stable")[:TOP]
+    floor = float(one["threshold"])
+    panel.axvspan(-floor, floor, color=BAND, lw=0)
+    panel.barh(range(len(order)), values[order], 0.7, color=[RAISE if v > 0 else LOWER for v in values[order]])
+    panel.set_yticks(range(len(order)), one["factor"].values[order])
+    panel.set(ylim=(len(order) - 0.5, -0.5), xlim=(-1.02, 1.02), xlabel="partial rank correlation")
+    panel.axvline(0, color="#111827", lw=0.8)
+    panel.tick_params(axis="y", length=0)
+
+
+def settling(steps: "xr.Dataset", output: str, arm: str, week: float) -> Picture | None:
+    """Return how the leading indices and the widths of all intervals settle with the number of runs.
+
+    ``steps`` of `sweeps.convergence.convergence`; None where the output does not vary.
+    """
+    name = main_index(steps)
+    part = steps.sel(output=output, arm=arm, week=week)
+    value = part[name].transpose("points", "factor").values
+    if not np.isfinite(value[-1]).any():
+        return None
+    points = part["points"].values
+    low, high = (part[f"{name}_{end}"].transpose("points", "factor").values for end in ("low", "high"))
+    order = np.argsort(-np.nan_to_num(value[-1], nan=-np.inf), kind="stable")[:LEADING]
+    with drawing.style():
+        figure, (panels,) = drawing.board(1, 2, 3.6)
+        for k, i in enumerate(order):
+            shifted = points * 2 ** (0.08 * (k - (len(order) - 1) / 2))  # side by side, on a scale of powers of two
+            sides = np.abs(np.stack([value[:, i] - low[:, i], high[:, i] - value[:, i]]))
+            panels[0].errorbar(shifted, value[:, i], yerr=sides, color=LINES[k], marker=MARKERS[k], ms=4, lw=1,
+                               elinewidth=1, capsize=2, label=part["factor"].values[i])  # fmt: skip
+        panels[0].set(ylabel=_WORDS[name], title=f"{output}, {arm}, week {week:g}")
+        panels[0].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        width = high - low
+        panels[1].plot(points, np.nanmax(width, axis=1), marker="o", ms=4, color=LINES[0], label="widest")
+        panels[1].plot(points, np.nanmedian(width, axis=1), marker="s", ms=4, color=LINES[1], label="median")
+        if name == "ST":
+            panels[1].axhline(LIMIT, color="#111827", lw=0.8, ls="--")
+            panels[1].annotate(f"stop: {LIMIT:g}", (points[0], LIMIT), (2, 3), textcoords="offset points", fontsize=8)
+        panels[1].set(yscale="log", ylabel="width of 95 % intervals", title="intervals of all factors")
+        panels[1].legend(loc="upper right")
+        for panel in panels:
+            panel.set_xscale("log", base=2)
+            panel.set_xticks(points, [f"{n:,}" for n in points])
+            panel.minorticks_off()
+            panel.set(xlabel="runs of each arm")
+        picture = drawing.png(figure)
+    caption = (
+        "The same design, cut after 2, 4, 8 ... replicates: estimates with intervals across replicates, which hold at "
+        "every step, and their widths. With two replicates an interval is wide, for t(1) = 12.7."
+    )
+    return Picture(picture, f"Convergence of {name} of {output}, {arm}, week {week:g}", caption)
