@@ -5,15 +5,17 @@ in place of the own, and with that patient's pulses, meals and drug kinetics.  S
 """
 
 from functools import lru_cache
-from math import exp, isnan, log1p, nan, sqrt
+from math import exp, isnan, log1p, nan, prod, sqrt
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from engine.errors import InputError
 from sweeps.fields import Model, Name
+from sweeps.who import MOST_PATIENTS
 
 if TYPE_CHECKING:
+    from engine.parameters import Parameter
     from sweeps.sensitivity.design import Design
     from sweeps.sensitivity.factors import Factor
 
@@ -22,6 +24,14 @@ MOST_FACTORS = 200
 MOST_LEVELS = 10_000
 
 DEFAULT_POINTS: dict[str, int] = {"saltelli": 128, "latin": 512, "morris": 4, "efast": 129, "grid": 5, "list": 1}
+GROUPED = ("saltelli", "morris")
+"""Designs whose factors can be moved in groups."""
+FIXED = ("grid", "list")
+"""Designs without anything drawn, and so without replicates."""
+_UNUSED = {
+    "uniform": ("centre", "spread", "levels"), "log-uniform": ("centre", "spread", "levels"),
+    "normal": ("levels",), "log-normal": ("levels",), "levels": ("low", "high", "centre", "spread"),
+}  # fmt: skip
 DEFAULT_REPLICATES: dict[str, int] = {"saltelli": 8, "latin": 1, "morris": 20, "efast": 4, "grid": 1, "list": 1}
 
 
@@ -60,6 +70,10 @@ class FactorEntry(Model):
                 f"design.factors: {self.name} has centre, spread or levels; name its distribution: normal, log-normal "
                 "or levels."
             )
+        unused = [name for name in _UNUSED.get(kind, ()) if getattr(self, name) not in (None, ())]
+        if unused:
+            raise InputError(f"design.factors: {self.name} has {unused[0]}, which {kind} has not; leave it out.")
+        self._check_values(row)
         low = row.low if self.low is None else self.low
         high = row.high if self.high is None else self.high
         if kind == "range":
@@ -73,6 +87,16 @@ class FactorEntry(Model):
             return Factor(self.name, kind, levels=self.levels, unit=row.unit)
         own = [nan if value is None else value for value in (centre, spread)]
         return Factor(self.name, kind, low, high, own[0], own[1], unit=row.unit)
+
+    def _check_values(self, row: "Parameter") -> None:
+        """Refuse values that the parameter cannot have; beyond the table's range is allowed."""
+        from engine.layers import DEFICIT, FRACTIONS
+
+        for value in (*(x for x in (self.low, self.high, self.centre) if x is not None), *self.levels):
+            if value < 0 <= row.low or (value == 0 and row.low > 0):
+                raise InputError(f"design.factors: {self.name} = {value:g} must be above 0; correct it, or its unit.")
+            if value > 1 and self.name in (DEFICIT, *FRACTIONS):
+                raise InputError(f"design.factors: {self.name} = {value:g} is a share and at most 1; correct it.")
 
 
 class DesignEntry(Model):
@@ -111,15 +135,35 @@ class ResolvedDesign(BaseModel):
     second_order: bool
     values: tuple[tuple[float, ...], ...]
 
+    @property
+    def n_points(self) -> int:
+        """How many points there are, from the numbers alone."""
+        k = len(self.factors)
+        moved = k - sum(map(len, self.groups.values())) + len(self.groups)
+        match self.kind:
+            case "saltelli":
+                return self.points * self.replicates * ((2 if self.second_order else 1) * moved + 2)
+            case "latin":
+                return self.points * self.replicates
+            case "morris":
+                return self.replicates * (moved + 1)
+            case "efast":
+                return self.points * self.replicates * k
+            case "grid":
+                return prod(len(f.get("levels", ())) or self.points for f in self.factors)
+        return len(self.values)
+
     def design(self) -> "Design":
-        """Return the points."""
+        """Return the points; `InputError` where they are more than a run has patients."""
+        if self.n_points > MOST_PATIENTS:
+            raise InputError(f"design has {self.n_points} points, at most {MOST_PATIENTS} are allowed; take fewer.")
         return _design(self.model_dump_json())
 
     def grown(self, replicates: int | None) -> "ResolvedDesign":
         """Return the design with more replicates; its points begin with these, bit for bit."""
         if replicates is None:
             return self
-        if self.kind in ("grid", "list"):
+        if self.kind in FIXED:
             raise InputError(f"a design of kind {self.kind} has no replicates; start a new run.")
         return self.model_copy(update={"replicates": replicates})
 
@@ -134,10 +178,21 @@ def resolved_design(entry: DesignEntry) -> ResolvedDesign:
     )
     if entry.kind != "saltelli" and entry.second_order:
         raise InputError(f"design.second_order is of saltelli designs, not of {entry.kind}; leave it out.")
-    if entry.kind == "efast" and entry.groups:
-        raise InputError("design.groups cannot be had by efast; take saltelli or morris, or leave the groups out.")
+    if entry.kind not in GROUPED and entry.groups:
+        raise InputError(
+            f"design.groups cannot be had by {entry.kind}; take {' or '.join(GROUPED)}, or leave the groups out."
+        )
     if (entry.kind == "list") != bool(entry.values):
         raise InputError("design.values are the points of kind: list, and of no other; give both or neither.")
+    if entry.kind in FIXED and entry.replicates is not None:
+        raise InputError(f"design.replicates: a design of kind {entry.kind} has none, it is not drawn; leave it out.")
+    if entry.kind == "list" and entry.points is not None:
+        raise InputError("design.points: a list has as many as it has values; leave it out.")
+    for k, row in enumerate(entry.values):
+        if len(row) != len(factors):
+            raise InputError(
+                f"design.values[{k}] has {len(row)} numbers for {len(factors)} factors; give one for each."
+            )
     found = ResolvedDesign(
         kind=entry.kind, factors=told, groups=dict(entry.groups),
         points=DEFAULT_POINTS[entry.kind] if entry.points is None else entry.points,

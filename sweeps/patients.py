@@ -236,6 +236,7 @@ class ResolvedPopulation(_Model):
             from engine.cohort import points_of
 
             base = self.model_copy(update={"design": None}).cohort(seed, 0, 1)
+            base.covariates.pop("prevalence", None)  # points count alike, whoever they are about
             design = self.design.design()
             columns = {f.name: design.values[start:stop, k] for k, f in enumerate(design.factors)}
             return points_of(base, self.ids(start, stop), columns)

@@ -138,6 +138,18 @@ def test_limits_are_the_tables_unless_given() -> None:
         ({"kind": "list"}, "values"),
         ({"values": [[1.0]]}, "of kind: list"),
         ({"seed": -1}, "seed"),
+        ({"kind": "latin", "points": 8, "groups": {"both": ["v_gh"]}}, "cannot be had by latin"),
+        ({"kind": "grid", "replicates": None, "groups": {"both": ["v_gh"]}}, "cannot be had by grid"),
+        ({"kind": "grid"}, "replicates: a design of kind grid has none"),
+        ({"kind": "list", "replicates": None, "values": [[1.0, 5.0]]}, "points: a list has as many"),
+        ({"kind": "list", "replicates": None, "points": None, "values": [[1.0, 5.0], [1.0]]}, r"values\[1\] has 1"),
+        ({"points": 2**23}, "design has 67108864 points, at most 10000000"),
+        ({"kind": "grid", "replicates": None, "points": 4000}, "design has 16000000 points"),
+        ({"factors": [{"name": "v_gh", "distribution": "uniform", "low": -1}]}, "v_gh = -1 must be above 0"),
+        ({"factors": [{"name": "v_gh", "distribution": "levels", "levels": [5, 0]}]}, "v_gh = 0 must be above 0"),
+        ({"factors": [{"name": "f_gh", "high": 1.5}]}, "at most 1"),
+        ({"factors": [{"name": "v_gh", "distribution": "uniform", "spread": 1}]}, "has spread, which uniform has not"),
+        ({"factors": [{"name": "v_gh", "distribution": "levels", "levels": [5], "low": 4}]}, "has low, which levels"),
         ({"colour": 1}, "colour"),
     ],
 )  # fmt: skip
@@ -162,7 +174,35 @@ def test_a_design_says_how_many_and_a_population_needs_a_number(designed: dict[s
 
 @pytest.mark.parametrize("kind", ["saltelli", "latin", "morris", "efast", "grid"])
 def test_every_kind_of_design_has_points_within_its_limits(kind: Any) -> None:
-    entry = DesignEntry(kind=kind, factors=("v_gh", FactorEntry(name="k_gh", low=1.0, high=2.0)), replicates=2)
-    design = resolved_design(entry).design()
+    factors = ("v_gh", FactorEntry(name="k_gh", low=1.0, high=2.0))
+    found = resolved_design(DesignEntry(kind=kind, factors=factors, replicates=None if kind == "grid" else 2))
+    design = found.design()
+    assert found.n_points == design.n_points
     assert design.kind == kind
     assert ((design.values >= [ROW["v_gh"].low, 1.0]) & (design.values <= [ROW["v_gh"].high, 2.0])).all()
+
+
+@pytest.mark.parametrize("second_order", [False, True])
+def test_points_are_counted_before_they_are_made(second_order: bool) -> None:
+    factors = ("v_gh", "k_gh", "k_igf1", FactorEntry(name="vat0", distribution="levels", levels=(90.0, 120.0, 150.0)))
+    groups = {"loss": ("k_gh", "k_igf1")}
+    entries = [
+        DesignEntry(factors=factors, points=2, replicates=3, groups=groups, second_order=second_order),
+        DesignEntry(kind="morris", factors=factors, groups=groups),
+        DesignEntry(kind="grid", factors=factors, points=2),
+        DesignEntry(kind="list", factors=("v_gh",), values=((5.0,), (6.0,))),
+    ]
+    for found in map(resolved_design, entries):
+        assert found.n_points == found.design().n_points
+
+
+def test_points_about_a_weighted_patient_count_alike(designed: dict[str, Any], tmp_path: Path) -> None:
+    """The weight is of the patient among patients; the dataset of the points has none."""
+    table = tmp_path / "own.csv"
+    table.write_text("patient,sex,age [y],weight [kg],height [cm],prevalence\n3,man,40,90,180,2\n9,woman,50,70,165,1\n")
+    study = study_from(designed | {"population": {"patients": str(table)}}, "study")
+    outcome = run(study, tmp_path / "run", ALONE)
+    assert outcome.code is Exit.DONE
+    from sweeps import store
+
+    assert "prevalence" not in store.open_dataset(tmp_path / "run" / "results.zarr").coords
