@@ -109,7 +109,7 @@ def build(
 
 def _selection(study: "Study", how: str | None, source: str) -> str:
     """Return how to select, given what is asked; weights are of the people that the published margins are of."""
-    from sweeps.built import of_survey
+    from sweeps.frozen import of_survey
     from sweeps.patients import resolved_population
 
     population = resolved_population(study.population)

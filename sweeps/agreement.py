@@ -77,8 +77,8 @@ def markdown(lines: Sequence[Line], far: Sequence[Distance], weights: Floats) ->
         t = line.target
         rows.append(
             f"| {t.output}, {t.unit} | {t.group.words} | {line.patients} | {t.words} | {t.value:.3g} | "
-            f"{_number(line.before)} | {_number(line.after)} | {_share(line.error_before)} | {_share(line.error_after)} | "
-            f"{'weighted to' if t.used else 'held out'} |"
+            f"{_number(line.before)} | {_number(line.after)} | {_share(line.error_before)} | "
+            f"{_share(line.error_after)} | {'weighted to' if t.used else 'held out'} |"
         )
     rows += ["", "| output | sex | KS before | KS after |", "|---|---|---|---|"]
     rows += [f"| {d.output} | {d.sex} | {d.before:.3f} | {d.after:.3f} |" for d in far]

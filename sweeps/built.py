@@ -14,9 +14,9 @@ from engine.simulate import COVARIATES, MORE_COVARIATES
 from sweeps import store
 from sweeps.agreement import Distance, Line, agreement, distances
 from sweeps.folder import RunFolder
-from sweeps.frozen import FILE, Untreated, read_frozen
+from sweeps.frozen import FILE, LEFT_OUT, Untreated, of_survey, read_frozen
 from sweeps.identity import engine_hash
-from sweeps.patients import ResolvedPopulation, Table
+from sweeps.patients import Table
 from sweeps.plausible import KEPT, Place, atlas, counts, reasons
 from sweeps.refusals import FolderRefuses
 from sweeps.resolve import ResolvedStudy
@@ -25,9 +25,6 @@ from sweeps.weights import effective_number
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
-LEFT_OUT = "left out by inclusion, so that the margins are as published"
-"""As `sweeps.frozen.select` says it."""
-NO_WEIGHT = "plausible, but of a prevalence weight that rounds to 0"
 NO_AXIS = ("phenotype", "parameter_draws", "prevalence")
 """Covariates that are no place to look for the rejected."""
 VARIED = ("constant", "patient")
@@ -62,8 +59,8 @@ class Built:
 
     @property
     def plausible(self) -> Flags:
-        """Flags (n,) of who is plausible, also where selection or weights left them out."""
-        return np.asarray(self.kept | np.isin(self.why, (LEFT_OUT, NO_WEIGHT)))
+        """Flags (n,) of who is plausible, also where inclusion left them out."""
+        return np.asarray(self.kept | (self.why == LEFT_OUT))
 
     @property
     def effective(self) -> float:
@@ -145,15 +142,6 @@ class Built:
         return atlas(of, {name: values for name, (_, values) in self.axes.items()}, most)
 
 
-def of_survey(population: ResolvedPopulation) -> bool:
-    """Tell whether the published margins are of these people: adults of the survey, all of them."""
-    people = population.people
-    if people is None or population.table is not None:
-        return False
-    asked = people.women is not None or people.ranges or people.margins or people.shifts
-    return people.who().survey and not asked
-
-
 def open_built(path: str | Path) -> Built:
     """Return the population in the folder ``path``, after its id and that of its run were checked.
 
@@ -184,7 +172,7 @@ def open_built(path: str | Path) -> Built:
     if not np.isin(table["patient"], untreated.ids).all():
         raise InputError(f"{folder / FILE}: it names patients that were not run; build it again.")
     weights, why = _judged(untreated, table, told["selection"])
-    if counts([w for w in why if w != NO_WEIGHT]) != told["rejected"]:
+    if counts(why) != told["rejected"]:
         raise InputError(
             f"{folder / FILE}: this version rejects other patients than the one that made it "
             f"({told['engine'][:12]}); build it again."
@@ -201,5 +189,6 @@ def _judged(untreated: Untreated, table: dict[str, Floats], how: str) -> tuple[F
     weights = np.zeros(len(untreated.ids))
     weights[rows] = table.get("prevalence", np.ones(len(rows)))
     why = reasons(untreated.status, untreated.columns)
-    why[(why == KEPT) & (weights == 0)] = LEFT_OUT if how == "inclusion" else NO_WEIGHT
+    if how == "inclusion":
+        why[(why == KEPT) & (weights == 0)] = LEFT_OUT
     return weights, why

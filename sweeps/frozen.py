@@ -24,8 +24,7 @@ from sweeps.patients import People, ResolvedPopulation, Table, some
 from sweeps.plausible import KEPT, counts, reasons
 from sweeps.progress import Progress
 from sweeps.published import targets
-from sweeps.refusals import FolderRefuses
-from sweeps.resolve import ResolvedStudy, resolve
+from sweeps.resolve import ResolvedStudy
 from sweeps.resources import Resources
 from sweeps.study import Study, study_from
 from sweeps.weights import LEAST_EFFECTIVE, MOST_WEIGHT, Balance, balance, effective_number
@@ -36,7 +35,18 @@ FILE = "population.json"
 FORMAT = 1
 WEEK_0 = ("fasting", "ogtt")
 INCLUSION = random.layer("allen inclusion")
+LEFT_OUT = "left out by inclusion, so that the margins are as published"
+"""Why a plausible patient is not kept."""
 SELECTIONS = ("weights", "inclusion", "plausible")
+
+
+def of_survey(population: ResolvedPopulation) -> bool:
+    """Tell whether the published margins are of these people: adults of the survey, all of them."""
+    people = population.people
+    if people is None or population.table is not None:
+        return False
+    asked = people.women is not None or people.ranges or people.margins or people.shifts
+    return people.who().survey and not asked
 
 
 def untreated_study(population: Mapping[str, Any], seed: int, where: str) -> Study:
@@ -119,7 +129,7 @@ def select(untreated: Untreated, how: str, seed: int, survey: bool) -> Selection
         included = lot < found.weights / found.weights.max()
         weights[fine] = included
         why = why.copy()
-        why[np.flatnonzero(fine)[~included]] = "left out by inclusion, so that the margins are as published"
+        why[np.flatnonzero(fine)[~included]] = LEFT_OUT
     else:
         weights[fine] = found.weights
     return Selection(why, weights, found)
@@ -129,14 +139,16 @@ def freeze(folder: Path, resolved: ResolvedStudy, digest: str, how: str) -> dict
     """Select the patients of a finished untreated run, write ``population.json``, and return what it says."""
     people = resolved.population.people
     assert people is not None
+    if resolved.population.weighted:
+        raise InputError(
+            f"{folder}: its patients have prevalence weights of their own, which a frozen population would lose; leave "
+            "the column out, or run a study of the table as it is."
+        )
     untreated = Untreated.of(folder)
-    selection = select(untreated, how, resolved.seed, people.who().survey and resolved.population.table is None)
+    selection = select(untreated, how, resolved.seed, of_survey(resolved.population))
     kept = np.flatnonzero(selection.kept)
     if not len(kept):
-        raise InputError(
-            f"{folder}: no patient is plausible ({', '.join(f'{n} {why}' for why, n in counts(selection.why).items())}); "
-            "change the population."
-        )
+        raise InputError(f"{folder}: no patient is plausible; {told_of(selection.why)}; change the population.")
     given = resolved.population.table
     columns: dict[str, Floats] = {} if given is None else {
         name: values[kept] for name, values in given.columns.items() if name != "prevalence"
@@ -165,6 +177,11 @@ def freeze(folder: Path, resolved: ResolvedStudy, digest: str, how: str) -> dict
     told = {"id": seal(told), **told}
     write_all(folder, {FILE: (json.dumps(told, indent=1) + "\n").encode()})
     return told
+
+
+def told_of(why: npt.NDArray[np.object_]) -> str:
+    """Return the reasons with their numbers, in words."""
+    return ", ".join(f"{n} {reason}" for reason, n in counts(why).items())
 
 
 def seal(told: Mapping[str, Any]) -> str:
@@ -228,18 +245,8 @@ def build(
     InputError, FolderRefuses, CannotWrite
         As `sweeps.run.run` and `sweeps.run.resume`; a run of other people in ``out`` is refused.
     """
-    from sweeps.folder import JOURNAL, RunFolder
-    from sweeps.run import resume, run
+    from sweeps.run import run_or_resume
 
-    folder, resolved = Path(out), resolve(study)
-    if (folder / JOURNAL).is_file():
-        there = RunFolder.open(folder).facts["identity"]
-        if there != resolved.identity:
-            raise FolderRefuses(
-                f"{out} holds a run of other people or of another version (identity {there[:12]}, wanted "
-                f"{resolved.identity[:12]}); give another folder."
-            )
-        outcome = resume(folder, resources, progress)
-    else:
-        outcome = run(study, folder, resources, progress)
+    folder, outcome = Path(out), run_or_resume(study, out, resources, progress)
+    resolved = outcome.resolved
     return outcome, freeze(folder, resolved, outcome.digest, how) if outcome.digest else None

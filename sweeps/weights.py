@@ -100,5 +100,6 @@ def _tilted(z: Floats, ridge: float) -> Floats:
     found = minimize(dual, np.zeros(z.shape[1]), jac=True, method="L-BFGS-B", options={"maxiter": 2000})
     exponent = z @ found.x
     w = np.exp(exponent - exponent.max())
-    rounded: Floats = np.round(w / w.mean(), DECIMALS)
+    # nobody is rounded away
+    rounded: Floats = np.maximum(np.round(w / w.mean(), DECIMALS), 10.0**-DECIMALS)
     return rounded
