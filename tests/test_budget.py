@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from benchmarks.budget import LAYOUTS, TRUTH, main, measure
 from engine import random
 from engine.cohort import Cohort
 from engine.dosing import arm_parameters
@@ -133,6 +134,14 @@ def test_components_are_unbiased_and_intervals_hold() -> None:
     low, high = normal_interval(layout, squares)
     inside = ((low <= truth[:, None]) & (truth[:, None] <= high)).mean(axis=1)
     assert (abs(inside - 0.95) < 0.035).all(), inside  # 4 SE
+
+
+def test_the_wider_of_two_intervals_covers(capsys: pytest.CaptureFixture[str]) -> None:
+    mean, coverage = measure(LAYOUTS[0], skewed=False, repeats=60, resamples=40)
+    assert (coverage >= 0.95 - 4 * np.sqrt(0.95 * 0.05 / 60)).all(), coverage  # 4 SE
+    assert len(mean) == len(TRUTH)
+    main(["--quick"])
+    assert "4 x 32 x 2" in capsys.readouterr().out
 
 
 def test_failed_patients_are_left_out_everywhere_and_told() -> None:
