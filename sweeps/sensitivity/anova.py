@@ -78,13 +78,13 @@ class Crossed:
             ]
         )
         inside = _sum(a, b, self.within) / (u * p)
-        return np.concatenate([self.occasions * squares / self.freedom[:3, None], inside[None]])
+        return np.asarray(np.concatenate([self.occasions * squares / self.freedom[:3, None], inside[None]]), np.float64)
 
     def mean(self, draws: Floats | None = None, patients: Floats | None = None) -> Floats:
         """Return the mean (m,); arguments of `mean_squares`."""
         u, p = self.cells.shape[:2]
         a, b = self._counts(draws, patients)
-        return _sum(a, b, self.cells) / (u * p)
+        return np.asarray(_sum(a, b, self.cells) / (u * p), np.float64)
 
     def _counts(self, draws: Floats | None, patients: Floats | None) -> tuple[Floats, Floats]:
         u, p = self.cells.shape[:2]
