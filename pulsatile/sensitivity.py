@@ -2,13 +2,14 @@
 
 import shlex
 import sys
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from engine.errors import InputError
-from pulsatile.guard import NOT_CLINICAL, as_json, guarded, print_json, print_rich
+from pulsatile.guard import NOT_CLINICAL, as_json, guarded, print_json, print_rich, say
 from pulsatile.runs import report, resource_options, resources_from
 from sweeps.refusals import Exit
 
@@ -58,12 +59,15 @@ def sensitivity(
     if study.is_dir():
         if out is not None or settings or dry_run:
             raise InputError(f"{study} is a run; --out, --set and --dry-run are for a study.")
-        loaded, folder = _study_of(study), study
+        loaded, folder, code = _study_of(study), study, Exit.DONE
     else:
         loaded = load_study(study, settings)
         if loaded.design is None:
             raise InputError(f"{study}: there is no design; add one, for example design: {{factors: [v_gh, k_gh]}}.")
         folder = out if out is not None else Path("runs") / study.stem
+        from sweeps.analysis import refuse_unknown
+
+        refuse_unknown(loaded, _wanted(loaded, outputs, weeks, contrast))
         if dry_run:
             from pulsatile.cli import dry_run_of
 
@@ -75,8 +79,12 @@ def sensitivity(
             outcome = run_or_resume(loaded, folder, resources_from(resources), progress, text, command, settings)
         if not outcome.digest:
             return report(outcome, as_json)
+        code = outcome.code
     wanted = _wanted(loaded, outputs, weeks, contrast)
-    return _looked_at(folder, wanted, as_json) if _designed(folder) else _given(folder, wanted, as_json)
+    (_looked_at if _designed(folder) else _given)(folder, wanted, as_json)
+    if code is Exit.FAILED_PATIENTS:
+        say("more runs failed than the gate allows; see status in the dataset.")
+    return code
 
 
 def _designed(folder: Path) -> bool:
@@ -85,7 +93,7 @@ def _designed(folder: Path) -> bool:
     return RunFolder.open(folder).resolved.population.design is not None
 
 
-def _given(folder: Path, wanted: "Wanted", as_json: bool) -> Exit:
+def _given(folder: Path, wanted: "Wanted", as_json: bool) -> None:
     """Look at a finished run of a population."""
     from sweeps.given import given, sentences, write
 
@@ -93,20 +101,21 @@ def _given(folder: Path, wanted: "Wanted", as_json: bool) -> Exit:
     paths = write(folder, found)
     if as_json:
         print_json({"files": [str(path) for path in paths], "sentences": sentences(found), **found.indices.attrs})
-        return Exit.DONE
+        return
     for sentence in sentences(found):
         click.echo(sentence)
     click.echo(f"{', '.join(path.name for path in paths)} in {folder}")
     click.echo(NOT_CLINICAL)
-    return Exit.DONE
 
 
 def _study_of(folder: Path) -> "Study | None":
     """Return the study of a run's folder, for what it asks of this analysis; None where it cannot be read again."""
+    from sweeps.folder import RunFolder
     from sweeps.study import load_study
 
+    facts = RunFolder.open(folder).facts
     try:
-        return load_study(folder / "study.yaml")
+        return load_study(folder / "study.yaml", facts["settings"], shorten=facts.get("shorten", False))
     except InputError:
         return None
 
@@ -124,7 +133,7 @@ def _wanted(
     )
 
 
-def _looked_at(folder: Path, wanted: "Wanted", as_json: bool) -> Exit:
+def _looked_at(folder: Path, wanted: "Wanted", as_json: bool) -> None:
     import time
 
     from sweeps.analysis import analyse, save
@@ -137,11 +146,10 @@ def _looked_at(folder: Path, wanted: "Wanted", as_json: bool) -> Exit:
         print_json({"seconds": round(seconds, 3), "files": [str(path) for path in paths],
                     "verdicts": list(analysis.verdicts), "scenarios": list(analysis.scenarios),
                     **dict(analysis.indices.attrs)})  # fmt: skip
-        return Exit.DONE
+        return
     _tell(analysis)
     click.echo(f"indices in {seconds:.1f} s: {', '.join(path.name for path in paths)} in {folder}")
     click.echo(NOT_CLINICAL)
-    return Exit.DONE
 
 
 def _tell(analysis: "Analysis") -> None:
@@ -166,7 +174,7 @@ def _tell(analysis: "Analysis") -> None:
             for arm in part["arm"].values:
                 at = {"output": output, "factor": factor, "arm": arm}
                 cell = f"{float(last[value].sel(at)):.2f}"
-                if f"{value}_low" in last:
+                if f"{value}_low" in last and not isnan(float(last[f"{value}_low"].sel(at))):
                     half = (float(last[f"{value}_high"].sel(at)) - float(last[f"{value}_low"].sel(at))) / 2
                     cell += f" ± {half:.2f}"
                 cells.append(cell)

@@ -19,6 +19,7 @@ from sweeps.sensitivity.design import Design
 from sweeps.sensitivity.indices import indices
 from sweeps.sensitivity.missing import failed_region
 from sweeps.sensitivity.outputs import flat, prepare
+from sweeps.sensitivity.prcc import LEAST_BEYOND
 from sweeps.sensitivity.scenarios import scenario
 
 if TYPE_CHECKING:
@@ -26,11 +27,14 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from sweeps.resolve import ResolvedStudy
+    from sweeps.study import Study
 
 WEEK = 168.0  # h
 SAME = 1e-6  # h
+SINGLE = 2.0**-23
+"""Relative precision of outputs that are stored as float32."""
 INDICES = "indices"
-"""Name of the store, and of the table, of indices in the run's folder."""
+"""Name of the table of indices in the run's folder."""
 _WEEKLY = ("time", "window")
 
 
@@ -111,6 +115,40 @@ def at_weeks(dataset: "xr.Dataset", wanted: Wanted) -> "xr.Dataset":
     return xr.Dataset(parts, coords)
 
 
+def refuse_unknown(study: "Study", wanted: Wanted) -> None:
+    """Refuse, before anything runs, to look at what the results of ``study`` will not have."""
+    from engine.simulate import template
+    from sweeps.resolve import resolve
+    from sweeps.study import Arm
+
+    names = [arm.name for arm in study.arms]
+    if wanted.contrast is not None and (wanted.contrast not in names or len(names) < 2):
+        raise InputError(
+            f"contrast = {wanted.contrast!r} must be one of at least two arms; the arms are {', '.join(names)}."
+        )
+    # no matched dose is looked for
+    resolved = resolve(study.model_copy(update={"arms": tuple(Arm(name=name, preset="control") for name in names)}))
+    at_weeks(template([0], resolved.engine_arms(), resolved.plan()).rename(patient="design"), wanted)
+    if resolved.population.design is not None:
+        design = resolved.population.design.design()
+        refuse_no_ranks(design)
+
+
+def refuse_no_ranks(design: Design) -> None:
+    """Refuse a sample of too few points, or of a factor with one value, for rank correlations."""
+    if design.kind not in ("latin", "grid", "list"):
+        return
+    least = len(design.factors) + LEAST_BEYOND
+    if design.n_points < least:
+        raise InputError(
+            f"the design has {design.n_points} points; rank correlations of {len(design.factors)} factors need "
+            f"{least} at least."
+        )
+    same = [factor.name for factor, x in zip(design.factors, design.values.T, strict=True) if np.ptp(x) == 0]
+    if same:
+        raise InputError(f"factor {same[0]} is the same in all points: it has no rank correlation; leave it out.")
+
+
 def _weeks_of(dataset: "xr.Dataset", name: str) -> dict[float, int]:
     """Return the place of each whole treatment week at which an output was measured."""
     along = next(str(dim) for dim in dataset[name].dims if dim not in ("arm", "design"))
@@ -144,17 +182,19 @@ def analyse(folder: str | Path, wanted: Wanted) -> Analysis:
     resolved = _resolved(Path(folder))
     assert resolved.population.design is not None
     design = resolved.population.design.design()
+    refuse_no_ranks(design)
     outputs = at_weeks(dataset, wanted).load()
     # runs fail as a whole; a NaN of a good run would be told as missing too
     status = dataset["status"].load().drop_vars([c for c in dataset["status"].coords if c != "arm"])
     status = status.assign_coords(arm=[str(arm) for arm in status["arm"].values])
-    parts = [indices(design, outputs, status=status)]
-    ready = [prepare(design, outputs, status)]
+    precision = {name: SINGLE for name in map(str, outputs.data_vars) if dataset[name].dtype == np.float32}
+    parts = [indices(design, outputs, status=status, precision=precision)]
+    ready = [prepare(design, outputs, status, precision=precision)]
     if wanted.contrast is not None:
-        differences = indices(design, outputs, status=status, contrast=wanted.contrast)
+        differences = indices(design, outputs, status=status, contrast=wanted.contrast, precision=precision)
         labels = [f"{arm} minus {wanted.contrast}" for arm in differences["arm"].values]
         parts.append(differences.assign_coords(arm=labels))
-        ready.append(prepare(design, outputs, status, wanted.contrast).assign_coords(arm=labels))
+        ready.append(prepare(design, outputs, status, wanted.contrast, precision).assign_coords(arm=labels))
     found = xr.concat(parts, dim="arm", data_vars="minimal", join="outer", combine_attrs="drop_conflicts")
     found.attrs = parts[0].attrs | {
         "contrast": parts[-1].attrs.get("contrast", "none"),
@@ -232,22 +272,33 @@ def _scenarios(design: Design, differences: "xr.Dataset") -> list[str]:
     return told
 
 
-def table(found: "xr.Dataset") -> "pd.DataFrame":
-    """Return one row per output, arm, week and factor, the columns that have these dims."""
-    dims = ("output", "arm", "week", "factor")
-    kept = [name for name in found.data_vars if set(found[name].dims) >= {"factor"}]
+_TOLD = ("mean", "variance", "n_missing", "reason")
+
+
+def table(found: "xr.Dataset", along: str = "factor") -> "pd.DataFrame":
+    """Return one row per output, arm, week and factor (or pair): the columns that have these dims.
+
+    With them stand the unit of the output, its mean and variance, and why an index is not there.
+    """
+    dims = ("output", "arm", "week", along)
+    kept = [name for name in found.data_vars if along in found[name].dims]
+    kept += [name for name in _TOLD if name in found]
     frame = found[kept].to_dataframe(dim_order=[d for d in dims if d in found[kept].dims])
-    return frame.drop(columns=[c for c in frame.columns if c in ("unit",)]).reset_index()
+    return frame[[*(c for c in ("unit",) if c in frame), *kept]].reset_index()
 
 
 def save(folder: str | Path, analysis: Analysis) -> list[Path]:
     """Write the tables and the dataset of indices into the run's folder; return the paths."""
     root = Path(folder)
-    files = {f"{INDICES}.csv": table(analysis.indices).to_csv(index=False, float_format="%.17g", lineterminator="\n")}
+    tables = {INDICES: table(analysis.indices)}
+    if "pair" in analysis.indices.dims:
+        tables["indices_of_pairs"] = table(analysis.indices, "pair")
     if analysis.curves is not None:
-        files["indices_of_curves.csv"] = table(analysis.curves).to_csv(
-            index=False, float_format="%.17g", lineterminator="\n"
-        )
+        tables["indices_of_curves"] = table(analysis.curves)
+    files = {
+        f"{name}.csv": frame.to_csv(index=False, float_format="%.17g", lineterminator="\n")
+        for name, frame in tables.items()
+    }
     if analysis.failed is not None:
         files["failed_region.csv"] = analysis.failed.to_dataframe().to_csv(lineterminator="\n")
     said = [*analysis.verdicts, *analysis.scenarios, *(f"{k}: {v}" for k, v in analysis.indices.attrs.items())]

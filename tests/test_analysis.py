@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
@@ -149,3 +150,70 @@ def test_a_run_of_a_few_patients_is_no_sample(small: dict[str, Any], tmp_path: P
     assert done.stderr.startswith("pulsatile: error: ")
     assert "50" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.fixture(scope="module")
+def fruitless(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study of which no point has a fasting state."""
+    study = tmp_path_factory.mktemp("fruitless") / "study.yaml"
+    design = {"points": 2, "replicates": 2, "factors": [{"name": "sens_muscle0", "low": 5, "high": 5.5}, "v_gh"]}
+    study.write_text(yaml.safe_dump(STUDY | {"weeks": 1, "design": design, "tests": [], "sensitivity": {}}))
+    return study
+
+
+def command(*words: object) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "pulsatile", "sensitivity", *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_sweep_whose_runs_all_failed_says_so_and_ends_with_its_code(fruitless: Path, tmp_path: Path) -> None:
+    done = command(fruitless, "--out", tmp_path / "run", "--workers", "1", "--output", "vat")
+    assert done.returncode == 1, done.stderr
+    assert "at most 16 of 16 runs are missing" in done.stdout
+    assert done.stderr.splitlines()[-1].startswith("pulsatile: error: more runs failed than the gate allows")
+    frame = (tmp_path / "run" / "indices.csv").read_text().splitlines()
+    assert frame[0].endswith("mean,variance,n_missing,reason")
+    assert all(line.endswith(",,16,2") for line in frame[1:])
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--output", "clamp_m"], "'clamp_m' is not in the results"),
+        (["--week", "5"], "was not measured in week 5"),
+        (["--contrast", "placebo"], "must be one of at least two arms"),
+        (["--set", "arms=[{name: none, preset: control}]"], "must be one of at least two arms"),
+        (["--set", "design={kind: latin, points: 5, factors: [v_gh, k_gh]}"], "need 6 at least"),
+        (["--set", "design={kind: grid, points: 1, factors: [v_gh, {name: k_gh, distribution: levels, "
+          "levels: [2, 3, 4, 5, 6, 7]}]}"], "factor v_gh is the same in all points"),
+    ],
+)  # fmt: skip
+def test_what_the_results_will_not_have_is_told_before_anything_runs(
+    words: list[str], told: str, tmp_path: Path
+) -> None:
+    study = tmp_path / "study.yaml"
+    study.write_text(yaml.safe_dump(STUDY), encoding="utf-8")
+    done = command(study, "--out", tmp_path / "run", *words)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_tables_hold_pairs_units_and_why_an_index_is_missing(tmp_path: Path) -> None:
+    design = {"points": 2, "replicates": 2, "factors": FACTORS, "second_order": True}
+    run(study_from(STUDY | {"weeks": 1, "design": design, "tests": [], "sensitivity": {}}, "study"), tmp_path / "run",
+        Resources(64, workers=1, threads=1))  # fmt: skip
+    found = analyse(tmp_path / "run", Wanted(("vat",), (1.0,)))
+    names = [path.name for path in save(tmp_path / "run", found)]
+    assert names[:2] == ["indices.csv", "indices_of_pairs.csv"]
+    pairs = pd.read_csv(tmp_path / "run" / "indices_of_pairs.csv")
+    assert pairs["pair"].tolist() == [" x ".join(FACTORS)] * 2
+    assert pairs["S2"].to_numpy() == pytest.approx(found.indices["S2"].values.ravel(), rel=1e-15)
+    single = pd.read_csv(tmp_path / "run" / "indices.csv")
+    assert set(single["unit"]) == {"cm**2"}
+    assert set(single["reason"]) == {0}
+    assert single["variance"].notna().all()

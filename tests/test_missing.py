@@ -7,10 +7,12 @@ import xarray as xr
 from benchmarks.analytic import Known, g_function, ishigami
 from engine.errors import InputError
 from sweeps.sensitivity.designs import latin, saltelli
+from sweeps.sensitivity.factors import Factor
 from sweeps.sensitivity.indices import indices
 from sweeps.sensitivity.missing import METHODS, bounds, failed_region, leave_out, observed_limits
 from sweeps.sensitivity.sobol import sobol
 
+FACTORS = (Factor("a", low=0, high=1), Factor("b", low=0, high=1))
 CASES = [(known, share, corner) for known in (ishigami(), g_function())
          for share in (0.001, 0.01, 0.05) for corner in (False, True)]  # fmt: skip
 
@@ -125,3 +127,28 @@ def test_the_failed_region_is_named() -> None:
             failed_region(design, none)
     with pytest.raises(InputError, match="4000 points"):
         failed_region(design, failed[:5])
+
+
+def test_an_arm_without_any_run_takes_nothing_from_the_others() -> None:
+    for design in (saltelli(FACTORS, 8, 2), latin(FACTORS, 20)):
+        y = design.unit.sum(axis=1)
+        alone = indices(design, xr.Dataset({"y": (("design", "arm"), y[:, None])}, {"arm": ["good"]}))
+        two = np.stack([np.full_like(y, np.nan), y], axis=1)
+        found = indices(design, xr.Dataset({"y": (("design", "arm"), two)}, {"arm": ["lost", "good"]}))
+        name = "ST" if "ST" in found else "prcc"
+        np.testing.assert_array_equal(found[name].sel(arm="good"), alone[name].sel(arm="good"))
+        assert np.isnan(found[name].sel(arm="lost")).all()
+        assert found["n_missing"].values.tolist() == [[len(y), 0]]
+
+
+def test_rounding_of_what_is_stored_is_no_variation() -> None:
+    """Two arms of which one varies by rounding alone, and their difference, which is as coarse as the coarser arm."""
+    design = saltelli(FACTORS, 8, 2)
+    y = 1000 + np.stack([1e-4 * design.unit[:, 0], design.unit[:, 0]], axis=1)
+    stored = xr.Dataset({"y": (("design", "arm"), y.astype(np.float32))}, {"arm": ["flat", "steep"]})
+    found = indices(design, stored, precision={"y": 2.0**-23})
+    assert found["reason"].values.tolist() == [[1, 0]]
+    assert indices(design, stored)["reason"].values.tolist() == [[0, 0]]
+    shifted = xr.Dataset({"y": (("design", "arm"), (y[:, [1, 1]] + [0, 1e-4]).astype(np.float32))}, {"arm": ["a", "b"]})
+    assert indices(design, shifted, precision={"y": 2.0**-23}, contrast="a")["reason"].values.tolist() == [[1]]
+    assert indices(design, stored, precision={"y": 2.0**-23}, contrast="flat")["reason"].values.tolist() == [[0]]

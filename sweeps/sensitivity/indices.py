@@ -21,7 +21,7 @@ from sweeps.sensitivity.intervals import LEVEL, bootstrap, check_level, half_wid
 from sweeps.sensitivity.missing import bounds, leave_out, observed_limits
 from sweeps.sensitivity.morris import morris
 from sweeps.sensitivity.outputs import flat, prepare
-from sweeps.sensitivity.prcc import prcc
+from sweeps.sensitivity.prcc import LEAST_BEYOND, prcc
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -40,6 +40,7 @@ def indices(
     limits: Mapping[str, tuple[float, float]] | None = None,
     level: float = LEVEL,
     resamples: int = 0,
+    precision: Mapping[str, float] | None = None,
 ) -> "xr.Dataset":
     """Return the indices of every output, for every arm, time and other dimension at once.
 
@@ -62,6 +63,8 @@ def indices(
         Of the intervals.
     resamples
         Of the bootstrap of rows, printed beside the interval across replicates; 0 for none.
+    precision
+        Of outputs that were rounded when they were stored (`sweeps.sensitivity.outputs.prepare`).
 
     Returns
     -------
@@ -83,7 +86,7 @@ def indices(
     import xarray as xr
 
     check_level(level)
-    ready = prepare(design, outputs, status, contrast)
+    ready = prepare(design, outputs, status, contrast, precision)
     unknown = set(limits or {}) - set(map(str, ready.data_vars))
     if unknown:
         raise InputError(f"limits are given for {', '.join(sorted(unknown))}, which is no output; correct the name.")
@@ -171,6 +174,14 @@ def _efast(design: Design, y: Floats, level: float) -> Columns:
 
 
 def _prcc(design: Design, y: Floats) -> Columns:
+    """Rank correlations; NaN for outputs of which too few runs are there, unless that is so of all."""
+    enough = np.isfinite(y).sum(axis=0) >= len(design.factors) + LEAST_BEYOND
+    if not enough.all() and enough.any():
+        some = _prcc(design, y[:, enough])
+        whole = {name: np.full((*part.shape[:-1], y.shape[1]), np.nan) for name, (_, part) in some.items()}
+        for name, (_, part) in some.items():
+            whole[name][..., enough] = part
+        return {name: (first, whole[name]) for name, (first, _) in some.items()}
     found = prcc(design.values, y, design.seed)
     return {
         "prcc": ("factor", found.value), "p_value": ("factor", found.p_value),

@@ -74,7 +74,8 @@ def bounds(design: Design, y: Floats, low: npt.ArrayLike, high: npt.ArrayLike) -
     y
         Outputs (n_points, m) of a Saltelli design, NaN where missing.
     low, high
-        Limits of the missing values, in the unit of the output, one for all or (m,).
+        Limits of the missing values, in the unit of the output, one for all or (m,); NaN, and so are the bounds, for
+        an output of which no run is there.
 
     Raises
     ------
@@ -85,7 +86,8 @@ def bounds(design: Design, y: Floats, low: npt.ArrayLike, high: npt.ArrayLike) -
     least = np.broadcast_to(np.asarray(low, np.float64), checked.shape[1:])
     most = np.broadcast_to(np.asarray(high, np.float64), checked.shape[1:])
     gone = np.isnan(checked)
-    hit = gone.any(axis=0)
+    # of an output without any run that is there the limits may be unknown: nothing is bounded then
+    hit = gone.any(axis=0) & ~(gone.all(axis=0) & np.isnan(least) & np.isnan(most))
     if not (np.isfinite(least[hit]).all() and np.isfinite(most[hit]).all() and (least[hit] <= most[hit]).all()):
         raise InputError("the limits of missing values must be finite, the lower not above the upper; correct them.")
     # centred: the product of an output far from 0 with a small difference would lose digits

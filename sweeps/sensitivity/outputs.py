@@ -1,5 +1,6 @@
 """Outputs as they come from a store, made ready: one row per point, missing runs as NaN, arms contrasted in pairs."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -14,10 +15,16 @@ if TYPE_CHECKING:
 POINT = "design"
 """Dimension of the points of the design."""
 ARM = "arm"
+STEPS = 8
+"""Steps of its precision by which an output varies at least: below, an index is one of rounding [assumed]."""
 
 
 def prepare(
-    design: Design, outputs: "xr.Dataset", status: "xr.DataArray | None" = None, contrast: str | None = None
+    design: Design,
+    outputs: "xr.Dataset",
+    status: "xr.DataArray | None" = None,
+    contrast: str | None = None,
+    precision: Mapping[str, float] | None = None,
 ) -> "xr.Dataset":
     """Return the outputs as float64, ``design`` first; NaN where a run is missing.
 
@@ -29,6 +36,9 @@ def prepare(
         Along ``design``, and other dimensions of the outputs; a run is missing where it is not 0.
     contrast
         An arm: the others minus this one, within each point; missing where either run is.
+    precision
+        Relative precision of outputs that were rounded when they were stored, 2**-23 in float32: where an output, or a
+        difference of arms, varies by less than `STEPS` of it, it is constant.
 
     Raises
     ------
@@ -57,7 +67,13 @@ def prepare(
     for name, variable in ready.data_vars.items():
         if np.isinf(variable.values).any():
             raise InputError(f"output {name} is infinite in some runs; give NaN there, or a status other than 0.")
-    return ready if contrast is None else _contrasted(ready, contrast)
+    found = ready if contrast is None else _contrasted(ready, contrast)
+    beside = [POINT] if contrast is None else [POINT, ARM]  # a difference is as coarse as the coarser arm
+    for name, share in (precision or {}).items():
+        y = found[name]
+        rounded = y.max(POINT) - y.min(POINT) <= STEPS * share * abs(ready[name]).max(beside)
+        found[name] = y.where(~rounded | y.isnull(), y.mean(POINT)).transpose(POINT, ...).assign_attrs(y.attrs)
+    return found
 
 
 def _told(dims: "set[str] | set[object]") -> str:

@@ -18,6 +18,9 @@ from sweeps.sensitivity.factors import Floats
 _DUMMY = 0xD0DD
 """Sets the dummy's draws apart from those of the design."""
 
+LEAST_BEYOND = 4
+"""Runs that are needed beyond the number of factors: two of the formula, one of the dummy, one left over."""
+
 
 @dataclass(frozen=True)
 class Prcc:
@@ -68,8 +71,10 @@ def prcc(x: npt.ArrayLike, y: npt.ArrayLike, seed: int = 0) -> Prcc:
         rows = patterns[:, pattern]
         own = np.flatnonzero(which.reshape(-1) == pattern)
         count[own] = rows.sum()
-        if rows.sum() < k + 4:
-            raise InputError(f"{int(rows.sum())} runs are too few for {k} factors; {k + 4} are needed at least.")
+        if rows.sum() < k + LEAST_BEYOND:
+            raise InputError(
+                f"{int(rows.sum())} runs are too few for {k} factors; {k + LEAST_BEYOND} are needed at least."
+            )
         value[:, own] = _partial(rankdata(columns[rows], axis=0), rankdata(outputs[rows][:, own], axis=0))
     freedom = count - 2 - k  # the dummy is one of the others
     statistic = value * np.sqrt(freedom / np.maximum(1 - value**2, 1e-300))

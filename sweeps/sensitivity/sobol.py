@@ -30,7 +30,7 @@ ROUNDING = 64 * 2.0**-52
 FINE, CONSTANT, TOO_FEW = 0, 1, 2
 REASONS = (
     "the index is defined",
-    "the output does not vary: no index",
+    "the output does not vary, beyond its rounding: no index",
     "too few runs succeeded: no pair is left for the index",
 )
 """A sentence per code of ``reason``."""
