@@ -6,6 +6,7 @@ nothing of it can be lost, and beside it ``population.json``: who was kept and h
 
 import hashlib
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -185,22 +186,28 @@ def told_of(why: npt.NDArray[np.object_]) -> str:
 
 
 def seal(told: Mapping[str, Any]) -> str:
-    """Return the id: SHA-256 of all else that ``population.json`` says."""
-    return hashlib.sha256(canonical({k: v for k, v in told.items() if k != "id"}).encode()).hexdigest()
+    """Return the id: SHA-256 of all else that ``population.json`` says, of its table the content."""
+    said = {name: value for name, value in told.items() if name != "id"}
+    said["table"] = Table.model_validate(told["table"]).content
+    return hashlib.sha256(canonical(said).encode()).hexdigest()
 
 
 def read_frozen(path: str | Path) -> dict[str, Any]:
     """Return what ``population.json`` in (or at) ``path`` says; `InputError` where it is none or was changed."""
-    file = Path(path) / FILE if Path(path).is_dir() else Path(path)
     try:
-        told = json.loads(file.read_text(encoding="utf-8"))
+        file = Path(path) / FILE if Path(path).is_dir() else Path(path)
+        told: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     except OSError:
         raise InputError(
             f"{path}: there is no frozen population; make one by `pulsatile population build NAME --n N --out {path}`."
         ) from None
     except ValueError:
-        raise InputError(f"{file}: the file is damaged; build the population again.") from None
-    if not isinstance(told, dict) or told.get("format") != FORMAT or told.get("id") != seal(told):
+        raise InputError(f"{path}: the file is damaged; build the population again.") from None
+    try:
+        sound = isinstance(told, dict) and told.get("format") == FORMAT and told.get("id") == seal(told)
+    except (KeyError, ValueError, zlib.error):
+        sound = False
+    if not sound:
         raise InputError(f"{file}: its id is not that of its content: it was changed; build the population again.")
     return told
 
@@ -208,6 +215,11 @@ def read_frozen(path: str | Path) -> dict[str, Any]:
 def frozen_population(path: str, n: int | None, first: int) -> ResolvedPopulation:
     """Return ``n`` patients (default all) of a frozen population from place ``first`` on."""
     told = read_frozen(path)
+    if told.get("engine") != engine_hash():
+        raise InputError(
+            f"{path}: the population was built by another version of the engine, in which its people may be others; "
+            "build it again."
+        )
     table = Table.model_validate(told["table"])
     return ResolvedPopulation(
         n=some(n, first, table.rows, path), first=first, people=People.model_validate_json(json.dumps(told["people"])),

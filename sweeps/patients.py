@@ -1,6 +1,7 @@
 """The patients of a resolved study: how each chunk of them is made again, anywhere, from the study alone."""
 
 import base64
+import hashlib
 import zlib
 from collections.abc import Mapping
 from functools import lru_cache
@@ -44,6 +45,14 @@ class Table(_Model):
         block = np.array([np.asarray(column, np.float64) for column in columns.values()]).reshape(len(columns), -1)
         text = base64.b85encode(zlib.compress(np.ascontiguousarray(block.T).astype("<f8").tobytes(), 9)).decode()
         return cls(names=tuple(columns), rows=block.shape[1], packed=text)
+
+    @property
+    def content(self) -> str:
+        """SHA-256 of names and numbers, whatever their order and whoever packed them: libraries compress unalike."""
+        digest = hashlib.sha256()
+        for name, column in sorted(self.columns.items()):
+            digest.update(name.encode() + b"\0" + column.tobytes())
+        return digest.hexdigest()
 
     @property
     def columns(self) -> dict[str, Floats]:

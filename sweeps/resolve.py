@@ -117,6 +117,8 @@ class ResolvedStudy(_Model):
     def identity(self) -> str:
         """SHA-256 of the science; chunks, workers, threads, scheduler, paths and titles are not in it."""
         science = self.model_dump(mode="json", exclude={"title": True, "control": True, "matched": True})
+        if self.population.table is not None:
+            science["population"]["table"] = self.population.table.content
         for arm in science["arms"]:
             for words in ("description", "standing", "extrapolation"):
                 del arm[words]

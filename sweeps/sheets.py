@@ -28,9 +28,13 @@ def read_sheet(path: Path) -> Sheet:
     InputError
         One plain sentence where it is not there, too large, no table, or has rows of other lengths than its heading.
     """
-    if path.is_dir():
+    try:
+        is_folder, is_file = path.is_dir(), path.is_file()
+    except OSError as error:  # such as a name that is too long
+        raise InputError(f"{path}: there can be no such file ({error.strerror}); give another.") from None
+    if is_folder:
         raise InputError(f"{path}: this is a folder; give a CSV or Parquet file of patients.")
-    if not path.is_file():
+    if not is_file:
         raise InputError(f"{path}: there is no such file; give a CSV or Parquet file of patients.")
     size = path.stat().st_size
     if size > LARGEST_FILE:

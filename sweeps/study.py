@@ -1,5 +1,6 @@
 """The study file: population, arms, outputs and virtual tests as a typed model, and how it is read."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -326,7 +327,7 @@ def _find_files(data: dict[str, Any], folder: Path) -> None:
     population = data.get("population")
     for name in ("patients", "frozen"):
         given = population.get(name) if isinstance(population, dict) else None
-        if isinstance(population, dict) and isinstance(given, str) and (folder / given).exists():
+        if isinstance(population, dict) and isinstance(given, str) and os.path.exists(folder / given):
             population[name] = str(folder / given)
 
 
