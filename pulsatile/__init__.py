@@ -33,6 +33,8 @@ _HOMES = {
     "engine.people_spec": ("PeopleSpec",),
     "engine.layers": ("Layers", "Omega"),
     "sweeps.analysis": ("Wanted", "analyse", "points"),
+    "sweeps.budget": ("variance_budget",),
+    "sweeps.given": ("given",),
     "sweeps.sensitivity.factors": ("Factor", "Group"),
     "sweeps.sensitivity.designs": ("latin", "saltelli"),
     "sweeps.sensitivity.indices": ("indices",),
@@ -43,6 +45,7 @@ __all__ = [  # noqa: RUF022 - in the order of _HOMES; a test keeps the two equal
     "Solver", "LongHorizon", "Plan", "TestAt", "simulate", "template", "Study", "json_schema", "load_study",
     "ResolvedStudy", "resolve", "Resources", "run", "open_dataset", "summarise",
     "adult_cohort", "POPULATIONS", "population", "PeopleSpec", "Layers", "Omega", "Wanted", "analyse", "points",
+    "variance_budget", "given",
     "Factor", "Group", "latin", "saltelli", "indices",
 ]  # fmt: skip
 
@@ -59,6 +62,8 @@ if TYPE_CHECKING:
     from engine.populations import POPULATIONS, population
     from engine.simulate import Plan, TestAt, simulate, template
     from sweeps.analysis import Wanted, analyse, points
+    from sweeps.budget import variance_budget
+    from sweeps.given import given
     from sweeps.resolve import ResolvedStudy, resolve
     from sweeps.resources import Resources
     from sweeps.run import run

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from pulsatile import __version__, populations, runs, sensitivity
+from pulsatile import __version__, budget, populations, runs, sensitivity
 from pulsatile.guard import NOT_CLINICAL, as_json, guarded, print_json, print_rich
 from sweeps.refusals import Exit
 
@@ -264,5 +264,5 @@ def validate(study: Path, settings: tuple[str, ...]) -> None:
         click.echo(f"Approximation: {loaded.long_horizon.engine_horizon().sentence}.")
 
 
-for command in (*runs.COMMANDS, populations.population, sensitivity.sensitivity):
+for command in (*runs.COMMANDS, populations.population, sensitivity.sensitivity, budget.budget):
     main.add_command(command)

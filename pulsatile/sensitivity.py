@@ -10,7 +10,7 @@ import click
 
 from engine.errors import InputError
 from pulsatile.guard import NOT_CLINICAL, as_json, guarded, print_json, print_rich, say
-from pulsatile.runs import report, resource_options, resources_from
+from pulsatile.runs import report, resource_options, resources_from, say_on
 from sweeps.refusals import Exit
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def sensitivity(
         folder = out if out is not None else Path("runs") / study.stem
         from sweeps.analysis import refuse_unknown
 
-        refuse_unknown(loaded, _wanted(loaded, outputs, weeks, contrast))
+        refuse_unknown(loaded, wanted_of(loaded, outputs, weeks, contrast))
         if dry_run:
             from pulsatile.cli import dry_run_of
 
@@ -80,7 +80,7 @@ def sensitivity(
         if not outcome.digest:
             return report(outcome, as_json)
         code = outcome.code
-    wanted = _wanted(loaded, outputs, weeks, contrast)
+    wanted = wanted_of(loaded, outputs, weeks, contrast)
     (_looked_at if _designed(folder) else _given)(folder, wanted, as_json)
     if code is Exit.FAILED_PATIENTS:
         say("more runs failed than the gate allows; see status in the dataset.")
@@ -99,6 +99,7 @@ def _given(folder: Path, wanted: "Wanted", as_json: bool) -> None:
 
     found = given(folder, wanted)
     paths = write(folder, found)
+    paths += page(folder, f"Sensitivity of {folder.name}", given=found)
     if as_json:
         print_json({"files": [str(path) for path in paths], "sentences": sentences(found), **found.indices.attrs})
         return
@@ -106,6 +107,17 @@ def _given(folder: Path, wanted: "Wanted", as_json: bool) -> None:
         click.echo(sentence)
     click.echo(f"{', '.join(path.name for path in paths)} in {folder}")
     click.echo(NOT_CLINICAL)
+
+
+def page(folder: Path, title: str, **what: Any) -> list[Path]:
+    """Write the page of pictures; where matplotlib is not there, say so and go on."""
+    from sweeps.report.sensitivity import page_of, write_page
+
+    try:
+        return [write_page(folder, page_of(title, **what))]
+    except InputError as error:
+        say_on(str(error))
+        return []
 
 
 def _study_of(folder: Path) -> "Study | None":
@@ -120,9 +132,10 @@ def _study_of(folder: Path) -> "Study | None":
         return None
 
 
-def _wanted(
+def wanted_of(
     study: "Study | None", outputs: tuple[str, ...], weeks: tuple[float, ...], contrast: str | None
 ) -> "Wanted":
+    """Return what to look at: what the command line says, else what the study does."""
     from sweeps.analysis import Wanted
 
     told = None if study is None else study.sensitivity
@@ -142,6 +155,8 @@ def _looked_at(folder: Path, wanted: "Wanted", as_json: bool) -> None:
     analysis = analyse(folder, wanted)
     paths = save(folder, analysis)
     seconds = time.perf_counter() - begin
+    told = [*analysis.verdicts, *analysis.scenarios]
+    paths += page(folder, f"Sensitivity of {folder.name}", indices=analysis.indices, steps=analysis.steps, told=told)
     if as_json:
         print_json({"seconds": round(seconds, 3), "files": [str(path) for path in paths],
                     "verdicts": list(analysis.verdicts), "scenarios": list(analysis.scenarios),

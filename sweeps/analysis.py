@@ -53,12 +53,14 @@ class Analysis:
 
     ``indices`` of every arm, and of "ARM minus CONTRAST" where a contrast is wanted, dims (output, factor, arm, week);
     ``curves`` of whole trajectories over the weeks, dims (output, factor, arm); ``verdicts`` whether the design
-    suffices; ``failed`` where runs failed, None if none or all did; ``scenarios`` which points gain and which lose.
+    suffices, and ``steps`` how the indices settle with replicates; ``failed`` where runs failed, None if none or all
+    did; ``scenarios`` which points gain and which lose.
     """
 
     indices: "xr.Dataset"
     curves: "xr.Dataset | None"
     verdicts: tuple[str, ...]
+    steps: "xr.Dataset | None"
     failed: "xr.Dataset | None"
     scenarios: tuple[str, ...]
 
@@ -204,8 +206,13 @@ def analyse(folder: str | Path, wanted: Wanted) -> Analysis:
     bad = (status != int(Status.OK)).any("arm").values
     failed = failed_region(design, bad) if bad.any() and not bad.all() else None
     curves, verdicts = _sobol_more(design, both) if design.kind == "saltelli" else (None, ())
+    steps = None
+    if design.n_replicates > 1 and design.kind in ("saltelli", "morris", "efast"):
+        from sweeps.convergence import convergence
+
+        steps = convergence(design, outputs, status, wanted.contrast)
     scenarios = () if wanted.contrast is None else tuple(_scenarios(design, ready[-1]))
-    return Analysis(found, curves, verdicts, failed, scenarios)
+    return Analysis(found, curves, verdicts, steps, failed, scenarios)
 
 
 def _resolved(folder: Path) -> "ResolvedStudy":

@@ -20,6 +20,7 @@ from sweeps.resources import Resources
 from sweeps.run import resume, run
 from sweeps.sensitivity.sobol import sobol
 from sweeps.study import study_from
+from tests.conftest import Write
 
 FACTORS = ["vat_sensitivity", "igf1_feedback"]
 STUDY: dict[str, Any] = {
@@ -216,3 +217,16 @@ def test_tables_hold_pairs_units_and_why_an_index_is_missing(tmp_path: Path) -> 
     assert set(single["unit"]) == {"cm**2"}
     assert set(single["reason"]) == {0}
     assert single["variance"].notna().all()
+
+
+def test_the_budget_command_tells_and_writes(small: dict[str, Any], write: Write, tmp_path: Path) -> None:
+    study = write(small | {"outputs": {"names": ["igf1"]}})
+    command = [sys.executable, "-m", "pulsatile", "budget", study, "--out", tmp_path / "budget", "--draws", "2"]
+    command += ["--patients", "3", "--week", "1", "--output", "igf1", "--contrast", "no treatment"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "igf1, tesamorelin minus no treatment, week 1: SD" in done.stdout
+    assert (tmp_path / "budget" / "variance_budget.csv").read_text().startswith("output,unit,arm")
+    refused = subprocess.run([*command, "--patients", "1"], capture_output=True, text=True, check=False)
+    assert refused.returncode == 2
+    assert "patients = 1 must be a whole number, at least 2" in refused.stderr
