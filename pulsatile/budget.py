@@ -7,6 +7,9 @@ import click
 from pulsatile.guard import NOT_CLINICAL, as_json, guarded, print_json
 from sweeps.refusals import Exit
 
+CHECKED = 8
+"""Patients run once more under a tighter tolerance, at most."""
+
 
 @click.command(
     epilog="\b\nExample:\n  pulsatile budget examples/peptides_vs_rhgh.yaml --out runs/budget\n\n" + NOT_CLINICAL
@@ -39,7 +42,7 @@ def budget(
     loaded = load_study(study)
     wanted = wanted_of(loaded, outputs, weeks, contrast)
     found = variance_budget(
-        loaded, wanted.outputs, wanted.weeks, contrast=wanted.contrast, size=Size(draws, patients, occasions),
+        loaded, wanted.outputs, wanted.weeks, contrast=wanted.contrast, size=Size(draws, patients, occasions, max(1, min(CHECKED, patients))),
         threads=cores() if threads is None else threads,
     )  # fmt: skip
     paths = [] if out is None else [*write(out, found), *page(out, f"Variance budget of {study.stem}", budget=found)]
