@@ -31,6 +31,11 @@ from sweeps.workers import capacity
 GROWN, REPLACED = "expanded", "replaced"
 FREE = ("title", "weeks", "arms", "control", "outputs", "reductions", "tests", "matched")
 """Entries of a resolved study that an expansion may change (arms and weeks may only grow)."""
+ANALYSES = (
+    "indices.csv", "indices_of_pairs.csv", "indices_of_curves.csv", "failed_region.csv", "sensitivity.txt",
+    "sensitivity.html", "given_indices.csv", "given_shapley.csv", "given.txt",
+)  # fmt: skip
+"""What `pulsatile sensitivity` wrote of the smaller run: it would be read as of the larger one, and is made again."""
 
 
 @dataclass(frozen=True)
@@ -226,6 +231,8 @@ def settle(path: Path, outcome: Outcome | None = None) -> Outcome:
         sync_folder(path)
     if grown.is_dir():
         replaced.mkdir(exist_ok=True)
+        for name in ANALYSES:
+            (path / name).unlink(missing_ok=True)
         for item in sorted(grown.iterdir()):
             old = path / item.name
             if old.is_dir():

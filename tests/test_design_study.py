@@ -76,7 +76,11 @@ def test_one_digest_whole_in_chunks_and_expanded_by_replicates(designed: dict[st
     fresh = run(study_from(larger, "study"), tmp_path / "fresh", Resources(24, workers=1, threads=1))
     assert fresh.code is Exit.DONE
     run(study_from(designed, "study"), tmp_path / "run", ALONE)
+    for name in ("indices.csv", "my_notes.txt"):
+        (tmp_path / "run" / name).write_text("of the smaller run")
     grown = expand(tmp_path / "run", Growth(replicates=3), ALONE)
+    assert not (tmp_path / "run" / "indices.csv").exists()  # it would be read as of the larger run
+    assert (tmp_path / "run" / "my_notes.txt").exists()
     assert (grown.digest, grown.resolved.identity) == (fresh.digest, fresh.resolved.identity)
 
 
