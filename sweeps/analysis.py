@@ -68,6 +68,9 @@ class Analysis:
 def points(folder: str | Path) -> "xr.Dataset":
     """Open the results of a finished run of a design, dims arm, design, time and those of tests.
 
+    The factors' values, and each point's replicate, row and block, are coordinates along ``design``; the covariates are
+    those of the patient whom all points are about.
+
     Raises
     ------
     FolderRefuses
@@ -80,8 +83,11 @@ def points(folder: str | Path) -> "xr.Dataset":
         raise FolderRefuses(f"{folder} is no run of a design; give its study a design, or look at it as it is.")
     if not run.end.get("digest"):
         raise FolderRefuses(f"{folder} is not finished ({run.state}); {unfinished(run)}.")
-    dataset = store.open_dataset(run.store)
-    return dataset.rename(patient="design")
+    dataset = store.open_dataset(run.store).rename(patient="design")
+    table = run.resolved.population.design.design().table()
+    return dataset.assign_coords(
+        {name: table[name].variable for name in (*table.data_vars, "replicate", "row", "block")}
+    )
 
 
 def at_weeks(dataset: "xr.Dataset", wanted: Wanted) -> "xr.Dataset":
@@ -261,12 +267,12 @@ LEAST_CASES = 20
 
 
 def _scenarios(design: Design, differences: "xr.Dataset") -> list[str]:
-    """Say where, among the points, the first output of an arm is above or below that of the contrast at the end."""
+    """Say where, among independent points, the first output of an arm is above or below the contrast's at the end."""
     name = next(iter(differences.data_vars))
     told = []
     for arm in differences["arm"].values:
         end = differences[name].sel(arm=arm).isel(week=-1).values
-        fine = np.isfinite(end)
+        fine = np.isfinite(end) & design.independent
         for words, flags in (("higher", end > 0), ("lower", end < 0)):
             count = int(flags[fine].sum())
             if min(count, int(fine.sum()) - count) < LEAST_CASES:

@@ -132,6 +132,9 @@ def test_failed_points_are_left_out_bounded_and_told(tmp_path: Path) -> None:
 
 def test_what_cannot_be_looked_at_is_one_sentence(finished: Path, small: dict[str, Any], tmp_path: Path) -> None:
     dataset = points(finished)
+    for k, name in enumerate(FACTORS):  # the dataset says what the points are
+        assert dataset[name].dims == ("design",)
+        assert dataset[name].values.tolist() == study_design().values[:, k].tolist()
     with pytest.raises(InputError, match="'clamp_m' is not in the results; choose from"):
         at_weeks(dataset, Wanted(("clamp_m",)))
     with pytest.raises(InputError, match=r"was not measured in week 1\.5"):

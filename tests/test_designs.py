@@ -210,3 +210,14 @@ def test_number_of_pairs() -> None:
     from sweeps.sensitivity.sobol import pairs_of
 
     assert len(set(pairs_of(7))) == comb(7, 2)
+
+
+def test_independent_points_hold_every_value_of_a_factor_once() -> None:
+    factors = (Factor("a", low=0, high=1), Factor("b", low=0, high=1), Factor("c", low=0, high=1))
+    for second_order in (False, True):
+        design = saltelli(factors, 4, 2, second_order=second_order)
+        own = design.unit[design.independent]
+        assert len(own) == 16
+        assert all(len(np.unique(column)) == 16 for column in own.T)
+    assert morris_design(factors, 5).independent.sum() == 5
+    assert latin(factors, 8).independent.all()

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from engine.errors import InputError
+from sweeps.sensitivity.designs import saltelli
+from sweeps.sensitivity.factors import Factor
 from sweeps.sensitivity.scenarios import peeling, scenario
 
 NAMES, UNITS = ["VAT", "age", "FFA", "BMI"], ["cm2", "y", "mmol/l", "kg/m2"]
@@ -67,3 +69,27 @@ def test_bad_input_gets_one_sentence() -> None:
         with pytest.raises(InputError, match=words) as told:
             scenario(x, cases, names)
         assert "\n" not in str(told.value)
+
+
+def test_repeated_points_are_no_evidence() -> None:
+    """In a design a value stands many times; boxes from all of its points claim what fresh points do not have."""
+    factors = [Factor(f"x{i}", low=0, high=1) for i in range(20)]
+    weight = np.array([3, 2, 1.5, *[0.6] * 17])
+    fresh = np.random.default_rng(1).random((20_000, 20)) @ weight
+    told, true = {}, {}
+    for which in ("all", "independent"):
+        densities = []
+        for seed in range(2):
+            design = saltelli(factors, 16, 4, seed)
+            rows = design.independent if which == "independent" else np.ones(design.n_points, bool)
+            edge = np.quantile(fresh, 0.7)
+            box = scenario(design.unit[rows], design.unit[rows] @ weight > edge, [f.name for f in factors])
+            again = np.random.default_rng(seed).random((20_000, 20))
+            inside = np.ones(len(again), bool)
+            for limit in box.limits:
+                x = again[:, int(limit.name[1:])]
+                inside &= x >= limit.value if limit.side == "above" else x <= limit.value
+            densities.append((box.density, float((again @ weight > edge)[inside].mean())))
+        told[which], true[which] = np.mean(densities, axis=0)
+    assert told["all"] - true["all"] > 0.15
+    assert abs(told["independent"] - true["independent"]) < 0.1

@@ -77,6 +77,16 @@ class Design:
         """Which factor (columns) belongs to which group (rows)."""
         return membership(self.factors, self.groups)
 
+    @property
+    def independent(self) -> Flags:
+        """Points (n_points,) that repeat no others: not those where some factors alone were exchanged or moved.
+
+        What counts points as cases must look at these only: of all points a factor's value stands there many times, and
+        chance looks like evidence.  The points of a curve (eFAST) are all taken, for there are no others.
+        """
+        kept = {"saltelli": (0, self.n_blocks - 1), "morris": (0,)}.get(self.kind)
+        return np.ones(self.n_points, np.bool_) if kept is None else np.isin(self.block, kept)
+
     def table(self) -> "xr.Dataset":
         """Return the points as a dataset along ``design``, one variable per factor, with units."""
         import xarray as xr
