@@ -42,7 +42,8 @@ def budget(
     loaded = load_study(study)
     wanted = wanted_of(loaded, outputs, weeks, contrast)
     found = variance_budget(
-        loaded, wanted.outputs, wanted.weeks, contrast=wanted.contrast, size=Size(draws, patients, occasions, max(1, min(CHECKED, patients))),
+        loaded, wanted.outputs, wanted.weeks, contrast=wanted.contrast,
+        size=Size(draws, patients, occasions, max(1, min(CHECKED, patients))),
         threads=cores() if threads is None else threads,
     )  # fmt: skip
     paths = [] if out is None else [*write(out, found), *page(out, f"Variance budget of {study.stem}", budget=found)]
