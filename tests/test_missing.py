@@ -7,6 +7,7 @@ import xarray as xr
 from benchmarks.analytic import Known, g_function, ishigami
 from engine.errors import InputError
 from sweeps.sensitivity.designs import latin, saltelli
+from sweeps.sensitivity.efast import efast_design
 from sweeps.sensitivity.factors import Factor
 from sweeps.sensitivity.indices import indices
 from sweeps.sensitivity.missing import METHODS, bounds, failed_region, leave_out, observed_limits
@@ -130,7 +131,7 @@ def test_the_failed_region_is_named() -> None:
 
 
 def test_an_arm_without_any_run_takes_nothing_from_the_others() -> None:
-    for design in (saltelli(FACTORS, 8, 2), latin(FACTORS, 20)):
+    for design in (saltelli(FACTORS, 8, 2), latin(FACTORS, 20), efast_design(FACTORS, 65, 2)):
         y = design.unit.sum(axis=1)
         alone = indices(design, xr.Dataset({"y": (("design", "arm"), y[:, None])}, {"arm": ["good"]}))
         two = np.stack([np.full_like(y, np.nan), y], axis=1)

@@ -7,7 +7,7 @@ What is computed follows from the design: Saltelli blocks give Sobol' indices, M
 curves S1 and ST, and any other sample partial rank correlations.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -101,9 +101,9 @@ def indices(
         elif design.kind == "morris":
             columns = _morris(design, y, level)
         elif design.kind == "efast":
-            columns = _efast(design, y, level)
+            columns = _where_enough(design, y, lambda some: _efast(design, some, level))
         else:
-            columns = _prcc(design, y)
+            columns = _where_enough(design, y, lambda some: _prcc(design, some))
         columns["n_missing"] = "", gone[str(name)].sum(axis=0)
         parts.append(_labelled(design, variable, columns))
     found = xr.concat(parts, dim=xr.Variable("output", [str(name) for name in ready.data_vars]))
@@ -174,19 +174,33 @@ def _efast(design: Design, y: Floats, level: float) -> Columns:
 
 
 def _prcc(design: Design, y: Floats) -> Columns:
-    """Rank correlations; NaN for outputs of which too few runs are there, unless that is so of all."""
-    enough = np.isfinite(y).sum(axis=0) >= len(design.factors) + LEAST_BEYOND
-    if not enough.all() and enough.any():
-        some = _prcc(design, y[:, enough])
-        whole = {name: np.full((*part.shape[:-1], y.shape[1]), np.nan) for name, (_, part) in some.items()}
-        for name, (_, part) in some.items():
-            whole[name][..., enough] = part
-        return {name: (first, whole[name]) for name, (first, _) in some.items()}
     found = prcc(design.values, y, design.seed)
     return {
         "prcc": ("factor", found.value), "p_value": ("factor", found.p_value),
         "dummy": ("", found.dummy), "threshold": ("", found.threshold),
     }  # fmt: skip
+
+
+def _enough(design: Design, y: Floats) -> Flags:
+    """Tell of which outputs (m,) of a sample or of curves enough runs are there for an index."""
+    there = np.isfinite(y)
+    if design.kind == "efast":
+        whole = there.reshape(design.n_replicates, design.n_rows, design.n_blocks, -1).all(axis=1)
+        return np.asarray(whole.any(axis=0).all(axis=0))
+    return np.asarray(there.sum(axis=0) >= len(design.factors) + LEAST_BEYOND)
+
+
+def _where_enough(design: Design, y: Floats, columns_of: Callable[[Floats], Columns]) -> Columns:
+    """Return the columns, NaN for outputs of which too few runs are there, unless that is so of all."""
+    enough = _enough(design, y)
+    if enough.all() or not enough.any():
+        return columns_of(y)
+    found: Columns = {}
+    for name, (first, part) in columns_of(y[:, enough]).items():
+        whole = np.full((*part.shape[:-1], y.shape[1]), np.nan)
+        whole[..., enough] = part
+        found[name] = first, whole
+    return found
 
 
 def _labelled(design: Design, variable: "xr.DataArray", columns: Columns) -> "xr.Dataset":
