@@ -94,7 +94,22 @@ def check_known(ids: Ids, known: Mapping[str, Floats]) -> dict[str, Floats]:
                 "unit."
             )
     given = {name: np.asarray(values, np.float64) for name, values in known.items()}
+    if "waist" in given:
+        _check_waist(ids, given["waist"], given["height"])
     return given | {"bmi": _body_mass_index(ids, given)}
+
+
+def _check_waist(ids: Ids, waist: Floats, height: Floats) -> None:
+    """Refuse a waist (cm) that no one of that height (m) has; the limits are those of people who are drawn."""
+    share = waist / (100 * height)
+    wrong = np.flatnonzero((share < WAIST_OF_HEIGHT[0]) | (share > WAIST_OF_HEIGHT[1]))
+    if len(wrong):
+        k = wrong[0]
+        low, high = (100 * height[k] * limit for limit in WAIST_OF_HEIGHT)
+        raise InputError(
+            f"waist of own patient {ids[k]} is {waist[k]:g} cm, allowed at a height of {height[k]:g} m is {low:.0f} "
+            f"... {high:.0f} cm; correct it, or its unit."
+        )
 
 
 def _body_mass_index(ids: Ids, given: Mapping[str, Floats]) -> Floats:

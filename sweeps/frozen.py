@@ -21,7 +21,7 @@ from sweeps import store
 from sweeps.drive import Outcome
 from sweeps.files import write_all
 from sweeps.identity import canonical, engine_hash
-from sweeps.patients import People, ResolvedPopulation, Table, some
+from sweeps.patients import MOST_IN_TABLE, People, ResolvedPopulation, Table, some
 from sweeps.plausible import KEPT, counts, reasons
 from sweeps.progress import Progress
 from sweeps.published import targets
@@ -62,6 +62,11 @@ def untreated_study(population: Mapping[str, Any], seed: int, where: str) -> Stu
     study = study_from(data, where)
     if study.population.from_phenotypes or study.population.frozen is not None:
         raise InputError(f"{where}: a population to be built is of people; give named or patients.")
+    if study.population.n is not None and study.population.n > MOST_IN_TABLE:
+        raise InputError(
+            f"{where}: population.n = {study.population.n} is too large: at most {MOST_IN_TABLE}, for a frozen "
+            "population travels with every study; a study with `named` draws more."
+        )
     return study
 
 

@@ -194,3 +194,14 @@ def test_what_no_one_has_is_told_in_one_sentence(change: dict[str, float | None]
 def test_columns_are_of_one_length() -> None:
     with pytest.raises(InputError, match="one each"):
         complete(1, np.arange(3), same_people(3) | {"glucose": np.full(2, 5.0)})
+
+
+def test_a_waist_that_no_one_of_that_height_has_is_refused() -> None:
+    known = {
+        name: np.array([value]) for name, value in (("age", 40.0), ("sex", 0.0), ("weight", 90.0), ("height", 1.8))
+    }
+    complete(1, np.array([3]), known | {"waist": np.array([190.0])})
+    complete(1, np.array([3]), known | {"waist": np.array([np.nan])})
+    for waist in (200.0, 60.0):
+        with pytest.raises(InputError, match=r"waist of own patient 3 .* at a height of 1\.8 m is 63 \.\.\. 198 cm"):
+            complete(1, np.array([3]), known | {"waist": np.array([waist])})

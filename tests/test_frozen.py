@@ -10,9 +10,9 @@ import pytest
 
 from engine.errors import InputError
 from sweeps.conversions import conversions
-from sweeps.frozen import FILE, FORMAT, frozen_population, read_frozen, seal
+from sweeps.frozen import FILE, FORMAT, frozen_population, read_frozen, seal, untreated_study
 from sweeps.identity import engine_hash
-from sweeps.patients import Table, people_of
+from sweeps.patients import MOST_IN_TABLE, Table, people_of
 from sweeps.resolve import resolve
 from sweeps.study import study_from
 from sweeps.who import Population
@@ -98,3 +98,9 @@ def test_a_name_that_no_file_can_have_is_one_sentence(source: str, tmp_path: Pat
     path.write_text(json.dumps({"weeks": 1, "arms": ARMS, "population": {source: "a" * 5000}}), encoding="utf-8")
     with pytest.raises(InputError):
         resolve(load_study(path))
+
+
+def test_more_people_than_a_study_can_carry_are_refused_before_they_run() -> None:
+    untreated_study({"named": "adults", "n": MOST_IN_TABLE}, 1, "adults")
+    with pytest.raises(InputError, match="at most 200000"):
+        untreated_study({"named": "adults", "n": MOST_IN_TABLE + 1}, 1, "adults")
