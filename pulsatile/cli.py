@@ -248,12 +248,16 @@ def validate(study: Path, settings: tuple[str, ...]) -> None:
     """Check STUDY and say what it asks for; nothing runs."""
     from sweeps.conversions import conversions
     from sweeps.patients import resolved_population
-    from sweeps.study import load_study
+    from sweeps.study import SensitivityEntry, load_study
 
     loaded = load_study(study, settings)
     told = conversions(loaded)
     if not loaded.population.drawn:
         resolved_population(loaded.population)  # its table or folder is there, and large enough
+    if (wished := loaded.sensitivity) != SensitivityEntry():
+        from sweeps.analysis import Wanted, refuse_unknown
+
+        refuse_unknown(loaded, Wanted(wished.outputs, wished.weeks, wished.contrast))
     click.echo(
         f"{study}: right; {loaded.who} in {len(loaded.arms)} arms for {loaded.weeks:g} weeks: "
         f"{', '.join(arm.name for arm in loaded.arms)}."

@@ -233,3 +233,14 @@ def test_the_budget_command_tells_and_writes(small: dict[str, Any], write: Write
     refused = subprocess.run([*command, "--patients", "1"], capture_output=True, text=True, check=False)
     assert refused.returncode == 2
     assert "patients = 1 must be a whole number, at least 2" in refused.stderr
+
+
+def test_validate_looks_at_what_the_analysis_would(tmp_path: Path) -> None:
+    from click.testing import CliRunner
+
+    from pulsatile.cli import main
+
+    study = tmp_path / "study.yaml"
+    for wished, code in ((STUDY["sensitivity"], 0), ({"outputs": ["clamp_m"]}, 2), ({"weeks": [5]}, 2)):
+        study.write_text(yaml.safe_dump(STUDY | {"sensitivity": wished}), encoding="utf-8")
+        assert CliRunner().invoke(main, ["validate", str(study)]).exit_code == code
