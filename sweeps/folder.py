@@ -312,7 +312,8 @@ class RunFolder:
             "patients_done": self.done,
         }
         told |= {"failed_patient_arms": self.failed, "status": dict(sorted(statuses.items())), "digest": "", **end}
-        return journal.seal(told | {"files": self.files, "sources": self.begin["sources"]}, indent=1)
+        told |= {"files": self.files, "sources": self.begin["sources"], "study": self.begin["study"]}
+        return journal.seal(told, indent=1)
 
 
 def readme(resolved: ResolvedStudy, facts: Entry) -> str:

@@ -120,6 +120,7 @@ BEGINNING = (
     "status",
     "files",
     "sources",
+    "study",
     "digest",
 )
 ENDING = ("finished", "seconds", "digest", "certified", "canaries")
@@ -135,8 +136,8 @@ def rebuilt(path: Path, entries: list[Entry], told: Entry | None) -> list[Entry]
                 "take them from a copy, or start the run again."
             )
         facts = {key: value for key, value in told.items() if key not in (*BEGINNING, *ENDING)}
-        study = (path / "study.yaml").read_bytes().decode(errors="replace")
-        begin = {"kind": "begin", "facts": facts, "files": told["files"], "sources": told["sources"], "study": study}
+        begin = {"kind": "begin", "facts": facts, "files": told["files"], "sources": told["sources"]}
+        begin["study"] = told["study"]
     chunks = {entry["first"]: entry for entry in entries if entry["kind"] == "chunk"}
     for first in commits.committed(path):
         entry = commits.found(path, first, begin["facts"]["identity"])

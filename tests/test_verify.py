@@ -194,3 +194,16 @@ def test_heal_refuses_another_engine(folder: Path, monkeypatch: pytest.MonkeyPat
     flip(folder / "results.zarr/igf1/c/0/0/0")
     with pytest.raises(FolderRefuses, match=r"another version of the engine \(engine/model.py was changed\)"):
         heal(folder, ALONE)
+
+
+@pytest.mark.parametrize("other", ["study.yaml", "resolved.json", "README.md", "summary.csv", "results.zarr/zarr.json"])
+@pytest.mark.parametrize("one", ["journal.jsonl", "manifest.json"])
+def test_two_damaged_files_at_once_are_mended(folder: Path, one: str, other: str) -> None:
+    digest = digest_of(folder)
+    before = (folder / other).read_bytes()
+    flip(folder / one, 40)
+    flip(folder / other)
+    assert {finding.path for finding in verify(folder)} == {one, other}
+    assert heal(folder, ALONE).digest == digest
+    assert verify(folder) == []
+    assert (folder / other).read_bytes() == before
