@@ -57,6 +57,20 @@ COMPUTED: dict[str, tuple[str, ...]] = {
 """Outputs that are computed from measured ones."""
 
 
+RATIOS = ("homa_ir", "adipo_ir")
+"""Of these those that are products: their noise is relative, as that of an assay."""
+
+
+def relative_noise(name: str) -> float:
+    """Return the CV that assays give an output; 0 where none is known, or where the noise is not relative.
+
+    >>> round(relative_noise("homa_ir"), 4)
+    0.0633
+    """
+    of = COMPUTED[name] if name in RATIOS else (name,)
+    return float(np.sqrt(np.prod([1 + ASSAY_CV.get(part, 0.0) ** 2 for part in of]) - 1))
+
+
 def assayed(name: str, values: Floats, cohort: "Cohort", hours: Floats) -> Floats:
     """Return ``values`` (arm, n, k) of output ``name``, sampled at ``hours`` (k,), as assays give them.
 

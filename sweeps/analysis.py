@@ -216,7 +216,7 @@ def analyse(folder: str | Path, wanted: Wanted) -> Analysis:
     if design.n_replicates > 1 and design.kind in ("saltelli", "morris", "efast"):
         from sweeps.convergence import convergence
 
-        steps = convergence(design, outputs, status, wanted.contrast)
+        steps = convergence(design, outputs, status, wanted.contrast, precision=precision)
     scenarios = () if wanted.contrast is None else tuple(_scenarios(design, ready[-1]))
     return Analysis(found, curves, verdicts, steps, failed, scenarios)
 

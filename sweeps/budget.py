@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from engine.errors import InputError
-from engine.noise import ASSAY_CV
+from engine.noise import relative_noise
 from sweeps.budget_estimate import ALL_ARMS, COMPONENTS, Estimate
 from sweeps.budget_runs import USUAL, Simulate, Size, carry_out
 from sweeps.files import write_all
@@ -43,7 +43,7 @@ WORDS = {
 """What each component is, for a reader."""
 NOT_CLINICAL = "Research model, not for clinical use."
 _BELOW = "estimated below 0: too small to be told from 0 with these runs"
-_NO_ASSAY = "no assay noise is stated for this output"
+_NO_ASSAY = "no relative assay noise is stated for this output"
 _UNCHECKED = "every patient to be checked had a failed run"
 _FEWEST = 2
 """Patients without any failed run."""
@@ -110,7 +110,7 @@ def variance_budget(
     pairs = [] if contrast is None else [(place[arm], place[contrast]) for arm in arms if arm != contrast]
     checked = np.flatnonzero(fine[: size.checked] & np.isfinite(runs.tight).all(axis=(1, 2, 3)))
     names = [str(name) for name in runs.like.data_vars]
-    cv = [ASSAY_CV.get(name.removeprefix("fasting_"), 0.0) for name in names]
+    cv = [relative_noise(name.removeprefix("fasting_")) for name in names]
     # before the failed are left out: the checked are counted among all
     error = runs.values[0, checked, 0] - runs.tight[checked]
     estimate = Estimate(runs.values[:, fine], error, np.array(cv), pairs)

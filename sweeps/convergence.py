@@ -3,6 +3,7 @@
 Replicates are independent and come one after another, so the first r of them are a design of their own.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -29,13 +30,13 @@ def first_replicates(design: Design, replicates: int) -> Design:
 
 def convergence(
     design: Design, outputs: "xr.Dataset", status: "xr.DataArray | None" = None, contrast: str | None = None,
-    level: float = LEVEL,
+    level: float = LEVEL, precision: Mapping[str, float] | None = None,
 ) -> "xr.Dataset":  # fmt: skip
     """Return the indices from the first 2, 4, 8 ... and from all replicates, along ``points`` (runs of each arm).
 
     Parameters
     ----------
-    design, outputs, status, contrast, level
+    design, outputs, status, contrast, level, precision
         As for `sweeps.sensitivity.indices.indices`; Saltelli blocks, Morris trajectories or eFAST curves.
 
     Returns
@@ -61,7 +62,7 @@ def convergence(
         part = first_replicates(design, replicates)
         rows = {POINT: slice(0, part.n_points)}
         kept = None if status is None else status.isel(rows)
-        found = indices(part, outputs.isel(rows), status=kept, contrast=contrast, level=level)
+        found = indices(part, outputs.isel(rows), status=kept, contrast=contrast, level=level, precision=precision)
         # bounds are there only from the first failed run on
         parts.append(found.drop_vars([name for name in found.data_vars if str(name).endswith(("_least", "_most"))]))
     points = xr.Variable("points", [first_replicates(design, r).n_points for r in steps])

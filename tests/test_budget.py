@@ -104,7 +104,7 @@ def test_shares_add_up_and_are_told(budget: xr.Dataset) -> None:
     assert first.index("residual") < first.index("patients") < first.index("occasions")  # 23, 4 and 2.25 cm4
     lines = csv_text(budget).splitlines()
     assert len(lines) == 1 + 2 * 4 * len(COMPONENTS)
-    assert sum("no assay noise" in line for line in lines) == 4
+    assert sum("no relative assay noise" in line for line in lines) == 4
 
 
 def test_a_negative_estimate_is_shown_with_words() -> None:

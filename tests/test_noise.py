@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from engine.derived import igf1_sds
 from engine.layers import Layers
-from engine.noise import ASSAY_CV, measured
+from engine.noise import ASSAY_CV, COMPUTED, assayed, measured, relative_noise
 from engine.outputs import OUTPUTS
 
 PATIENTS, OCCASIONS = np.arange(2000), np.arange(25) * 15
@@ -122,10 +122,20 @@ def test_points_of_a_design_share_it() -> None:
     """Nothing but the factors differs between points."""
     from engine.adults import adult_cohort
     from engine.cohort import points_of
-    from engine.noise import assayed
 
     base = adult_cohort(1, seed=5, layers=Layers(residual=True))
     points = points_of(base, np.arange(3), {"k_igf1": np.full(3, base.parameters["k_igf1"][0])})
     found = assayed("igf1", np.ones((1, 3, 2)), points, np.array([0.0, 24.0]))
     np.testing.assert_array_equal(found[0, 1:], found[0, :1].repeat(2, axis=0))
     assert found[0, 0, 0] != found[0, 0, 1]
+
+
+def test_the_noise_of_a_product_is_that_of_its_factors() -> None:
+    n = 40_000
+    ids = np.arange(n)
+    product = np.ones((n, 1))
+    for name in COMPUTED["homa_ir"]:
+        product = measured(name, product, 3, ids, [0])
+    assert relative_noise("homa_ir") == pytest.approx(product.std(), rel=4 / np.sqrt(2 * n))
+    assert relative_noise("igf1") == pytest.approx(ASSAY_CV["igf1"])
+    assert relative_noise("igf1_sds") == relative_noise("clamp_m") == 0
