@@ -14,6 +14,7 @@ import numpy as np
 from engine.errors import InputError, Status
 from sweeps import store
 from sweeps.files import write_all
+from sweeps.flags import FLAGS, Flag
 from sweeps.refusals import FolderRefuses
 from sweeps.sensitivity.design import Design
 from sweeps.sensitivity.indices import indices
@@ -102,12 +103,20 @@ def at_weeks(dataset: "xr.Dataset", wanted: Wanted) -> "xr.Dataset":
 
     there = [str(name) for name, v in dataset.data_vars.items() if v.ndim == 3 and {"arm", "design"} <= set(v.dims)]
     names = wanted.outputs or tuple(name for name in there if _weeks_of(dataset, name))
-    unknown = [name for name in names if name not in there]
-    if unknown:
-        raise InputError(f"output {unknown[0]!r} is not in the results; choose from {', '.join(there)}.")
-    weeks = wanted.weeks or _common_weeks(dataset, names)
+    read = {name: FLAGS[name].source(there) for name in names if name not in there and name in FLAGS}
+    for name in names:
+        if name not in there and name not in FLAGS:
+            raise InputError(f"output {name!r} is not in the results; choose from {', '.join((*there, *FLAGS))}.")
+        if name in read and read[name] is None:
+            raise InputError(
+                f"{name} ({FLAGS[name].words}) cannot be told: the run kept none of {', '.join(FLAGS[name].sources)}."
+            )
+    weeks = wanted.weeks or _common_weeks(dataset, [read.get(name) or name for name in names])
     parts = {}
     for name in names:
+        if source := read.get(name):
+            parts[name] = _flagged(dataset, FLAGS[name], source, weeks)
+            continue
         known = _weeks_of(dataset, name)
         lost = [week for week in weeks if week not in known]
         if lost:
@@ -121,6 +130,13 @@ def at_weeks(dataset: "xr.Dataset", wanted: Wanted) -> "xr.Dataset":
         parts[name] = (("design", "arm", "week"), values, units)
     coords: dict[str, Any] = {"arm": [str(arm) for arm in dataset["arm"].values], "week": list(weeks)}
     return xr.Dataset(parts, coords)
+
+
+def _flagged(dataset: "xr.Dataset", flag: Flag, source: str, weeks: tuple[float, ...]) -> Any:
+    """Return a flag at treatment weeks, (dims, values, attributes)."""
+    values = at_weeks(dataset, Wanted((source,), weeks))[source].values
+    start = at_weeks(dataset, Wanted((source,), (0.0,)))[source].values if flag.change else None
+    return ("design", "arm", "week"), flag.values(values, start), {"units": "-", "long_name": flag.words}
 
 
 def refuse_unknown(study: "Study", wanted: Wanted) -> None:
@@ -195,7 +211,8 @@ def analyse(folder: str | Path, wanted: Wanted) -> Analysis:
     # runs fail as a whole; a NaN of a good run would be told as missing too
     status = dataset["status"].load().drop_vars([c for c in dataset["status"].coords if c != "arm"])
     status = status.assign_coords(arm=[str(arm) for arm in status["arm"].values])
-    precision = {name: SINGLE for name in map(str, outputs.data_vars) if dataset[name].dtype == np.float32}
+    stored = [str(name) for name in outputs.data_vars if name in dataset]
+    precision = {name: SINGLE for name in stored if dataset[name].dtype == np.float32}
     parts = [indices(design, outputs, status=status, precision=precision)]
     ready = [prepare(design, outputs, status, precision=precision)]
     if wanted.contrast is not None:

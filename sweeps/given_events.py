@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sweeps.flags import DIABETIC, HIGH, RESPONSE
 from sweeps.given_inputs import Inputs
 from sweeps.sensitivity.factors import Flags, Floats
 from sweeps.sensitivity.scenarios import Box, scenario
@@ -23,9 +24,6 @@ from sweeps.sensitivity.scenarios import Box, scenario
 if TYPE_CHECKING:
     import xarray as xr
 
-RESPONSE = -8.0  # %; therapies, Thresholds
-HIGH = 2.0  # SD score; therapies, Thresholds
-DIABETIC = 7.0  # mmol/L; therapies, Thresholds
 LEAST_CASES = 20
 """Cases, and patients that are none, from which a scenario is looked for [assumed]."""
 SENSITIVITY = (("clamp_m", 1.0), ("fasting_homa_ir", -1.0))

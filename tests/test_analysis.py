@@ -244,3 +244,16 @@ def test_validate_looks_at_what_the_analysis_would(tmp_path: Path) -> None:
     for wished, code in ((STUDY["sensitivity"], 0), ({"outputs": ["clamp_m"]}, 2), ({"weeks": [5]}, 2)):
         study.write_text(yaml.safe_dump(STUDY | {"sensitivity": wished}), encoding="utf-8")
         assert CliRunner().invoke(main, ["validate", str(study)]).exit_code == code
+
+
+def test_flags_are_outputs_of_0_and_1(finished: Path) -> None:
+    dataset = points(finished)
+    found = at_weeks(dataset, Wanted(("vat_responder", "igf1_high", "glucose_diabetic"), (1.0, 2.0)))
+    vat = dataset["vat"].sel(time=[0.0, 168.0, 336.0]).transpose("design", "arm", "time").values
+    assert np.array_equal(found["vat_responder"].values, (vat[:, :, 1:] <= 0.92 * vat[:, :, :1]).astype(float))
+    score = dataset["fasting_igf1_sds"].transpose("design", "arm", "fasting_week").values
+    assert np.array_equal(found["igf1_high"].values, (score > 2).astype(float))
+    assert set(np.unique(found["glucose_diabetic"].values)) <= {0.0, 1.0}
+    assert np.isnan(at_weeks(dataset * np.nan, Wanted(("igf1_high",), (1.0,)))["igf1_high"].values).all()
+    with pytest.raises(InputError, match=r"cannot be told: the run kept none of vat"):
+        at_weeks(dataset.drop_vars("vat"), Wanted(("vat_responder",), (1.0,)))
