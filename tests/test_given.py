@@ -190,7 +190,7 @@ def test_tables_and_sentences(found: Given, tmp_path: Path) -> None:
     paths = write(tmp_path, found)
     assert [path.name for path in paths] == ["given_indices.csv", "given_shapley.csv", "given.txt"]
     lines = paths[0].read_text(encoding="utf-8").splitlines()
-    assert lines[0].startswith("output,arm,week,factor,S1,S1_low,S1_high,prcc,p_value")
+    assert lines[0].startswith("output,arm,week,factor,unit,S1,S1_low,S1_high,prcc,p_value")
     assert len(lines) == 1 + 3 * 3 * len(found.inputs.names)
     told = "\n".join(sentences(found))
     assert "vat, control, week 1: S1 of own_vat " in told
