@@ -69,7 +69,7 @@ def workforce(
             stack.enter_context(dask.config.set(SETTINGS))
             submitted = stack.enter_context(SlurmJobs(cluster))
             note(f"{cluster.jobs} SLURM job(s) are submitted; work begins with the first that starts.")
-            client, slots = stack.enter_context(Client(submitted.cluster)), cluster.slots
+            client, slots = stack.enter_context(Client(submitted.cluster, set_as_default=False)), cluster.slots
             replace_lost = submitted.replace_lost
         elif cluster is not None:
             client = stack.enter_context(connected(cluster, check=False))
@@ -131,7 +131,7 @@ def _local(spread: Spread, jobs: int) -> Iterator[tuple[Any, int, Replace]]:
             dashboard_address="127.0.0.1:0",
             silence_logs=logging.CRITICAL,
         ) as cluster,
-        Client(cluster) as client,
+        Client(cluster, set_as_default=False) as client,
     ):
 
         def replace_lost(workers: Iterable[Mapping[str, Any]]) -> None:
@@ -156,7 +156,7 @@ def connected(address: str, device: str = "cpu", check: bool = True) -> Iterator
     """Yield a client of the scheduler at ``address``; its workers are found to be of this engine and platform."""
     _quiet()
     try:
-        client = Client(address, timeout=CONNECT_SECONDS)
+        client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
         client.wait_for_workers(1, timeout=CONNECT_SECONDS)
     except (OSError, TimeoutError, ValueError) as error:
         raise ClusterFailed(
