@@ -350,11 +350,12 @@ def test_what_fails_while_kernels_compile_is_told(
 
 
 STUCK = """
-import signal, time
+import os, signal, time
 from pulsatile.guard import guarded
 @guarded
 def command():
-    signal.signal(signal.SIGINT, lambda *given: print("heard", flush=True))
+    # no print: the signal may come while "ready" is being flushed, and a buffer cannot be entered twice
+    signal.signal(signal.SIGINT, lambda *given: os.write(1, b"heard\n"))
     print("ready", flush=True)
     while True:
         time.sleep(60)
