@@ -355,7 +355,7 @@ from pulsatile.guard import guarded
 @guarded
 def command():
     # no print: the signal may come while "ready" is being flushed, and a buffer cannot be entered twice
-    signal.signal(signal.SIGINT, lambda *given: os.write(1, b"heard\n"))
+    signal.signal(signal.SIGINT, lambda *given: os.write(1, b"heard\\n"))
     print("ready", flush=True)
     while True:
         time.sleep(60)
