@@ -13,6 +13,7 @@ import numpy as np
 
 from engine.errors import InputError, Status
 from sweeps import store
+from sweeps.endpoints import SAME_TIME, WEEK
 from sweeps.files import write_all
 from sweeps.flags import FLAGS, Flag
 from sweeps.refusals import FolderRefuses
@@ -21,7 +22,7 @@ from sweeps.sensitivity.indices import indices
 from sweeps.sensitivity.missing import failed_region
 from sweeps.sensitivity.outputs import flat, prepare
 from sweeps.sensitivity.prcc import LEAST_BEYOND
-from sweeps.sensitivity.scenarios import scenario
+from sweeps.sensitivity.scenarios import LEAST_CASES, scenario
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from sweeps.resolve import ResolvedStudy
     from sweeps.study import Study
 
-WEEK = 168.0  # h
-SAME = 1e-6  # h
 SINGLE = 2.0**-23
 """Relative precision of outputs that are stored as float32."""
 INDICES = "indices"
@@ -186,7 +185,7 @@ def _weeks_of(dataset: "xr.Dataset", name: str) -> dict[float, int]:
         at = at + width
     if along in _WEEKLY:
         near = np.round(at / WEEK)
-        return {float(w): k for k, (w, t) in enumerate(zip(near, at, strict=True)) if abs(WEEK * w - t) < SAME}
+        return {float(w): k for k, (w, t) in enumerate(zip(near, at, strict=True)) if abs(WEEK * w - t) < SAME_TIME}
     return {}
 
 
@@ -277,10 +276,6 @@ def _sobol_more(design: Design, outputs: "xr.Dataset") -> "tuple[xr.Dataset, tup
     curves = xr.concat(parts, dim=xr.Variable("output", [str(name) for name in outputs.data_vars]))
     curves.attrs["method"] = "generalised Sobol' index of the trajectory over the weeks (arXiv 1311.1797)"
     return curves, tuple(verdicts)
-
-
-LEAST_CASES = 20
-"""Points that gain, and that lose, from which a scenario is looked for."""
 
 
 def _scenarios(design: Design, differences: "xr.Dataset") -> list[str]:

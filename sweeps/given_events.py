@@ -19,13 +19,11 @@ import numpy as np
 from sweeps.flags import DIABETIC, HIGH, RESPONSE
 from sweeps.given_inputs import Inputs
 from sweeps.sensitivity.factors import Flags, Floats
-from sweeps.sensitivity.scenarios import Box, scenario
+from sweeps.sensitivity.scenarios import LEAST_CASES, Box, scenario
 
 if TYPE_CHECKING:
     import xarray as xr
 
-LEAST_CASES = 20
-"""Cases, and patients that are none, from which a scenario is looked for [assumed]."""
 SENSITIVITY = (("clamp_m", 1.0), ("fasting_homa_ir", -1.0))
 """Outputs that tell insulin sensitivity, the first that is there; -1 where less of it is more sensitivity."""
 

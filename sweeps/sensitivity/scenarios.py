@@ -28,6 +28,10 @@ FEWEST = 20
 """Runs that a box holds at least [assumed]."""
 
 
+LEAST_CASES = 20
+"""Cases, and others that are none, from which a scenario is worth looking for [assumed]."""
+
+
 @dataclass(frozen=True)
 class Limit:
     """One limit of a box: ``name`` above or below ``value``; ``p_value``: a chance gain at least as large."""
