@@ -124,7 +124,7 @@ class Command:
             own["PYTHONPATH"] = f"{root}{os.pathsep}{ROOT}"
         module = FAULTY if faults else "pulsatile"
         self.begin = time.monotonic()
-        self._cpu = _children_cpu()
+        self._cpu = children_cpu()
         self.process = subprocess.Popen(
             [sys.executable, "-m", module, *words], cwd=root, env=own, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
@@ -163,7 +163,7 @@ class Command:
             self.kill()
             _, err = self.process.communicate()
             raise Failed(f"no end after {limit:.0f} s: {err.strip()[-600:]}") from None
-        return Ended(self.process.returncode, out, err, time.monotonic() - self.begin, _children_cpu() - self._cpu)
+        return Ended(self.process.returncode, out, err, time.monotonic() - self.begin, children_cpu() - self._cpu)
 
 
 def worker_processes(driver: int) -> list[psutil.Process]:
@@ -189,7 +189,8 @@ def _group(pid: int) -> int:
         return -1
 
 
-def _children_cpu() -> float:
+def children_cpu() -> float:
+    """Return the seconds of CPU of the processes that ended and were waited for."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 

@@ -16,7 +16,7 @@ from threading import Thread
 from typing import Any
 
 from benchmarks.reliability.audit import journal
-from benchmarks.reliability.bench import ROOT, Bench, Failed
+from benchmarks.reliability.bench import ROOT, Bench, Failed, children_cpu
 from benchmarks.reliability.rows import Row
 
 
@@ -25,39 +25,44 @@ def overhead(bench: Bench) -> Row:
     n, weeks = bench.pick((5000, 26), (64, 1))
     study = bench.study(n, weeks=weeks, tests=[{"test": "fasting", "weeks": [0, weeks]}])
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    ratios, plain_s = [], []
-    for k in range(bench.pick(4, 1)):
-        seconds = {}
+    ratios, cpu_ratios, plain_s = [], [], []
+    for k in range(bench.pick(6, 1)):
+        seconds, cpu = {}, {}
         for form in ("with", "without") if k % 2 else ("without", "with"):
             out = bench.folder()
             if form == "with":
                 ended = bench.pulsatile("run", study, "--out", out, "--workers", 1, "--threads", threads, limit=3600)
-                seconds[form], facts = ended.seconds, journal(out)[0]["facts"]
-                chunk = facts["chunk"]
+                seconds[form], cpu[form] = ended.seconds, ended.cpu
+                chunk = journal(out)[0]["facts"]["chunk"]
             else:
                 size = bench.pulsatile("run", study, "--workers", 1, "--threads", threads, "--dry-run", "--json").json
-                seconds[form] = _plain(study, out, threads, size["chunk"])
-            bench.say(f"overhead pair {k + 1}, {form}: {seconds[form]:.2f} s")
+                seconds[form], cpu[form] = _plain(study, out, threads, size["chunk"])
+            bench.say(f"overhead pair {k + 1}, {form}: {seconds[form]:.2f} s, {cpu[form]:.2f} s of CPU")
         ratios.append(seconds["with"] / seconds["without"] - 1)
+        cpu_ratios.append(cpu["with"] / cpu["without"] - 1)
         plain_s.append(seconds["without"])
     share = statistics.median(ratios)
     done = (
         f"{n} patients x {weeks} weeks x 2 arms on {threads} threads, chunks of {chunk}, {len(ratios)} alternating "
         "pairs of whole processes"
     )
-    told = ", ".join(f"{ratio:+.1%}" for ratio in ratios)
-    reached = f"{share:+.1%} (median; {told}) of {statistics.median(plain_s):.1f} s"
+    told, cpu_told = (", ".join(f"{ratio:+.1%}" for ratio in each) for each in (ratios, cpu_ratios))
+    reached = (
+        f"{share:+.1%} (median; {told}) of {statistics.median(plain_s):.1f} s; "
+        f"of CPU time {statistics.median(cpu_ratios):+.1%} ({cpu_told})"
+    )
     asked = "< 5 % more wall time with commits, checksums and digest"
     return Row("overhead", done, asked, reached, bench.quick or share < 0.05)
 
 
-def _plain(study: Path, out: Path, threads: int, chunk: int) -> float:
-    begin = time.monotonic()
+def _plain(study: Path, out: Path, threads: int, chunk: int) -> tuple[float, float]:
+    """Return the seconds of the plain run, of wall and of CPU."""
+    begin, before = time.monotonic(), children_cpu()
     words = [sys.executable, "-m", "benchmarks.reliability.overhead", study, out, threads, chunk]
     ended = subprocess.run(list(map(str, words)), cwd=ROOT, capture_output=True, text=True, check=False)
     if ended.returncode:
         raise Failed(f"the plain run ended with {ended.returncode}: {ended.stderr[-400:]}")
-    return time.monotonic() - begin
+    return time.monotonic() - begin, children_cpu() - before
 
 
 def main(study: str, out: str, threads: int, chunk: int) -> None:
