@@ -1,4 +1,4 @@
-"""R33: twenty minutes of runs with a kill every twenty seconds.
+"""R33: runs with a kill every twenty seconds, for twice the twenty minutes asked: the first fill caches.
 
 In turn: a small run of the command line, whose driver is killed and which is resumed; and a larger one by a long-lived
 driver (``python -m benchmarks.reliability.soak``: it calls `sweeps.run.run` again and again, as a notebook or a service
@@ -80,7 +80,7 @@ class LongLived:
 
 def r33(bench: Bench) -> Row:
     """Soak."""
-    study, minutes = bench.study(), bench.pick(20.0, 0.3)
+    study, minutes = bench.study(), bench.pick(40.0, 0.3)
     long = bench.study(bench.pick(5000, 64))
     digest, long_digest = bench.truth(study), bench.truth(long)
     watched, every, most = Watched(), bench.pick(EVERY, 12.0), bench.pick(1000, 1)
@@ -123,7 +123,7 @@ def r33(bench: Bench) -> Row:
                 command = bench.start(*next_words(out, study), *options)
             _check(out, ended.json["digest"], digest)
             runs = {kind: count + 1 for kind, count in runs.items()}
-            bench.say(f"R33 {sum(runs.values())} runs, kills {kills}, memory {watched.samples[-1][1] / 1e6:.0f} MB")
+            bench.say(f"R33 {sum(runs.values())} runs, kills {kills}, memory {watched.samples[-1][1] / 1e6:.1f} MB")
     finally:
         driver.process.kill()
         driver.process.wait()
