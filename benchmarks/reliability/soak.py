@@ -1,8 +1,9 @@
-"""R33: runs with a kill every twenty seconds, for twice the twenty minutes asked: the first fill caches.
+"""R33: twenty minutes of runs with a kill every twenty seconds.
 
 In turn: a small run of the command line, whose driver is killed and which is resumed; and a larger one by a long-lived
 driver (``python -m benchmarks.reliability.soak``: it calls `sweeps.run.run` again and again, as a notebook or a service
-does), whose workers are killed, and whose memory and file handles are looked at after each run.
+does), whose workers are killed, and whose memory and file handles are looked at after each run.  Before the clock
+starts it carries out a dozen small runs: the first ones fill caches that stay.
 """
 
 import gc
@@ -26,6 +27,8 @@ from benchmarks.reliability.rows import Row
 
 EVERY = 20.0
 """Seconds between two kills."""
+WARM_UP = 12
+"""Small runs of the long-lived driver before its memory is looked at."""
 FEWEST = 8
 """Samples that a growth is read from."""
 MOST_PER_RUN = 3
@@ -55,12 +58,12 @@ class Watched:
 
 
 class LongLived:
-    """The long-lived driver: takes folders on stdin, answers with digests."""
+    """The long-lived driver: takes studies and folders on stdin, answers with digests."""
 
-    def __init__(self, study: Path) -> None:
-        self.told = study.with_suffix(".log")
+    def __init__(self, log: Path) -> None:
+        self.told = log
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.reliability.soak", str(study)], cwd=ROOT, text=True, bufsize=1,
+            [sys.executable, "-m", "benchmarks.reliability.soak"], cwd=ROOT, text=True, bufsize=1,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.told.open("w"), start_new_session=True,
         )  # fmt: skip
         self.answers: SimpleQueue[str] = SimpleQueue()
@@ -72,28 +75,40 @@ class LongLived:
             self.answers.put(line.strip())
         self.answers.put("")
 
-    def ask(self, out: Path) -> None:
-        """Have it run the study into a folder."""
+    def ask(self, study: Path, out: Path) -> None:
+        """Have it run a study into a folder."""
         assert self.process.stdin is not None
-        self.process.stdin.write(f"{out}\n")
+        self.process.stdin.write(f"{study}\t{out}\n")
+
+    def answer(self) -> str:
+        """Wait for the digest."""
+        if found := self.answers.get():
+            return found
+        raise Failed(f"the long-lived driver ended: {self.told.read_text()[-400:]}")
 
 
 def r33(bench: Bench) -> Row:
     """Soak."""
-    study, minutes = bench.study(), bench.pick(40.0, 0.3)
+    study, minutes = bench.study(), bench.pick(20.0, 0.3)
     long = bench.study(bench.pick(5000, 64))
     digest, long_digest = bench.truth(study), bench.truth(long)
+    warm = bench.pick(WARM_UP, 1)
     watched, every, most = Watched(), bench.pick(EVERY, 12.0), bench.pick(1000, 1)
-    end, due = time.monotonic() + 60 * minutes, time.monotonic() + every
     runs = {"workers": 0, "driver": 0}
     kills = {"workers": 0, "driver": 0}
-    driver = LongLived(long)
+    driver = LongLived(long.with_suffix(".log"))
     process = psutil.Process(driver.process.pid)
     options = ["--workers", 2, "--threads", 1, "--json"]
     try:
+        for _ in range(warm):
+            out = bench.folder()
+            driver.ask(study, out)
+            _check(out, driver.answer(), digest)
+        begin = process.memory_info().rss
+        end, due = time.monotonic() + 60 * minutes, time.monotonic() + every
         while time.monotonic() < end:
             out, mine = bench.folder(), 0
-            driver.ask(out)
+            driver.ask(long, out)
             while driver.answers.empty():
                 time.sleep(0.1)
                 if time.monotonic() > due and mine < most and (workers := worker_processes(process.pid)):
@@ -101,9 +116,7 @@ def r33(bench: Bench) -> Row:
                     mine += 1
                     kills["workers"] += 1
                     due = time.monotonic() + bench.chance.uniform(0.5, 1.5) * every
-            if not (answer := driver.answers.get()):
-                raise Failed(f"the long-lived driver ended: {driver.told.read_text()[-400:]}")
-            _check(out, answer, long_digest)
+            _check(out, driver.answer(), long_digest)
             watched.look(process)
             out, mine = bench.folder(), 0
             command = bench.start("run", study, "--out", out, "--chunk", 4, *options)
@@ -132,8 +145,12 @@ def r33(bench: Bench) -> Row:
         f"{minutes:g} min: {runs['workers']} runs of one long-lived driver with {kills['workers']} workers killed, "
         f"{runs['driver']} runs of the command line with {kills['driver']} drivers killed and resumed"
     )
-    reached = f"0 wrong digests of {sum(runs.values())}; memory of the long-lived driver {memory:+.1%} per hour "
-    reached += f"({watched.samples[-1][1] / 1e6:.0f} MB), open files {files:+.1f} per hour ({watched.samples[-1][2]})"
+    last = watched.samples[-1]
+    reached = (
+        f"0 wrong digests of {sum(runs.values())}; memory of the long-lived driver {memory:+.1%} per hour "
+        f"({begin / 1e6:.1f} MB after {warm} small run(s), {last[1] / 1e6:.1f} MB at the end), "
+        f"open files {files:+.1f} per hour ({last[2]})"
+    )
     asked = "0 wrong digests, memory growth < 1 % per hour, no growth of file handles"
     return Row("R33", done, asked, reached, bench.quick or (memory < 0.01 and files < 1))
 
@@ -145,18 +162,18 @@ def _check(out: Path, found: str, digest: str) -> None:
     shutil.rmtree(out)
 
 
-def main(study: str) -> None:
+def main() -> None:
     """Be the long-lived driver."""
     from sweeps.resources import Resources
     from sweeps.run import run
     from sweeps.study import load_study
 
-    loaded = load_study(study)
     for line in sys.stdin:
-        digest = run(loaded, line.strip(), Resources(CHUNK, workers=2, threads=1)).digest
+        study, out = line.rstrip("\n").split("\t")
+        digest = run(load_study(study), out, Resources(CHUNK, workers=2, threads=1)).digest
         gc.collect()  # so that its memory is what it holds, not what waits to be collected
         print(digest, flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()
