@@ -7,6 +7,7 @@ starts it carries out a dozen small runs: the first ones fill caches that stay.
 """
 
 import gc
+import math
 import shutil
 import signal
 import subprocess
@@ -48,9 +49,12 @@ class Watched:
         self.samples.append((time.monotonic(), process.memory_info().rss, process.num_fds()))
 
     def growth(self) -> tuple[float, float]:
-        """Return the growth per hour of memory (share) and of open files (count), the first third left out."""
+        """Return the growth per hour of memory (share) and of open files (count), the first third left out.
+
+        NaN where the samples are too few.
+        """
         if len(self.samples) < FEWEST:
-            return 0.0, 0.0
+            return math.nan, math.nan
         kept = np.array(self.samples[len(self.samples) // 3 :], float)
         hours = (kept[:, 0] - kept[0, 0]) / 3600
         memory, files = (np.polyfit(hours, kept[:, k], 1)[0] for k in (1, 2))
