@@ -152,7 +152,7 @@ def r33(bench: Bench) -> Row:
     last = watched.samples[-1]
     reached = (
         f"0 wrong digests of {sum(runs.values())}; memory of the long-lived driver {memory:+.1%} per hour "
-        f"({begin / 1e6:.1f} MB after {warm} small run(s), {last[1] / 1e6:.1f} MB at the end), "
+        f"({begin / 1e6:.1f} MB after {warm} small runs, {last[1] / 1e6:.1f} MB at the end), "
         f"open files {files:+.1f} per hour ({last[2]})"
     )
     asked = "0 wrong digests, memory growth < 1 % per hour, no growth of file handles"
