@@ -6,12 +6,16 @@ does), whose workers are killed, and whose memory and file handles are looked at
 starts it carries out a dozen small runs: the first ones fill caches that stay.
 """
 
+import ctypes
 import gc
 import math
+import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,29 +44,29 @@ CHUNK = 24
 
 @dataclass
 class Watched:
-    """Samples of a process: seconds, bytes of memory, open files."""
+    """Samples of a process: seconds, resident bytes, open files, bytes that it holds."""
 
-    samples: list[tuple[float, int, int]] = field(default_factory=list)
+    samples: list[tuple[float, int, int, int]] = field(default_factory=list)
 
-    def look(self, process: psutil.Process) -> None:
+    def look(self, process: psutil.Process, holds: int) -> None:
         """Take a sample."""
-        self.samples.append((time.monotonic(), process.memory_info().rss, process.num_fds()))
+        self.samples.append((time.monotonic(), process.memory_info().rss, process.num_fds(), holds))
 
-    def growth(self) -> tuple[float, float]:
-        """Return the growth per hour of memory (share) and of open files (count), the first third left out.
+    def growth(self) -> tuple[float, float, float]:
+        """Return the growth per hour of memory (share), open files (count), held bytes (share), without a first third.
 
         NaN where the samples are too few.
         """
         if len(self.samples) < FEWEST:
-            return math.nan, math.nan
+            return math.nan, math.nan, math.nan
         kept = np.array(self.samples[len(self.samples) // 3 :], float)
         hours = (kept[:, 0] - kept[0, 0]) / 3600
-        memory, files = (np.polyfit(hours, kept[:, k], 1)[0] for k in (1, 2))
-        return float(memory / kept[:, 1].mean()), float(files)
+        memory, files, held = (float(np.polyfit(hours, kept[:, k], 1)[0]) for k in (1, 2, 3))
+        return memory / float(kept[:, 1].mean()), files, held / float(kept[:, 3].mean())
 
 
 class LongLived:
-    """The long-lived driver: takes studies and folders on stdin, answers with digests."""
+    """The long-lived driver: takes studies and folders on stdin, answers with digests and bytes held."""
 
     def __init__(self, log: Path) -> None:
         self.told = log
@@ -84,10 +88,11 @@ class LongLived:
         assert self.process.stdin is not None
         self.process.stdin.write(f"{study}\t{out}\n")
 
-    def answer(self) -> str:
-        """Wait for the digest."""
+    def answer(self) -> tuple[str, int]:
+        """Wait for the digest, and the bytes that the driver holds (see `held`)."""
         if found := self.answers.get():
-            return found
+            digest, holds = found.split()
+            return digest, int(holds)
         raise Failed(f"the long-lived driver ended: {self.told.read_text()[-400:]}")
 
 
@@ -107,7 +112,7 @@ def r33(bench: Bench) -> Row:
         for _ in range(warm):
             out = bench.folder()
             driver.ask(study, out)
-            _check(out, driver.answer(), digest)
+            _check(out, driver.answer()[0], digest)
         begin = process.memory_info().rss
         end, due = time.monotonic() + 60 * minutes, time.monotonic() + every
         while time.monotonic() < end:
@@ -120,8 +125,9 @@ def r33(bench: Bench) -> Row:
                     mine += 1
                     kills["workers"] += 1
                     due = time.monotonic() + bench.chance.uniform(0.5, 1.5) * every
-            _check(out, driver.answer(), long_digest)
-            watched.look(process)
+            answer, holds = driver.answer()
+            _check(out, answer, long_digest)
+            watched.look(process, holds)
             out, mine = bench.folder(), 0
             command = bench.start("run", study, "--out", out, "--chunk", 4, *options)
             while True:
@@ -140,11 +146,12 @@ def r33(bench: Bench) -> Row:
                 command = bench.start(*next_words(out, study), *options)
             _check(out, ended.json["digest"], digest)
             runs = {kind: count + 1 for kind, count in runs.items()}
-            bench.say(f"R33 {sum(runs.values())} runs, kills {kills}, memory {watched.samples[-1][1] / 1e6:.1f} MB")
+            seen = f"memory {watched.samples[-1][1] / 1e6:.1f} MB, {holds / 1e6:.2f} MB allocated"
+            bench.say(f"R33 {sum(runs.values())} runs, kills {kills}, {seen}")
     finally:
         driver.process.kill()
         driver.process.wait()
-    memory, files = watched.growth()
+    memory, files, holds_more = watched.growth()
     done = (
         f"{minutes:g} min: {runs['workers']} runs of one long-lived driver with {kills['workers']} workers killed, "
         f"{runs['driver']} runs of the command line with {kills['driver']} drivers killed and resumed"
@@ -153,6 +160,7 @@ def r33(bench: Bench) -> Row:
     reached = (
         f"0 wrong digests of {sum(runs.values())}; memory of the long-lived driver {memory:+.1%} per hour "
         f"({begin / 1e6:.1f} MB after {warm} small runs, {last[1] / 1e6:.1f} MB at the end), "
+        f"what is allocated in it {holds_more:+.1%} per hour ({last[3] / 1e6:.1f} MB), "
         f"open files {files:+.1f} per hour ({last[2]})"
     )
     asked = "0 wrong digests, memory growth < 1 % per hour, no growth of file handles"
@@ -166,6 +174,37 @@ def _check(out: Path, found: str, digest: str) -> None:
     shutil.rmtree(out)
 
 
+class _Malloc(ctypes.Structure):
+    """``struct mallinfo2`` of glibc."""
+
+    _fields_ = [(f"f{k}", ctypes.c_size_t) for k in range(10)]
+
+
+def held() -> int:
+    """Return the bytes allocated by Python and by malloc: a leak grows here, memory that waits for use does not.
+
+    CPython with glibc 2.33 or newer.
+    """
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as told:  # it prints to the C stream
+        kept = os.dup(2)
+        os.dup2(told.fileno(), 2)
+        try:
+            sys._debugmallocstats()
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+        told.seek(0)
+        found = re.search(rb"bytes in allocated blocks\s*=\s*([\d,]+)", told.read())
+    assert found is not None
+    mallinfo = ctypes.CDLL(None).mallinfo2
+    mallinfo.restype = _Malloc
+    by_malloc = mallinfo()
+    return (
+        int(found[1].replace(b",", b"")) + by_malloc.f7 + by_malloc.f4
+    )  # small ones, and large ones of mappings of their own
+
+
 def main() -> None:
     """Be the long-lived driver."""
     from sweeps.resources import Resources
@@ -176,7 +215,7 @@ def main() -> None:
         study, out = line.rstrip("\n").split("\t")
         digest = run(load_study(study), out, Resources(CHUNK, workers=2, threads=1)).digest
         gc.collect()  # so that its memory is what it holds, not what waits to be collected
-        print(digest, flush=True)
+        print(digest, held(), flush=True)
 
 
 if __name__ == "__main__":
