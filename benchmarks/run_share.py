@@ -11,7 +11,6 @@ summary, end.
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.clock import KERNEL, LOAD
+from benchmarks.reliability.bench import children_cpu
 from sweeps.estimate import cores
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -35,19 +35,14 @@ def measure(study: Path, options: list[str], cache: Path | None, use: int) -> di
             "PYTHONPATH": str(ROOT),
         } | ({"PULSATILE_CACHE_DIR": str(cache)} if cache else {})  # fmt: skip
         command = [sys.executable, "-m", "benchmarks.clock", str(study), "--out", str(Path(folder) / "run"), *options]
-        before, begin = _children_cpu(), time.monotonic()
+        before, begin = children_cpu(), time.monotonic()
         done = subprocess.run(command, cwd=ROOT, env=own, capture_output=True, text=True, check=False)
-        end, cpu = time.monotonic(), _children_cpu() - before
+        end, cpu = time.monotonic(), children_cpu() - before
         if done.returncode:
             raise RuntimeError(f"pulsatile run ended with {done.returncode}: {done.stderr}")
         spans = [json.loads(line) for line in log.read_text().splitlines()]
         stored = sum(f.stat().st_size for f in (Path(folder) / "run" / "results.zarr").rglob("*") if f.is_file())
     return accounts(spans, begin, end, cpu, use) | {"stored_bytes": stored, "options": options}
-
-
-def _children_cpu() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def accounts(spans: list[dict[str, Any]], begin: float, end: float, cpu: float, use: int) -> dict[str, Any]:

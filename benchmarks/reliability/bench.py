@@ -18,6 +18,8 @@ from typing import Any
 import psutil
 import yaml
 
+from sweeps.resources import cores
+
 ROOT = Path(__file__).resolve().parents[2]
 HANG = 60.0
 """Seconds without any progress that count as a hang."""
@@ -207,6 +209,5 @@ def until(true: Callable[[], bool], limit: float, pause: float = 0.02) -> bool:
 
 def machine() -> str:
     """Return what the figures were taken on, without its name."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     memory, python = psutil.virtual_memory().total / 1e9, platform.python_version()
-    return f"{platform.system()} {platform.machine()}, {cores} cores, {memory:.0f} GB, Python {python}"
+    return f"{platform.system()} {platform.machine()}, {cores()} cores, {memory:.0f} GB, Python {python}"

@@ -5,7 +5,6 @@ the same threads and written by zarr, without syncing, records, hashes, journal 
 """
 
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -18,13 +17,14 @@ from typing import Any
 from benchmarks.reliability.audit import journal
 from benchmarks.reliability.bench import ROOT, Bench, Failed, children_cpu
 from benchmarks.reliability.rows import Row
+from sweeps.resources import cores
 
 
 def overhead(bench: Bench) -> Row:
     """Alternate runs with and without."""
     n, weeks = bench.pick((5000, 26), (64, 1))
     study = bench.study(n, weeks=weeks, tests=[{"test": "fasting", "weeks": [0, weeks]}])
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = cores()
     ratios, cpu_ratios, plain_s = [], [], []
     for k in range(bench.pick(6, 1)):
         seconds, cpu = {}, {}

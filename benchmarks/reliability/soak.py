@@ -177,7 +177,18 @@ def _check(out: Path, found: str, digest: str) -> None:
 class _Malloc(ctypes.Structure):
     """``struct mallinfo2`` of glibc."""
 
-    _fields_ = [(f"f{k}", ctypes.c_size_t) for k in range(10)]
+    _fields_ = [
+        ("arena", ctypes.c_size_t),
+        ("ordblks", ctypes.c_size_t),
+        ("smblks", ctypes.c_size_t),
+        ("hblks", ctypes.c_size_t),
+        ("hblkhd", ctypes.c_size_t),
+        ("usmblks", ctypes.c_size_t),
+        ("fsmblks", ctypes.c_size_t),
+        ("uordblks", ctypes.c_size_t),
+        ("fordblks", ctypes.c_size_t),
+        ("keepcost", ctypes.c_size_t),
+    ]
 
 
 def held() -> int:
@@ -200,9 +211,8 @@ def held() -> int:
     mallinfo = ctypes.CDLL(None).mallinfo2
     mallinfo.restype = _Malloc
     by_malloc = mallinfo()
-    return (
-        int(found[1].replace(b",", b"")) + by_malloc.f7 + by_malloc.f4
-    )  # small ones, and large ones of mappings of their own
+    by_python = int(found[1].replace(b",", b""))
+    return by_python + by_malloc.uordblks + by_malloc.hblkhd  # from the heap, and large ones of a mapping of their own
 
 
 def main() -> None:
