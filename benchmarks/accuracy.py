@@ -16,9 +16,9 @@ import numpy as np
 from benchmarks.contenders import reference
 from benchmarks.order import report
 from benchmarks.problem import ARMS, Task, errors, grid, mixed_cohort, relative_error, task
-from engine import batch
-from engine.baseline import Baseline, run_in
-from engine.batch import Floats, Solver, integrate
+from pulsatile.engine.kernel import batch
+from pulsatile.engine.kernel.batch import Floats, Solver, integrate
+from pulsatile.engine.patients.run_in import Baseline, run_in
 
 
 def run(work: Task, solver: Solver = Solver()) -> tuple[Floats, float]:

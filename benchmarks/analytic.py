@@ -9,7 +9,7 @@ from itertools import combinations
 
 import numpy as np
 
-from sweeps.sensitivity.factors import Factor, Floats
+from pulsatile.sweeps.sensitivity.factors import Factor, Floats
 
 A, B = 7.0, 0.1
 G_CLASSIC = (0.0, 1.0, 4.5, 9.0, *(99.0,) * 8)

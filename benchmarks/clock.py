@@ -17,12 +17,12 @@ from typing import Any
 
 KERNEL, LOAD = "kernel", "kernel load"
 PHASES = {
-    "pulsatile.runs": {"report": "table printed"},
-    "sweeps.study": {"load_study": "study read"},
-    "sweeps.run": {
+    "pulsatile.cli.runs": {"report": "table printed"},
+    "pulsatile.sweeps.study.schema": {"load_study": "study read"},
+    "pulsatile.sweeps.run.run": {
         "resolve": "planning", "begin_run": "store made",
     },
-    "sweeps.drive": {"warm_up": "kernels made ready", "_carry_out": "chunks", "_close": "digest and summary"},
+    "pulsatile.sweeps.run.driver": {"warm_up": "kernels made ready", "_carry_out": "chunks", "_close": "digest and summary"},
 }  # fmt: skip
 """Functions of the driver, by module, whose calls are its phases, one after the other."""
 
@@ -56,7 +56,7 @@ class Timed:
 
 
 def stamp_kernels() -> None:
-    batch: Any = import_module("engine.batch")
+    batch: Any = import_module("pulsatile.engine.kernel.batch")
     kernel = batch.kernel
     batch.kernel = lambda build: Timed(kernel(build))
 
@@ -77,7 +77,7 @@ def main() -> None:
     timed(stamp_phases, "imports", time.process_time)()
     timed(stamp_kernels, "imports", time.process_time)()
     sys.argv = ["pulsatile", "run", *sys.argv[1:]]
-    import_module("pulsatile.cli").main()
+    import_module("pulsatile.cli.main").main()
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from benchmarks.installed import missing
 from benchmarks.peak import flops, fma_peak
 from benchmarks.problem import ARMS, Task, small_task
 from benchmarks.work_precision import Point, Timed, bracket, measure, rate_at, sweep
-from engine.steppers import PAIRS
+from pulsatile.engine.kernel.tableaus import PAIRS
 
 TARGETS = (1e-4, 1e-6)
 RATES = ("patient_days_per_second", "patient_days_per_second_median")

@@ -18,12 +18,12 @@ from benchmarks.peers.c_integrator import FAST, ORDERED, SCHEDULED, STRICT, CInt
 from benchmarks.peers.c_lanes import CLanes
 from benchmarks.peers.tableaus import DOPRI5, dop853
 from benchmarks.problem import Array, Task
-from engine import batch, marks
-from engine.batch import Solver, integrate
-from engine.codegen import WATCH, active_states, kernel
-from engine.errors import InputError
-from engine.model import STATES
-from engine.steppers import PAIRS
+from pulsatile.engine.errors import InputError
+from pulsatile.engine.kernel import batch, checkpoint
+from pulsatile.engine.kernel.batch import Solver, integrate
+from pulsatile.engine.kernel.codegen import WATCH, active_states, kernel
+from pulsatile.engine.kernel.tableaus import PAIRS
+from pulsatile.engine.model import STATES
 
 ATOL_FACTOR = Solver().atol_factor  # absolute tolerance: this share of rtol times the state's usual size, for everybody
 C_EVENT_STEP = 0.01  # h; largest step of the C peers after an event: the best of 0.005 to 1 for both at 1e-4
@@ -98,7 +98,7 @@ def kernel_contender(name: str, **settings: Any) -> Contender:
         days = task.times[-1] / 24
         limit = float(solver.max_steps_per_day)
         plan = batch._Settings(0.0, float(task.times[-1]), 0.0, rtol, solver.event_step, limit, np.nan)
-        begin = marks.at_rest(task.y0, 0.0, solver.first_step, False)
+        begin = checkpoint.at_rest(task.y0, 0.0, solver.first_step, False)
         flat = np.ascontiguousarray(task.record).view(np.float64).reshape(n, -1)
         atol = batch._tolerances(active_states(task.groups), solver)
 
@@ -117,7 +117,7 @@ def kernel_contender(name: str, **settings: Any) -> Contender:
 
 
 def whole_call(name: str, **settings: Any) -> Contender:
-    """Return `engine.batch.integrate` with everything it does around the compiled loop."""
+    """Return `engine.kernel.batch.integrate` with everything it does around the compiled loop."""
 
     def ready(task: Task, rtol: float) -> Run:
         solver = Solver(rtol=rtol, **settings)

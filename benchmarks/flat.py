@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from engine.basal import fasting_state
-from engine.batch import Solver, integrate
-from engine.cohort import virtual_cohort
-from engine.pulses import block_events
-from engine.steppers import PAIRS
+from pulsatile.engine.kernel.batch import Solver, integrate
+from pulsatile.engine.kernel.tableaus import PAIRS
+from pulsatile.engine.patients.basal import fasting_state
+from pulsatile.engine.patients.cohort import virtual_cohort
+from pulsatile.engine.patients.pulses import block_events
 
 SOLVER = Solver()
 DAY = np.array([24.0])

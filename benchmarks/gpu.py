@@ -23,11 +23,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.problem import Task, errors, small_task
-from engine import cuda
-from engine.batch import Solver, _Buffers, _Settings, integrate
-from engine.codegen import Build
-from engine.events import EventTable
-from engine.steppers import PAIRS
+from pulsatile.engine.kernel import cuda
+from pulsatile.engine.kernel.batch import Solver, _Buffers, _Settings, integrate
+from pulsatile.engine.kernel.codegen import Build
+from pulsatile.engine.kernel.events import EventTable
+from pulsatile.engine.kernel.tableaus import PAIRS
 
 ARCHITECTURE = (9, 0)
 SIZES = (1_000, 3_000, 10_000, 30_000, 100_000)

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.analytic import Known, all_known
-from sweeps.sensitivity.designs import saltelli
-from sweeps.sensitivity.factors import Floats
-from sweeps.sensitivity.intervals import bootstrap, half_width
-from sweeps.sensitivity.sobol import Sobol, sobol
+from pulsatile.sweeps.sensitivity.designs import saltelli
+from pulsatile.sweeps.sensitivity.factors import Floats
+from pulsatile.sweeps.sensitivity.intervals import bootstrap, half_width
+from pulsatile.sweeps.sensitivity.sobol import Sobol, sobol
 
 FIRST_SEED = 1000
 """Repeat i has the seed FIRST_SEED + i: other seeds than those of the error table."""

@@ -28,12 +28,12 @@ from benchmarks.contenders import kernel_contender
 from benchmarks.peak import flops, fma_peak
 from benchmarks.peers.c_integrator import compile_c
 from benchmarks.problem import ARMS, Task, small_task
-from engine import vec
-from engine._jit import FLAGS
-from engine.batch import Solver, _Settings
-from engine.codegen import kernel
-from engine.steppers import PAIRS, Pair
-from engine.straight import straight
+from pulsatile.engine.kernel import vec
+from pulsatile.engine.kernel._jit import FLAGS
+from pulsatile.engine.kernel.batch import Solver, _Settings
+from pulsatile.engine.kernel.codegen import kernel
+from pulsatile.engine.kernel.intrinsic import straight
+from pulsatile.engine.kernel.tableaus import PAIRS, Pair
 
 LANES = 8
 KINDS = {

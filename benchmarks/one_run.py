@@ -28,10 +28,10 @@ DEFAULTS: dict[str, Any] = {
 
 def start_at_rest() -> None:
     """Put the closed-form fasting state in place of the run-in, in this process."""
-    from engine import simulate
-    from engine.basal import fasting_state
-    from engine.baseline import Baseline
-    from engine.pulses import block_events
+    from pulsatile.engine import simulate
+    from pulsatile.engine.patients.basal import fasting_state
+    from pulsatile.engine.patients.pulses import block_events
+    from pulsatile.engine.patients.run_in import Baseline
 
     def at_rest(cohort: Any, **others: Any) -> Baseline:
         record = cohort.parameters.copy()
@@ -43,7 +43,7 @@ def start_at_rest() -> None:
 
 def study(given: dict[str, Any]) -> Any:
     """Return the study: obese patients, IGF-1 and visceral fat on a grid, one weekly mean."""
-    from sweeps.study import study_from
+    from pulsatile.sweeps.study.schema import study_from
 
     return study_from(
         {
@@ -61,7 +61,7 @@ def study(given: dict[str, Any]) -> Any:
 
 def measure(given: dict[str, Any]) -> dict[str, Any]:
     """Carry the run out and return its figures."""
-    from sweeps.run import Resources, run
+    from pulsatile.sweeps.run.run import Resources, run
 
     given = DEFAULTS | given
     if not given["run_in"]:

@@ -11,11 +11,11 @@ import numpy as np
 
 from benchmarks.contenders import reference
 from benchmarks.problem import Array, make, mixed_cohort, relative_error
-from engine.basal import fasting_state
-from engine.batch import Solver, integrate
-from engine.events import EventTable, shared_events
-from engine.model import STATE_INDEX
-from engine.steppers import PAIRS
+from pulsatile.engine.kernel.batch import Solver, integrate
+from pulsatile.engine.kernel.events import EventTable, shared_events
+from pulsatile.engine.kernel.tableaus import PAIRS
+from pulsatile.engine.model import STATE_INDEX
+from pulsatile.engine.patients.basal import fasting_state
 
 HOURS = 1.0
 SETTLE = 2.0  # h from the pulse to the start

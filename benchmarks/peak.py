@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.peers.c_integrator import compile_c
 from benchmarks.peers.c_source import rewritten
-from engine.steppers import Pair
+from pulsatile.engine.kernel.tableaus import Pair
 
 EXP_FLOPS = 33  # the kernel's own exponential: reduction, 12th degree polynomial, scaling
 

@@ -24,12 +24,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from engine import margins
-from engine.correlations import FFA, FFA_HOMA, HOMA, IGF1, NAMES, NHANES, VAT, matrix
-from engine.margins import BOUNDS, PRINTED, SEXES, SHARE_OF_WOMEN, VAT_MEAN, VAT_SD, WAIST_OF_HEIGHT
-from engine.people import KEYS, People, draw_adults
-from engine.random import normal_quantile
-from engine.shapes import Margin, through
+from pulsatile.engine.draws import normal_quantile
+from pulsatile.engine.people import margins
+from pulsatile.engine.people.correlations import FFA, FFA_HOMA, HOMA, IGF1, NAMES, NHANES, VAT, matrix
+from pulsatile.engine.people.draw import KEYS, People, draw_adults
+from pulsatile.engine.people.margins import BOUNDS, PRINTED, SEXES, SHARE_OF_WOMEN, VAT_MEAN, VAT_SD, WAIST_OF_HEIGHT
+from pulsatile.engine.people.shapes import Margin, through
 
 Floats = npt.NDArray[np.float64]
 

@@ -9,14 +9,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from engine import batch, model
-from engine.baseline import Baseline, run_in
-from engine.batch import SCALE
-from engine.codegen import active_states
-from engine.cohort import Cohort, virtual_cohort
-from engine.dosing import arm_parameters, dose_events, preset, slots_used
-from engine.events import BLOCK_HOURS, EventTable
-from engine.parameters import NAMES, TABLE
+from pulsatile.engine import model
+from pulsatile.engine.drugs.dosing import arm_parameters, dose_events, preset, slots_used
+from pulsatile.engine.kernel import batch
+from pulsatile.engine.kernel.batch import SCALE
+from pulsatile.engine.kernel.codegen import active_states
+from pulsatile.engine.kernel.events import BLOCK_HOURS, EventTable
+from pulsatile.engine.parameters import NAMES, TABLE
+from pulsatile.engine.patients.cohort import Cohort, virtual_cohort
+from pulsatile.engine.patients.run_in import Baseline, run_in
 
 Array = npt.NDArray[np.float64]
 ARMS = {"none": "control", "tesamorelin": "tesamorelin_label", "rhgh": "rhgh_mid"}

@@ -19,12 +19,12 @@ import numpy.typing as npt
 import xarray as xr
 
 from benchmarks.problem import ARMS, mixed_cohort
-from engine.baseline import Baseline, run_in
-from engine.dosing import preset
-from engine.horizon import SLOW, LongHorizon, calendar
-from engine.plan import Plan
-from engine.regimens import Arm
-from engine.simulate import simulate
+from pulsatile.engine.drugs.dosing import preset
+from pulsatile.engine.drugs.regimens import Arm
+from pulsatile.engine.patients.run_in import Baseline, run_in
+from pulsatile.engine.simulate import simulate
+from pulsatile.engine.trial.horizon import SLOW, LongHorizon, calendar
+from pulsatile.engine.trial.plan import Plan
 
 Array = npt.NDArray[np.float64]
 HORIZONS = tuple(LongHorizon(macro, 1, measured) for macro, measured in ((9, 1), (13, 1), (13, 2), (21, 7), (25, 1)))

@@ -20,7 +20,7 @@ from typing import Any
 
 from benchmarks.clock import KERNEL, LOAD
 from benchmarks.reliability.bench import children_cpu
-from sweeps.estimate import cores
+from pulsatile.sweeps.run.estimate import cores
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDY = ROOT / "examples" / "peptides_vs_rhgh.yaml"

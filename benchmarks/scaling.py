@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.flat import flat
-from sweeps.estimate import cores
+from pulsatile.sweeps.run.estimate import cores
 
 ROOT = Path(__file__).resolve().parents[1]
 Row = dict[str, Any]

@@ -21,15 +21,15 @@ IMPORT = "import time; begin = time.perf_counter()\n{}\nprint(time.perf_counter(
 EVERYTHING = "import pulsatile as pu\nfor name in pu.__all__: getattr(pu, name)"
 KERNEL = """
 import numpy as np
-from engine.batch import integrate
-from engine.basal import fasting_state
-from engine.cohort import virtual_cohort
+from pulsatile.engine.kernel.batch import integrate
+from pulsatile.engine.patients.basal import fasting_state
+from pulsatile.engine.patients.cohort import virtual_cohort
 c = virtual_cohort(8)
 integrate(c.parameters, fasting_state(c.parameters), None, None, start=0.0, times=np.array([1.0]))
 """
 COUNTED = """
-from engine.codegen import kernel
-from engine.batch import Solver
+from pulsatile.engine.kernel.codegen import kernel
+from pulsatile.engine.kernel.batch import Solver
 misses = sum(kernel(Solver().build(())).run.stats.cache_misses.values())
 print("compiled", misses)
 """

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from benchmarks.contenders import Contender, Run
 from benchmarks.problem import Array, Task, errors
-from engine.errors import InputError
+from pulsatile.engine.errors import InputError
 
 SHORT = 0.1  # s
 

@@ -9,8 +9,8 @@ from math import log1p, sqrt
 import numpy as np
 import numpy.typing as npt
 
-from engine.derived import igf1_log_sd, igf1_median
-from engine.errors import InputError
+from pulsatile.engine.errors import InputError
+from pulsatile.engine.igf1 import igf1_log_sd, igf1_median
 
 Floats = npt.NDArray[np.float64]
 Assay = Callable[[Floats, npt.NDArray[np.int64], Floats], Floats]
@@ -46,7 +46,7 @@ def igf1(age: npt.ArrayLike, sex: npt.ArrayLike, sds: npt.ArrayLike, assay: str 
     age, sex, sds
         y; 0 man, 1 woman; SD score; broadcast.
     assay
-        One of `ASSAYS`: "italian" (that of `engine.derived`) or "framingham".
+        One of `ASSAYS`: "italian" (that of `engine.igf1`) or "framingham".
 
     Raises
     ------

@@ -6,7 +6,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from engine.errors import InputError
+from pulsatile.engine.errors import InputError
 
 
 def is_number(value: object) -> TypeGuard[float]:

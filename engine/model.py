@@ -51,7 +51,7 @@ quantities or sympy symbols alike.  ``exp``, ``floor`` and ``sqrt`` are looked u
 from math import exp, floor, sqrt
 from typing import Any
 
-from engine.parameters import GHRH_SLOTS, SLOTS, record_type
+from pulsatile.engine.parameters import GHRH_SLOTS, SLOTS, record_type
 
 BASE_UNITS = {
     "drive": "-",

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from engine import model
-from engine.batch import Floats
-from engine.derived import igf1_sds
-from engine.events import EventTable
-from engine.parameters import INPUTS, NAMES, SLOTS, Parameters
+from pulsatile.engine import model
+from pulsatile.engine.igf1 import igf1_sds
+from pulsatile.engine.kernel.batch import Floats
+from pulsatile.engine.kernel.events import EventTable
+from pulsatile.engine.parameters import INPUTS, NAMES, SLOTS, Parameters
 
 _ARRAY_FLUXES: Callable[[Any, Any, Any], Any] = FunctionType(
     model.fluxes.__code__, {**vars(model), "exp": np.exp, "sqrt": np.sqrt, "floor": np.floor}, "fluxes"

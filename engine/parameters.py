@@ -3,9 +3,9 @@
 Kinds of rows
 -------------
 ``constant``  the same for everybody unless a sweep changes it, or varied between patients by its ``cv``
-``patient``   an individual's own basal state, body and covariate factors (sampled in `engine.cohort`)
-``derived``   computed per patient: closed-form basal (`engine.basal`) and run-in (`engine.baseline`); never sampled
-``drug``      the pharmacokinetics of whatever drug an arm puts into a slot (`engine.dosing`)
+``patient``   an individual's own basal state, body and covariate factors (sampled in `engine.patients.cohort`)
+``derived``   computed per patient: closed-form basal (`engine.patients.basal`) and run-in (`engine.patients.run_in`); never sampled
+``drug``      the pharmacokinetics of whatever drug an arm puts into a slot (`engine.drugs.dosing`)
 
 Units: axis rows in hours, metabolism rows in minutes as published (the right-hand side converts once, by
 ``minutes_per_hour``); amounts of drug in ug.  "-" is dimensionless; the units of the pituitary drive D, of the

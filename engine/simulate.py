@@ -10,21 +10,22 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from engine import marks, noise
-from engine.baseline import PACKED, Baseline, run_in
-from engine.batch import CHUNK, Floats
-from engine.checks import is_whole
-from engine.codegen import WATCH
-from engine.cohort import PHENOTYPES, Cohort, check_people
-from engine.dosing import Arm, slots_used
-from engine.errors import InputError, Status
-from engine.horizon import BLOCK_DAYS, LongHorizon
-from engine.model import FLUX_UNITS, STATES
-from engine.outputs import OUTPUTS
-from engine.plan import REDUCTIONS, WEEK, Plan, TestAt
-from engine.protocols import SNAPSHOT_CLOCK, TESTS
-from engine.treatment import Canaries, Since, gather, run_arm, week_0
-from engine.visits import FASTING_HOURS
+from pulsatile.engine.checks import is_whole
+from pulsatile.engine.drugs.dosing import Arm, slots_used
+from pulsatile.engine.errors import InputError, Status
+from pulsatile.engine.kernel import checkpoint
+from pulsatile.engine.kernel.batch import CHUNK, Floats
+from pulsatile.engine.kernel.codegen import WATCH
+from pulsatile.engine.model import FLUX_UNITS, STATES
+from pulsatile.engine.outputs import OUTPUTS
+from pulsatile.engine.patients import noise
+from pulsatile.engine.patients.cohort import PHENOTYPES, Cohort, check_people
+from pulsatile.engine.patients.run_in import PACKED, Baseline, run_in
+from pulsatile.engine.trial.horizon import BLOCK_DAYS, LongHorizon
+from pulsatile.engine.trial.plan import REDUCTIONS, WEEK, Plan, TestAt
+from pulsatile.engine.trial.protocols import SNAPSHOT_CLOCK, TESTS
+from pulsatile.engine.trial.treatment import Canaries, Since, gather, run_arm, week_0
+from pulsatile.engine.trial.visits import FASTING_HOURS
 
 __all__ = ["LongHorizon", "Plan", "TestAt", "check_arms", "simulate", "template"]
 
@@ -198,7 +199,7 @@ def end_columns(plan: Plan) -> int:
     """Return how many numbers of each patient and arm a longer run of ``plan`` goes on from."""
     if plan.long_horizon is not None or plan.solver.device != "cpu":
         return 0
-    return len(marks.columns(bool(plan.reductions)))
+    return len(checkpoint.columns(bool(plan.reductions)))
 
 
 def carry_out(

@@ -1,6 +1,6 @@
 """``python -m pulsatile``."""
 
-from pulsatile.cli import main
+from pulsatile.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.integrate import solve_ivp
 
-from engine import model
-from engine.batch import SCALE
-from engine.events import BLOCK_HOURS, EventTable
-from engine.parameters import INPUTS, Parameters
+from pulsatile.engine import model
+from pulsatile.engine.kernel.batch import SCALE
+from pulsatile.engine.kernel.events import BLOCK_HOURS, EventTable
+from pulsatile.engine.parameters import INPUTS, Parameters
 
 Array = npt.NDArray[np.float64]
 SIZES = np.array([SCALE.get(name, 1.0 if name.startswith("effect_") else 100.0) for name in model.STATES])

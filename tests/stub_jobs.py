@@ -8,10 +8,10 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from sweeps.chunk import Job
-from sweeps.identity import engine_hash
-from sweeps.resolve import resolve
-from sweeps.study import study_from
+from pulsatile.sweeps.chunk.run_chunk import Job
+from pulsatile.sweeps.study.identity import engine_hash
+from pulsatile.sweeps.study.resolve import resolve
+from pulsatile.sweeps.study.schema import study_from
 
 
 def plan(folder: Path, **what: Any) -> None:

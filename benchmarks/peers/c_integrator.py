@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from benchmarks.peers.c_source import rhs_source
 from benchmarks.peers.tableaus import Tableau
-from engine.parameters import INPUTS, NAMES
+from pulsatile.engine.parameters import INPUTS, NAMES
 
 Array = npt.NDArray[np.float64]
 FIRST_INPUT = NAMES.index(INPUTS[0])  # the inputs are the last rows of the table

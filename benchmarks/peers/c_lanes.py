@@ -17,7 +17,7 @@ import numpy.typing as npt
 from benchmarks.peers.c_integrator import FAST, FIRST_INPUT, compile_c, weighted
 from benchmarks.peers.c_source import rhs_source
 from benchmarks.peers.tableaus import DOPRI5
-from engine.parameters import NAMES
+from pulsatile.engine.parameters import NAMES
 
 Array = npt.NDArray[np.float64]
 _TEMPLATE = """

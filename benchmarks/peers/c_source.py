@@ -11,9 +11,9 @@ import inspect
 import re
 from collections.abc import Sequence
 
-from engine import model
-from engine.hoist import Straight, straighten
-from engine.parameters import NAMES
+from pulsatile.engine import model
+from pulsatile.engine.kernel.rewrite import Straight, straighten
+from pulsatile.engine.parameters import NAMES
 
 _INFIX = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 

@@ -19,8 +19,8 @@ from numba.experimental import jitclass
 
 from benchmarks.peers.c_integrator import FIRST_INPUT
 from benchmarks.peers.c_source import rewritten
-from engine import model
-from engine.parameters import NAMES, Parameters
+from pulsatile.engine import model
+from pulsatile.engine.parameters import NAMES, Parameters
 
 Array = npt.NDArray[np.float64]
 NIGHT, DAY = NAMES.index("sst_night_time"), NAMES.index("day")

@@ -19,7 +19,7 @@ from benchmarks.contenders import Contender, decades
 from benchmarks.peers.c_source import statements
 from benchmarks.peers.prepared import prepared
 from benchmarks.peers.segments import Array, Events
-from engine.errors import InputError
+from pulsatile.engine.errors import InputError
 
 SIDE_BY_SIDE = 128  # patients
 BLOCK = 96  # outputs gathered at a time

@@ -15,7 +15,7 @@ from benchmarks.peers.prepared import prepared
 from benchmarks.peers.sbml import sbml
 from benchmarks.peers.segments import Array, Events, segments
 from benchmarks.problem import Task
-from engine.parameters import NAMES
+from pulsatile.engine.parameters import NAMES
 
 
 def roadrunner_run(task: Task, stiff: bool) -> Callable[..., Array]:

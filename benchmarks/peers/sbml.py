@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from benchmarks.peers.c_source import statements
 from benchmarks.peers.segments import Array
-from engine.parameters import NAMES
+from pulsatile.engine.parameters import NAMES
 
 _OPERATIONS = {ast.Add: "plus", ast.Sub: "minus", ast.Mult: "times", ast.Div: "divide", ast.USub: "minus"}
 _FUNCTIONS = {"exp": "exp", "floor": "floor", "sqrt": "root"}

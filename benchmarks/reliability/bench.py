@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 import yaml
 
-from sweeps.resources import cores
+from pulsatile.sweeps.workers.resources import cores
 
 ROOT = Path(__file__).resolve().parents[2]
 HANG = 60.0

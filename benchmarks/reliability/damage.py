@@ -15,7 +15,7 @@ STAND_IN = (("journal.jsonl", "manifest.json"), ("resolved.json", "results.zarr/
 
 def r8(bench: Bench) -> Row:
     """Flip and truncate."""
-    from sweeps.verify import verify  # in this process: two thousand starts would measure Python
+    from pulsatile.sweeps.run.verify import verify  # in this process: two thousand starts would measure Python
 
     wanted, study = bench.pick(1000, 10), bench.study(bench.pick(200, 12))
     out, digest = bench.folder(), bench.truth(study)

@@ -15,10 +15,10 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
 
-import sweeps
+from pulsatile import sweeps
 
 BEGUN = 2
-"""Column of `engine.marks.columns` with the trial steps before a mark."""
+"""Column of `engine.kernel.checkpoint.columns` with the trial steps before a mark."""
 
 
 def clock(seconds: str) -> None:
@@ -47,7 +47,7 @@ def numba_version(version: str) -> None:
 
 def count(path: str) -> None:
     """Write a line when a chunk is begun (first patient, process, time) and computed (CPU s, address space, steps)."""
-    from sweeps import compute
+    from pulsatile.sweeps.chunk import compute
 
     inner: Any = compute.chunk_values
     steps = _steps_counted()
@@ -70,10 +70,11 @@ def count(path: str) -> None:
 
 def _steps_counted() -> list[int]:
     """Return where the trial steps of all kernel calls of this process are added up, right for one thread."""
-    from engine import baseline, treatment, visits
+    from pulsatile.engine.patients import run_in
+    from pulsatile.engine.trial import treatment, visits
 
     steps = [0]
-    for module in (baseline, treatment, visits):
+    for module in (run_in, treatment, visits):
         inner: Any = module.integrate
 
         def adding(*args: Any, inner: Any = inner, **rest: Any) -> Any:
@@ -88,7 +89,7 @@ def _steps_counted() -> list[int]:
 
 def errors(path: str) -> None:
     """Write down when the disk first refused."""
-    from sweeps import files
+    from pulsatile.sweeps.disk import files
 
     inner = files._write
 
@@ -104,7 +105,7 @@ def errors(path: str) -> None:
 
 def memory(spare: str) -> None:
     """Let the process have ``spare`` bytes of address space beyond what it has when its first chunk begins."""
-    from sweeps import compute
+    from pulsatile.sweeps.chunk import compute
 
     inner: Any = compute.chunk_values
     limited: list[int] = []
@@ -128,8 +129,8 @@ def _address_space(what: str) -> int:
 
 def kernel(how: str) -> None:
     """Make what the kernel returns wrong but finite: values scaled by 1.001, doses 0.01 h late, or doses dropped."""
-    from engine import treatment
-    from engine.events import EventTable
+    from pulsatile.engine.kernel.events import EventTable
+    from pulsatile.engine.trial import treatment
 
     inner: Any = treatment.integrate
 
@@ -160,7 +161,7 @@ All numbers are allowed (`engine.parameters.beyond`), so that it is the run that
 
 def patients(which: str) -> None:
     """Give patients ``FIRST-LAST-STEP-KIND`` parameters that make them blow up; several with ``+``."""
-    from engine import cohort
+    from pulsatile.engine.patients import cohort
 
     inner = cohort.virtual_cohort
     chosen = [(int(a), int(b), int(c), BAD[kind]) for a, b, c, kind in (part.split("-") for part in which.split("+"))]
@@ -194,6 +195,6 @@ if __name__ != "__mp_main__":  # a spawned process imports this once more
     install()
 
 if __name__ == "__main__":
-    from pulsatile.cli import main
+    from pulsatile.cli.main import main
 
     main(prog_name="pulsatile")

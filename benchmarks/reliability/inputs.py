@@ -10,13 +10,13 @@ from benchmarks.reliability.rows import Row
 
 def r29(bench: Bench) -> Row:
     """Run the table of wrong units."""
-    done, passed, cases = _table("tests/test_wrong_units.py")
+    done, passed, cases = _table("tests/sweeps/study/test_wrong_units.py")
     return Row("R29", done, "40 refused or converted aloud", f"{passed} of {cases}", passed == cases >= 40)
 
 
 def r30(bench: Bench) -> Row:
     """Run the table of bad inputs."""
-    done, passed, cases = _table("tests/test_bad_input.py")
+    done, passed, cases = _table("tests/sweeps/study/test_bad_input.py")
     asked = ">= 120 cases: one plain sentence each, no traceback, nothing accepted that makes no sense, no hang"
     return Row("R30", done, asked, f"{passed} of {cases}", passed == cases >= 120)
 

@@ -13,7 +13,7 @@ SENTENCES = (" GB", " MB", " bytes")
 
 def r6(bench: Bench) -> Row:
     """Limit the memory by option and by the operating system."""
-    from sweeps.resources import PROGRAMS
+    from pulsatile.sweeps.workers.resources import PROGRAMS
 
     n = bench.pick(400, 120)
     study = bench.study(

@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks.reliability.audit import journal
 from benchmarks.reliability.bench import ROOT, Bench, Failed, children_cpu
 from benchmarks.reliability.rows import Row
-from sweeps.resources import cores
+from pulsatile.sweeps.workers.resources import cores
 
 
 def overhead(bench: Bench) -> Row:
@@ -69,14 +69,14 @@ def main(study: str, out: str, threads: int, chunk: int) -> None:
     """Run a study without anything that makes it reliable."""
     import zarr
 
-    from sweeps import store
-    from sweeps.chunk import RESULTS, STATES, Job, warm_up
-    from sweeps.compute import Values, chunk_values
-    from sweeps.identity import engine_hash
-    from sweeps.resolve import resolve
-    from sweeps.run import empty_stores
-    from sweeps.study import load_study
-    from sweeps.summary import csv_text, summarise
+    from pulsatile.sweeps.chunk.compute import Values, chunk_values
+    from pulsatile.sweeps.chunk.run_chunk import RESULTS, STATES, Job, warm_up
+    from pulsatile.sweeps.disk import store
+    from pulsatile.sweeps.run.run import empty_stores
+    from pulsatile.sweeps.study.identity import engine_hash
+    from pulsatile.sweeps.study.resolve import resolve
+    from pulsatile.sweeps.study.schema import load_study
+    from pulsatile.sweeps.summary.table import csv_text, summarise
 
     folder, resolved = Path(out), resolve(load_study(study))
     text, n = resolved.model_dump_json(), resolved.population.n

@@ -48,8 +48,8 @@ def r34(bench: Bench) -> Row:
 
 def _simulate(out: Path, chunks: int) -> None:
     """Write commit records and journal lines as the run would have, of all chunks but the last."""
-    from sweeps import commits  # the formats are those of the code under test
-    from sweeps.journal import seal, unseal
+    from pulsatile.sweeps.disk import commits  # the formats are those of the code under test
+    from pulsatile.sweeps.disk.journal import seal, unseal
 
     lines = journal(out)
     model = next((line for line in lines if line["kind"] == "chunk"), None)

@@ -1,7 +1,7 @@
 """R33: twenty minutes of runs with a kill every twenty seconds.
 
 In turn: a small run of the command line, whose driver is killed and which is resumed; and a larger one by a long-lived
-driver (``python -m benchmarks.reliability.soak``: it calls `sweeps.run.run` again and again, as a notebook or a service
+driver (``python -m benchmarks.reliability.soak``: it calls `sweeps.run.run.run` again and again, as a notebook or a service
 does), whose workers are killed, and whose memory and file handles are looked at after each run.  Before the clock
 starts it carries out a dozen small runs: the first ones fill caches that stay.
 """
@@ -217,9 +217,9 @@ def held() -> int:
 
 def main() -> None:
     """Be the long-lived driver."""
-    from sweeps.resources import Resources
-    from sweeps.run import run
-    from sweeps.study import load_study
+    from pulsatile.sweeps.run.run import run
+    from pulsatile.sweeps.study.schema import load_study
+    from pulsatile.sweeps.workers.resources import Resources
 
     for line in sys.stdin:
         study, out = line.rstrip("\n").split("\t")

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engine.margins import SEXES
-from sweeps.built import Built
-from sweeps.published import Target, targets, weighted_quantile
-from sweeps.report import drawing
-from sweeps.report.page import Picture
+from pulsatile.engine.people.margins import SEXES
+from pulsatile.sweeps.population.opened import Built
+from pulsatile.sweeps.population.published import Target, targets, weighted_quantile
+from pulsatile.sweeps.report import drawing
+from pulsatile.sweeps.report.page import Picture
 
 Floats = npt.NDArray[np.float64]
 

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from sweeps.budget import WORDS
-from sweeps.report import drawing
-from sweeps.report.page import Picture, Table
+from pulsatile.sweeps.analysis.budget import WORDS
+from pulsatile.sweeps.report import drawing
+from pulsatile.sweeps.report.page import Picture, Table
 
 if TYPE_CHECKING:
     import xarray as xr

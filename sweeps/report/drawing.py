@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engine.errors import InputError
+from pulsatile.engine.errors import InputError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

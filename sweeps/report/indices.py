@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from sweeps.report import drawing
-from sweeps.report.page import Picture
-from sweeps.sensitivity.intervals import LIMIT
+from pulsatile.sweeps.report import drawing
+from pulsatile.sweeps.report.page import Picture
+from pulsatile.sweeps.sensitivity.intervals import LIMIT
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -205,7 +205,7 @@ def _signed_bars(panel: Any, part: "xr.Dataset") -> None:
 def settling(steps: "xr.Dataset", output: str, arm: str, week: float) -> Picture | None:
     """Return how the leading indices and the widths of all intervals settle with the number of runs.
 
-    ``steps`` of `sweeps.convergence.convergence`; None where the output does not vary.
+    ``steps`` of `sweeps.analysis.convergence.convergence`; None where the output does not vary.
     """
     name = main_index(steps)
     part = steps.sel(output=output, arm=arm, week=week)

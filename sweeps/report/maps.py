@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engine.correlations import COVARIATES, matrix
-from engine.margins import SEXES
-from sweeps.built import Built
-from sweeps.plausible import Place
-from sweeps.population_compare import correlations
-from sweeps.report import drawing
-from sweeps.report.page import Picture
+from pulsatile.engine.people.correlations import COVARIATES, matrix
+from pulsatile.engine.people.margins import SEXES
+from pulsatile.sweeps.population.compare import correlations
+from pulsatile.sweeps.population.opened import Built
+from pulsatile.sweeps.population.plausible import Place
+from pulsatile.sweeps.report import drawing
+from pulsatile.sweeps.report.page import Picture
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engine.margins import MAN, PRINTED, SEXES, WOMAN, table
-from engine.random import normal_quantile
-from sweeps.built import Built
-from sweeps.published import DIABETES, NORMAL, targets
-from sweeps.report import drawing
-from sweeps.report.page import Picture
+from pulsatile.engine.draws import normal_quantile
+from pulsatile.engine.people.margins import MAN, PRINTED, SEXES, WOMAN, table
+from pulsatile.sweeps.population.opened import Built
+from pulsatile.sweeps.population.published import DIABETES, NORMAL, targets
+from pulsatile.sweeps.report import drawing
+from pulsatile.sweeps.report.page import Picture
 
 Floats = npt.NDArray[np.float64]
 Marks = dict[str, list[tuple[int, float, float]]]

@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from sweeps.given_events import Story
-from sweeps.given_inputs import Inputs
-from sweeps.report import drawing
-from sweeps.report.page import Picture
+from pulsatile.sweeps.analysis.inputs import Inputs
+from pulsatile.sweeps.analysis.stories import Story
+from pulsatile.sweeps.report import drawing
+from pulsatile.sweeps.report.page import Picture
 
 CASE, BOX = "#b45309", "#1d4ed8"
 MOST_POINTS = 3000

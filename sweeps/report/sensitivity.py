@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sweeps.files import write_all
-from sweeps.report.budget import budget_bars, budget_table
-from sweeps.report.indices import fan, heat, settling, tornado
-from sweeps.report.page import Part, Picture, page
-from sweeps.report.scenario import scatter
+from pulsatile.sweeps.disk.files import write_all
+from pulsatile.sweeps.report.budget import budget_bars, budget_table
+from pulsatile.sweeps.report.indices import fan, heat, settling, tornado
+from pulsatile.sweeps.report.page import Part, Picture, page
+from pulsatile.sweeps.report.scenario import scatter
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from sweeps.given import Given
+    from pulsatile.sweeps.analysis.of_population import Given
 
 PAGE = "sensitivity.html"
 MOST_SCENARIOS = 6
@@ -37,14 +37,14 @@ def page_of(
     title
         Of the page.
     indices
-        Of a design run, dims (output, factor, arm, week), as `sweeps.analysis.analyse` gives them; those of ``given``
+        Of a design run, dims (output, factor, arm, week), as `sweeps.analysis.of_design.analyse` gives them; those of ``given``
         where left out.
     steps
-        Of `sweeps.convergence.convergence`.
+        Of `sweeps.analysis.convergence.convergence`.
     budget
-        Of `sweeps.budget.variance_budget`.
+        Of `sweeps.analysis.budget.variance_budget`.
     given
-        Of `sweeps.given.given`.
+        Of `sweeps.analysis.of_population.given`.
     told
         Sentences of the analysis, for the head of the page.
     week

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from engine.errors import InputError
-from sweeps.sensitivity.design import check_count, generator
-from sweeps.sensitivity.factors import Floats
-from sweeps.sensitivity.intervals import LEVEL, check_level
+from pulsatile.engine.errors import InputError
+from pulsatile.sweeps.sensitivity.design import check_count, generator
+from pulsatile.sweeps.sensitivity.factors import Floats
+from pulsatile.sweeps.sensitivity.intervals import LEVEL, check_level
 
 COMPONENTS = ("uncertainty", "patients", "uncertainty x patients", "occasions")
 _RESAMPLES = 0xA0A

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from engine.errors import InputError
-from sweeps.sensitivity.factors import Factor, Flags, Floats, Group, membership, scale
+from pulsatile.engine.errors import InputError
+from pulsatile.sweeps.sensitivity.factors import Factor, Flags, Floats, Group, membership, scale
 
 if TYPE_CHECKING:
     import xarray as xr

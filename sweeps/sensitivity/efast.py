@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from engine.errors import InputError
-from sweeps.sensitivity.design import Design, build, check_count, check_size, generator
-from sweeps.sensitivity.factors import Factor, Floats, partition
-from sweeps.sensitivity.intervals import LEVEL, half_width
-from sweeps.sensitivity.sobol import ROUNDING, Index, Mean
+from pulsatile.engine.errors import InputError
+from pulsatile.sweeps.sensitivity.design import Design, build, check_count, check_size, generator
+from pulsatile.sweeps.sensitivity.factors import Factor, Floats, partition
+from pulsatile.sweeps.sensitivity.intervals import LEVEL, half_width
+from pulsatile.sweeps.sensitivity.sobol import ROUNDING, Index, Mean
 
 HARMONICS = 4
 """Of the fast frequency, counted as the factor's own (interference factor M)."""

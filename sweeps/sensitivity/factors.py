@@ -16,7 +16,7 @@ from math import isfinite
 import numpy as np
 import numpy.typing as npt
 
-from engine.errors import InputError
+from pulsatile.engine.errors import InputError
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from engine.errors import InputError
-from sweeps.sensitivity import sobol as blocks
-from sweeps.sensitivity.design import Design
-from sweeps.sensitivity.efast import efast
-from sweeps.sensitivity.factors import Flags, Floats
-from sweeps.sensitivity.intervals import LEVEL, bootstrap, check_level, half_width
-from sweeps.sensitivity.missing import bounds, leave_out, observed_limits
-from sweeps.sensitivity.morris import morris
-from sweeps.sensitivity.outputs import flat, prepare
-from sweeps.sensitivity.prcc import LEAST_BEYOND, prcc
+from pulsatile.engine.errors import InputError
+from pulsatile.sweeps.sensitivity import sobol as blocks
+from pulsatile.sweeps.sensitivity.design import Design
+from pulsatile.sweeps.sensitivity.efast import efast
+from pulsatile.sweeps.sensitivity.factors import Flags, Floats
+from pulsatile.sweeps.sensitivity.intervals import LEVEL, bootstrap, check_level, half_width
+from pulsatile.sweeps.sensitivity.missing import bounds, leave_out, observed_limits
+from pulsatile.sweeps.sensitivity.morris import morris
+from pulsatile.sweeps.sensitivity.outputs import flat, prepare
+from pulsatile.sweeps.sensitivity.prcc import LEAST_BEYOND, prcc
 
 if TYPE_CHECKING:
     import xarray as xr

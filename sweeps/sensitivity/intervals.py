@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.errors import InputError
-from sweeps.sensitivity.design import Design, check_count, generator
-from sweeps.sensitivity.factors import Floats
-from sweeps.sensitivity.sobol import Index, Sobol, across, means, pairs_of, split
+from pulsatile.engine.errors import InputError
+from pulsatile.sweeps.sensitivity.design import Design, check_count, generator
+from pulsatile.sweeps.sensitivity.factors import Floats
+from pulsatile.sweeps.sensitivity.sobol import Index, Sobol, across, means, pairs_of, split
 
 LEVEL = 0.95
 LIMIT = 0.05

@@ -16,9 +16,9 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from engine.errors import InputError
-from sweeps.sensitivity.design import check_count, generator
-from sweeps.sensitivity.factors import Floats
+from pulsatile.engine.errors import InputError
+from pulsatile.sweeps.sensitivity.design import check_count, generator
+from pulsatile.sweeps.sensitivity.factors import Floats
 
 FEWEST = 100
 """Runs, below which densities say nothing [assumed]."""

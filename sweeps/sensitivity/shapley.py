@@ -17,10 +17,10 @@ from math import comb
 import numpy as np
 import numpy.typing as npt
 
-from engine.errors import InputError
-from sweeps.sensitivity.design import check_count
-from sweeps.sensitivity.factors import Floats
-from sweeps.sensitivity.sobol import ROUNDING
+from pulsatile.engine.errors import InputError
+from pulsatile.sweeps.sensitivity.design import check_count
+from pulsatile.sweeps.sensitivity.factors import Floats
+from pulsatile.sweeps.sensitivity.sobol import ROUNDING
 
 METHODS = ("neighbours", "linear")
 MOST_FACTORS = 12

@@ -11,9 +11,9 @@ Source: Gamboa 2014, arXiv 1311.1797 (READ): the generalised Sobol' index.
 import numpy as np
 import numpy.typing as npt
 
-from engine.errors import InputError
-from sweeps.sensitivity.factors import Flags, Floats
-from sweeps.sensitivity.sobol import FINE, Index, Sobol
+from pulsatile.engine.errors import InputError
+from pulsatile.sweeps.sensitivity.factors import Flags, Floats
+from pulsatile.sweeps.sensitivity.sobol import FINE, Index, Sobol
 
 
 def time_weights(times: npt.ArrayLike) -> Floats:

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from engine import basal
-from engine.cohort import Cohort, virtual_cohort
-from engine.events import BLOCK_HOURS
-from engine.model import STATE_INDEX
-from engine.parameters import ROW
-from engine.protocols import count_peaks
-from engine.pulses import block_events
+from pulsatile.engine.kernel.events import BLOCK_HOURS
+from pulsatile.engine.model import STATE_INDEX
+from pulsatile.engine.parameters import ROW
+from pulsatile.engine.patients import basal
+from pulsatile.engine.patients.cohort import Cohort, virtual_cohort
+from pulsatile.engine.patients.pulses import block_events
+from pulsatile.engine.trial.protocols import count_peaks
 from tests.published.rows import load, markdown
 from tests.published.trial import MINUTE, Course, Floats, Rows
 

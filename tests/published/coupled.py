@@ -8,18 +8,18 @@ from functools import cache
 
 import numpy as np
 
-from engine import covariates
-from engine.baseline import Baseline, run_in
-from engine.cohort import Cohort, virtual_cohort
-from engine.derived import igf1_median
-from engine.dosing import Arm
-from engine.events import BLOCK_HOURS
-from engine.parameters import ROW
-from engine.presets import preset
-from engine.protocols import TESTS
-from engine.pulses import block_events
-from engine.regimens import Dose
-from engine.simulate import Plan, TestAt, simulate
+from pulsatile.engine.drugs.dosing import Arm
+from pulsatile.engine.drugs.presets import preset
+from pulsatile.engine.drugs.regimens import Dose
+from pulsatile.engine.igf1 import igf1_median
+from pulsatile.engine.kernel.events import BLOCK_HOURS
+from pulsatile.engine.parameters import ROW
+from pulsatile.engine.patients.cohort import Cohort, virtual_cohort
+from pulsatile.engine.patients.pulses import block_events
+from pulsatile.engine.patients.run_in import Baseline, run_in
+from pulsatile.engine.people import covariates
+from pulsatile.engine.simulate import Plan, TestAt, simulate
+from pulsatile.engine.trial.protocols import TESTS
 from tests.published.metabolism import PHENOTYPES, clamp, last
 from tests.published.rows import load, markdown
 from tests.published.trial import Course, Floats

@@ -8,9 +8,9 @@ prototype's figures are met; the table names them.  Tesamorelin rows: ``tests.pu
 
 import numpy as np
 
-from engine import basal
-from engine.parameters import ROW
-from engine.protocols import MEAL_MMOL
+from pulsatile.engine.parameters import ROW
+from pulsatile.engine.patients import basal
+from pulsatile.engine.trial.protocols import MEAL_MMOL
 from tests.published.metabolism import (
     LOSS,
     MEALS,

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engine import basal
-from engine.batch import integrate
-from engine.codegen import WATCH
-from engine.cohort import virtual_cohort
-from engine.events import BLOCK_HOURS, EventTable, event_table
-from engine.protocols import GLUCOSE_MG, INSULIN_PER_MU, MEAL_MMOL
+from pulsatile.engine.kernel.batch import integrate
+from pulsatile.engine.kernel.codegen import WATCH
+from pulsatile.engine.kernel.events import BLOCK_HOURS, EventTable, event_table
+from pulsatile.engine.patients import basal
+from pulsatile.engine.patients.cohort import virtual_cohort
+from pulsatile.engine.trial.protocols import GLUCOSE_MG, INSULIN_PER_MU, MEAL_MMOL
 from tests.published.rows import load, markdown
 from tests.published.trial import GROUPS, MINUTE, Course, Floats, Rows
 

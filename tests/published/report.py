@@ -8,7 +8,7 @@ from tests.published.rows import load, markdown
 HEAD = """# Validation: the engine against the prototype and the published figures
 
 This page is written by `python -m tests.published.report`; the rows and explanations are the CSV files of
-`tests/published/`. `tests/test_published.py` checks the first three tables on every run and the fourth with `-m slow`.
+`tests/published/`. `tests/whole/test_published.py` checks the first three tables on every run and the fourth with `-m slow`.
 
 "Published" is the study's figure, "prototype" what the first implementation of the same equations gave, "difference" ours
 over the prototype. A row is *met* inside its tolerance (10 %; 30 % where a GH drive is scripted, in size of the effect;
@@ -19,7 +19,7 @@ themselves is another matter: the columns differ where the source model is known
 size of the largest peaks under constant GHRH, morning FFA of hypopituitary adults).
 
 The text of the right-hand side is compared with a second transcription of the documents in their own symbols, at 300
-random states and patients, to 1e-9 (`tests/test_model.py`), and with the unit of every term (`tests/test_units.py`).
+random states and patients, to 1e-9 (`tests/engine/test_model.py`), and with the unit of every term (`tests/engine/test_units.py`).
 """
 
 YEAR = """

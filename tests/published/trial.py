@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engine.batch import integrate
-from engine.events import EventTable, shared_events
-from engine.model import STATE_INDEX
-from engine.outputs import Evaluated, evaluate, inputs_at
+from pulsatile.engine.kernel.batch import integrate
+from pulsatile.engine.kernel.events import EventTable, shared_events
+from pulsatile.engine.model import STATE_INDEX
+from pulsatile.engine.outputs import Evaluated, evaluate, inputs_at
 
 Floats = npt.NDArray[np.float64]
 Rows = list[tuple[float, str, Any]]

@@ -1,0 +1,1 @@
+"""Drugs, dose rules, named regimens, and their doses as events."""

@@ -1,0 +1,185 @@
+"""From an arm to numbers: drugs into slots, their individual pharmacokinetics, and the events of every dose.
+
+Drugs take slots in the order of their first appearance in the arm: GHRH analogues ghrh_a, ghrh_b; ghrelin agonists
+ghs_a, ghs_b.  A drug given both under the skin and into a vein takes two.  Individual clearance, volume, absorption and
+EC50 are typical x (weight/70 kg)^b x a log-normal factor keyed by (seed, patient, drug), the same in every arm.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from pulsatile.engine import draws
+from pulsatile.engine.drugs.presets import PRESETS, Preset, preset
+from pulsatile.engine.drugs.regimens import TIME_DECIMALS, Arm, Dose
+from pulsatile.engine.drugs.table import DRUGS, INPUTS, KE_INTRAVENOUS, NANOMOLAR, REFERENCE_WEIGHT, Drug
+from pulsatile.engine.errors import InputError
+from pulsatile.engine.kernel.events import EventTable, target_of
+from pulsatile.engine.parameters import GHRH_SLOTS, GHS_SLOTS
+from pulsatile.engine.patients.cohort import Cohort
+from pulsatile.engine.patients.layers import log_normal
+from pulsatile.engine.people.covariates import WOMAN
+
+__all__ = ["PRESETS", "Arm", "Dose", "Preset", "arm_parameters", "dose_events", "preset", "slots", "slots_used"]
+
+Floats = npt.NDArray[np.float64]
+
+_SLOTS = {"ghrh": GHRH_SLOTS, "ghs": GHS_SLOTS}
+_WORDS = {"ghrh": "GHRH analogues", "ghs": "ghrelin agonists"}
+_DRAWN = ("cl", "v", "ka", "ec50")  # the position is the random counter: append only
+
+
+class Given(NamedTuple):
+    """What takes a slot: a drug, and whether it goes into a vein."""
+
+    drug: str
+    intravenous: bool
+
+
+def _given(dose: Dose) -> Given:
+    return Given(dose.drug, dose.route in ("IV", "infusion"))
+
+
+def slots(arm: Arm) -> dict[Given, str]:
+    """Return the slot of each drug of the arm that needs one; more than two of a kind raise `InputError`."""
+    taken: dict[Given, str] = {}
+    for kind, names in _SLOTS.items():
+        wanted = list(dict.fromkeys(_given(dose) for dose in arm.doses if DRUGS[dose.drug].kind == kind))
+        if len(wanted) > len(names):
+            found = ", ".join(f"{g.drug}{' (IV)' if g.intravenous else ''}" for g in wanted)
+            raise InputError(
+                f"arm {arm.name} holds {len(wanted)} {_WORDS[kind]} ({found}): at most {len(names)} are allowed; "
+                "drop one, or split the arm."
+            )
+        taken.update(zip(wanted, names, strict=False))
+    return taken
+
+
+def slots_used(arm: Arm) -> tuple[str, ...]:
+    """Return the groups of drug states the arm moves: of gh_depot, ghs_tolerance, ghrh_a, ghrh_b, ghs_a, ghs_b."""
+    taken = slots(arm)
+    active = set(taken.values())
+    if any(DRUGS[dose.drug].kind == "gh" and dose.route in ("SC", "pump") for dose in arm.doses):
+        active.add("gh_depot")
+    if any(DRUGS[given.drug].value("k_tolerance") > 0 for given in taken):
+        active.add("ghs_tolerance")
+    return tuple(name for name in ("gh_depot", "ghs_tolerance", *GHRH_SLOTS, *GHS_SLOTS) if name in active)
+
+
+def individual_figures(drug: Drug, cohort: Cohort) -> dict[str, Floats]:
+    """Return clearance (L/h), volume (L), absorption rate (1/h) and EC50 (nmol/L) of every patient, each (n,)."""
+    layer = draws.layer(f"drug {drug.name}")
+    size = cohort.parameters["weight"] / REFERENCE_WEIGHT
+    figures = {}
+    for counter, name in enumerate(_DRAWN):
+        z = draws.normals(cohort.seed, cohort.keys, layer, counter) if cohort.layers.between else np.zeros(len(cohort))
+        figures[name] = drug.value(name) * log_normal(z, drug.cv(name))
+    figures["cl"] *= np.exp(drug.value("weight_on_cl") * np.log(size))
+    figures["v"] *= np.exp(drug.value("weight_on_v") * np.log(size))
+    figures["ec50"] *= np.where(cohort.covariates["sex"] == WOMAN, drug.value("women"), 1.0)
+    return figures
+
+
+def arm_parameters(arm: Arm, cohort: Cohort) -> npt.NDArray[Any]:
+    """Return a copy of ``cohort.parameters`` (n,) with the arm's drugs in their slots."""
+    record = cohort.parameters.copy()
+    for given, slot in slots(arm).items():
+        drug = DRUGS[given.drug]
+        own = individual_figures(drug, cohort)
+        potency = NANOMOLAR / (own["v"] * drug.value("molar_mass") * own["ec50"])
+        record[f"ka_{slot}"] = own["ka"]
+        record[f"k_el_{slot}"] = own["cl"] / own["v"]
+        if drug.kind == "ghrh":
+            record[f"ke_{slot}"] = KE_INTRAVENOUS if given.intravenous else drug.value("ke")
+            potency = potency * (1.0 if given.intravenous else drug.effect_factor)
+        else:
+            record[f"k_tolerance_{slot}"] = drug.value("k_tolerance")
+        record[f"potency_{slot}"] = potency
+    return record
+
+
+class _Rule(NamedTuple):
+    """Where a dose goes: a state that jumps, or an input held for the duration; ``size`` (n,) of jump or level."""
+
+    name: str
+    held: bool
+    size: Floats
+
+
+def _rule(dose: Dose, cohort: Cohort, slot_of: dict[Given, str]) -> _Rule:
+    drug = DRUGS[dose.drug]
+    p = cohort.parameters
+    if drug.kind == "input":
+        return _Rule(INPUTS[drug.name][0], True, np.full(len(cohort), float(dose.amount)))
+    amount = dose.micrograms * (p["weight"] if dose.per_weight else np.ones(len(cohort)))
+    rate = amount / dose.duration if dose.duration else amount
+    if drug.kind == "gh":
+        by_route: dict[str, Callable[[], _Rule]] = {
+            "SC": lambda: _Rule("gh_depot_1", False, p["f_gh"] * amount),
+            "IV": lambda: _Rule("gh", False, amount / p["v_gh"]),
+            "infusion": lambda: _Rule("gh_infusion", True, rate),
+            "pump": lambda: _Rule("gh_pump", True, p["f_gh"] * rate),
+        }
+        return by_route[dose.route]()
+    slot = slot_of[_given(dose)]
+    if dose.route == "infusion":
+        return _Rule(f"rate_{slot}", True, rate)
+    if dose.route == "IV":
+        return _Rule(f"central_{slot}", False, amount)
+    return _Rule(f"depot_{slot}", False, drug.value("f") * amount)
+
+
+def dose_events(arm: Arm, cohort: Cohort, start: float, stop: float) -> EventTable:
+    """Return the arm's events from ``start`` to before ``stop`` (h), the same instants for every patient.
+
+    A bolus is a jump of a state; an infusion sets its input at every change of the running total, which is summed anew
+    each time and therefore ends at exactly 0.  An infusion that is running at ``start`` is set there.
+    """
+    slot_of = slots(arm)
+    columns: list[tuple[float, int, int, Floats]] = []  # time, order within the instant, target, amount of each patient
+    held: dict[str, list[tuple[float, float, Floats]]] = {}
+    for dose in arm.doses:
+        rule = _rule(dose, cohort, slot_of)
+        if rule.held:
+            begins = dose.starts(start - dose.duration, stop)
+            ends = np.round(begins + dose.duration, TIME_DECIMALS)
+            spans = [(max(b, start), e, rule.size) for b, e in zip(begins, ends, strict=True) if e > start]
+            held.setdefault(rule.name, []).extend(spans)
+        else:
+            columns.extend((t, 1, target_of(rule.name), rule.size) for t in dose.starts(start, stop))
+    for name, spans in held.items():
+        columns.extend((t, 0, target_of(name), level) for t, level in _levels(name, spans, len(cohort)) if t < stop)
+    columns.sort(key=lambda column: (column[0], column[1], column[2]))
+    n, m = len(cohort), len(columns)
+    if not m:
+        return EventTable.empty(n)
+    amount = np.stack([column[3] for column in columns], axis=1)
+    return EventTable(
+        np.arange(n + 1, dtype=np.int64) * m,
+        np.tile(np.array([column[0] for column in columns]), n),
+        np.tile(np.array([column[2] for column in columns], np.int64), n),
+        amount.ravel(),
+    )
+
+
+def _levels(name: str, spans: list[tuple[float, float, Floats]], n: int) -> list[tuple[float, Floats]]:
+    """Return the instants at which the total of overlapping ``spans`` (begin, end, level) changes, with the total."""
+    levels = []
+    before: list[int] = []
+    running: list[int] = []
+    begins = sorted(range(len(spans)), key=lambda k: spans[k][0])
+    at = 0
+    for t in sorted({edge for span in spans for edge in span[:2]}):
+        running = [k for k in running if spans[k][1] > t]
+        while at < len(begins) and spans[begins[at]][0] <= t:
+            running.append(begins[at])
+            at += 1
+        now = sorted(running)
+        # a pump refilled at the same rate is no event
+        if [id(spans[k][2]) for k in now] != [id(spans[k][2]) for k in before]:
+            total = sum((spans[k][2] for k in now), np.zeros(n))
+            levels.append((t, np.minimum(total, 1.0) if name == "acipimox" else total))
+        before = now
+    return levels

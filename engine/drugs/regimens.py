@@ -1,0 +1,190 @@
+"""What is given when: a dose rule, an arm, and the hours at which an arm's doses fall."""
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import pairwise
+from math import inf
+
+import numpy as np
+import numpy.typing as npt
+
+from pulsatile.engine.checks import is_number, is_whole, listed
+from pulsatile.engine.drugs.table import DRUGS, EXTRAPOLATED, INPUTS, REFERENCE_WEIGHT
+from pulsatile.engine.errors import InputError
+
+Floats = npt.NDArray[np.float64]
+
+DAY, WEEK = 24.0, 168.0
+EVERY_DAY = (0, 1, 2, 3, 4, 5, 6)
+ROUTES = ("SC", "IV", "infusion", "pump", "oral")
+MASS_UNITS = {"ug": 1.0, "mg": 1000.0, "ug/kg": 1.0, "mg/kg": 1000.0}
+"""ug (per kg where so named) in one unit of ``Dose.amount``."""
+TIME_DECIMALS = 9
+"""Times are rounded to this many decimals of an hour, so that back-to-back infusions meet exactly."""
+SECOND = 1 / 3600
+"""Shortest infusion, h; far above what rounding of times can swallow."""
+MOST_TIMES = 1440
+"""Doses of one rule in a day: one a minute."""
+LEAST_WEEKS, MOST_WEEKS = 0.01, 520
+"""Shortest study, some two hours, and the longest, which is also the latest start and the longest interval."""
+
+
+@dataclass(frozen=True)
+class Dose:
+    """One rule: an amount of a drug at clock hours of certain days.
+
+    ``amount`` in ``unit`` (ug, mg, ug/kg, mg/kg, or IU for somatropin); an infusion or pump gives it evenly over
+    ``duration`` h.  For acipimox, lipid, glucose and insulin, ``amount`` is the level held for ``duration`` h, in the
+    unit of the input (`drugs.INPUTS`).  ``times`` are hours of the clock; ``days`` 0 = Monday; with ``every_weeks`` 2
+    the first, third ... week from ``start_week``; doses fall in weeks ``start_week`` to before ``stop_week``.
+
+    Doses at one instant add up, and so do infusions of several rules, while those of one rule may meet but not overlap.
+    The most that may be given is the drug's ``largest`` in `drugs.FIGURES`.
+
+    Raises `InputError` for a rule without sense.
+    """
+
+    drug: str
+    amount: float
+    unit: str
+    route: str
+    times: tuple[float, ...]
+    days: tuple[int, ...] = EVERY_DAY
+    every_weeks: int = 1
+    start_week: float = 0.0
+    stop_week: float | None = None
+    duration: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse a rule without sense."""
+        object.__setattr__(self, "times", listed(f"times of {self.drug}", self.times))
+        object.__setattr__(self, "days", listed(f"days of {self.drug}", self.days))
+        _check_drug(self)
+        _check_clock(self)
+        _check_amount(self)
+        object.__setattr__(self, "times", tuple(float(t) for t in self.times))
+
+    @property
+    def per_weight(self) -> bool:
+        """Whether the amount is per kg of body weight."""
+        return self.unit.endswith("/kg")
+
+    @property
+    def micrograms(self) -> float:
+        """Amount in ug (per kg where so named)."""
+        if self.unit == "IU":
+            return self.amount * MASS_UNITS["mg"] / DRUGS["somatropin"].value("units_per_mg")
+        return self.amount * MASS_UNITS[self.unit]
+
+    def starts(self, start: float, stop: float) -> Floats:
+        """Return the hours (m,), ascending, at which the rule gives a dose, from ``start`` to before ``stop``."""
+        # rounded like the doses themselves: 9/7 of a week is day 9 at 0:00, not a rounding error later
+        first = max(start, round(self.start_week * WEEK, TIME_DECIMALS))
+        last = min(stop, inf if self.stop_week is None else round(self.stop_week * WEEK, TIME_DECIMALS))
+        if not last > first:
+            return np.empty(0)
+        weeks = np.arange(int(first // WEEK), int(last // WEEK) + 1)
+        weeks = weeks[(weeks - int(self.start_week)) % self.every_weeks == 0]
+        clock = np.sort(np.add.outer(DAY * np.array(self.days, float), self.times).ravel())
+        hours: Floats = np.round(np.add.outer(WEEK * weeks, clock).ravel(), TIME_DECIMALS)
+        return hours[(hours >= first) & (hours < last)]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A treatment: a name and its dose rules; no rules is no treatment, and a dose of 0 is no rule."""
+
+    name: str
+    doses: tuple[Dose, ...] = ()
+    description: str = ""
+    standing: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse an arm without a name, and doses that are none."""
+        if not isinstance(self.name, str) or not self.name.strip() or not self.name.isprintable():
+            raise InputError(f"name of an arm = {self.name!r} is none: give every arm a name in one line.")
+        object.__setattr__(self, "doses", listed(f"doses of arm {self.name}", self.doses))
+        for dose in self.doses:
+            if not isinstance(dose, Dose):
+                raise InputError(
+                    f"doses of arm {self.name} hold {dose!r}: give Dose objects."
+                )
+        # its events would shorten steps: the arm would differ from no treatment in the last digits
+        object.__setattr__(self, "doses", tuple(dose for dose in self.doses if dose.amount > 0))
+
+    @property
+    def extrapolation(self) -> bool:
+        """Whether the arm holds a drug without any chronic human trial (therapies section 1)."""
+        return any(dose.drug in EXTRAPOLATED for dose in self.doses)
+
+
+def _check_drug(dose: Dose) -> None:
+    where = f"dose of {dose.drug}"
+    if not isinstance(dose.drug, str) or dose.drug not in DRUGS:
+        near = get_close_matches(str(dose.drug).lower(), DRUGS, 1)
+        hint = f"did you mean {near[0]}? Known" if near else "choose one of"
+        raise InputError(f"drug = {dose.drug!r} is not known: {hint}: {', '.join(DRUGS)}.")
+    drug = DRUGS[dose.drug]
+    if drug.missing:
+        raise InputError(f"drug = {drug.name!r} cannot be dosed: its {' and '.join(drug.missing)} are not known.")
+    if dose.route not in drug.routes:
+        raise InputError(f"route = {dose.route!r} in the {where} is not allowed: use {' or '.join(drug.routes)}.")
+    units = (INPUTS[drug.name][1],) if drug.kind == "input" else tuple(MASS_UNITS)
+    if drug.kind == "gh":
+        units += ("IU",)
+    if dose.unit not in units:
+        raise InputError(f"unit = {dose.unit!r} in the {where} is not allowed: use {' or '.join(units)}.")
+
+
+def _check_amount(dose: Dose) -> None:
+    """Refuse an amount that no one gives; who writes mg for ug exceeds the largest of every drug."""
+    where = f"amount = {dose.amount!r} {dose.unit} in the dose of {dose.drug}"
+    if not is_number(dose.amount) or dose.amount < 0:
+        raise InputError(f"{where} must be a number of at least 0.")
+    largest = DRUGS[dose.drug].figures["largest"]
+    if DRUGS[dose.drug].kind == "input":
+        if dose.amount > largest.value:
+            raise InputError(
+                f"{where} is too large: at most {largest.value:g} {largest.unit} is allowed; check the unit."
+            )
+        return
+    in_a_day = dose.micrograms * len(dose.times) / max(1.0, dose.duration / DAY)
+    if in_a_day * (REFERENCE_WEIGHT if dose.per_weight else 1.0) > largest.value:
+        raise InputError(
+            f"{where} is too large: at most {largest.value / MASS_UNITS['mg']:g} mg a day are allowed, in a person of "
+            f"{REFERENCE_WEIGHT:g} kg ({largest.source}); check the unit."
+        )
+
+
+def _check_clock(dose: Dose) -> None:
+    where = f"dose of {dose.drug}"
+    if len(dose.times) > MOST_TIMES:
+        raise InputError(f"times in the {where} are {len(dose.times)}, at most {MOST_TIMES}: one a minute; use a pump.")
+    if not dose.times or not all(is_number(t) and 0 <= t < DAY for t in dose.times):
+        raise InputError(f"times = {list(dose.times)} in the {where} must be clock hours from 0 to below 24.")
+    known = dose.days and all(is_whole(d) and d in EVERY_DAY for d in dose.days)
+    if not known or len(set(dose.days)) < len(dose.days):
+        raise InputError(f"days = {list(dose.days)} in the {where} must be different days, 0 (Monday) to 6 (Sunday).")
+    if not is_whole(dose.every_weeks) or not 1 <= dose.every_weeks <= MOST_WEEKS:
+        raise InputError(
+            f"every_weeks = {dose.every_weeks!r} in the {where} must be a whole number from 1 to {MOST_WEEKS}."
+        )
+    if not is_number(dose.start_week) or not 0 <= dose.start_week <= MOST_WEEKS:
+        raise InputError(f"start_week = {dose.start_week!r} in the {where} must be a number from 0 to {MOST_WEEKS}.")
+    if dose.stop_week is not None and not (is_number(dose.stop_week) and dose.stop_week > dose.start_week):
+        raise InputError(
+            f"stop_week = {dose.stop_week!r} in the {where} must be after its start_week {dose.start_week}."
+        )
+    given_over_time = dose.route in ("infusion", "pump")
+    if not is_number(dose.duration) or (dose.duration < SECOND if given_over_time else dose.duration != 0):
+        allowed = "at least 1/3600 h for an infusion or pump" if given_over_time else f"0 for the route {dose.route}"
+        raise InputError(f"duration = {dose.duration!r} in the {where} must be {allowed}.")
+    clock = sorted(DAY * day + float(t) for day in dose.days for t in dose.times)
+    gap = min(b - a for a, b in pairwise([*clock, clock[0] + WEEK * dose.every_weeks]))
+    if gap < 2 * 10**-TIME_DECIMALS:
+        raise InputError(f"times = {list(dose.times)} in the {where} hold an hour twice: raise the amount instead.")
+    if dose.duration > gap + 10**-TIME_DECIMALS:
+        raise InputError(
+            f"duration = {dose.duration:g} h in the {where} is longer than the {gap:g} h to the rule's next dose; "
+            "shorten it, name fewer days, or write infusions that shall overlap as rules of their own."
+        )

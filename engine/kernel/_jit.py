@@ -1,0 +1,151 @@
+"""Where compiled code comes from and where it is kept: the only door to numba's compiler.
+
+numba's file cache does not notice an edit in a function of another file, so generated kernels are files of their own
+whose name carries a hash of their text, of the engine sources they import, and of numba's, LLVM's and numpy's versions.
+"""
+
+import hashlib
+import importlib.util
+import os
+import sys
+import tempfile
+from contextlib import suppress
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from threading import Lock
+from types import ModuleType
+from typing import Any
+from uuid import uuid4
+
+from pulsatile.engine.kernel._once import Once, locked
+
+FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}}
+"""FMA fusion only: NaN keeps its meaning, nothing is reassociated, results do not depend on the number of lanes."""
+
+ENGINE = Path(__file__).resolve().parent
+AGE = 1_000_000_000
+"""Time stamp (s) of every generated module: its name says what is in it, so a copy is as good as the original."""
+_IMPORTING = Lock()
+
+
+@cache
+def source_hash() -> str:
+    """Return the SHA-256 of the modules that a generated kernel imports and of the compiler's versions.
+
+    All else that a kernel depends on (equations, parameters, tableaus, the lane loop) is in its text.
+    """
+    digest = hashlib.sha256()
+    for name in ("_jit", "straight", "vec", "vecmath"):
+        digest.update((ENGINE / f"{name}.py").read_bytes() + b"\0")
+    for package in ("numba", "llvmlite", "numpy"):
+        digest.update(f"{package}={version(package)}\0".encode())
+    return digest.hexdigest()
+
+
+def cache_folder() -> Path:
+    """Return a writable folder for compiled kernels (``PULSATILE_CACHE_DIR`` or the user's cache, else a spare one)."""
+    spare = _spare()
+    for folder in (wanted_folder(), spare):
+        try:
+            folder.mkdir(mode=0o700 if folder == spare else 0o755, parents=True, exist_ok=True)
+            # compiled code is run as it is found: in a folder open to all, only one's own counts
+            if folder == spare and folder.stat().st_uid != _user():
+                continue
+            with tempfile.TemporaryFile(dir=folder):
+                return folder
+        except OSError:
+            continue
+    return _last_resort()
+
+
+def wanted_folder() -> Path:
+    """Return the folder for compiled kernels that was asked for, whether or not it can be used."""
+    chosen = os.environ.get("PULSATILE_CACHE_DIR")
+    if chosen:
+        return Path(chosen)
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pulsatile"
+    except RuntimeError:  # a user without a home
+        return _spare()
+
+
+def _spare() -> Path:
+    return Path(tempfile.gettempdir()) / f"pulsatile-cache-{_user()}"
+
+
+@cache
+def _last_resort() -> Path:
+    return Path(tempfile.mkdtemp(prefix="pulsatile-cache-"))
+
+
+def _user() -> int:
+    """Return the number of this process's user (0 where users have none, as `os.stat` does)."""
+    return os.getuid() if hasattr(os, "getuid") else 0
+
+
+def import_generated(text: str, stem: str) -> ModuleType:
+    """Write ``text`` as a module named by its content and `source_hash`, and import it.
+
+    Its ``run``, where it is a compiled function, is compiled by one process of a node only (`_once`).
+    """
+    key = hashlib.sha256((source_hash() + text).encode()).hexdigest()[:16]
+    name = f"pulsatile_{stem}_{key}"
+    with _IMPORTING:  # else a second thread might see the module half made
+        if name not in sys.modules:
+            sys.modules[name] = _import(text, name)
+        return sys.modules[name]
+
+
+def _import(text: str, name: str) -> ModuleType:
+    folder = cache_folder()
+    path, lock = folder / f"{name}.py", folder / f"{name}.lock"
+    if not _holds(path, text):
+        with locked(lock):
+            _put(path, text)
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"cannot import the generated kernel {path}")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if hasattr(getattr(module, "run", None), "signatures"):
+        vars(module)["run"] = Once(module.run, lock)
+    return module
+
+
+def _holds(path: Path, text: str) -> bool:
+    try:
+        return path.read_bytes() == text.encode()
+    except OSError:
+        return False
+
+
+def _put(path: Path, text: str) -> None:
+    """Make the module's file; bring along what was compiled of it in a folder that can be read but not written."""
+    if _holds(path, text):
+        return  # by another process, while this one waited
+    given = wanted_folder()
+    compiled, kept = given / "__pycache__", path.parent / "__pycache__"
+    kept.mkdir(mode=0o755, exist_ok=True)
+    if given not in (path.parent, _spare()) and _holds(given / path.name, text):
+        # numba's index (.nbi) last: it names the others
+        files = sorted(compiled.glob(f"{path.stem}.*.nb?"), key=lambda file: file.suffix)
+        with suppress(OSError):  # what cannot be read is compiled anew
+            if files and all(map(_trusted, (given, compiled, *files))):
+                for file in files:
+                    _write(kept / file.name, file.read_bytes())
+    _write(path, text.encode())
+
+
+def _trusted(path: Path) -> bool:
+    """Return whether only this user or root can have made what is found there: compiled code is run unseen."""
+    found = path.stat()
+    return os.name != "posix" or (found.st_uid in (0, _user()) and not found.st_mode & 0o022)
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a file so that nobody sees half of it; always of the same age, by which numba tells whether it changed."""
+    aside = path.with_name(f"{path.name}.tmp.{uuid4().hex[:16]}")
+    aside.write_bytes(data)  # readable to whom the folder is: an image may be filled by one user and run by another
+    os.utime(aside, (aside.stat().st_atime, AGE))  # still read today, for what cleans temporary folders
+    aside.replace(path)

@@ -1,0 +1,349 @@
+"""Many patients through the compiled kernel: checks of shape, buffers, the thread pool over chunks."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from pulsatile.engine.checks import is_number, is_whole
+from pulsatile.engine.errors import InputError, Status
+from pulsatile.engine.kernel import checkpoint
+from pulsatile.engine.kernel.codegen import CLOCKS, GROUPS, WATCH, Build, active_states, kernel
+from pulsatile.engine.kernel.events import EventTable, check_order
+from pulsatile.engine.kernel.tableaus import PAIRS
+from pulsatile.engine.kernel.vecmath import fast_division_available
+from pulsatile.engine.model import REST, STATE_INDEX, STATES
+from pulsatile.engine.parameters import DTYPE, INPUTS, NAMES, SLOTS
+
+Floats = npt.NDArray[np.float64]
+LONGEST = 1e5
+"""Longest run, h: 520 weeks, a run-in and the visits' days have room."""
+LEAST_MIXED = 5e-6
+"""Below, the rounding of float32 stages costs steps (12 % at 1e-6) and shows in the error: benchmarks/README.md."""
+CHUNK = 128  # patients per call: lanes refill well and threads share the work; results do not depend on it
+
+SCALE: dict[str, float] = {
+    "drive": 1.0, "sst": 50.0, "gh_store": 1500.0, "ghrh_receptor": 1.0, "ghs_receptor": 1.0, "gh": 10.0,
+    "gh_signal": 1.0, "igf1": 200.0, "stomach": 300.0, "gut": 100.0, "glucose": 5.0, "insulin_action": 100.0,
+    "insulin": 100.0, "secretion": 5.0, "ffa": 0.5, "antagonist": 0.5, "lipolysis_delay": 0.2, "lipolysis_drive": 0.1,
+    "socs": 0.3, "p85": 0.5, "vat": 100.0, "sat": 20.0, "lean": 50.0, "ghs_tolerance": 1.0, "gh_depot_1": 500.0,
+    "gh_depot_2": 500.0,
+}  # fmt: skip
+"""Usual size of each state in its own unit; the absolute tolerance is a share of it.  Drugs: see `_tolerances`."""
+
+
+@dataclass(frozen=True)
+class Solver:
+    """Settings of the integrator; all are part of a run's identity.
+
+    rtol : relative tolerance per step (1e-12 to 1e-2); a fifth is used, so that no more than ten gather over a run
+    atol_factor : absolute tolerance as a share of ``rtol`` times the state's usual size
+    method : embedded pair, a name of `steppers.PAIRS`
+    division : "exact" (IEEE, the same on every machine) or "fast" (AVX-512 only)
+    lanes : patients per vector, 8 (16 in mixed precision), or 1 for the scalar build of the same text
+    precision : "float64", or "mixed": states and clocks in float64, the stages of a step in float32; their rounding is
+        what remains of the error, so rtol below `LEAST_MIXED` is refused
+    max_steps_per_day : trial steps a patient may take, times the days from the run's start to the step (at least one),
+        before it is given up: at the same moment however long the run
+    first_step : trial step at the start, h
+    event_step : largest trial step after an event, h
+    device : "cpu", or "cuda" for an NVIDIA GPU (float64; last bits differ from the CPU's; docs/gpu.md)
+
+    Raises `InputError` for a setting out of range.
+    """
+
+    rtol: float = 1e-6
+    atol_factor: float = 1e-2
+    method: str = "cfmr7"
+    division: str = "exact"
+    lanes: int = 8
+    precision: str = "float64"
+    max_steps_per_day: int = 20_000
+    first_step: float = 0.01
+    event_step: float = 0.02
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        """Refuse settings without sense."""
+        for name in ("rtol", "atol_factor", "first_step", "event_step"):
+            if not is_number(getattr(self, name)):
+                raise InputError(
+                    f"solver {name} = {getattr(self, name)!r} is not a number; leave it out for the usual."
+                )
+        if not 1e-12 <= self.rtol <= 1e-2:
+            raise InputError(f"solver rtol = {self.rtol!r} is outside 1e-12 ... 1e-2; choose for example 1e-6.")
+        if not 0 < self.atol_factor <= 1:
+            raise InputError(f"solver atol_factor = {self.atol_factor!r} is outside 0 ... 1; choose for example 0.01.")
+        if not isinstance(self.method, str) or self.method not in PAIRS:
+            raise InputError(f"solver method = {self.method!r} is unknown; choose one of {', '.join(PAIRS)}.")
+        if self.division not in ("exact", "fast"):
+            raise InputError(f"solver division = {self.division!r} is unknown; choose exact or fast.")
+        if self.division == "fast" and not fast_division_available():
+            raise InputError("solver division = 'fast' needs a CPU with AVX-512; choose exact.")
+        if not is_whole(self.lanes) or self.lanes not in (1, 4, 8) or (self.division == "fast" and self.lanes != 8):
+            raise InputError(
+                f"solver lanes = {self.lanes!r} is not possible; choose 8 (or 1 or 4 with exact division)."
+            )
+        if self.precision not in ("float64", "mixed"):
+            raise InputError(f"solver precision = {self.precision!r} is unknown; choose float64 or mixed.")
+        if self.precision == "mixed" and self.division == "fast":
+            raise InputError("solver division = 'fast' is for precision float64; choose exact with mixed.")
+        if self.precision == "mixed" and self.rtol < LEAST_MIXED:
+            raise InputError(
+                f"solver rtol = {self.rtol!r} is below what precision mixed can reach; choose {LEAST_MIXED:g} or more, "
+                "or precision float64."
+            )
+        if not is_whole(self.max_steps_per_day) or not 100 <= self.max_steps_per_day <= 10**9:
+            raise InputError(
+                f"solver max_steps_per_day = {self.max_steps_per_day!r} is no whole number from 100 to 1e9; "
+                "choose 20000."
+            )
+        for name, usual in (("first_step", 0.01), ("event_step", 0.02)):
+            if not 1e-6 <= getattr(self, name) <= 24:
+                raise InputError(
+                    f"solver {name} = {getattr(self, name)!r} h is outside 1e-6 ... 24; choose for example {usual}."
+                )
+        if self.device not in ("cpu", "cuda"):
+            raise InputError(f"solver device = {self.device!r} is unknown; choose cpu or cuda.")
+        if self.device == "cuda":
+            self._check_gpu()
+
+    def _check_gpu(self) -> None:
+        """Refuse what the GPU kernel does not do, and a GPU that is not there."""
+        from pulsatile.engine.kernel import cuda
+
+        if (self.division, self.precision) != ("exact", "float64"):
+            raise InputError("solver device = 'cuda' knows division exact and precision float64 only; leave both out.")
+        if lacking := cuda.missing():
+            raise InputError(f"solver device = 'cuda' needs {lacking}.")
+
+    def build(self, groups: tuple[str, ...]) -> Build:
+        """Return what a kernel for these drug ``groups`` is compiled for."""
+        lanes = 2 * self.lanes if self.precision == "mixed" and self.lanes > 1 else self.lanes
+        return Build(groups, self.method, lanes, self.division, self.precision)
+
+
+class Result(NamedTuple):
+    """What `integrate` returns for n patients, m times; see there."""
+
+    y: Floats
+    mean: Floats
+    low: Floats
+    high: Floats
+    status: npt.NDArray[np.int8]
+    steps: npt.NDArray[np.int64]
+    mark: Floats
+
+
+class _Settings(NamedTuple):
+    start: float
+    end: float
+    window: float
+    rtol: float
+    event_step: float
+    steps_per_day: float
+    mark: float
+
+
+class _Buffers(NamedTuple):
+    y: Floats
+    mean: Floats
+    low: Floats
+    high: Floats
+    status: npt.NDArray[np.int8]
+    steps: npt.NDArray[np.int64]
+    mark: Floats
+
+
+def groups_needed(parameters: npt.NDArray[Any], y0: Floats, *tables: EventTable) -> tuple[str, ...]:
+    """Return the drug groups that a start, an event or an infusion may move, in the order of `codegen.GROUPS`."""
+    moved = set()
+    for table in tables:
+        moved |= {STATES[i] for i in np.unique(table.target[table.target >= 0])}
+        if np.any(table.target < 0):
+            moved |= {_driven(INPUTS[-1 - i]) for i in np.unique(table.target[table.target < 0])}
+    for name, rest in REST.items():
+        if np.any(y0[:, STATE_INDEX[name]] != rest):
+            moved.add(name)
+    for name in ("rate_ghrh_a", "rate_ghrh_b", "rate_ghs_a", "rate_ghs_b", "gh_pump"):
+        if np.any(parameters[name] != 0):
+            moved.add(_driven(name))
+    if any(np.any(parameters[f"k_tolerance_{slot}"] != 0) for slot in ("ghs_a", "ghs_b")):
+        moved.add("ghs_tolerance")
+    return tuple(group for group, names in GROUPS.items() if moved & set(names))
+
+
+def _with_transit(groups: tuple[str, ...], parameters: npt.NDArray[Any], y0: Floats) -> tuple[str, ...]:
+    """Add the transit stages of the slots in ``groups`` where a dose or what is left of one passes through them."""
+    found = set(groups)  # a failed patient's NaN must not decide: the layout is everybody's
+    for slot in SLOTS:
+        inside = y0[:, [STATE_INDEX[name] for name in GROUPS[f"{slot}_transit"]]]
+        if slot in found and (np.any(parameters[f"transit_0_{slot}"] != 1) or np.any(inside > 0)):
+            found.add(f"{slot}_transit")
+        elif f"{slot}_transit" in found:
+            found.add(slot)
+    return tuple(group for group in GROUPS if group in found)
+
+
+def _driven(name: str) -> str:
+    if name.startswith("rate_"):
+        return "central_" + name.removeprefix("rate_")
+    return "gh_depot_1" if name == "gh_pump" else name
+
+
+def _tolerances(active: tuple[int, ...], solver: Solver) -> Floats:
+    """Absolute tolerance per active state, in its own unit: a share of its usual size."""
+    atol = np.empty(len(active))
+    for row, i in enumerate(active):
+        name = STATES[i]
+        if name in SCALE:
+            scale = SCALE[name]
+        elif name.startswith("effect_"):
+            scale = 1.0
+        else:
+            scale = 100.0  # ug
+        atol[row] = solver.rtol * solver.atol_factor * scale
+    return atol
+
+
+def integrate(
+    parameters: npt.NDArray[Any],
+    y0: Floats,
+    block: EventTable | None,
+    doses: EventTable | None,
+    *,
+    start: float,
+    times: Floats,
+    window: float = 0.0,
+    stop: float | None = None,
+    solver: Solver = Solver(),
+    threads: int = 1,
+    groups: tuple[str, ...] | None = None,
+    mark: float | None = None,
+    begin: Floats | None = None,
+) -> Result:
+    """Integrate n patients from ``start`` (h) and return their states at ``times``.
+
+    Parameters
+    ----------
+    parameters : record array (n,) of `parameters.DTYPE`
+    y0 : (n, states) full state at ``start``, before the impulses of that instant
+    block : events repeated every `events.BLOCK_HOURS` (pulses, meals), times in [0, BLOCK_HOURS)
+    doses : events at absolute times (h); an infusion begun before ``start`` is still running
+    times : (m,) ascending, none before ``start``; the value at an impulse's instant is the one before it
+    window : length (h) of the windows over which `codegen.WATCH` is reduced, 0 for none; only whole windows are kept
+    stop : end of the run (h), default the last of ``times``
+    solver : settings of the integrator
+    threads : threads over chunks of patients; results do not depend on it
+    groups : drug groups to integrate, names of `codegen.GROUPS`; events of others are ignored.  Default: those that can
+        move in any of the patients, so name them where a patient's last digits must not depend on who else is here
+    mark : one of ``times``, after ``start``: where a longer run is to go on
+    begin : (n, columns) of `marks.columns`, the ``mark`` of an earlier run of the same patients, ``start``, windows
+        and events (up to the mark; later ones may differ): go on from there to ``times`` after it.  ``y0``
+        remains the state at ``start``; windows that closed before are NaN; all else is bit-equal to one run
+
+    Returns
+    -------
+    Result
+        ``y`` (n, m, states); ``mean``, ``low``, ``high`` (n, windows, len(WATCH)); ``status`` (n,) of `errors.Status`;
+        ``steps`` (n,) trial steps from ``start``; ``mark`` (n, columns), without columns where none is asked for.  A
+        failed patient is NaN throughout; the others do not notice it.
+
+    Raises
+    ------
+    InputError
+        For arrays or tables of another number of patients, for times that do not ascend from ``start`` to ``stop``, for
+        unsorted events, for a run longer than `LONGEST`, and for a ``mark`` or ``begin`` that does not fit them.
+    """
+    n = len(parameters)
+    if not isinstance(solver, Solver) or not is_whole(threads) or threads < 1:
+        raise InputError(f"solver = {solver!r} must be a Solver, threads = {threads!r} a whole number of at least 1.")
+    # writeable, as numba compiles anew for a read-only array
+    times, y0 = np.require(times, float, ["C", "W"]), np.require(y0, float, ["C", "W"])
+    end = times[-1] if stop is None and times.size else start if stop is None else stop
+    if parameters.dtype != DTYPE or y0.shape != (n, len(STATES)) or times.ndim != 1:
+        raise InputError(
+            f"{n} parameter records need a start of shape ({n}, {len(STATES)}), got {y0.shape}; times of one "
+            f"dimension, got {times.ndim}."
+        )
+    if not (is_number(start) and is_number(end) and start <= end <= start + LONGEST):
+        raise InputError(
+            f"start = {start}, stop = {end} h must be numbers, stop not before start, at most {LONGEST:g} h after it."
+        )
+    if not is_number(window) or not (window == 0 or window >= 1 / 60):
+        raise InputError(f"window = {window} h must be 0, for none, or one of the numbers from one minute on.")
+    start, end = float(start), float(end)
+    if not np.all(np.diff(times) > 0) or not np.all((times >= start) & (times <= end)):
+        raise InputError(f"output times must ascend within {start} ... {end} h.")
+    block = EventTable.empty(n) if block is None else block
+    doses = EventTable.empty(n) if doses is None else doses
+    if len(block.ptr) != n + 1 or len(doses.ptr) != n + 1:
+        raise InputError(f"event tables of {len(block.ptr) - 1} and {len(doses.ptr) - 1} patients do not fit {n}.")
+    check_order(block)
+    check_order(doses)
+    if unknown := [name for name in groups or () if name not in GROUPS]:
+        raise InputError(f"drug group = {unknown[0]!r} is unknown; choose from {', '.join(GROUPS)}.")
+    windows = int(np.floor((end - start) / window + 1e-9)) if window > 0 else 0
+    if windows:  # the last one closes, also where it ends a rounding error late
+        end = max(end, float(np.nextafter(start + windows * window, np.inf)))
+    if mark is not None and not (mark > start and mark in times):
+        raise InputError(f"mark = {mark!r} h must be one of the output times after the start, {start} h.")
+    if begin is None:
+        begin = checkpoint.at_rest(y0, float(start), solver.first_step, windows > 0)
+    else:
+        begin = np.require(begin, float, ["C", "W"])
+        checkpoint.check(begin, n, windows > 0, block, times)
+    if groups is None:
+        groups = groups_needed(parameters, y0, block, doses)
+    groups = _with_transit(groups, parameters, y0)
+    build = solver.build(groups)
+    active = active_states(groups)
+    run = kernel(build).run
+    shape = (n, windows, len(WATCH))
+    out = _Buffers(
+        np.full((n, len(times), len(STATES)), np.nan),
+        np.full(shape, np.nan), np.full(shape, np.nan), np.full(shape, np.nan),
+        np.full(n, int(Status.NEVER_RUN), np.int8), np.zeros(n, np.int64),
+        np.full((n, 0 if mark is None else len(checkpoint.columns(windows > 0))), np.nan),
+    )  # fmt: skip
+    settings = _Settings(
+        start, end, float(window), solver.rtol, solver.event_step, float(solver.max_steps_per_day),
+        np.nan if mark is None else float(mark),
+    )  # fmt: skip
+    flat = np.require(parameters, None, ["C", "W"]).view(np.float64).reshape(n, len(NAMES))
+    atol = _tolerances(active, solver)
+
+    # about CHUNK each, in equal parts; few patients: every thread gets some, in whole vectors
+    size = min(-(-n // max(1, round(n / CHUNK))), -(-n // (build.lanes * threads)) * build.lanes)
+
+    def chunk(first: int) -> None:
+        part = slice(first, min(first + size, n))
+        index = np.arange(part.start, part.stop)
+        run(
+            flat[part], begin[part], block.subset(index), doses.subset(index), times, atol, settings,
+            _Buffers._make(buffer[part] for buffer in out),
+        )  # fmt: skip
+
+    if end > start or len(times):
+        starts = range(0, n, max(1, size))
+        if solver.device == "cuda":
+            from pulsatile.engine.kernel import cuda
+
+            cuda.run(build, flat, begin, block, doses, times, atol, settings, out)
+        elif len(starts) > 1 and threads > 1:
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(chunk, starts))
+        else:
+            for first in starts:
+                chunk(first)
+    for name, rest in REST.items():
+        if STATE_INDEX[name] not in active:
+            out.y[:, :, STATE_INDEX[name]] = rest
+            column = len(CLOCKS) + STATE_INDEX[name]
+            out.mark[:, column : column + 1] = rest  # nothing where no mark is asked for
+    failed = out.status != Status.OK
+    for buffer in (out.y, out.mean, out.low, out.high, out.mark):
+        buffer[failed] = np.nan
+    return Result(*out)

@@ -1,0 +1,176 @@
+"""The layers of variability, each a switch, and the covariance of patients around what is typical of them.
+
+=============  =========================================================  =========================================
+layer          what it draws                                              keyed by
+=============  =========================================================  =========================================
+between        log-normal factor of each parameter with a CV, correlated  seed, patient, parameter, attempt
+occasions      GH pulse times and sizes, meal times and sizes             seed, patient, event counter
+residual       assay noise on measured outputs (`engine.patients.noise`)           seed, patient, output, occasion
+uncertainty    the typical values themselves, the same for all patients   seed, number of the draw, parameter
+=============  =========================================================  =========================================
+
+No draw depends on which other layers are on, nor on which other parameters vary.  Day-to-day variation of GH (CV 35 %,
+axis section 2) is not a factor of its own: it follows from the CV of pulse amplitudes (0.65) and their random times.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pulsatile.engine import draws
+from pulsatile.engine.checks import is_number, is_whole
+from pulsatile.engine.errors import InputError
+from pulsatile.engine.parameters import ROW, TABLE
+from pulsatile.engine.people.copula import Correlation, assemble, correlate
+
+Floats = npt.NDArray[np.float64]
+Ids = npt.NDArray[np.int64]
+
+LARGEST_ETA = 3.5
+"""Etas are cut at this many SDs; population, recipe item 2."""
+LARGEST_CV = 3.0
+"""Largest CV that can be asked for [assumed: ten times what the field calls large]."""
+RANGE_IN_ERRORS = 8.0
+"""A row's range, low ... high, as standard errors of its typical value on the log scale [assumed: +/- 4]."""
+MOST_DRAWS = 2**32
+DEFICIT = "beta_capacity"
+"""Its eta acts on the beta-cell deficit 1/capacity - 1, so that the capacity stays in (0, 1]."""
+DEFICIT_CV = 0.80
+"""CV of the beta-cell deficit; metabolism 7.7."""
+FRACTIONS = ("f_gh", "hepatic_extraction", "lipolysis_min")
+
+CORRELATIONS: dict[tuple[str, str], float] = {
+    # tissues of one person are resistant together; size [assumed: no covariance is published for these rows]
+    ("sens_muscle0", "egp_half"): -0.3,
+    ("sens_muscle0", "lipolysis_half"): -0.3,
+    ("egp_half", "lipolysis_half"): 0.5,
+    # linear and saturable loss of GH are one organ's work [assumed]
+    ("k_gh", "k_gh_saturable"): 0.5,
+}
+
+
+@dataclass(frozen=True)
+class Layers:
+    """Which layers are on; ``uncertainty`` is the number of the draw of typical values, 0 for the table's own."""
+
+    between: bool = True
+    occasions: bool = True
+    residual: bool = False
+    uncertainty: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("between", "occasions", "residual"):
+            if not isinstance(getattr(self, name), bool):
+                raise InputError(f"layer {name} = {getattr(self, name)!r} must be True or False.")
+        if not is_whole(self.uncertainty) or not 0 <= self.uncertainty < MOST_DRAWS:
+            raise InputError(f"layer uncertainty = {self.uncertainty!r} must be a whole number from 0 to 2**32 - 1.")
+
+
+ALL = Layers()
+"""Patients differ, and so do their days; typical values are the table's, and outputs are exact."""
+
+
+@dataclass(frozen=True)
+class Omega:
+    """Covariance of the log-normal etas: CVs by parameter (others as in the table) and correlations by pair.
+
+    Without ``correlations`` those of `CORRELATIONS` are taken, of the parameters that vary.
+
+    Raises
+    ------
+    InputError
+        For names that are not in the table, CVs that are negative or above `LARGEST_CV`, correlations outside
+        -1 ... 1, or that no covariance can have together.
+    """
+
+    cv: Mapping[str, float] = field(default_factory=dict)
+    correlations: Mapping[tuple[str, str], float] | None = None
+    held: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        own = {} if self.correlations is None else self.correlations
+        for given, what in ((self.cv, "cv"), (own, "correlations")):
+            if not isinstance(given, Mapping):
+                raise InputError(f"{what} = {given!r} must be a mapping, from names of parameters to numbers.")
+        for name, cv in self.cv.items():
+            if name not in ROW or ROW[name].kind not in ("constant", "patient"):
+                raise InputError(f"CV of {name!r}: no parameter that varies between patients has this name.")
+            if not is_number(cv) or not 0 <= cv <= LARGEST_CV:
+                raise InputError(f"CV of {name} = {cv!r} must be a number from 0 to {LARGEST_CV:g}; 0.3 is 30 %.")
+        for pair, r in own.items():
+            if not isinstance(pair, tuple) or len(pair) != 2 or pair[0] == pair[1]:
+                raise InputError(f"correlation of {pair!r}: give two different parameters.")
+            if not is_number(r) or not -1 <= r <= 1:
+                raise InputError(f"correlation of {pair[0]} and {pair[1]} = {r!r} must be a number from -1 to 1.")
+            if len({*pair} & {*self.cvs}) < 2:
+                missing = next(name for name in pair if name not in self.cvs)
+                raise InputError(
+                    f"correlation of {pair[0]} and {pair[1]}: {missing} does not vary between these patients; give it "
+                    "a CV, or leave the pair out."
+                )
+        for change in self.correlation.changes:
+            raise InputError(
+                f"correlation of {change.first} and {change.second} = {change.given:g} contradicts the others: no "
+                f"covariance has them all; the nearest possible is {change.used:.3g}."
+            )
+
+    @cached_property
+    def cvs(self) -> dict[str, float]:
+        """CV of each parameter that varies, in the order of the table."""
+        rows = {row.name: row.cv for row in TABLE if row.kind in ("constant", "patient")} | {DEFICIT: DEFICIT_CV}
+        asked = {name: self.cv.get(name, 0.0 if name in self.held else cv) for name, cv in rows.items()}
+        return {name: cv for name, cv in asked.items() if cv > 0}
+
+    @property
+    def defaults(self) -> dict[tuple[str, str], float]:
+        """Those of `CORRELATIONS` whose two parameters vary."""
+        return {pair: r for pair, r in CORRELATIONS.items() if set(pair) <= set(self.cvs)}
+
+    @cached_property
+    def correlation(self) -> Correlation:
+        """Correlations of the etas of `cvs`; pairs that are not given are independent, given the others."""
+        pairs = self.defaults if self.correlations is None else self.correlations
+        return assemble(tuple(self.cvs), {pair: r for pair, r in pairs.items() if r != 0})
+
+    def factors(self, seed: int, ids: Ids, attempt: int = 0) -> dict[str, Floats]:
+        """Draw the log-normal factors, of median 1, of every parameter that varies, each (n,)."""
+        names = self.correlation.names
+        z = [draws.normals(seed, ids, draws.layer("parameter " + name), attempt) for name in names]
+        etas = correlate(self.correlation.factor, z)
+        return {name: log_normal(eta, self.cvs[name]) for name, eta in zip(names, etas, strict=True)}
+
+
+def log_normal(z: Floats, cv: float) -> Floats:
+    """Return exp(sigma z) with sigma of a log-normal of coefficient of variation ``cv`` and median 1."""
+    factor: Floats = np.exp(np.sqrt(np.log1p(cv * cv)) * np.clip(z, -LARGEST_ETA, LARGEST_ETA))
+    return factor
+
+
+def vary(record: npt.NDArray[Any], omega: Omega, seed: int, ids: Ids, attempt: int) -> None:
+    """Multiply the varied parameters of ``record`` (n,), in place, by the patients' own factors."""
+    for name, factor in omega.factors(seed, ids, attempt).items():
+        if name == DEFICIT:
+            record[name] = 1 / (1 + (1 / record[name] - 1) * factor)
+        else:
+            record[name] *= factor
+    for name in FRACTIONS:
+        record[name] = np.minimum(record[name], 1.0)
+
+
+def uncertain(record: npt.NDArray[Any], seed: int, draw: int) -> None:
+    """Multiply the constants of ``record`` (n,), in place, by the factors of a draw of typical values.
+
+    The same for all patients; rows without a range (definitions) or with a range from 0 stay.
+    """
+    if not draw:
+        return
+    for row in TABLE:
+        if row.kind == "constant" and 0 < row.low < row.high:
+            z = float(draws.normals(seed, np.array([draw]), draws.layer("typical " + row.name))[0])
+            error = np.log(row.high / row.low) / RANGE_IN_ERRORS
+            low, high = row.low / row.value, row.high / row.value
+            record[row.name] *= min(max(float(np.exp(error * z)), low), high)

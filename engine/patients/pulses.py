@@ -1,0 +1,124 @@
+"""The patient's own 28 days: GH pulses and meals, keyed by patient and counter; the block repeats for ever.
+
+Pulses are a Weibull renewal process (axis, section 2).  The renewal starts `LEAD_IN` before the block and only the
+pulses inside the block are kept: at t = 0 it has long forgotten its start, so the expected number of pulses is exactly
+rate x 28 days.  When the block repeats, the one interval across the seam joins two independent ends; nothing is
+stretched or dropped.
+"""
+
+from dataclasses import dataclass
+from math import gamma
+
+import numpy as np
+import numpy.typing as npt
+
+from pulsatile.engine import draws as random
+from pulsatile.engine.kernel.events import BLOCK_HOURS, EventTable, target_of
+from pulsatile.engine.patients.cohort import Cohort
+
+Floats = npt.NDArray[np.float64]
+
+DAY = 24.0
+BLOCK_DAYS = int(BLOCK_HOURS / DAY)
+LEAD_IN = 48.0
+"""Start of the renewal before the block, h: about 26 intervals."""
+
+# Sleep: axis, section 2 [assumed].
+SLEEP_ONSET = 23.0  # h of the clock
+SLEEP_PEAK = 1.0  # h after onset, the largest amplitude
+SLEEP_WIDTH = 1.5  # h, SD
+
+# Meals: overview, "Meals".
+MMOL_PER_GRAM = 5.55  # mmol glucose per g carbohydrate; metabolism, 7.3
+TIME_JITTER = 0.25  # h, SD
+SIZE_JITTER = 0.15  # SD over mean
+LARGEST_JITTER = 3.0  # SDs; keeps every meal on its day and positive [assumed]
+
+
+@dataclass(frozen=True)
+class MealPlan:
+    """Meals of a day: clock times (h), carbohydrate (g) and the slot (0 ... 5) that keys each, as ``6 day + slot``."""
+
+    slots: tuple[int, ...] = (0, 2, 4)
+    times: tuple[float, ...] = (7.0, 13.0, 19.0)
+    grams: tuple[float, ...] = (60.0, 75.0, 75.0)
+
+
+THREE_MEALS = MealPlan()
+WITH_SNACKS = MealPlan(
+    slots=(0, 1, 2, 3, 4, 5),
+    times=(7.0, 10.0, 13.0, 16.0, 19.0, 22.0),
+    grams=(45.0, 10.0, 70.0, 10.0, 80.0, 10.0),  # simglucose, population 1.7 (there, slots are skipped at random)
+)
+SLOTS_PER_DAY = 6
+
+
+def block_events(
+    cohort: Cohort, *, pulses: bool = True, meals: bool = True, plan: MealPlan = THREE_MEALS
+) -> EventTable:
+    """Return the 28-day block of every patient: jumps of ``drive`` (-) and ``stomach`` (mmol), times in [0, 672) h."""
+    parts = []
+    if pulses:
+        parts.append((*pulse_train(cohort), target_of("drive")))
+    if meals:
+        parts.append((*meal_train(cohort, plan), target_of("stomach")))
+    if not parts:
+        return EventTable.empty(len(cohort))
+    time = np.concatenate([part[0] for part in parts], axis=1)
+    amount = np.concatenate([part[1] for part in parts], axis=1)
+    target = np.concatenate([np.full(part[0].shape[1], part[2], np.int64) for part in parts])
+    order = np.argsort(time, axis=1, kind="stable")
+    time = np.take_along_axis(time, order, axis=1)
+    inside = np.isfinite(time)
+    counts = np.count_nonzero(inside, axis=1)
+    ptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return EventTable(ptr, time[inside], target[order][inside], np.take_along_axis(amount, order, axis=1)[inside])
+
+
+def pulse_train(cohort: Cohort) -> tuple[Floats, Floats]:
+    """Return pulse times (h, infinite where outside the block) and jumps of ``drive``, each (n, draws)."""
+    p = {name: cohort.parameters[name][:, None] for name in
+         ("pulse_rate", "pulse_shape", "pulse_size", "pulse_size_cv", "sleep_gain", "c_amplitude")}  # fmt: skip
+    mean = DAY / p["pulse_rate"]
+    scale = mean / np.array([gamma(1 + 1 / k) for k in p["pulse_shape"][:, 0]])[:, None]
+    # enough for nearly everybody; whoever needs more gets more, and no draw moves, because each has its own counter
+    draws = int(1.1 * (LEAD_IN + BLOCK_HOURS) / mean.min(initial=DAY)) + 20
+    while True:
+        first, second = random.uniform_pairs(cohort.seed, cohort.day_keys[:, None], random.PULSES, np.arange(draws))
+        if cohort.layers.occasions:
+            # x**(1/k) by logarithms: numpy's power may round differently for other shapes of its arguments
+            interval = scale * np.exp(np.log(-np.log(first)) / p["pulse_shape"])
+        else:  # regular, from a phase of the patient's own
+            interval = np.where(np.arange(draws) == 0, first[:, :1], 1.0) * mean
+        time = np.cumsum(interval, axis=1) - LEAD_IN
+        if draws == 0 or np.all(time[:, -1] >= BLOCK_HOURS):
+            break
+        draws *= 2
+    size = p["pulse_size"] * p["c_amplitude"]
+    spread = np.sqrt(np.log1p(p["pulse_size_cv"] ** 2))
+    if cohort.layers.occasions:
+        own = np.exp(spread * random.normal_quantile(second))
+    else:
+        own = np.exp(spread * spread / 2)  # the mean, so that the layer does not decide how much is released
+    amount = size * sleep_factor(time, p["sleep_gain"]) * own
+    outside = (time < 0) | (time >= BLOCK_HOURS)
+    return np.where(outside, np.inf, time), amount
+
+
+def sleep_factor(time: Floats, gain: Floats) -> Floats:
+    """Return the factor m of axis section 2 on pulse amplitude at ``time`` (h): up to ``gain``, one hour into sleep."""
+    asleep = (time - SLEEP_ONSET) % DAY
+    return 1 + (gain - 1) * np.exp(-0.5 * ((asleep - SLEEP_PEAK) / SLEEP_WIDTH) ** 2)
+
+
+def meal_train(cohort: Cohort, plan: MealPlan = THREE_MEALS) -> tuple[Floats, Floats]:
+    """Return meal times (h) and jumps of ``stomach`` (mmol glucose), each (n, 28 x slots)."""
+    day = np.repeat(np.arange(BLOCK_DAYS), len(plan.slots))
+    counter = SLOTS_PER_DAY * day + np.tile(plan.slots, BLOCK_DAYS)
+    first, second = random.uniform_pairs(cohort.seed, cohort.day_keys[:, None], random.MEALS, counter)
+    late, large = (
+        np.clip(random.normal_quantile(u), -LARGEST_JITTER, LARGEST_JITTER) * cohort.layers.occasions
+        for u in (first, second)
+    )
+    time = DAY * day + np.tile(plan.times, BLOCK_DAYS) + TIME_JITTER * late
+    return time, MMOL_PER_GRAM * np.tile(plan.grams, BLOCK_DAYS) * (1 + SIZE_JITTER * large)

@@ -1,0 +1,188 @@
+"""THE TABLE of margins: how each covariate of adults without diabetes is distributed, per sex.
+
+Population, sections 1.1, 1.3-1.5.  Marks as there: COMPUTED from NHANES 1999-2018 microdata (fasting adults of 20-79 y
+without diabetes, 7,905 men and 8,148 women); READ in a publication; DERIVED from such numbers; RECALLED, to be verified
+before any published claim; assumed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import exp
+from typing import NamedTuple
+
+from pulsatile.engine.people.shapes import (
+    Capped,
+    Knots,
+    Margin,
+    ShiftedLogNormal,
+    from_mean,
+    log_normal_of,
+    normal,
+    probability,
+    through,
+)
+
+MAN, WOMAN = 0, 1
+SEXES = ("men", "women")
+
+NHANES = "population 1.1 (NHANES 1999-2018)"
+SHARE_OF_WOMEN = 0.509
+"""COMPUTED, population 1.1."""
+
+
+class Printed(NamedTuple):
+    """Quantiles of 1 - ``level``, 0.5 and ``level``, mean, and SD, as printed: (men, women) each, in ``unit``."""
+
+    name: str
+    unit: str
+    level: float
+    quantiles: tuple[tuple[float, float, float], tuple[float, float, float]]
+    mean: tuple[float, float] | None
+    sd: tuple[float, float] | None
+    mark: str
+    source: str
+
+
+# heights are printed in cm, insulin in uU/ml of factor 6.0 pmol/L (both DERIVED by the factor)
+PRINTED = (
+    Printed("age", "y", 0.975, ((21, 42, 74), (21, 44, 75)), (43.1, 44.8), (15.1, 15.4), "COMPUTED", NHANES),
+    Printed("height", "m", 0.975, ((1.617, 1.765, 1.911), (1.493, 1.627, 1.761)), (1.765, 1.627), (0.074, 0.068),
+            "COMPUTED", NHANES),
+    Printed("weight", "kg", 0.975, ((57.4, 85.4, 135.0), (47.6, 71.1, 123.2)), (87.9, 74.9), (19.4, 19.4),
+            "COMPUTED", NHANES),
+    Printed("bmi", "kg/m2", 0.975, ((19.3, 27.4, 41.7), (18.6, 26.9, 45.5)), (28.1, 28.3), (5.6, 7.0),
+            "COMPUTED", NHANES),
+    Printed("waist", "cm", 0.975, ((73.9, 98.2, 133.0), (69.8, 92.0, 130.7)), (99.4, 94.0), (15.0, 16.0),
+            "COMPUTED", NHANES),
+    Printed("serum_glucose", "mmol/L", 0.975, ((4.27, 5.16, 6.38), (4.16, 5.00, 6.27)), (5.22, 5.02), (0.53, 0.53),
+            "COMPUTED", NHANES),
+    Printed("hba1c", "%", 0.975, ((4.6, 5.3, 6.1), (4.7, 5.3, 6.1)), (5.34, 5.33), (0.36, 0.36), "COMPUTED", NHANES),
+    Printed("triglyceride", "mmol/L", 0.975, ((0.44, 1.24, 4.61), (0.41, 1.05, 3.21)), (1.56, 1.26), (1.36, 0.89),
+            "COMPUTED", NHANES),
+    Printed("hdl", "mmol/L", 0.975, ((0.75, 1.19, 2.04), (0.87, 1.47, 2.51)), (1.26, 1.54), (0.35, 0.43),
+            "COMPUTED", NHANES),
+    Printed("insulin", "pmol/L", 0.75, ((30.06, 47.16, 82.44), (31.5, 46.56, 72.06)), None, None, "READ",
+            "population 1.3 (NHANES without diabetes, weighted: median and IQR)"),
+)  # fmt: skip
+"""What is printed as quantiles; weight follows from BMI and height, waist from its regression."""
+_ROW = {row.name: row for row in PRINTED}
+
+# Age: a bounded margin.  The quartiles are DERIVED: those with which, straight between them and the printed quantiles,
+# mean and SD are the printed ones.
+AGE_LOW, AGE_HIGH = 20.0, 79.0  # y, the filter of population 1.1
+_AGE_PROBABILITY = (0.0, 0.025, 0.25, 0.5, 0.75, 0.975, 1.0)
+_AGE_QUARTILES = ((30.355, 51.698), (32.074, 54.504))  # y
+
+# Waist (cm) = exp(constant + ln(BMI) + age + height in cm + residual); COMPUTED, population 1.1, R2 0.914 and 0.883.
+WAIST = ((1.5729, 0.6981, 0.0020, 0.0035, 0.0435), (1.7346, 0.6502, 0.0014, 0.0035, 0.0565))
+WAIST_LOG = ((4.5885, 0.1479), (4.5292, 0.1651))
+"""Mean and SD of ln waist; COMPUTED, population 1.1."""
+_BMI_LOG_MEAN = (3.3179, 3.3142)  # COMPUTED, population 1.1
+
+# Fasting plasma glucose: mean READ in mg/dl (population 1.3, NHANES without diabetes, weighted), SD of the logarithm
+# that of serum glucose (COMPUTED, 1.1), below the limit of diabetes as in the filter of 1.1.
+GLUCOSE_FACTOR = 18.016  # mg/dl per mmol/L
+GLUCOSE_MEAN = (101.5 / GLUCOSE_FACTOR, 97.3 / GLUCOSE_FACTOR)  # mmol/L
+_GLUCOSE_LOG_SD = (0.1015, 0.1044)
+DIABETES = {"glucose": 7.0, "hba1c": 6.5}
+"""mmol/L and %: the adults of the table are below; population 1.1."""
+
+# Visceral fat area, mean and SD in cm2: RECALLED, "the weakest number here"; population 1.4, middle-aged adults.
+VAT_MEAN, VAT_SD = (150.0, 100.0), (75.0, 60.0)
+
+# Fasting FFA, mean and SD in mmol/L: READ in a cohort of BMI 33 (9.5) whose obese have 26 % more than the others
+# (population 1.5).  DERIVED: scaled to the share of obese people of this table, the cohort's BMI taken as normal.
+_FFA_MEAN, _FFA_SD = (0.62, 0.68), (0.23, 0.24)
+_FFA_OBESE = 1.26
+_OBESE = 30.0  # kg/m2
+_FFA_COHORT = normal(33.0, 9.5)
+
+BOUNDS: Mapping[str, tuple[float, float, str]] = {
+    "age": (AGE_LOW, AGE_HIGH, "y"),
+    "height": (1.0, 2.5, "m"),
+    "weight": (25.0, 400.0, "kg"),
+    "bmi": (10.0, 100.0, "kg/m2"),
+    "waist": (40.0, 250.0, "cm"),
+    "glucose": (3.5, 15.0, "mmol/L"),
+    "serum_glucose": (2.0, 15.0, "mmol/L"),
+    "hba1c": (3.0, 15.0, "%"),
+    "triglyceride": (0.05, 60.0, "mmol/L"),
+    "hdl": (0.1, 6.0, "mmol/L"),
+    "insulin": (8.0, 500.0, "pmol/L"),
+    "vat": (5.0, 500.0, "cm2"),
+    "ffa": (0.1, 1.6, "mmol/L"),
+    "igf1_sds": (-10.0, 10.0, "SD"),
+}
+"""Least and largest value of anyone, and the unit: glucose, insulin, VAT and FFA of population, recipe item 4; age the
+filter of 1.1; the rest assumed, wide enough to leave the table's people as they are."""
+WAIST_OF_HEIGHT = (0.35, 1.1)
+"""Waist over height lies between these; population 1.7."""
+
+
+@dataclass(frozen=True)
+class Waist:
+    """The printed regression of ln waist (cm) on ln BMI, age (y) and height (m), and its residual SD."""
+
+    constant: float
+    by_log_bmi: float
+    by_age: float
+    by_height: float
+    residual: float
+
+
+def waist_regression(sex: int) -> Waist:
+    """Return the regression of ``sex``, its constant such that the mean of ln waist is the printed one.
+
+    The printed coefficients have four digits, which alone shifts ln waist by up to 0.008 (height is 176 cm).
+    """
+    _, by_log_bmi, by_age, by_height, residual = WAIST[sex]
+    age, height = (_mean(name, sex) for name in ("age", "height"))
+    explained = by_log_bmi * _BMI_LOG_MEAN[sex] + by_age * age + 100 * by_height * height
+    return Waist(WAIST_LOG[sex][0] - explained, by_log_bmi, by_age, 100 * by_height, residual)
+
+
+def table(sex: int) -> dict[str, Margin]:
+    """Return the margins of men (0) or women (1), by covariate; weight and waist follow from others."""
+    low, median, high = _ROW["age"].quantiles[sex]
+    lower, upper = _AGE_QUARTILES[sex]
+    glucose_median = GLUCOSE_MEAN[sex] * exp(-(_GLUCOSE_LOG_SD[sex] ** 2) / 2)
+    return {
+        "age": Knots(_AGE_PROBABILITY, (AGE_LOW, low, lower, median, upper, high, AGE_HIGH)),
+        "height": _printed("height", sex),
+        "bmi": _printed("bmi", sex),
+        "glucose": Capped(log_normal_of(glucose_median, _GLUCOSE_LOG_SD[sex]), DIABETES["glucose"]),
+        "serum_glucose": _printed("serum_glucose", sex),
+        "hba1c": Capped(_printed("hba1c", sex), DIABETES["hba1c"]),
+        "triglyceride": _printed("triglyceride", sex),
+        "hdl": _printed("hdl", sex),
+        "vat": _below_bound("vat", from_mean(VAT_MEAN[sex], VAT_SD[sex])),
+        "insulin": _below_bound("insulin", _printed("insulin", sex)),
+        "ffa": _below_bound("ffa", _ffa(sex)),
+        "igf1_sds": normal(0.0, 1.0),
+    }
+
+
+def _printed(name: str, sex: int) -> ShiftedLogNormal:
+    row = _ROW[name]
+    return through(row.quantiles[sex], row.level)
+
+
+def _below_bound(name: str, whole: ShiftedLogNormal) -> Capped:
+    """Return the part of ``whole`` within the upper bound.
+
+    To draw again who is above (0.6 % of men, by insulin) would take many of the heaviest away with them.
+    """
+    return Capped(whole, BOUNDS[name][1])
+
+
+def _mean(name: str, sex: int) -> float:
+    mean = _ROW[name].mean
+    assert mean is not None
+    return mean[sex]
+
+
+def _ffa(sex: int) -> ShiftedLogNormal:
+    """Return the margin of FFA, scaled from the source's share of obese people to the table's."""
+    here, there = (1 - probability(m.score(_OBESE)) for m in (_printed("bmi", sex), _FFA_COHORT))
+    scale = (1 + (_FFA_OBESE - 1) * here) / (1 + (_FFA_OBESE - 1) * there)
+    return from_mean(scale * _FFA_MEAN[sex], scale * _FFA_SD[sex])

@@ -1,0 +1,162 @@
+"""Which people to draw: share of women, ranges, own margins and shifts; checked, and resolved to a plan per sex."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import inf, isnan
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pulsatile.engine.checks import is_number
+from pulsatile.engine.errors import InputError
+from pulsatile.engine.people.correlations import COVARIATES, matrix, vat_weights
+from pulsatile.engine.people.margins import BOUNDS, SEXES, SHARE_OF_WOMEN, Waist, table, waist_regression
+from pulsatile.engine.people.shapes import Capped, Knots, Margin, ShiftedLogNormal, probability
+
+WITH_MARGIN = (*COVARIATES, "serum_glucose")
+"""Covariates that can be given an own margin; weight follows from BMI and height."""
+SHIFTED = tuple(name for name in WITH_MARGIN if name != "age")
+LARGEST_SHIFT = 6.0  # SDs [assumed]
+RAREST = 1e-4
+"""Ranges that fewer than this share of people meet are refused."""
+_KINDS = (ShiftedLogNormal, Knots, Capped)
+
+
+@dataclass(frozen=True)
+class PeopleSpec:
+    """People to draw.  The default are adults of 20-79 y without diabetes (population 1.1, NHANES 1999-2018).
+
+    Whatever stands for a covariate may be given per sex, as ``{"men": ..., "women": ...}``.
+
+    Parameters
+    ----------
+    women
+        Share of women among those drawn, 0 to 1; ranges do not change it.
+    ranges
+        Least and greatest value by covariate, in its unit, `inf` for none: ``{"age": (30, 64), "bmi": (27, 40)}``.
+        Who is outside is drawn again, so that the others are distributed as in the population within the ranges.
+    margins
+        Own distributions by covariate, made by `engine.people.shapes.through`, `normal`, `log_normal` or `constant`.  They
+        change values, not who someone is: ranks and correlations stay.  Waist follows BMI, and VAT waist.  The table's
+        people are without diabetes (glucose < 7.0 mmol/L, HbA1c < 6.5 %): for others give margins of both.
+    shifts
+        By covariate, SDs of the normal score by which all are higher: ``{"igf1_sds": -3, "vat": 1}``.
+    """
+
+    women: float = SHARE_OF_WOMEN
+    ranges: Mapping[str, Any] = field(default_factory=dict)
+    margins: Mapping[str, Any] = field(default_factory=dict)
+    shifts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the people of one sex are drawn by.
+
+    ``margins`` and ``shifts`` by covariate; ``waist`` None where waist has a margin of its own; ``vat_by_waist`` weight
+    of the score of waist in that of VAT; ``limits`` least and greatest value by covariate; ``age_window``
+    probabilities between which age is drawn; ``factor`` (k, k) of the copula.
+    """
+
+    sex: int
+    margins: dict[str, Margin]
+    shifts: dict[str, float]
+    waist: Waist | None
+    vat_by_waist: float
+    limits: dict[str, tuple[float, float]]
+    age_window: tuple[float, float]
+    factor: npt.NDArray[np.float64]
+
+
+def check(spec: PeopleSpec) -> None:
+    """Refuse a specification that is not of the form described."""
+    if not isinstance(spec, PeopleSpec):
+        raise InputError(f"spec = {spec!r} must be a PeopleSpec.")
+    if not is_number(spec.women) or not 0 <= spec.women <= 1:
+        raise InputError(f"women = {spec.women!r} must be a share from 0 to 1.")
+    for name, values, allowed in (
+        ("ranges", spec.ranges, tuple(BOUNDS)), ("margins", spec.margins, WITH_MARGIN), ("shifts", spec.shifts, SHIFTED)
+    ):  # fmt: skip
+        if not isinstance(values, Mapping):
+            raise InputError(f"{name} = {values!r} must name covariates and their values.")
+        for covariate, value in values.items():
+            if covariate not in allowed:
+                raise InputError(f"{name}: {covariate!r} is none of {', '.join(allowed)}.")
+            if isinstance(value, Mapping) and set(value) != set(SEXES):
+                raise InputError(
+                    f"{name} of {covariate} has {', '.join(map(str, value)) or 'nothing'}; give men and women."
+                )
+
+
+def plan(spec: PeopleSpec, sex: int) -> Plan:
+    """Return the plan of men (0) or women (1) of a specification that `check` let pass."""
+    margins = table(sex)
+    for name in spec.margins:
+        margins[name] = _margin(name, _of(spec.margins[name], sex))
+    shifts = {name: _shift(name, _of(value, sex)) for name, value in spec.shifts.items()}
+    limits = {name: (low, high) for name, (low, high, _) in BOUNDS.items()}
+    for name, value in spec.ranges.items():
+        low, high = _range(name, _of(value, sex))
+        limits[name] = (max(low, limits[name][0]), min(high, limits[name][1]))
+    return Plan(
+        sex, margins, shifts, None if "waist" in spec.margins else waist_regression(sex), vat_weights(sex)[1], limits,
+        _window(margins["age"], limits["age"], sex), matrix(sex).factor,
+    )  # fmt: skip
+
+
+def _of(value: Any, sex: int) -> Any:
+    return value[SEXES[sex]] if isinstance(value, Mapping) else value
+
+
+def _margin(name: str, margin: Any) -> Margin:
+    low, high, unit = BOUNDS[name]
+    if not isinstance(margin, _KINDS):
+        raise InputError(
+            f"margin of {name} = {margin!r} must be made by engine.people.shapes: through, normal, log_normal or constant."
+        )
+    median = float(margin.value(np.zeros(1))[0])
+    if not low <= median <= high:
+        raise InputError(
+            f"margin of {name}: its median {median:g} is outside {low:g} ... {high:g} {unit}; correct it, or its unit."
+        )
+    return margin
+
+
+def _shift(name: str, shift: Any) -> float:
+    if not is_number(shift) or abs(shift) > LARGEST_SHIFT:
+        raise InputError(
+            f"shift of {name} = {shift!r} must be a number of SDs from {-LARGEST_SHIFT:g} to {LARGEST_SHIFT:g}."
+        )
+    return float(shift)
+
+
+def _range(name: str, limits: Any) -> tuple[float, float]:
+    least, greatest, unit = BOUNDS[name]
+    if isinstance(limits, str) or not hasattr(limits, "__len__") or len(limits) != 2:
+        raise InputError(f"range of {name} = {limits!r} must be two numbers, as (low, high).")
+    for limit in limits:
+        if not (is_number(limit) or limit in (-inf, inf)):
+            raise InputError(f"range of {name} = {tuple(limits)!r} must be two numbers, or inf for no limit.")
+    low, high = map(float, limits)
+    if low > high:
+        raise InputError(f"range of {name} = {low:g} ... {high:g} {unit} is reversed; give the lower one first.")
+    if high < least or low > greatest:
+        raise InputError(
+            f"range of {name} = {low:g} ... {high:g} is outside {least:g} ... {greatest:g} {unit}; correct it, "
+            "or its unit."
+        )
+    return low, high
+
+
+def _window(margin: Margin, limits: tuple[float, float], sex: int) -> tuple[float, float]:
+    """Return the probabilities of age between which all ages are within ``limits`` (y)."""
+    low, high = (probability(margin.score(age)) for age in limits)
+    if limits[0] == limits[1] and 0 < low < 1:  # everybody of one age
+        return low, low
+    if isnan(high - low) or high - low < RAREST:
+        raise InputError(
+            f"range of age = {limits[0]:g} ... {limits[1]:g} y holds {high - low:.2g} of all {SEXES[sex]}, under "
+            f"{RAREST:g}; widen it."
+        )
+    return low, high

@@ -1,0 +1,160 @@
+"""What is run and kept: the length of a study, its outputs, its reductions, its virtual tests."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pulsatile.engine.checks import is_number, listed
+from pulsatile.engine.drugs.regimens import LEAST_WEEKS, MOST_WEEKS
+from pulsatile.engine.drugs.regimens import WEEK as WEEK
+from pulsatile.engine.errors import InputError
+from pulsatile.engine.kernel.batch import Floats, Solver
+from pulsatile.engine.kernel.codegen import WATCH
+from pulsatile.engine.outputs import OUTPUTS
+from pulsatile.engine.trial.horizon import SLOW, LongHorizon
+from pulsatile.engine.trial.protocols import TESTS
+
+REDUCTIONS = {"mean": "time mean", "min": "least value", "max": "greatest value", "auc": "area under the curve"}
+
+
+@dataclass(frozen=True)
+class TestAt:
+    """A virtual test (a name of `protocols.TESTS`) and the treatment weeks at which it is made."""
+
+    __test__ = False  # not a pytest class
+    test: str
+    weeks: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown test, and weeks without sense."""
+        if not isinstance(self.test, str) or self.test not in TESTS:
+            raise InputError(f"test = {self.test!r} is unknown; choose one of {', '.join(TESTS)}.")
+        weeks = listed(f"weeks of test {self.test}", self.weeks)
+        if not weeks or not all(is_number(w) and w >= 0 and w == int(w) for w in weeks):
+            raise InputError(f"weeks of test {self.test} = {list(weeks)} must be whole weeks of at least 0.")
+        if list(weeks) != sorted(set(weeks)):
+            raise InputError(f"weeks of test {self.test} = {list(weeks)} must ascend without repeats.")
+        object.__setattr__(self, "weeks", weeks)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is run and kept.
+
+    weeks : length of treatment; week k ends at 168 k h
+    every : spacing of the output grid, h (0 and the end included)
+    outputs : names of `outputs.OUTPUTS` kept on that grid; at the instant of a dose the value before it
+    reductions : ``<watched>_<mean|min|max|auc>``, watched being a name of `codegen.WATCH`, per window
+    reduce_every : length of a window, h; only whole windows are kept
+    tests : virtual tests; those of week 0 come before all treatment
+    solver : integrator settings
+    long_horizon : skip days and project body composition over them; None (the default) integrates every day
+    """
+
+    weeks: float
+    every: float = WEEK
+    outputs: tuple[str, ...] = ("igf1", "igf1_sds", "vat", "sat", "lean")
+    reductions: tuple[str, ...] = ()
+    reduce_every: float = WEEK
+    tests: tuple[TestAt, ...] = ()
+    solver: Solver = Solver()
+    long_horizon: LongHorizon | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a plan without sense."""
+        for field in ("outputs", "reductions", "tests"):
+            object.__setattr__(self, field, listed(field, getattr(self, field)))
+        if not is_number(self.weeks) or not LEAST_WEEKS <= self.weeks <= MOST_WEEKS:
+            raise InputError(
+                f"weeks = {self.weeks!r} is outside {LEAST_WEEKS} ... {MOST_WEEKS}; choose for example 26."
+            )
+        for name in ("every", "reduce_every"):
+            value = getattr(self, name)
+            if not is_number(value) or not 1 / 60 <= value <= MOST_WEEKS * WEEK:
+                raise InputError(
+                    f"{name} = {value!r} h is outside one minute ... {MOST_WEEKS} weeks; choose 24 or 168."
+                )
+        for name in self.outputs:
+            if not isinstance(name, str) or name not in OUTPUTS:
+                raise InputError(f"output = {name!r} is unknown; choose from {', '.join(OUTPUTS)}.")
+        for name in self.reductions:
+            watched, _, how = str(name).rpartition("_")
+            if watched not in WATCH or how not in REDUCTIONS:
+                raise InputError(
+                    f"reduction = {name!r} is unknown; choose <name>_<{'|'.join(REDUCTIONS)}> of {', '.join(WATCH)}."
+                )
+        if self.reductions and not len(self.windows):
+            raise InputError(
+                f"reduce_every = {self.reduce_every!r} h is longer than the study's {self.weeks:g} weeks; shorten it."
+            )
+        self._check_tests()
+        if not isinstance(self.solver, Solver):
+            raise InputError(f"solver = {self.solver!r} is none; give for example Solver(rtol=1e-6).")
+        if not isinstance(self.long_horizon, LongHorizon | None):
+            raise InputError(f"long_horizon = {self.long_horizon!r} is none; give LongHorizon(), or leave it out.")
+        if len(set(self.outputs)) < len(self.outputs) or len(set(self.reductions)) < len(self.reductions):
+            raise InputError("outputs or reductions name the same variable twice; name each once.")
+        if self.long_horizon is not None:
+            self.long_horizon.check_plan(self.weeks, self.every, self.outputs, self.reductions)
+
+    def _check_tests(self) -> None:
+        for test in self.tests:
+            if not isinstance(test, TestAt):
+                raise InputError(f"tests hold {test!r}; give TestAt objects, for example TestAt('clamp', (0, 26)).")
+            if max(test.weeks) > self.weeks:
+                raise InputError(
+                    f"weeks of test {test.test} = {list(test.weeks)} go beyond the study's {self.weeks:g} weeks."
+                )
+        if len({test.test for test in self.tests}) < len(self.tests):
+            raise InputError("tests name the same test twice; give all its weeks in one entry.")
+
+    @property
+    def end(self) -> float:
+        """End of the study, h."""
+        return WEEK * self.weeks
+
+    def goes_on_from(self, earlier: "Plan") -> str:
+        """Return why this plan cannot go on from the end of an ``earlier`` one, bit for bit; "" when it can."""
+        for name, words in (
+            ("solver", "the solver differs"), ("outputs", "other outputs are kept"),
+            ("every", "outputs are kept at other times"), ("reductions", "other reductions are kept"),
+            ("reduce_every", "reductions have other windows"),
+        ):  # fmt: skip
+            if getattr(self, name) != getattr(earlier, name) and not (name == "reduce_every" and not self.reductions):
+                return words
+        if self.long_horizon is not None or earlier.long_horizon is not None:
+            return "a run that skips days keeps no end to go on from"
+        if self.solver.device != "cpu":
+            return "a GPU keeps no end to go on from"
+        if self.weeks <= earlier.weeks:
+            return "the earlier run is not shorter"
+        if [test.test for test in self.tests] != [test.test for test in earlier.tests]:
+            return "other tests are made"
+        for test, before in zip(self.tests, earlier.tests, strict=True):
+            if tuple(week for week in test.weeks if week <= earlier.weeks) != before.weeks:
+                return f"test {test.test} is made at other weeks of the earlier run"
+        return ""
+
+    @property
+    def times(self) -> Floats:
+        """The output grid, h."""
+        grid = np.arange(int(np.floor(self.end / self.every + 1e-9)) + 1) * self.every
+        # a grid point a rounding error off the end is the end, and the same in a longer study
+        return np.asarray(grid if abs(self.end - grid[-1]) < 1e-6 else np.append(grid, self.end), np.float64)
+
+    @property
+    def windows(self) -> Floats:
+        """Starts of the reduction windows, h."""
+        count = int(np.floor(self.end / self.reduce_every + 1e-9))
+        return np.asarray(np.arange(count) * self.reduce_every, np.float64)
+
+    @property
+    def projected(self) -> tuple[str, ...]:
+        """States that are projected over days and kept, also as their change; none where every day is integrated."""
+        kept = {name.removesuffix("_change") for name in self.outputs}
+        return () if self.long_horizon is None else tuple(name for name in SLOW if name in kept)
+
+    @property
+    def visits(self) -> tuple[float, ...]:
+        """Weeks with a test, ascending."""
+        return tuple(sorted({week for test in self.tests for week in test.weeks}))

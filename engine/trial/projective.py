@@ -1,0 +1,182 @@
+"""Long horizons, the run: some days integrated by the kernel, body composition projected over the days between.
+
+Each slow state y is written as y' = k y0 - c(t) y, with its own turnover k and untreated value y0: c is its loss, the
+turnover of `model.balances` with all that drives it.  A day's mean loss is read off the two midnights by the implicit
+midpoint rule, and the same rule takes a loss back to the next midnight, so that integrated days return exactly.
+
+The losses of the reference block (28 days) hold the pattern of days that pulses, meals and doses repeat.  A window's
+measured days tell how far the loss has moved from the same days of that block; this deviation changes slowly and is
+taken as linear between windows.  Slope (the pattern) and trend (the deviation) are those of projective integration;
+its plain form, with one day's slope for all days skipped, is wrong by some 10 % here, as one day's pulses differ from
+another's (``benchmarks/projective.py``).  All other states begin a window as they stood on that day of the block.
+
+Error: successive deviations differ by trend and by scatter.  Both are taken as error, over the days of each gap, gaps
+adding up as independent: twice the root of the sum of (days x difference)^2 / 2, times the state.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from pulsatile.engine.drugs.regimens import DAY
+from pulsatile.engine.errors import Status
+from pulsatile.engine.kernel.batch import Floats, integrate
+from pulsatile.engine.kernel.events import EventTable
+from pulsatile.engine.model import STATE_INDEX
+from pulsatile.engine.trial.horizon import BLOCK_DAYS, SLOW, Span
+from pulsatile.engine.trial.plan import WEEK, Plan
+from pulsatile.engine.trial.protocols import SNAPSHOT_CLOCK
+
+_SLOW = [STATE_INDEX[name] for name in SLOW]
+_DAYS = [STATE_INDEX[name] for name in ("igf1", "p85", "ghs_tolerance")]
+"""States with a memory of days: they begin a window as far from the reference block as they ended the last one."""
+STANDARD_ERRORS = 2.0
+
+Codes = npt.NDArray[np.int8]
+
+
+class Course(NamedTuple):
+    """Body composition of n patients at the midnights 0 ... end, and what tests need.
+
+    ``level`` and ``error`` (n, days + 1, 3) of `horizon.SLOW`; ``snapshots`` week -> (n, states) at 06:00; ``status``
+    (n,).
+    """
+
+    level: Floats
+    error: Floats
+    snapshots: dict[float, Floats]
+    status: Codes
+
+
+class _Window(NamedTuple):
+    """An integrated span: ``midnights`` (n, d + 1, states), ``losses`` (n, d, 3) per day."""
+
+    midnights: Floats
+    losses: Floats
+    snapshots: dict[float, Floats]
+    status: Codes
+
+
+class _Reference(NamedTuple):
+    """By day of the block: ``losses`` (n, 28, 3), and the states at midnight ``midnights`` (n, 28, states)."""
+
+    losses: Floats
+    midnights: Floats
+
+
+class _Patients(NamedTuple):
+    """n patients in one arm, as `batch.integrate` takes them; ``supply`` (n, 3) is k y0 per day."""
+
+    parameters: npt.NDArray[Any]
+    block: EventTable
+    doses: EventTable
+    groups: tuple[str, ...]
+    supply: Floats
+
+
+def project(
+    parameters: npt.NDArray[Any], y0: Floats, block: EventTable, doses: EventTable, spans: list[Span], plan: Plan,
+    groups: tuple[str, ...], threads: int,
+) -> Course:  # fmt: skip
+    """Carry n patients through ``spans`` (`horizon.calendar`) and project over the days between.
+
+    Parameters are those of `batch.integrate`; the kernel sees every integrated day at its own calendar time, with that
+    day's pulses, meals and doses.
+    """
+    patients = _Patients(parameters, block, doses, groups, _supply(parameters))
+    n, end = len(parameters), spans[-1].stop
+    level = np.full((n, end + 1, len(SLOW)), np.nan)
+    level[:, 0] = y0[:, _SLOW]
+    variance = np.zeros_like(level)
+    reference = _Reference(np.empty((n, 0, len(SLOW))), np.empty((n, 0, len(STATE_INDEX))))
+    deviation, centre = np.zeros((n, len(SLOW))), 0.0
+    snapshots: dict[float, Floats] = {}
+    status = np.zeros(n, np.int8)
+    y, done = y0, 0
+    for span in spans:
+        gap = np.arange(done, span.start)
+        if len(gap):  # until the window has measured more, the deviation stays
+            losses = reference.losses[:, gap % BLOCK_DAYS] + deviation[:, None]
+            y = _resumed(reference, y, span, done, _march(level[:, done], patients.supply, losses)[:, -1])
+        window = _integrated(patients, y, span, plan, threads)
+        status = np.where(status == Status.OK, window.status, status)
+        if span.measured == span.stop:  # all of it counts as it is
+            level[:, span.start : span.stop + 1] = window.midnights[:, :, _SLOW]
+            if span.reference:
+                reference = _referenced(window, span)
+            deviation, centre = np.zeros_like(deviation), span.stop - 0.5
+        else:
+            found, at = _measured(window, span, reference)
+            share = (gap - centre)[:, None] / (at - centre)
+            between = reference.losses[:, gap % BLOCK_DAYS] + deviation[:, None]
+            between += share * (found - deviation)[:, None]
+            losses = np.concatenate([between, window.losses], axis=1)
+            level[:, done + 1 : span.stop + 1] = _march(level[:, done], patients.supply, losses)
+            variance[:, done + 1 :] += ((len(gap) * (found - deviation)) ** 2 / 2)[:, None]
+            deviation, centre = found, at
+        for week, state in window.snapshots.items():
+            day = int(7 * week)
+            snapshots[week] = _corrected(state, level[:, day] / window.midnights[:, day - span.start, _SLOW])
+        y = _corrected(window.midnights[:, -1], level[:, span.stop] / window.midnights[:, -1, _SLOW])
+        done = span.stop
+    return Course(level, STANDARD_ERRORS * np.sqrt(variance) * level, snapshots, status)
+
+
+def _supply(parameters: npt.NDArray[Any]) -> Floats:
+    """Return k y0 (n, 3) per day: what the own untreated turnover brings in."""
+    per_day = DAY * parameters["minutes_per_hour"]
+    return np.stack([per_day * parameters[f"k_{name}"] * parameters[f"{name}0"] for name in SLOW], axis=1)
+
+
+def _integrated(patients: _Patients, y: Floats, span: Span, plan: Plan, threads: int) -> _Window:
+    clock = DAY * np.arange(span.start, span.stop + 1)
+    visits = [week for week in plan.visits if week > 0 and span.start <= 7 * week <= span.stop]
+    times = np.union1d(clock, [WEEK * week + SNAPSHOT_CLOCK for week in visits])
+    result = integrate(
+        patients.parameters, y, patients.block, patients.doses, start=float(clock[0]), times=times,
+        solver=plan.solver, threads=threads, groups=patients.groups,
+    )  # fmt: skip
+    midnights = result.y[:, np.searchsorted(times, clock)]
+    slow = midnights[:, :, _SLOW]
+    losses = (patients.supply[:, None] - np.diff(slow, axis=1)) / ((slow[:, 1:] + slow[:, :-1]) / 2)
+    snapshots = {week: result.y[:, np.searchsorted(times, WEEK * week + SNAPSHOT_CLOCK)] for week in visits}
+    return _Window(midnights, losses, snapshots, result.status)
+
+
+def _referenced(window: _Window, span: Span) -> _Reference:
+    """Return the last block of ``span``, put in order of the day of the block."""
+    order = np.argsort(np.arange(span.stop - BLOCK_DAYS, span.stop) % BLOCK_DAYS)
+    return _Reference(window.losses[:, -BLOCK_DAYS:][:, order], window.midnights[:, -BLOCK_DAYS - 1 : -1][:, order])
+
+
+def _measured(window: _Window, span: Span, reference: _Reference) -> tuple[Floats, float]:
+    """Return how far the measured days' losses (n, 3) are from those of the block, on average, and their middle."""
+    days = np.arange(span.measured, span.stop)
+    moved = window.losses[:, days - span.start] - reference.losses[:, days % BLOCK_DAYS]
+    return moved.mean(axis=1), float(days.mean())
+
+
+def _resumed(reference: _Reference, y: Floats, span: Span, done: int, slow: Floats) -> Floats:
+    """Return the states (n, states) at the start of ``span``, ``y`` being those at midnight ``done``."""
+    departure = y[:, _DAYS] / reference.midnights[:, done % BLOCK_DAYS, _DAYS]
+    resumed = reference.midnights[:, span.start % BLOCK_DAYS].copy()
+    resumed[:, _DAYS] *= departure
+    resumed[:, _SLOW] = slow
+    return resumed
+
+
+def _march(start: Floats, supply: Floats, losses: Floats) -> Floats:
+    """Return the midnights (n, d, 3) after each day of ``losses`` (n, d, 3), from ``start`` (n, 3)."""
+    level = np.empty_like(losses)
+    for day in range(losses.shape[1]):
+        start = (start * (1 - losses[:, day] / 2) + supply) / (1 + losses[:, day] / 2)
+        level[:, day] = start
+    return level
+
+
+def _corrected(y: Floats, factor: Floats) -> Floats:
+    """Return a copy of ``y`` (n, states) with the slow states times ``factor`` (n, 3)."""
+    y = y.copy()
+    y[:, _SLOW] *= factor
+    return y

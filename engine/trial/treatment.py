@@ -1,0 +1,242 @@
+"""One group of patients through one arm: the run, its outputs, and the virtual tests at the visits."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from pulsatile.engine.drugs.dosing import Arm, arm_parameters, dose_events, slots_used
+from pulsatile.engine.drugs.regimens import DAY
+from pulsatile.engine.errors import Status
+from pulsatile.engine.kernel import checkpoint
+from pulsatile.engine.kernel.batch import Floats, integrate
+from pulsatile.engine.kernel.codegen import WATCH
+from pulsatile.engine.kernel.events import EventTable, select, target_of
+from pulsatile.engine.model import STATE_INDEX, STATES
+from pulsatile.engine.outputs import evaluate, inputs_at
+from pulsatile.engine.parameters import TABLE
+from pulsatile.engine.patients.cohort import Cohort
+from pulsatile.engine.patients.run_in import Baseline
+from pulsatile.engine.trial import canary
+from pulsatile.engine.trial.horizon import SLOW, calendar
+from pulsatile.engine.trial.plan import WEEK, Plan
+from pulsatile.engine.trial.projective import project
+from pulsatile.engine.trial.protocols import SNAPSHOT_CLOCK, TESTS, Person
+from pulsatile.engine.trial.visits import Branch, Codes, run_tests
+
+VISIT_HOURS = 48.0  # from Monday 00:00 of a test's week: what a test may see
+DRUG_FIELDS = tuple(row.name for row in TABLE if row.kind == "drug")
+
+
+class People(NamedTuple):
+    """n patients at rest at t = 0, with what every arm needs of them."""
+
+    cohort: Cohort
+    parameters: npt.NDArray[Any]
+    y0: Floats
+    block: EventTable
+    pulses: EventTable
+    age: Floats
+    person: Person
+
+
+def gather(cohort: Cohort, baseline: Baseline, index: npt.NDArray[np.int64]) -> People:
+    """Return the patients at positions ``index`` of the cohort."""
+    people = cohort.subset(index)
+    parameters = baseline.parameters[index]
+    block = baseline.block.subset(index)
+    age, weight, height = (np.asarray(people.covariates[name], float) for name in ("age", "weight", "height"))
+    pulses = select(block, block.target != target_of("stomach"))
+    return People(people, parameters, baseline.y0[index], block, pulses, age, Person(weight, height, parameters))
+
+
+Found = tuple[dict[str, Floats], Codes]
+"""Values by variable, each (n, ...), and the status (n,) of each patient."""
+
+
+def week_0(people: People, plan: Plan, threads: int) -> Found:
+    """Run the tests of week 0: before all treatment, hence the same numbers in every arm."""
+    due = [TESTS[entry.test] for entry in plan.tests if 0 in entry.weeks]
+    n = len(people.parameters)
+    if not due:
+        return {}, np.zeros(n, np.int8)
+    morning = integrate(
+        people.parameters, people.y0, people.block, None, start=0.0, times=np.array([SNAPSHOT_CLOCK]),
+        solver=plan.solver, threads=threads, groups=(),
+    )  # fmt: skip
+    values, ended = run_tests(
+        due, _branch(people, people.parameters, plan, 0.0, morning.y[:, 0], EventTable.empty(n), (), threads)
+    )
+    return values, np.where(morning.status == Status.OK, ended, morning.status)
+
+
+def _branch(
+    people: People, parameters: npt.NDArray[Any], plan: Plan, week: float, y: Floats, doses: EventTable,
+    groups: tuple[str, ...], threads: int,
+) -> Branch:  # fmt: skip
+    return Branch(
+        week, y, parameters, people.person, people.age, people.block, people.pulses, doses, groups, plan.solver, threads
+    )
+
+
+class Since(NamedTuple):
+    """An earlier run of the same patients and arm: its plan, where each goes on (n, columns), and the status (n,)."""
+
+    plan: Plan
+    ends: Floats
+    status: Codes
+
+
+class Canaries(NamedTuple):
+    """Patients of known answer that rode along: how many, and how far the worst was off, above 1 too far."""
+
+    patients: int
+    worst: float
+
+
+class _Course(NamedTuple):
+    """The run itself: variables of the dataset, the states at 06:00 in the weeks of visits, the status (n,), the end.
+
+    ``ends`` (n, columns of `engine.kernel.checkpoint`) is what a longer run goes on from.
+    """
+
+    found: dict[str, Floats]
+    snapshots: dict[float, Floats]
+    status: Codes
+    ends: Floats
+    canaries: Canaries
+
+
+class Treated(NamedTuple):
+    """One arm: values by variable, each (n, ...); status (n,); ends (n, columns); see `_Course`."""
+
+    found: dict[str, Floats]
+    status: Codes
+    ends: Floats
+    canaries: Canaries
+
+
+def run_arm(
+    arm: Arm, people: People, plan: Plan, untreated: Found | None, threads: int, since: Since | None = None
+) -> Treated:
+    """Run ``people`` through one arm.
+
+    ``untreated`` are the tests of `week_0`.  With ``since`` (and without them) the run goes on from the end of an
+    earlier one; what that one knows (outputs up to its end, closed windows, tests of its weeks) is NaN here.
+    """
+    n = len(people.parameters)
+    parameters = people.parameters.copy()
+    drugs = arm_parameters(arm, people.cohort)
+    for name in DRUG_FIELDS:
+        parameters[name] = drugs[name]
+    # doses that go on to the end of the study are also given on the day of the last visit
+    doses = dose_events(arm, people.cohort, 0.0, plan.end + VISIT_HOURS)
+    groups = slots_used(arm)
+    if plan.long_horizon is None:
+        found, snapshots, status, ends, canaries = _whole(people, parameters, doses, groups, plan, threads, since)
+    else:
+        found, snapshots, status, ends, canaries = _projected(arm, people, parameters, doses, groups, plan, threads)
+    if since is not None:  # a patient that failed a test only ran to the end
+        status = np.where(status == Status.OK, since.status, status)
+    for week in plan.visits:
+        if since is not None and week <= since.plan.weeks:
+            values, ended = _known(plan, week, n), np.zeros(n, np.int8)
+        elif week > 0:
+            # past boluses are in the state; past settings of an input say what is running
+            near = (doses.time >= WEEK * week) | (doses.target < 0)
+            near &= doses.time < WEEK * week + VISIT_HOURS
+            branch = _branch(people, parameters, plan, week, snapshots[week], select(doses, near), groups, threads)
+            values, ended = run_tests([TESTS[entry.test] for entry in plan.tests if week in entry.weeks], branch)
+        else:
+            assert untreated is not None
+            values, ended = untreated
+        status = np.where(status == Status.OK, ended, status)
+        _keep(found, values, plan, week, n)
+    return Treated(found, np.asarray(status, np.int8), ends, canaries)
+
+
+def _known(plan: Plan, week: float, n: int) -> dict[str, Floats]:
+    """Return the tests of a week that an earlier run has made, without values."""
+    due = [TESTS[entry.test] for entry in plan.tests if week in entry.weeks]
+    values = {f"{test.name}_{name}": np.full(n, np.nan) for test in due for name in test.endpoints}
+    return values | {
+        f"{test.name}_{name}": np.full((n, len(test.times)), np.nan) for test in due for name in test.curves
+    }
+
+
+def _whole(
+    people: People, parameters: npt.NDArray[Any], doses: EventTable, groups: tuple[str, ...], plan: Plan, threads: int,
+    since: Since | None,
+) -> _Course:  # fmt: skip
+    """Integrate every day, or every day since the end of an earlier run."""
+    after, known, closed = 0.0, 0, 0  # weeks, output times and windows of the earlier run
+    if since is not None:
+        after, closed = since.plan.weeks, len(since.plan.windows)
+        known = int(np.searchsorted(plan.times, since.plan.times[-1], side="right"))
+    weeks = [week for week in plan.visits if week > after]
+    snapshots = np.array([WEEK * week + SNAPSHOT_CLOCK for week in weeks])
+    windows, grid = plan.windows, plan.times[known:]
+    times = np.union1d(grid, snapshots)
+    window = plan.reduce_every if plan.reductions else 0.0
+    joined = canary.join(parameters, people.y0, people.block, doses, groups, start=0.0, times=times, solver=plan.solver)
+    begin = None
+    if since is not None:
+        begin = checkpoint.at_rest(
+            joined.run[1], 0.0, plan.solver.first_step, window > 0
+        )  # canaries run from the start
+        begin[~joined.canary] = since.ends
+    result, worst = joined.part(
+        integrate(
+            *joined.run, start=0.0, times=times, stop=max(plan.end, float(times[-1])), window=window,
+            solver=plan.solver, threads=threads, groups=groups, begin=begin,
+            mark=float(grid[-1]) if plan.solver.device == "cpu" else None,  # the end, up to rounding
+        )
+    )  # fmt: skip
+    e = evaluate(
+        grid, result.y[:, np.searchsorted(times, grid)], parameters, people.age, inputs_at(grid, doses, parameters)
+    )
+    before = np.full((len(parameters), known), np.nan)
+    found = {name: np.concatenate([before, e.output(name)], axis=1) for name in plan.outputs}
+    reduced = {"mean": result.mean, "auc": result.mean * plan.reduce_every, "min": result.low, "max": result.high}
+    for name in plan.reductions:
+        watched, _, how = name.rpartition("_")
+        found[name] = reduced[how][:, : len(windows), WATCH.index(watched)].copy()
+        found[name][:, :closed] = np.nan  # the last may have closed again
+    at = {week: result.y[:, np.searchsorted(times, WEEK * week + SNAPSHOT_CLOCK)] for week in weeks}
+    return _Course(found, at, result.status, result.mark, Canaries(int(joined.canary.sum()), worst))
+
+
+def _projected(
+    arm: Arm, people: People, parameters: npt.NDArray[Any], doses: EventTable, groups: tuple[str, ...], plan: Plan,
+    threads: int,
+) -> _Course:  # fmt: skip
+    """Integrate some days and project body composition over the others."""
+    assert plan.long_horizon is not None
+    spans = calendar(plan.long_horizon, arm, plan.weeks, plan.visits)
+    joined = canary.join(
+        parameters, people.y0, people.block, doses, groups, start=0.0, times=plan.times, solver=plan.solver
+    )
+    course, worst = joined.part_course(project(*joined.run, spans, plan, groups, threads))
+    days = np.round(plan.times / DAY).astype(int)
+    states = np.full((len(parameters), len(days), len(STATES)), np.nan)
+    states[:, :, [STATE_INDEX[name] for name in SLOW]] = course.level[:, days]
+    e = evaluate(plan.times, states, parameters, people.age)
+    found = {name: e.output(name) for name in plan.outputs}
+    found |= {
+        f"{name}_projection_error": course.error[:, days, k] for k, name in enumerate(SLOW) if name in plan.projected
+    }
+    canaries = Canaries(int(joined.canary.sum()), worst)
+    return _Course(found, course.snapshots, course.status, np.empty((len(parameters), 0)), canaries)
+
+
+def _keep(found: dict[str, Floats], values: dict[str, Floats], plan: Plan, week: float, n: int) -> None:
+    """Put the values of one week's tests into ``found``, at the week's place."""
+    for entry in plan.tests:
+        if week in entry.weeks:
+            test = TESTS[entry.test]
+            for name in (*test.endpoints, *test.curves):
+                value = values[f"{test.name}_{name}"]
+                weeks = found.setdefault(
+                    f"{test.name}_{name}", np.full((n, len(entry.weeks), *value.shape[1:]), np.nan)
+                )
+                weeks[:, entry.weeks.index(week)] = value

@@ -1,0 +1,58 @@
+"""The command for the variance budget: where the variance of each output comes from."""
+
+from pathlib import Path
+
+import click
+
+from pulsatile.cli.guard import NOT_CLINICAL, as_json, guarded, print_json
+from pulsatile.sweeps.errors import Exit
+
+CHECKED = 8
+"""Patients run once more under a tighter tolerance, at most."""
+
+
+@click.command(
+    epilog="\b\nExample:\n  pulsatile budget examples/peptides_vs_rhgh.yaml --out runs/budget\n\n" + NOT_CLINICAL
+)
+@click.argument("study", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Folder for tables and pictures.")
+@click.option("--output", "outputs", multiple=True, metavar="NAME", help="An output to look at; repeatable.")
+@click.option("--week", "weeks", multiple=True, type=float, metavar="W", help="A treatment week; repeatable.")
+@click.option("--contrast", metavar="ARM", help="Arm that the others are compared with, patient by patient.")
+@click.option("--draws", type=int, default=8, show_default=True, help="Draws of typical values.")
+@click.option("--patients", type=int, default=32, show_default=True, help="Patients of each draw.")
+@click.option("--occasions", type=int, default=2, show_default=True, help="Occasions of each patient.")
+@click.option("--threads", type=int, default=None, metavar="N", help="Threads; default all cores.")
+@as_json
+@guarded
+def budget(
+    study: Path, out: Path | None, outputs: tuple[str, ...], weeks: tuple[float, ...], contrast: str | None, draws: int,
+    patients: int, occasions: int, threads: int | None, as_json: bool,
+) -> Exit:  # fmt: skip
+    """Share out the variance of STUDY's outputs.
+
+    Between what is typical and not known, patients, occasions, assay noise, arms and numerical error, in one call.
+    """
+    from pulsatile.cli.sensitivity import page, wanted_of
+    from pulsatile.sweeps.analysis.budget import sentences, variance_budget, write
+    from pulsatile.sweeps.analysis.budget_runs import Size
+    from pulsatile.sweeps.study.schema import load_study
+    from pulsatile.sweeps.workers.resources import cores
+
+    loaded = load_study(study)
+    wanted = wanted_of(loaded, outputs, weeks, contrast)
+    found = variance_budget(
+        loaded, wanted.outputs, wanted.weeks, contrast=wanted.contrast,
+        size=Size(draws, patients, occasions, max(1, min(CHECKED, patients))),
+        threads=cores() if threads is None else threads,
+    )  # fmt: skip
+    paths = [] if out is None else [*write(out, found), *page(out, f"Variance budget of {study.stem}", budget=found)]
+    if as_json:
+        print_json({"files": [str(path) for path in paths], "sentences": sentences(found)})
+        return Exit.DONE
+    for sentence in sentences(found):
+        click.echo(sentence)
+    if out is not None:
+        click.echo(f"{', '.join(path.name for path in paths)} in {out}")
+    click.echo(NOT_CLINICAL)
+    return Exit.DONE

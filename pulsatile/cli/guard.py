@@ -1,0 +1,87 @@
+"""Every end of a command as an exit code, every error as one plain sentence, and what the commands share."""
+
+import json
+import tempfile
+import traceback
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pulsatile.cli.leave import leave, leaving
+from pulsatile.engine.errors import InputError
+from pulsatile.sweeps.errors import Exit, Refusal
+
+SCREEN = 100  # columns when the output is no terminal
+NOT_CLINICAL = "Research model, not for clinical use."
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")
+
+
+def say(sentence: str) -> None:
+    """Print a sentence (or several lines of them) to stderr."""
+    for line in sentence.splitlines():
+        click.echo(f"pulsatile: error: {line}", err=True)
+
+
+def print_json(data: Any) -> None:
+    """Print one JSON object."""
+    click.echo(json.dumps(data, indent=1))
+
+
+def print_rich(renderable: Any) -> None:
+    """Print a table, also where the output is no terminal."""
+    from rich.console import Console
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=SCREEN)
+    console.print(renderable)
+
+
+def _log(folder: Path | None) -> Path:
+    """Write the traceback in hand to a file and return its path."""
+    text = traceback.format_exc()
+    if folder is not None and (folder / "journal.jsonl").is_file():  # a run's; nothing is put into other folders
+        try:
+            path = folder / "error.log"
+            path.write_text(text, encoding="utf-8")
+            return path
+        except OSError:
+            pass
+    with tempfile.NamedTemporaryFile("w", prefix="pulsatile-", suffix=".log", delete=False) as file:
+        file.write(text)
+    return Path(file.name)
+
+
+def guarded(command: Callable[..., Exit | None]) -> Callable[..., None]:
+    """Turn every end of a command into an exit code, and every error into one sentence."""
+
+    @wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> None:
+        with leaving() as seen:
+            try:
+                code = command(*args, **kwargs) or Exit.DONE
+            except InputError as error:
+                say(str(error))
+                code = Exit.BAD_INPUT
+            except Refusal as error:
+                say(str(error))
+                code = error.code
+            except KeyboardInterrupt:
+                say("interrupted.")
+                code = Exit.INTERRUPTED
+            except (click.ClickException, click.exceptions.Exit):
+                raise
+            except BrokenPipeError:
+                code = Exit.CANNOT_WRITE
+            except Exception as error:
+                path = _log(kwargs.get("out") or kwargs.get("folder"))
+                reason = " ".join(str(error).split())[:200] or "no reason given"
+                say(f"internal error: {type(error).__name__}: {reason}; the traceback is in {path}.")
+                code = Exit.INTERNAL
+            leave(code, seen)
+
+    return wrapped

@@ -1,0 +1,272 @@
+"""The command line: parse, call, print; heavy modules are imported inside the commands."""
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pulsatile import __version__, budget, populations, runs, sensitivity
+from pulsatile.cli.guard import NOT_CLINICAL, as_json, guarded, print_json, print_rich
+from pulsatile.sweeps.errors import Exit
+
+EXAMPLES = """
+\b
+Examples:
+  pulsatile run examples/quick.yaml --out runs/quick        a small study, under a minute
+  pulsatile run STUDY.yaml --out runs/a --patients 100 --weeks 4 --dry-run
+  pulsatile resume runs/a                                   go on with a run that was interrupted
+  pulsatile status runs/a                                   how far is it
+  pulsatile expand runs/a --patients 2000                   more patients, arms or weeks; only the new work is done
+  pulsatile verify runs/a                                   is every byte what was committed
+  pulsatile simulate --preset tesamorelin_label --weeks 8   a quick look at one regimen
+  pulsatile presets                                         regimens that a study may name
+  pulsatile population build adults --n 1000 --out pop      people with weights, for `population: {frozen: pop}`
+  pulsatile sensitivity examples/sensitivity.yaml           which parameters decide the outcome
+  pulsatile validate STUDY.yaml                             is the file right?
+
+\b
+A study file, the smallest:
+  weeks: 26
+  population: {n: 1000, phenotype: obese}
+  arms:
+    - {name: no treatment, preset: control}
+    - {name: tesamorelin, preset: tesamorelin_label}
+  tests:
+    - {test: fasting, weeks: [0, 26]}
+
+\b
+Exit codes: 0 done, 1 too many failed patients, 2 bad input, 3 cannot write, 4 folder refuses,
+  5 cluster, 6 damage found, 70 internal error, 130 interrupted (resume goes on).
+"""
+
+
+@click.group(
+    epilog=EXAMPLES + "\n" + NOT_CLINICAL,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="pulsatile")
+def main() -> None:
+    """Virtual patients on growth-hormone secretagogues: GH pulses, IGF-1, insulin sensitivity, fat and lean mass.
+
+    A study file names a population, arms (drugs and doses) and virtual tests; `pulsatile run` simulates every patient
+    in every arm and ends with a table and a dataset that `xarray.open_zarr` opens.
+    """
+
+
+def _overrides(patients: int | None, weeks: float | None, seed: int | None, settings: Sequence[str]) -> list[str]:
+    named = {"population.n": patients, "weeks": weeks, "seed": seed}
+    return [f"{key}={value}" for key, value in named.items() if value is not None] + list(settings)
+
+
+_STUDY = click.argument("study", type=click.Path(path_type=Path))
+_SET = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change one entry of the study, for example population.phenotype=lean or arms.1.preset=rhgh_low; repeatable.",
+)
+_PATIENTS = click.option("--patients", type=int, metavar="N", help="Number of patients, in place of the study's.")
+_WEEKS = click.option(
+    "--weeks", type=float, metavar="W", help="Weeks of treatment; tests after them move to the last week."
+)
+_SEED = click.option("--seed", type=int, metavar="N", help="Seed of every random draw.")
+
+
+@main.command(
+    epilog="\b\nExample:\n  pulsatile run examples/peptides_vs_rhgh.yaml --out runs/a --patients 200\n\n" + NOT_CLINICAL
+)
+@_STUDY
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder of the run, new or empty; default runs/ and the study's name.",
+)
+@_PATIENTS
+@_WEEKS
+@_SEED
+@runs.resource_options()
+@_SET
+@click.option("--dry-run", is_flag=True, help="Only say what the run would need.")
+@as_json
+@guarded
+def run(
+    study: Path, out: Path | None, patients: int | None, weeks: float | None, seed: int | None,
+    settings: tuple[str, ...], dry_run: bool, as_json: bool, **resources: Any,
+) -> Exit:  # fmt: skip
+    """Run STUDY: every patient in every arm, into a folder with dataset, summary and manifest."""
+    from pulsatile.sweeps.run.run import run as carry_out
+    from pulsatile.sweeps.study.schema import load_study
+
+    changes = _overrides(patients, weeks, seed, settings)
+    loaded = load_study(study, changes, shorten=weeks is not None)
+    wanted = runs.resources_from(resources)
+    if dry_run:
+        return dry_run_of(loaded, wanted, as_json)
+    from pulsatile.sweeps.run.progress import progress_for
+
+    folder = out if out is not None else Path("runs") / study.stem
+    command, text = shlex.join(["pulsatile", *sys.argv[1:]]), study.read_text(encoding="utf-8")
+    with progress_for() as progress:
+        outcome = carry_out(loaded, folder, wanted, progress, text, command, tuple(changes), weeks is not None)
+    return runs.report(outcome, as_json)
+
+
+def dry_run_of(study: Any, resources: Any, as_json: bool) -> Exit:
+    """Say what a study would need."""
+    from dataclasses import asdict
+
+    from pulsatile.sweeps.run.estimate import chunk_size, estimate
+    from pulsatile.sweeps.study.conversions import conversions
+    from pulsatile.sweeps.study.resolve import resolve
+
+    spread = resources.spread(study.solver.device)
+    resolved = resolve(study, spread.planning_threads)
+    chunk = chunk_size(resolved, resolved.plan(), resources.chunk, spread.slots, spread.room)
+    found = estimate(resolved, chunk, spread)
+    if as_json:
+        print_json({"identity": resolved.identity, **asdict(found), "spread": spread._asdict()})
+        return Exit.DONE
+    matched = (one.sentence for one in resolved.matched)
+    for sentence in (*conversions(study), *matched, resolved.approximation, *found.lines()):
+        if sentence:
+            click.echo(sentence)
+    click.echo(f"identity {resolved.identity}")
+    return Exit.DONE
+
+
+@main.command(
+    epilog="\b\nExample:\n  pulsatile simulate --phenotype ghd --preset rhgh_low --weeks 12\n\n" + NOT_CLINICAL
+)
+@click.option(
+    "--preset",
+    "presets",
+    multiple=True,
+    default=("tesamorelin_label",),
+    show_default=True,
+    metavar="NAME",
+    help="Regimen to compare with no treatment; repeatable; see `pulsatile presets`.",
+)
+@click.option("--phenotype", default="obese", show_default=True, help="lean, overweight, obese, igt, t2d or ghd.")
+@click.option("--weeks", type=float, default=4, show_default=True)
+@click.option("--patients", type=int, default=32, show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True)
+@guarded
+def simulate(presets: tuple[str, ...], phenotype: str, weeks: float, patients: int, seed: int) -> None:
+    """Take a quick look: some patients on a preset against no treatment; nothing is kept."""
+    from pulsatile.engine.drugs.regimens import MOST_WEEKS
+    from pulsatile.engine.simulate import simulate as run_patients
+    from pulsatile.sweeps.study.resolve import resolve
+    from pulsatile.sweeps.study.schema import study_from
+    from pulsatile.sweeps.summary.table import standing_marks, study_notes, summarise, table
+    from pulsatile.sweeps.workers.resources import cores
+
+    visits = sorted({0, int(weeks) if 1 <= weeks <= MOST_WEEKS else 0})  # what is no length is refused below
+    arms = [
+        {"name": "control", "preset": "control"},
+        *({"name": name, "preset": name} for name in presets if name != "control"),
+    ]
+    data = {
+        "weeks": weeks, "seed": seed, "population": {"n": patients, "phenotype": phenotype}, "arms": arms,
+        "tests": [{"test": test, "weeks": visits} for test in ("fasting", "profile")],
+    }  # fmt: skip
+    resolved = resolve(study_from(data, "pulsatile simulate"))
+    cohort = resolved.cohort(0, resolved.population.n)
+    dataset = run_patients(cohort, resolved.engine_arms(), resolved.plan(), threads=cores())
+    names, rows = summarise(dataset, "control")
+    failed = int((dataset["status"].values != 0).sum())
+    print_rich(table(names, rows, standing_marks(resolved)))
+    click.echo("\n".join(study_notes(resolved, failed)))
+
+
+@main.command(epilog=NOT_CLINICAL)
+@guarded
+def presets() -> None:
+    """List the regimens a study may name, and those whose numbers are not known."""
+    from rich import box
+    from rich.table import Table
+
+    from pulsatile.engine.drugs.presets import PRESETS
+
+    grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1), caption=NOT_CLINICAL, caption_justify="left")
+    for head in ("preset", "weeks", "standing", "what"):
+        grid.add_column(head, overflow="fold")
+    for row in PRESETS.values():
+        what = (
+            row.description if row.available else f"{row.description}\n[red]unavailable; missing: {row.missing}[/red]"
+        )
+        grid.add_row(row.name, f"{row.weeks:g}", row.standing, what)
+    print_rich(grid)
+
+
+@main.command(
+    epilog="\b\nExample, while an image is built:\n"
+    "  PULSATILE_CACHE_DIR=/opt/kernels pulsatile warm examples/quick.yaml"
+)
+@_STUDY
+@_SET
+@guarded
+def warm(study: Path, settings: tuple[str, ...]) -> None:
+    """Compile and keep the kernels that STUDY needs, so that later runs start at once.
+
+    They are kept in PULSATILE_CACHE_DIR, else in the user's cache, for processors like this one.  A filled folder may
+    be made read-only.
+    """
+    from pulsatile.engine.kernel._jit import cache_folder, wanted_folder
+    from pulsatile.sweeps.chunk.run_chunk import warm_up
+    from pulsatile.sweeps.errors import CannotWrite
+    from pulsatile.sweeps.study.resolve import resolve
+    from pulsatile.sweeps.study.schema import load_study
+
+    loaded, folder = load_study(study, settings), wanted_folder()
+    if cache_folder() != folder:
+        raise CannotWrite(f"{folder} cannot be written; set PULSATILE_CACHE_DIR to a folder that can.")
+    seconds = warm_up(resolve(loaded))
+    click.echo(f"kernels of {study} are ready after {seconds:.1f} s, in {folder}")
+
+
+@main.command(epilog="\b\nExample:\n  pulsatile schema > study.schema.json")
+@guarded
+def schema() -> None:
+    """Print the JSON schema of study files, for editors that complete and check as you type."""
+    import json
+
+    from pulsatile.sweeps.study.schema import json_schema
+
+    click.echo(json.dumps(json_schema(), indent=1))
+
+
+@main.command(epilog="\b\nExample:\n  pulsatile validate examples/quick.yaml")
+@_STUDY
+@_SET
+@guarded
+def validate(study: Path, settings: tuple[str, ...]) -> None:
+    """Check STUDY and say what it asks for; nothing runs."""
+    from pulsatile.sweeps.study.conversions import conversions
+    from pulsatile.sweeps.study.patients import resolved_population
+    from pulsatile.sweeps.study.schema import SensitivityEntry, load_study
+
+    loaded = load_study(study, settings)
+    told = conversions(loaded)
+    if not loaded.population.drawn:
+        resolved_population(loaded.population)  # its table or folder is there, and large enough
+    if (wished := loaded.sensitivity) != SensitivityEntry():
+        from pulsatile.sweeps.analysis.of_design import Wanted, refuse_unknown
+
+        refuse_unknown(loaded, Wanted(wished.outputs, wished.weeks, wished.contrast))
+    click.echo(
+        f"{study}: right; {loaded.who} in {len(loaded.arms)} arms for {loaded.weeks:g} weeks: "
+        f"{', '.join(arm.name for arm in loaded.arms)}."
+    )
+    for sentence in told:
+        click.echo(sentence)
+    if loaded.long_horizon is not None:
+        click.echo(f"Approximation: {loaded.long_horizon.engine_horizon().sentence}.")
+
+
+for command in (*runs.COMMANDS, populations.population, sensitivity.sensitivity, budget.budget):
+    main.add_command(command)

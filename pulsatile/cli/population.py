@@ -1,0 +1,276 @@
+"""Commands on virtual populations: name them, build one, look at it, compare two."""
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pulsatile.cli.guard import NOT_CLINICAL, as_json, guarded, print_json, print_rich, say
+from pulsatile.cli.runs import resource_options, resources_from, say_on
+from pulsatile.engine.errors import InputError
+from pulsatile.sweeps.errors import Exit, FolderRefuses
+
+if TYPE_CHECKING:
+    from pulsatile.sweeps.population.opened import Built
+    from pulsatile.sweeps.study.schema import Study
+
+SELECTIONS = ("weights", "inclusion", "plausible")
+MOST_PAIRS = 10
+
+
+@click.group(
+    epilog="\b\nExamples:\n"
+    "  pulsatile population list\n"
+    "  pulsatile population build adults --n 1000 --out populations/adults\n"
+    "  pulsatile population build hiv_lipodystrophy --n 500 --out populations/hiv\n"
+    "  pulsatile population show populations/adults\n"
+    "  pulsatile population compare populations/adults populations/hiv\n\n"
+    "\b\nA study then takes it:\n  population: {frozen: populations/adults}\n\n" + NOT_CLINICAL
+)
+def population() -> None:
+    """Virtual populations: people drawn, run untreated, judged plausible or not, and weighted.
+
+    What is built is frozen: every study that names the folder has the same patients, whatever it does with them.
+    """
+
+
+@population.command("list", epilog="\b\nExample:\n  pulsatile population list\n\n" + NOT_CLINICAL)
+@as_json
+@guarded
+def list_(as_json: bool) -> None:
+    """List the named populations, with their sources."""
+    from pulsatile.engine.people.populations import POPULATIONS
+
+    if as_json:
+        print_json([{"name": p.name, "description": p.description, "source": p.source} for p in POPULATIONS.values()])
+        return
+    from rich import box
+    from rich.table import Table
+
+    grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1), caption=NOT_CLINICAL, caption_justify="left")
+    for head in ("population", "who", "source"):
+        grid.add_column(head, overflow="fold")
+    for row in POPULATIONS.values():
+        grid.add_row(row.name, row.description, row.source.replace("[", r"\["))
+    print_rich(grid)
+
+
+@population.command(
+    epilog="\b\nExamples:\n"
+    "  pulsatile population build adults --n 1000 --out populations/adults\n"
+    "  pulsatile population build stratum.yaml --out populations/stratum     a population entry, as in a study\n"
+    "  pulsatile population build own.csv --out populations/own              own patients\n\n" + NOT_CLINICAL
+)
+@click.argument("source", metavar="NAME_OR_FILE")
+@click.option("--n", "n", type=int, metavar="N", help="Patients drawn; default what the file says, all of a table.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Folder to make, new or empty."
+)
+@click.option("--seed", type=int, default=1, show_default=True, metavar="N", help="Seed of every random draw.")
+@click.option(
+    "--select", "how", type=click.Choice(SELECTIONS),
+    help="All plausible patients with prevalence weights; a subset that needs none; or all, without weights. "
+    "Default weights, for people that the published margins are not of: plausible.",
+)  # fmt: skip
+@resource_options("scheduler", "slurm", "memory", "gate")
+@as_json
+@guarded
+def build(
+    source: str, n: int | None, out: Path, seed: int, how: str | None, as_json: bool, **resources: Any
+) -> Exit:  # fmt: skip
+    """Build and freeze a population.
+
+    Draw people, run them untreated for a week, set aside who is not plausible with the reason, weight the others to the
+    published margins, and keep it all in DIR.  An interrupted build goes on by the same command.
+    """
+    from pulsatile.sweeps.population.build import build as carry_out
+    from pulsatile.sweeps.population.build import population_entry, untreated_study
+    from pulsatile.sweeps.population.opened import open_built
+    from pulsatile.sweeps.report.population_files import write_files
+    from pulsatile.sweeps.run.progress import progress_for
+
+    study = untreated_study(population_entry(source, n), seed, source)
+    how = _selection(study, how, source)
+    with progress_for() as progress:
+        _refuse_other_selection(out, how, progress.note)
+        outcome, told = carry_out(study, out, how, resources_from(resources), progress)
+        if told is None:
+            return _unfinished(outcome.code, out)
+        progress.note("Drawing the page of pictures ...")
+        built = open_built(out)
+        for sentence in write_files(built):
+            progress.note(sentence)
+    if outcome.code is Exit.FAILED_PATIENTS:
+        say(f"{outcome.failed} of {outcome.patient_arms} patients failed, more than the gate allows; see atlas.csv.")
+    _told(built, as_json)
+    return outcome.code
+
+
+def _selection(study: "Study", how: str | None, source: str) -> str:
+    """Return how to select, given what is asked; weights are of the people that the published margins are of."""
+    from pulsatile.sweeps.population.build import of_survey
+    from pulsatile.sweeps.study.patients import resolved_population
+
+    population = resolved_population(study.population)
+    if population.weighted:
+        raise InputError(
+            f"{source}: a population that is built gets weights of its own, those of the column prevalence would be "
+            "lost; leave the column out, or name the file in the study itself, by patients."
+        )
+    if of_survey(population):
+        return how or "weights"
+    if how in ("weights", "inclusion"):
+        raise InputError(
+            f"--select {how}: {source} is not the whole population of adults, which the published margins are of; use "
+            "--select plausible."
+        )
+    return "plausible"
+
+
+def _refuse_other_selection(out: Path, how: str, note: Any) -> None:
+    """Refuse to freeze a folder once more in another way: studies may name it already."""
+    from pulsatile.sweeps.population.build import FILE, read_frozen
+
+    if not (out / FILE).is_file():
+        return
+    try:
+        there = read_frozen(out)
+    except InputError as error:
+        note(f"{error} It is written again.")
+        return
+    if there["selection"] != how:
+        raise FolderRefuses(
+            f"{out} holds a population selected by {there['selection']} already, asked is {how}; give another folder."
+        )
+
+
+def _unfinished(code: Exit, out: Path) -> Exit:
+    if code is Exit.INTERRUPTED:
+        say_on(f"Interrupted; committed chunks are kept. Go on by the same command; `pulsatile status {out}` tells.")
+    else:
+        say(f"{out}: not every patient was run; the same command goes on, `pulsatile status {out}` tells more.")
+    return code
+
+
+@population.command(
+    epilog="\b\nExample:\n  pulsatile population show populations/adults --html page.html\n\n" + NOT_CLINICAL
+)
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write the page of pictures to FILE.")
+@as_json
+@guarded
+def show(folder: Path, html: Path | None, as_json: bool) -> None:
+    """Show a built population, from its folder alone.
+
+    The id is checked against what the folder holds, and the run's digest is computed again from the stored values.
+    """
+    from pulsatile.sweeps.population.opened import open_built
+
+    built = open_built(folder)
+    if html is not None:
+        from pulsatile.sweeps.disk.files import writing
+        from pulsatile.sweeps.report.population import page_of
+
+        text = page_of(built)
+        with writing(html):
+            html.write_text(text, encoding="utf-8")
+        if not as_json:
+            say_on(f"page: {html}")
+    _told(built, as_json)
+
+
+@population.command(
+    epilog="\b\nExample:\n  pulsatile population compare populations/adults populations/trial\n\n" + NOT_CLINICAL
+)
+@click.argument("first", type=click.Path(path_type=Path), metavar="DIR_A")
+@click.argument("second", type=click.Path(path_type=Path), metavar="DIR_B")
+@as_json
+@guarded
+def compare(first: Path, second: Path, as_json: bool) -> None:
+    """Compare two built populations: weighted medians, KS distances, and the correlations that differ most."""
+    from dataclasses import asdict
+
+    from rich import box
+    from rich.table import Table
+
+    from pulsatile.sweeps.population.compare import differences, pairs
+    from pulsatile.sweeps.population.opened import open_built
+
+    a, b = open_built(first), open_built(second)
+    rows, found = differences(a, b), pairs(a, b, MOST_PAIRS)
+    if as_json:
+        print_json(
+            {
+                "populations": [{"folder": str(x.folder), "id": x.id, "name": x.name} for x in (a, b)],
+                "differences": [asdict(row) for row in rows],
+                "correlations": [asdict(pair) for pair in found],
+            }
+        )
+        return
+    for letter, x in (("A", a), ("B", b)):
+        click.echo(f"{letter}: {x.folder}, {x.name}, {x.kept.sum()} patients, id {x.id[:12]}")
+    grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
+    for head in ("covariate or output", "unit", "median A", "median B", "KS distance"):
+        grid.add_column(head, justify="left" if head[0] in "cu" else "right")
+    for row in rows:
+        grid.add_row(row.name, row.unit, f"{row.first:.4g}", f"{row.second:.4g}", f"{row.distance:.3f}")
+    print_rich(grid)
+    if found:
+        grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1), title="Correlations that differ most", title_justify="left")
+        for head in ("sex", "of", "and", "A", "B"):
+            grid.add_column(head, justify="right" if head in "AB" else "left")
+        for pair in found:
+            grid.add_row(pair.sex, pair.one, pair.other, f"{pair.first:+.2f}", f"{pair.second:+.2f}")
+        print_rich(grid)
+    click.echo(NOT_CLINICAL)
+
+
+def _told(built: "Built", as_json: bool) -> None:
+    """Print what a population is: kept and rejected, effective number, the worst lines of the comparison."""
+    from pulsatile.sweeps.report.population_files import AGREEMENT, ATLAS, NOT_COMPARED, PAGE, PATIENTS, WORST, summary
+
+    if as_json:
+        print_json(summary(built))
+        return
+    run, kept = len(built.untreated.ids), int(built.kept.sum())
+    click.echo(f"{built.folder}: {built.name}, {run} people run untreated, {kept} kept by {built.told['selection']}.")
+    for why, count in built.unused.items():
+        click.echo(f"  not kept: {count}, {why}")
+    if redrawn := int(built.redrawn.sum()):
+        click.echo(f"  deviations drawn again, for the first had no fasting state: {redrawn}")
+    if weights := built.told.get("weights"):
+        gates = "within the gates" if weights["within_gates"] else "OUTSIDE THE GATES"
+        click.echo(
+            f"prevalence weights: effective number {weights['effective_number']:g} ({weights['share']:.2f} of the "
+            f"kept), largest {weights['largest']:.2f} of a mean of 1; {gates}."
+        )
+    if built.lines:
+        _worst(built, WORST)
+    else:
+        click.echo(NOT_COMPARED.strip())
+    click.echo(f"id: {built.id}")
+    there = [name for name in (PATIENTS, AGREEMENT, ATLAS, PAGE) if (built.folder / name).is_file()]
+    if there:
+        click.echo(f"files: {', '.join(shlex.quote(str(built.folder / name)) for name in there)}")
+    click.echo(f"in a study: population: {{frozen: {built.folder}}}")
+    click.echo(NOT_CLINICAL)
+
+
+def _worst(built: "Built", most: int) -> None:
+    from rich import box
+    from rich.table import Table
+
+    grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1), title_justify="left")
+    grid.title = f"The {most} of {len(built.lines)} published numbers that are missed by most"
+    for head in ("output", "group", "what", "published", "got", "error", "role"):
+        grid.add_column(head, justify="right" if head in ("published", "got", "error") else "left")
+    for line in built.worst(most):
+        t = line.target
+        role = "weighted to" if t.used else "held out"
+        grid.add_row(
+            f"{t.output}, {t.unit}", t.group.words, t.words, f"{t.value:.3g}", f"{line.after:.3g}",
+            f"{100 * line.error_after:+.1f} %", role,
+        )  # fmt: skip
+    print_rich(grid)
+    click.echo("error: of a quantile in probability, of a mean relative, of a share absolute.")

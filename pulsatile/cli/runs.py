@@ -1,0 +1,303 @@
+"""Commands on the folder of a run: go on with it, make it larger, look at it, check and mend it."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pulsatile.cli.guard import NOT_CLINICAL, as_json, guarded, print_json, print_rich, say
+from pulsatile.engine.errors import InputError
+from pulsatile.sweeps.errors import Exit
+
+if TYPE_CHECKING:
+    from pulsatile.sweeps.run.driver import Outcome
+
+_FOLDER = click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+_RESOURCES = {
+    "chunk": click.option("--chunk", type=int, metavar="N", help="Patients per task; changes no number."),
+    "workers": click.option(
+        "--workers", type=int, metavar="N", help="Processes; default one per 8 cores; 0 or 1: no Dask."
+    ),
+    "threads": click.option(
+        "--threads", type=int, metavar="N",
+        help="Threads per process; default all cores, 1 with --workers. With --scheduler: per task, default 1.",
+    ),
+    "scheduler": click.option(
+        "--scheduler", metavar="ADDRESS", help="Use a running Dask cluster, for example tcp://host:8786."
+    ),
+    "slurm": click.option(
+        "--slurm", type=click.Path(path_type=Path), metavar="FILE", help="Use SLURM as FILE says; see docs/clusters.md."
+    ),
+    "memory": click.option(
+        "--memory", metavar="SIZE", help='Memory of one process, for example "2 GB"; default its share.'
+    ),
+    "gate": click.option(
+        "--gate", type=float, metavar="SHARE",
+        help="Share of failed patient-arms above which a run counts as failed; default 0.05.",
+    ),
+}  # fmt: skip
+
+
+def resource_options(*without: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add the options that say where and how a run is carried out."""
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        for name, option in reversed(_RESOURCES.items()):
+            if name not in without:
+                command = option(command)
+        return command
+
+    return add
+
+
+def resources_from(options: dict[str, Any]) -> Any:
+    """Return the `Resources` of the command line's options."""
+    from pulsatile.sweeps.workers.resources import Resources
+
+    return Resources.asked(**options)
+
+
+def report(outcome: "Outcome", json_wanted: bool = False) -> Exit:
+    """Print how a run ended: its table and where it lies, or one JSON object."""
+    from pulsatile.sweeps.summary.table import standing_marks, study_notes, table
+
+    folder, code = outcome.folder, outcome.code
+    if json_wanted:
+        print_json(
+            {
+                "code": int(code), "folder": str(folder), "identity": outcome.identity, "digest": outcome.digest,
+                "patient_arms": outcome.patient_arms, "failed": outcome.failed, "seconds": outcome.seconds,
+                "poison": outcome.poison,
+            }
+        )  # fmt: skip
+        return code
+    if code is Exit.INTERRUPTED:
+        say_on(f"Interrupted; committed chunks are kept. Go on with: pulsatile resume {folder}")
+        return code
+    if outcome.rows:
+        print_rich(table(outcome.names, outcome.rows, standing_marks(outcome.resolved)))
+        click.echo("\n".join(study_notes(outcome.resolved, outcome.failed)))
+    seconds = outcome.seconds
+    click.echo(
+        f"planning {seconds['planning']:.1f} s, kernels {seconds['compile']:.1f} s, "
+        f"integration {seconds['integration']:.1f} s, in all {seconds['total']:.1f} s"
+    )
+    if outcome.digest:
+        click.echo(f"digest: {outcome.digest}")
+    click.echo(f"results: {folder}")
+    if code is Exit.FAILED_PATIENTS:
+        say(
+            f"{outcome.failed} of {outcome.patient_arms} patient-arms failed, more than the gate allows"
+            f"{'' if outcome.digest else ', and the run stopped'}; see status in the dataset."
+        )
+    for position, why in outcome.poison.items():
+        say(f"patient at position {position} was left out ({why}); `pulsatile resume {folder}` tries again.")
+    return code
+
+
+def say_on(sentence: str) -> None:
+    """Print a sentence that is no error to stderr."""
+    click.echo(sentence, err=True)
+
+
+@click.command(epilog="\b\nExample:\n  pulsatile resume runs/a\n\n" + NOT_CLINICAL)
+@_FOLDER
+@resource_options("chunk")
+@as_json
+@guarded
+def resume(folder: Path, as_json: bool, **resources: Any) -> Exit:
+    """Go on with an interrupted run.
+
+    What is committed in DIR is kept, the rest is carried out; the digest is that of a run nothing disturbed.
+    """
+    from pulsatile.sweeps.run.progress import progress_for
+    from pulsatile.sweeps.run.run import resume as go_on
+
+    with progress_for() as progress:
+        outcome = go_on(folder, resources_from(resources), progress)
+    return report(outcome, as_json)
+
+
+@click.command(
+    epilog="\b\nExamples:\n"
+    "  pulsatile expand runs/a --patients 2000\n"
+    "  pulsatile expand runs/a --weeks 52\n"
+    "  pulsatile expand runs/a --arm sermorelin=sermorelin_2mg_hs\n"
+    "  pulsatile expand runs/a --study larger.yaml           any of these, and other outputs (computed anew)\n\n"
+    + NOT_CLINICAL
+)
+@_FOLDER
+@click.option("--patients", type=int, metavar="N", help="Patients in all.")
+@click.option("--replicates", type=click.IntRange(1), metavar="R", help="Replicates of the design in all.")
+@click.option(
+    "--weeks", type=float, metavar="W", help="Weeks in all; tests made at the old end are made at the new too."
+)
+@click.option("--arm", "arms", multiple=True, metavar="NAME=PRESET", help="A further arm; repeatable.")
+@click.option(
+    "--study", type=click.Path(path_type=Path), metavar="FILE", help="The larger study as a file, in place of these."
+)
+@resource_options("gate")
+@as_json
+@guarded
+def expand(
+    folder: Path, patients: int | None, replicates: int | None, weeks: float | None, arms: tuple[str, ...],
+    study: Path | None, as_json: bool,
+    **resources: Any,
+) -> Exit:  # fmt: skip
+    """Add patients, arms or weeks.
+
+    The finished run in DIR becomes larger: the old part stays bit for bit, only the new work is done.  The result is
+    what one fresh run of the full size gives, with its identity and digest.  Until all is done, DIR holds the finished
+    run as it was.
+    """
+    from pulsatile.sweeps.run.expand import Growth
+    from pulsatile.sweeps.run.expand import expand as grow
+    from pulsatile.sweeps.run.progress import progress_for
+    from pulsatile.sweeps.study.schema import load_study
+
+    pairs = []
+    for text in arms:
+        name, equals, preset = text.partition("=")
+        if not (name and equals and preset):
+            raise InputError(f"--arm {text!r} is not NAME=PRESET; write for example --arm rhgh=rhgh_low.")
+        pairs.append((name, preset))
+    if study is not None and (patients is not None or replicates is not None or weeks is not None or arms):
+        raise InputError("--study says all of the larger study; leave the other options out.")
+    loaded = None if study is None else load_study(study, [])
+    source = "" if study is None else study.read_text(encoding="utf-8")
+    with progress_for() as progress:
+        growth = Growth(patients, weeks, tuple(pairs), loaded, replicates)
+        outcome = grow(folder, growth, resources_from(resources), progress, source)
+    return report(outcome, as_json)
+
+
+@click.command(epilog="\b\nExample:\n  pulsatile verify runs/a\n\n" + NOT_CLINICAL)
+@_FOLDER
+@as_json
+@guarded
+def verify(folder: Path, as_json: bool) -> Exit:
+    """Check every file of a run.
+
+    Every file of DIR is compared with the SHA-256 that was committed; exit code 6 for damage.
+    """
+    from pulsatile.sweeps.population.seal import population_findings
+    from pulsatile.sweeps.run.expand import settled
+    from pulsatile.sweeps.run.verify import verify as check
+
+    settled(folder)
+    of_run = check(folder)
+    found = of_run + population_findings(folder)
+    if as_json:
+        print_json({"sound": not found, "findings": [asdict(finding) for finding in found]})
+    elif not found:
+        click.echo(f"{folder}: sound; every file is what was committed.")
+    else:
+        for finding in found[:20]:
+            say(f"{folder / finding.path}: {finding.what}.")
+        if len(found) > 20:
+            say(f"and {len(found) - 20} files more.")
+        chunks = {finding.chunk for finding in found} - {None}
+        if of_run:
+            say_on(f"`pulsatile heal {folder}` mends it; {len(chunks)} chunk(s) will be computed again.")
+        if len(found) > len(of_run):
+            say_on("`pulsatile population build` as it was given writes the population again.")
+    return Exit.DAMAGE if found else Exit.DONE
+
+
+@click.command(epilog="\b\nExample:\n  pulsatile heal runs/a\n\n" + NOT_CLINICAL)
+@_FOLDER
+@resource_options("chunk", "gate")
+@as_json
+@guarded
+def heal(folder: Path, as_json: bool, **resources: Any) -> Exit:
+    """Mend a damaged run.
+
+    The damaged chunks of DIR are computed again, and only those; the digest must come out the same.
+    """
+    from pulsatile.sweeps.run.expand import settled
+    from pulsatile.sweeps.run.heal import heal as mend
+    from pulsatile.sweeps.run.progress import progress_for
+
+    settled(folder)
+    with progress_for() as progress:
+        healed = mend(folder, resources_from(resources), progress)
+    if as_json:
+        print_json(asdict(healed))
+    else:
+        click.echo(
+            f"{folder}: {len(healed.findings)} damaged file(s), {len(healed.chunks)} chunk(s) computed again; sound now"
+            f"{', digest unchanged' if healed.digest else ''}."
+        )
+    return Exit.DONE
+
+
+@click.command(epilog="\b\nExample:\n  pulsatile digest runs/a")
+@_FOLDER
+@as_json
+@guarded
+def digest(folder: Path, as_json: bool) -> Exit:
+    """Print the digest of a finished run.
+
+    It is computed again from the values stored in DIR; exit code 6 where it is not what the run ended with.
+    """
+    from pulsatile.sweeps.run.expand import settled
+    from pulsatile.sweeps.run.verify import digest_of
+
+    settled(folder)
+    found = digest_of(folder)
+    print_json({"digest": found}) if as_json else click.echo(found)
+    return Exit.DONE
+
+
+@click.command(epilog="\b\nExample, from another shell:\n  pulsatile status runs/a --watch")
+@_FOLDER
+@click.option("--watch", is_flag=True, help="Print it again every second until the run ends.")
+@as_json
+@guarded
+def status(folder: Path, watch: bool, as_json: bool) -> Exit:
+    """Say how far a run is.
+
+    Patients done and failed, rate, time left, bytes, and who works on DIR; from any shell or machine that sees it.
+    """
+    from pulsatile.sweeps.run import status as told
+
+    for found in told.watch(folder) if watch else [told.status(folder)]:
+        print_json(found.to_json()) if as_json else click.echo("\n".join(found.lines()))
+    return Exit.DONE
+
+
+@click.command(epilog="\b\nExample:\n  pulsatile cancel runs/a")
+@_FOLDER
+@as_json
+@guarded
+def cancel(folder: Path, as_json: bool) -> Exit:
+    """Ask a running run to stop.
+
+    The driver that works on DIR, here or on another machine, stops after the chunks in hand; `resume` goes on.
+    """
+    from pulsatile.sweeps.disk.lock import request_cancel
+
+    sentence = request_cancel(folder)
+    print_json({"told": sentence}) if as_json else click.echo(sentence)
+    return Exit.DONE
+
+
+@click.command(epilog="\b\nExample:\n  pulsatile unlock runs/a")
+@_FOLDER
+@as_json
+@guarded
+def unlock(folder: Path, as_json: bool) -> Exit:
+    """Remove the lock of a dead process.
+
+    Only one that a process on another machine left in DIR needs this; refuses while the holder lives.
+    """
+    from pulsatile.sweeps.disk.lock import unlock as remove
+
+    sentence = remove(folder)
+    print_json({"told": sentence}) if as_json else click.echo(sentence)
+    return Exit.DONE
+
+
+COMMANDS = (resume, expand, status, verify, heal, digest, cancel, unlock)

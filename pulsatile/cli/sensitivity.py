@@ -1,0 +1,206 @@
+"""The command for sensitivity analysis: design, sweep, indices and pictures in one."""
+
+import shlex
+import sys
+from math import isnan
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pulsatile.cli.guard import NOT_CLINICAL, as_json, guarded, print_json, print_rich, say
+from pulsatile.cli.runs import report, resource_options, resources_from, say_on
+from pulsatile.engine.errors import InputError
+from pulsatile.sweeps.errors import Exit
+
+if TYPE_CHECKING:
+    from pulsatile.sweeps.analysis.of_design import Analysis, Wanted
+    from pulsatile.sweeps.study.schema import Study
+
+MOST_ROWS = 8
+"""Factors told of each output on screen; all are in the files."""
+
+
+@click.command(
+    epilog="\b\nExamples:\n"
+    "  pulsatile sensitivity examples/sensitivity.yaml --out runs/sensitivity\n"
+    "  pulsatile sensitivity examples/sensitivity.yaml --dry-run\n"
+    "  pulsatile sensitivity runs/sensitivity --contrast 'no treatment'      a finished run, looked at again\n\n"
+    + NOT_CLINICAL
+)
+@click.argument("study", metavar="STUDY_OR_DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="DIR", help="Folder; default runs/ and the study's name."
+)
+@click.option("--output", "outputs", multiple=True, metavar="NAME", help="An output to look at; repeatable.")
+@click.option("--week", "weeks", multiple=True, type=float, metavar="W", help="A treatment week; repeatable.")
+@click.option("--contrast", metavar="ARM", help="Arm that the others are compared with, point by point.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE",
+    help="Change one entry of the study, for example design.replicates=2; repeatable.",
+)  # fmt: skip
+@resource_options()
+@click.option("--dry-run", is_flag=True, help="Only say what the sweep would need.")
+@as_json
+@guarded
+def sensitivity(
+    study: Path, out: Path | None, outputs: tuple[str, ...], weeks: tuple[float, ...], contrast: str | None,
+    settings: tuple[str, ...], dry_run: bool, as_json: bool, **resources: Any,
+) -> Exit:  # fmt: skip
+    """Find which parameters matter: run the design of STUDY, and compute its sensitivity indices.
+
+    The sweep goes into DIR like any run: an interrupted one goes on by the same command, and `pulsatile expand DIR
+    --replicates R` adds replicates.  A finished run's folder in place of STUDY is looked at without running anything;
+    that of a population needs no design: its patients' covariates and parameters are the sample.
+    """
+    from pulsatile.sweeps.run.progress import progress_for
+    from pulsatile.sweeps.study.schema import load_study
+
+    if study.is_dir():
+        if out is not None or settings or dry_run:
+            raise InputError(f"{study} is a run; --out, --set and --dry-run are for a study.")
+        loaded, folder, code = _study_of(study), study, Exit.DONE
+    else:
+        loaded = load_study(study, settings)
+        if loaded.design is None:
+            raise InputError(f"{study}: there is no design; add one, for example design: {{factors: [v_gh, k_gh]}}.")
+        folder = out if out is not None else Path("runs") / study.stem
+        from pulsatile.sweeps.analysis.of_design import refuse_unknown
+
+        refuse_unknown(loaded, wanted_of(loaded, outputs, weeks, contrast))
+        if dry_run:
+            from pulsatile.cli.main import dry_run_of
+
+            return dry_run_of(loaded, resources_from(resources), as_json)
+        from pulsatile.sweeps.run.run import run_or_resume
+
+        command, text = shlex.join(["pulsatile", *sys.argv[1:]]), study.read_text(encoding="utf-8")
+        with progress_for() as progress:
+            outcome = run_or_resume(loaded, folder, resources_from(resources), progress, text, command, settings)
+        if not outcome.digest:
+            return report(outcome, as_json)
+        code = outcome.code
+    wanted = wanted_of(loaded, outputs, weeks, contrast)
+    (_looked_at if _designed(folder) else _given)(folder, wanted, as_json)
+    if code is Exit.FAILED_PATIENTS:
+        say("more runs failed than the gate allows; see status in the dataset.")
+    return code
+
+
+def _designed(folder: Path) -> bool:
+    from pulsatile.sweeps.disk.folder import RunFolder
+
+    return RunFolder.open(folder).resolved.population.design is not None
+
+
+def _given(folder: Path, wanted: "Wanted", as_json: bool) -> None:
+    """Look at a finished run of a population."""
+    from pulsatile.sweeps.analysis.of_population import given, sentences, write
+
+    found = given(folder, wanted)
+    paths = write(folder, found)
+    paths += page(folder, f"Sensitivity of {folder.name}", given=found)
+    if as_json:
+        print_json({"files": [str(path) for path in paths], "sentences": sentences(found), **found.indices.attrs})
+        return
+    for sentence in sentences(found):
+        click.echo(sentence)
+    click.echo(f"{', '.join(path.name for path in paths)} in {folder}")
+    click.echo(NOT_CLINICAL)
+
+
+def page(folder: Path, title: str, **what: Any) -> list[Path]:
+    """Write the page of pictures; where matplotlib is not there, say so and go on."""
+    from pulsatile.sweeps.report.sensitivity import page_of, write_page
+
+    try:
+        return [write_page(folder, page_of(title, **what))]
+    except InputError as error:
+        say_on(str(error))
+        return []
+
+
+def _study_of(folder: Path) -> "Study | None":
+    """Return the study of a run's folder, for what it asks of this analysis; None where it cannot be read again."""
+    from pulsatile.sweeps.disk.folder import RunFolder
+    from pulsatile.sweeps.study.schema import load_study
+
+    facts = RunFolder.open(folder).facts
+    try:
+        return load_study(folder / "study.yaml", facts["settings"], shorten=facts.get("shorten", False))
+    except InputError:
+        return None
+
+
+def wanted_of(
+    study: "Study | None", outputs: tuple[str, ...], weeks: tuple[float, ...], contrast: str | None
+) -> "Wanted":
+    """Return what to look at: what the command line says, else what the study does."""
+    from pulsatile.sweeps.analysis.of_design import Wanted
+
+    told = None if study is None else study.sensitivity
+    return Wanted(
+        outputs or (() if told is None else told.outputs),
+        tuple(sorted(set(weeks))) or (() if told is None else told.weeks),
+        contrast if contrast is not None or told is None else told.contrast,
+    )
+
+
+def _looked_at(folder: Path, wanted: "Wanted", as_json: bool) -> None:
+    import time
+
+    from pulsatile.sweeps.analysis.of_design import analyse, save
+
+    begin = time.perf_counter()
+    analysis = analyse(folder, wanted)
+    paths = save(folder, analysis)
+    seconds = time.perf_counter() - begin
+    told = [*analysis.verdicts, *analysis.scenarios]
+    paths += page(folder, f"Sensitivity of {folder.name}", indices=analysis.indices, steps=analysis.steps, told=told)
+    if as_json:
+        print_json({"seconds": round(seconds, 3), "files": [str(path) for path in paths],
+                    "verdicts": list(analysis.verdicts), "scenarios": list(analysis.scenarios),
+                    **dict(analysis.indices.attrs)})  # fmt: skip
+        return
+    _tell(analysis)
+    click.echo(f"indices in {seconds:.1f} s: {', '.join(path.name for path in paths)} in {folder}")
+    click.echo(NOT_CLINICAL)
+
+
+def _tell(analysis: "Analysis") -> None:
+    """Print the factors that matter most for each output in the last week, arm by arm."""
+    from rich import box
+    from rich.table import Table
+
+    found = analysis.indices
+    value = next(name for name in ("ST", "mu_star", "prcc") if name in found)
+    last = found.isel(week=-1)
+    for output in last["output"].values:
+        part = last[value].sel(output=output)
+        top = abs(part).max("arm").fillna(0)
+        order = top["factor"].values[(-top.values).argsort(kind="stable")][:MOST_ROWS]
+        grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1), title=f"{output}, week {float(last['week']):g}: {value}",
+                     title_justify="left")  # fmt: skip
+        grid.add_column("factor")
+        for arm in part["arm"].values:
+            grid.add_column(str(arm).replace("[", r"\["), justify="right")
+        for factor in order:
+            cells = []
+            for arm in part["arm"].values:
+                at = {"output": output, "factor": factor, "arm": arm}
+                cell = f"{float(last[value].sel(at)):.2f}"
+                if f"{value}_low" in last and not isnan(float(last[f"{value}_low"].sel(at))):
+                    half = (float(last[f"{value}_high"].sel(at)) - float(last[f"{value}_low"].sel(at))) / 2
+                    cell += f" ± {half:.2f}"
+                cells.append(cell)
+            grid.add_row(str(factor), *cells)
+        if "variance" in last:  # an index of next to no variance says little
+            sds = [float(last["variance"].sel(output=output, arm=arm)) ** 0.5 for arm in part["arm"].values]
+            grid.add_section()
+            grid.add_row(f"SD, {found['unit'].sel(output=output).item()}", *(f"{sd:.3g}" for sd in sds))
+        print_rich(grid)
+    for name in ("method", "interval", "missing", "contrast"):
+        if name in found.attrs:
+            click.echo(f"{name}: {found.attrs[name]}")
+    for sentence in (*analysis.verdicts, *analysis.scenarios):
+        click.echo(sentence)

@@ -1,0 +1,1 @@
+"""Sensitivity of finished runs: of designs, of populations, and the variance budget."""

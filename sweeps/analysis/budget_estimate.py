@@ -1,0 +1,114 @@
+"""The arithmetic of a variance budget: components of every arm, of paired contrasts, and over all arms.
+
+Over all arms the component *arm* is the variance of the arms' true means: that of the estimated means, less what chance
+adds to it, mean over arms of Var(mean) minus Var(mean of all).  The other components are means over the arms.
+"""
+
+import numpy as np
+
+from pulsatile.sweeps.sensitivity import anova
+from pulsatile.sweeps.sensitivity.anova import Crossed, normal_interval, resampled
+from pulsatile.sweeps.sensitivity.factors import Floats
+
+COMPONENTS = ("arm", *anova.COMPONENTS, "residual", "numerical")
+ALL_ARMS = "all arms"
+_CROSSED = slice(1, 5)
+
+
+class Estimate:
+    """Components of the rows: the arms, the contrasts, all arms.
+
+    Parameters
+    ----------
+    values
+        (draws, patients, occasions, arms, outputs, weeks), all finite.
+    error
+        Numerical error of the patients that were checked (checked, arms, outputs, weeks).
+    cv
+        Of the assay (outputs,), 0 where there is none.
+    pairs
+        Arms whose paired difference is a row: one minus the other.
+    """
+
+    def __init__(self, values: Floats, error: Floats, cv: Floats, pairs: list[tuple[int, int]]) -> None:
+        self.n_arms, self.shape = values.shape[3], values.shape[4:]
+        everything = _with_pairs(values, pairs, axis=3)
+        self.layout, self.of_mean_arm = Crossed.of(everything), Crossed.of(values.mean(axis=3))
+        # noise has mean 1, so E[(measured - true)^2] = true^2 CV^2; arms share it, so of a difference too
+        self.residual = ((everything * cv[:, None]) ** 2).mean(axis=(0, 2))
+        self.numerical = _with_pairs(error, pairs, axis=1) ** 2
+
+    def variance(self) -> Floats:
+        """Return the components (7, rows, outputs, weeks); NaN for the arm of one arm."""
+        found = self._blank()
+        squares = self.layout.mean_squares()
+        found[_CROSSED] = self.layout.components(self._rows(squares))
+        if self.n_arms > 1:
+            found[0, -1] = self._between(None, None) - self._chance(squares)
+        found[5], found[6] = (self._all_arms(_mean(part)) for part in (self.residual, self.numerical))
+        return found
+
+    def mean(self) -> Floats:
+        """Return the means (rows, outputs, weeks)."""
+        return self._all_arms(self._means())
+
+    def ends(self, resamples: int, seed: int, level: float) -> tuple[Floats, Floats]:
+        """Return the ends of the intervals, each the wider of the bootstrap's and the normal one."""
+        u, p = self.layout.cells.shape[:2]
+        drawn = np.full((resamples, *self._blank().shape), np.nan)
+        squares = self.layout.mean_squares()
+        chance = self._chance(squares)
+        too_small = self.layout.too_small()[:, :, None, None]
+        n = max(len(self.numerical), 1)
+        # the same resampling for all columns
+        checks = resampled(2, n, resamples, seed)[1]
+        for b, (draws, patients) in enumerate(zip(*resampled(u, p, resamples, seed), strict=True)):
+            if self.n_arms > 1:  # chance of the runs, and once more of the resampling
+                drawn[b, 0, -1] = self._between(draws, patients) - 2 * chance
+            again = self._rows(self.layout.mean_squares(draws, patients))
+            drawn[b, _CROSSED] = self.layout.components(again) * too_small
+            drawn[b, 5] = self._all_arms(_mean(self.residual, patients))
+            drawn[b, 6] = self._all_arms(_mean(self.numerical, checks[b, : len(self.numerical)]))
+        low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        rows = self._rows(squares)
+        lower, upper = (end.reshape(rows.shape) for end in normal_interval(self.layout, rows.reshape(4, -1), level))
+        low[_CROSSED], high[_CROSSED] = np.minimum(low[_CROSSED], lower), np.maximum(high[_CROSSED], upper)
+        return low, high
+
+    def _blank(self) -> Floats:
+        return np.full((len(COMPONENTS), len(self.residual[0]) + 1, *self.shape), np.nan)
+
+    def _all_arms(self, rows: Floats) -> Floats:
+        """Append the mean of the arms (without the contrasts) to (..., rows, outputs, weeks)."""
+        mean = rows[..., : self.n_arms, :, :].mean(axis=-3, keepdims=True)
+        return np.concatenate([rows, mean], axis=-3)
+
+    def _rows(self, squares: Floats) -> Floats:
+        """Return mean squares (4, m) of the layout as (4, rows, outputs, weeks)."""
+        return self._all_arms(squares.reshape(4, -1, *self.shape))
+
+    def _means(self, draws: Floats | None = None, patients: Floats | None = None) -> Floats:
+        return self.layout.mean(draws, patients).reshape(-1, *self.shape)
+
+    def _between(self, draws: Floats | None, patients: Floats | None) -> Floats:
+        """Return the variance of the arms' estimated means (outputs, weeks)."""
+        return np.asarray(self._means(draws, patients)[: self.n_arms].var(axis=0), np.float64)
+
+    def _chance(self, squares: Floats) -> Floats:
+        """Return what chance adds to the variance of the arms' means (outputs, weeks)."""
+        own = self.layout.variance_of_mean(squares).reshape(-1, *self.shape)[: self.n_arms].mean(axis=0)
+        common = self.of_mean_arm.variance_of_mean(self.of_mean_arm.mean_squares())
+        return np.asarray(own - common.reshape(self.shape), np.float64)
+
+
+def _with_pairs(values: Floats, pairs: list[tuple[int, int]], axis: int) -> Floats:
+    """Append the paired differences to the arms."""
+    differences = [np.take(values, [a], axis) - np.take(values, [b], axis) for a, b in pairs]
+    return np.concatenate([values, *differences], axis=axis)
+
+
+def _mean(squares: Floats, times: Floats | None = None) -> Floats:
+    """Return the mean over patients (n, ...), each counting as often as said; NaN without any."""
+    if not len(squares):
+        return np.full(squares.shape[1:], np.nan)
+    return np.asarray(np.average(squares, axis=0, weights=times), np.float64)

@@ -1,0 +1,70 @@
+"""How indices and their intervals settle as replicates are added: the same design, cut after 2, 4, 8 ... replicates.
+
+Replicates are independent and come one after another, so the first r of them are a design of their own.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pulsatile.engine.errors import InputError
+from pulsatile.sweeps.sensitivity.design import Design
+from pulsatile.sweeps.sensitivity.indices import indices
+from pulsatile.sweeps.sensitivity.intervals import LEVEL
+from pulsatile.sweeps.sensitivity.outputs import POINT
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def first_replicates(design: Design, replicates: int) -> Design:
+    """Return the design cut after so many replicates."""
+    kept = design.replicate < replicates
+    return replace(
+        design, unit=design.unit[kept], values=design.values[kept], replicate=design.replicate[kept],
+        row=design.row[kept], block=design.block[kept],
+    )  # fmt: skip
+
+
+def convergence(
+    design: Design, outputs: "xr.Dataset", status: "xr.DataArray | None" = None, contrast: str | None = None,
+    level: float = LEVEL, precision: Mapping[str, float] | None = None,
+) -> "xr.Dataset":  # fmt: skip
+    """Return the indices from the first 2, 4, 8 ... and from all replicates, along ``points`` (runs of each arm).
+
+    Parameters
+    ----------
+    design, outputs, status, contrast, level, precision
+        As for `sweeps.sensitivity.indices.indices`; Saltelli blocks, Morris trajectories or eFAST curves.
+
+    Returns
+    -------
+    Dataset of `indices`, with the dimension ``points`` and its coordinate ``replicates``.
+
+    Raises
+    ------
+    InputError
+        When the design has fewer than two replicates, or its indices have no interval.
+    """
+    import xarray as xr
+
+    n = design.n_replicates
+    if n < 2 or design.kind not in ("saltelli", "morris", "efast"):
+        raise InputError(
+            f"a design of kind {design.kind} with {n} replicate{'s' * (n != 1)} has no interval that could settle; "
+            "take saltelli, morris or efast with two at least."
+        )
+    steps = [2**k for k in range(1, n.bit_length()) if 2**k < n] + [n]
+    parts = []
+    for replicates in steps:
+        part = first_replicates(design, replicates)
+        rows = {POINT: slice(0, part.n_points)}
+        kept = None if status is None else status.isel(rows)
+        found = indices(part, outputs.isel(rows), status=kept, contrast=contrast, level=level, precision=precision)
+        # bounds are there only from the first failed run on
+        parts.append(found.drop_vars([name for name in found.data_vars if str(name).endswith(("_least", "_most"))]))
+    points = xr.Variable("points", [first_replicates(design, r).n_points for r in steps])
+    found = xr.concat(parts, dim=points, combine_attrs="override")
+    return found.assign_coords(replicates=("points", np.array(steps)))

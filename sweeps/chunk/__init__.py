@@ -1,0 +1,1 @@
+"""One chunk of patients: what is computed, and the task that a worker runs."""

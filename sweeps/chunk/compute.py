@@ -1,0 +1,196 @@
+"""The values of a chunk: simulated, or kept from the run that an expansion goes on from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pulsatile.engine.errors import Status
+from pulsatile.sweeps.disk import store
+from pulsatile.sweeps.study.resolve import ResolvedStudy
+
+if TYPE_CHECKING:
+    from pulsatile.engine.simulate import Course
+    from pulsatile.sweeps.chunk.run_chunk import Job
+
+Ids = npt.NDArray[np.int64]
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+@dataclass
+class Values:
+    """What a chunk writes, patients of the chunk only.
+
+    ``variables`` of the results and ``states`` (what an expansion goes on from: run-in and ends) by name, axes as
+    stored; ``labels`` of the other axes; ``kept`` patient-arms that were not simulated in full; ``worst_canary`` in
+    units of what a canary may miss.
+    """
+
+    variables: Arrays
+    states: Arrays
+    labels: Arrays
+    canaries: int = 0
+    worst_canary: float = 0.0
+    kept: int = 0
+
+    def put(self, course: "Course", arms: Sequence[int], patients: Ids) -> None:
+        """Take over what was simulated of some arms and patients (positions in the chunk)."""
+        for name, variable in (*course.dataset.data_vars.items(), *course.dataset.coords.items()):
+            if "patient" in variable.dims and name != "patient":
+                at = np.ix_(np.array(arms), patients) if "arm" in variable.dims else (patients,)
+                self.variables[str(name)][at] = variable.values
+        self.states["baseline"][patients] = course.run_in
+        self.states["ends"][np.ix_(np.array(arms), patients)] = course.ends
+        self.canaries += course.canaries.patients
+        self.worst_canary = max(self.worst_canary, course.canaries.worst)
+
+
+def chunk_values(job: "Job", resolved: ResolvedStudy) -> Values:
+    """Simulate, or keep, the patients of a job; those to be skipped stay "never run"."""
+    chunk = _empty(job, resolved)
+    fresh = np.setdiff1d(np.arange(job.first, job.stop), job.skip)
+    if job.base and (Path(job.base) / "states.zarr").exists():  # else its owner deleted it: everything anew
+        base = _base(job.base, (Path(job.base) / "resolved.json").read_text(encoding="utf-8"))
+        old = fresh[fresh < base.resolved.population.n]
+        for part in _parts(old, job.pieces):
+            _keep(chunk, part, base, resolved, job)
+        fresh = fresh[len(old) :]
+    everyone = list(range(len(resolved.arms)))
+    for part in _parts(fresh, job.pieces):
+        chunk.put(_course(resolved, part, everyone, job.threads), everyone, part - job.first)
+    return chunk
+
+
+def _parts(patients: Ids, pieces: int) -> list[Ids]:
+    return [part for part in np.array_split(patients, pieces) if len(part)]
+
+
+def _course(resolved: ResolvedStudy, patients: Ids, arms: Sequence[int], threads: int, **begun: Any) -> "Course":
+    """Simulate patients, given by position in the run, in some arms."""
+    from pulsatile.engine.simulate import carry_out
+
+    first = int(patients[0])
+    cohort = resolved.cohort(first, int(patients[-1]) + 1).subset(patients - first)
+    chosen = [resolved.engine_arms()[a] for a in arms]
+    return carry_out(cohort, chosen, resolved.plan(), threads=threads, **begun)
+
+
+def _empty(job: "Job", resolved: ResolvedStudy) -> Values:
+    """Return a chunk in which nothing has run."""
+    from pulsatile.engine.simulate import template
+
+    who, n = resolved.population, job.stop - job.first
+    whole = template(who.ids(job.first, job.stop), resolved.engine_arms(), resolved.plan(), who.covariates)
+    variables = {
+        str(name): np.array(variable.values)  # a template has no memory of its own
+        for name, variable in (*whole.data_vars.items(), *whole.coords.items())
+        if "patient" in variable.dims and name != "patient"
+    }
+    width = state_columns(resolved)
+    states = {
+        "baseline": np.full((n, width.baseline), np.nan), "ends": np.full((len(resolved.arms), n, width.ends), np.nan)
+    }  # fmt: skip
+    labels = {str(dim): whole[dim].values for dim in whole.dims if dim in whole.coords}
+    return Values(variables, states, labels)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Numbers kept of each patient beside the results."""
+
+    baseline: int
+    ends: int
+
+
+def state_columns(resolved: ResolvedStudy) -> Columns:
+    """Return how many numbers an expansion needs of each patient, and of each patient in each arm."""
+    from pulsatile.engine.patients.run_in import PACKED
+    from pulsatile.engine.simulate import end_columns
+
+    return Columns(len(PACKED), end_columns(resolved.plan()))
+
+
+# --- expansion ---
+
+
+@dataclass(frozen=True)
+class _Base:
+    """The finished run that an expansion goes on from."""
+
+    results: Path
+    states: Path
+    resolved: ResolvedStudy
+    coordinates: Arrays
+    dims: dict[str, tuple[str, ...]]
+
+
+@lru_cache(2)
+def _base(folder: str, study: str) -> _Base:
+    """Return the run in ``folder``, of the resolved ``study``: a folder may be expanded more than once."""
+    results = Path(folder) / "results.zarr"
+    resolved = ResolvedStudy.from_json(study)
+    return _Base(results, Path(folder) / "states.zarr", resolved, store.coordinates(results), store.dims(results))
+
+
+def _keep(chunk: Values, patients: Ids, base: _Base, resolved: ResolvedStudy, job: "Job") -> None:
+    """Fill in patients of the earlier run: their arms as stored or gone on with, new arms from the stored run-in."""
+    from pulsatile.engine.patients.run_in import unpacked
+    from pulsatile.engine.simulate import Earlier
+
+    first, stop, at = int(patients[0]), int(patients[-1]) + 1, patients - job.first
+    inside = patients - first
+    states = store.patients_stored(base.states, first, stop)
+    baseline = unpacked(resolved.cohort(first, stop).subset(inside), states["baseline"][inside])
+    known = {b.science: k for k, b in enumerate(base.resolved.arms)}
+    old = [a for a, arm in enumerate(resolved.arms) if arm.science in known]
+    new = [a for a in range(len(resolved.arms)) if a not in old]
+    plan, earlier = resolved.plan(), base.resolved.plan()
+    if plan != earlier and plan.goes_on_from(earlier):  # other outputs: everything anew but the run-in
+        old, new = [], list(range(len(resolved.arms)))
+    if old:
+        source, target = (np.array([known[resolved.arms[a].science] for a in old]), inside), (np.array(old), at)
+        ends = states["ends"][np.ix_(*source)]
+        stored = store.patients_stored(base.results, first, stop)
+        chunk.kept += len(old) * len(patients)
+        if plan == earlier:
+            chunk.states["ends"][np.ix_(*target)] = ends
+            chunk.states["baseline"][at] = states["baseline"][inside]
+        else:
+            begun = Earlier(earlier.weeks, ends, stored["status"][np.ix_(*source)])
+            chunk.put(_course(resolved, patients, old, job.threads, baseline=baseline, earlier=begun), old, at)
+        _merge(chunk, stored, base, source, target)
+    if new:
+        chunk.put(_course(resolved, patients, new, job.threads, baseline=baseline), new, at)
+
+
+Place = tuple[Any, ...]
+"""Arms and patients, for `numpy.ix_`."""
+
+
+def _merge(chunk: Values, stored: Arrays, base: _Base, source: Place, target: Place) -> None:
+    """Copy stored values to where the labels of their times are the same; a patient that failed since stays masked."""
+    labels = chunk.labels
+    fine = chunk.variables["status"][np.ix_(*target)]
+    for name, values in stored.items():
+        if "arm" not in base.dims[name]:
+            if name in chunk.variables:  # else it is the patients' ids
+                chunk.variables[name][target[1]] = values[source[1]]
+            continue
+        if name == "status":
+            never = fine == Status.NEVER_RUN
+            chunk.variables[name][np.ix_(*target)] = np.where(never, values[np.ix_(*source)], fine)
+            continue
+        take, give = list(source), list(target)
+        for dim in base.dims[name][2:]:
+            same = np.isin(base.coordinates[dim], labels[dim])
+            take.append(np.flatnonzero(same))
+            give.append(np.searchsorted(labels[dim], base.coordinates[dim][same]))
+        chunk.variables[name][np.ix_(*give)] = values[np.ix_(*take)]
+    failed = chunk.variables["status"] != Status.OK
+    for name, dims in base.dims.items():
+        if dims[:2] == ("arm", "patient") and name != "status" and name in chunk.variables:
+            chunk.variables[name][failed] = np.nan

@@ -1,0 +1,139 @@
+"""The unit of work: one chunk of patients through all arms into the store, committed whole or not at all."""
+
+import os
+import socket
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from pulsatile.engine.errors import Status
+from pulsatile.sweeps.disk import commits
+from pulsatile.sweeps.disk.commits import Record
+from pulsatile.sweeps.errors import CanaryFailed, ClusterFailed
+from pulsatile.sweeps.study.identity import engine_hash
+from pulsatile.sweeps.study.resolve import ResolvedStudy
+
+RESULTS, STATES = "results.zarr", "states.zarr"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A chunk to be carried out, as it is handed to a worker.
+
+    study : the resolved study, as JSON
+    folder : folder of the run, seen by driver and workers alike
+    first, stop : positions of its patients, whole chunks of the store
+    threads : threads it may use
+    engine, platform : hash of the engine and platform class of the driver; another worker refuses
+    base : folder of the run that an expansion goes on from
+    skip, reasons : positions left "never run", because they end their worker, and what was seen of each
+    pieces : parts that are computed one after another, to need less memory
+    dry : compute and write nothing
+    again : patients of it are left out so far; it is computed in a process of its own, and its record is replaced
+    """
+
+    study: str
+    folder: str
+    first: int
+    stop: int
+    threads: int
+    engine: str
+    platform: str
+    base: str = ""
+    skip: tuple[int, ...] = ()
+    reasons: tuple[str, ...] = ()
+    pieces: int = 1
+    dry: bool = False
+    again: bool = False
+
+
+def run_chunk(job: Job) -> Record:
+    """Simulate the job's patients in all arms, write and commit them, and return the entry for the journal.
+
+    A plain function of plain arguments: it runs in this process, in a local worker or on another machine alike.  A
+    chunk that is committed already is not computed again, unless patients of it were left out.
+    """
+    from pulsatile.sweeps.chunk.compute import chunk_values
+    from pulsatile.sweeps.disk import store
+
+    resolved = _resolved(job.study)
+    _check_kind(job, resolved)
+    folder, identity = Path(job.folder), resolved.identity
+    fresh = job.dry or job.again
+    if not fresh and (already := commits.found(folder, job.first, identity)) is not None:
+        return already
+    begin = time.perf_counter()
+    values = chunk_values(job, resolved)
+    if values.worst_canary > 1:
+        raise CanaryFailed(
+            f"a canary patient missed its exact answer {values.worst_canary:.3g} times over on {socket.gethostname()}: "
+            "this machine or build computes wrong numbers; nothing of the chunk was kept, do not use that machine."
+        )
+    if job.dry:
+        return {}
+    codes, counts = np.unique(values.variables["status"], return_counts=True)
+    simulated = time.perf_counter()
+    files = {
+        f"{place}/{name}": data
+        for place, arrays in ((RESULTS, values.variables), (STATES, values.states))
+        if (folder / place).exists()  # the states may have been deleted by their owner
+        for name, data in store.chunk_files(folder / place, job.first, job.stop, arrays).items()
+    }
+    record = {
+        "first": job.first,
+        "stop": job.stop,
+        "identity": identity,
+        "engine": job.engine,
+        "platform": job.platform,
+        "status": {Status(int(c)).name.lower(): int(k) for c, k in zip(codes, counts, strict=True)},
+        "poison": {str(position): why for position, why in zip(job.skip, job.reasons, strict=True)},
+        "canaries": {"count": values.canaries, "worst": float(f"{values.worst_canary:.3g}")},
+        "kept": values.kept,
+        "seconds": round(simulated - begin, 3),
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+    }
+    return commits.commit(folder, record, files)
+
+
+@lru_cache(2)
+def _resolved(text: str) -> ResolvedStudy:
+    return ResolvedStudy.from_json(text)
+
+
+def _check_kind(job: Job, resolved: ResolvedStudy) -> None:
+    """Refuse to compute where the bits would be others."""
+    if engine_hash() != job.engine:
+        raise ClusterFailed(
+            f"{socket.gethostname()} has another version of the engine than the run; install the run's version there."
+        )
+    here = resolved.platform
+    if here != job.platform:
+        raise ClusterFailed(
+            f"{socket.gethostname()} would give other bits: it is {here}, the run is {job.platform}; use one kind of "
+            "machine and one version of numba."
+        )
+
+
+def warm_up(resolved: ResolvedStudy) -> float:
+    """Compile every kernel the run needs, in this process alone; return the seconds it took.
+
+    One patient goes through the first week of every arm, with every drug begun at once and every test at week 0.
+    """
+    from pulsatile.engine.simulate import TestAt, simulate
+
+    begin = time.perf_counter()
+    plan = resolved.plan()
+    arms = [
+        replace(arm, doses=tuple(replace(dose, start_week=0.0, stop_week=None) for dose in arm.doses))
+        for arm in resolved.engine_arms()
+    ]
+    tests = tuple(TestAt(t.test, (0.0,)) for t in plan.tests)
+    short = replace(plan, weeks=min(1.0, plan.weeks), tests=tests, long_horizon=None)
+    simulate(resolved.cohort(0, 1), arms, short)
+    return time.perf_counter() - begin

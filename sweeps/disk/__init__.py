@@ -1,0 +1,1 @@
+"""A run's folder: stores, journal, commit records, lock."""

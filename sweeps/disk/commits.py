@@ -1,0 +1,85 @@
+"""Commit records: one sealed file per chunk, written last, with the SHA-256 of every file that the chunk wrote.
+
+A chunk is committed when its record lies in ``commits/`` and fits the run; what is not committed is not there.
+"""
+
+import os
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pulsatile.sweeps.disk.files import sha256, write_all
+from pulsatile.sweeps.disk.journal import Damaged, seal, unseal
+from pulsatile.sweeps.study.identity import canonical
+
+FOLDER = "commits"
+LISTED = (
+    "first", "stop", "status", "bytes", "seconds", "write_seconds", "host", "pid", "poison", "canaries", "kept", "at",
+)  # fmt: skip
+"""What the journal tells of a chunk; the rest is in the record."""
+
+Record = dict[str, Any]
+"""What a chunk did: its patients, arms, statuses, files, and who did it."""
+
+
+def place(first: int) -> str:
+    """Return the path of a record relative to the run's folder.
+
+    >>> place(128)
+    'commits/000000128.json'
+    """
+    return f"{FOLDER}/{first:09d}.json"
+
+
+def commit(folder: Path, record: Record, files: Mapping[str, bytes]) -> Record:
+    """Write a chunk's files, then its record; return its entry for the journal."""
+    begin = time.perf_counter()
+    written = write_all(folder, files)
+    told = {"write_seconds": round(time.perf_counter() - begin, 3), "bytes": sum(map(len, files.values()))}
+    text = seal(record | told | {"files": written})
+    write_all(folder, {place(record["first"]): text.encode()})
+    return entry(text)
+
+
+def load(folder: Path, first: int) -> str:
+    """Return the text of a record; `FileNotFoundError` when there is none."""
+    return (folder / place(first)).read_bytes().decode()  # not read_text, which takes one end of line for another
+
+
+def entry(text: str) -> Record:
+    """Return a record's entry for the journal; `Damaged` when its text is."""
+    record = unseal(text)
+    listed = {name: record[name] for name in LISTED if name in record}
+    return {"kind": "chunk", **listed, "record": contents(record)}
+
+
+def contents(record: Record) -> str:
+    """Return the hash of what a chunk wrote: the same whoever wrote it, when and where.
+
+    A worker that was thought lost may still write, and write the same.
+    """
+    return sha256(canonical([record["first"], record["stop"], record["files"]]).encode())
+
+
+def committed(folder: Path) -> list[int]:
+    """Return the first patients of all chunks with a record, ascending."""
+    try:
+        return sorted(int(item.name[:-5]) for item in os.scandir(folder / FOLDER) if item.name[:-5].isdecimal())
+    except FileNotFoundError:
+        return []
+
+
+def found(folder: Path, first: int, identity: str) -> Record | None:
+    """Return the journal entry of a committed chunk of this run; None when there is none that fits."""
+    try:
+        text = load(folder, first)
+        return entry(text) if unseal(text)["identity"] == identity else None
+    except (FileNotFoundError, Damaged, UnicodeDecodeError, KeyError):
+        return None
+
+
+def drop(folder: Path, firsts: Iterable[int]) -> None:
+    """Take records away: their chunks are to be computed again."""
+    for first in firsts:
+        (folder / place(first)).unlink(missing_ok=True)

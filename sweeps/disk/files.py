@@ -1,0 +1,159 @@
+"""Files that are whole or not there: written aside, synced, renamed; and what a disk that refuses says."""
+
+import errno
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TypeVar
+from uuid import uuid4
+
+from pulsatile.sweeps.errors import CannotWrite
+
+DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EFBIG, errno.ENOENT,
+               errno.ENOTDIR, errno.ENAMETOOLONG}  # fmt: skip
+ASIDE = ".aside"
+"""Folder, in that of a run, of files that are being written; what a killed process left there is swept at resume."""
+SYNCERS = 8
+"""Files synced at once: a disk takes many syncs in the time of one."""
+FEW = 2
+"""Up to so many files are synced one after another, without threads."""
+
+_T = TypeVar("_T")
+
+
+def sha256(data: bytes) -> str:
+    """Return the SHA-256 of bytes, in hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def write_all(root: Path, files: Mapping[str, bytes]) -> dict[str, str]:
+    """Write files below ``root`` so that each is old or new, never half, and all are on disk; return their SHA-256.
+
+    Parameters
+    ----------
+    root : folder, made when missing
+    files : content by path relative to ``root``, with ``/``
+
+    Returns
+    -------
+    dict
+        SHA-256 by the same paths.
+
+    Raises
+    ------
+    OSError
+        Of the file system; files already renamed stay (they are whole), the others leave nothing behind.
+    """
+    folders = {(root / name).parent for name in files}
+    fresh = [new for folder in {*folders, root / ASIDE} for new in _made(folder)]
+    # every folder up to the root: another writer may have made it and not synced it yet
+    folders |= {parent for folder in folders for parent in folder.parents if parent.is_relative_to(root)}
+    mark = uuid4().hex[:12]  # of this call alone: a lost worker may still be writing the same files
+    pairs = [
+        (root / ASIDE / f"{mark}-{number}", root / name, data) for number, (name, data) in enumerate(files.items())
+    ]
+    try:
+        _each(lambda pair: _write(pair[0], pair[2]), pairs)
+        for aside, path, _ in pairs:
+            aside.replace(path)
+    except BaseException:
+        for aside, _, _ in pairs:
+            aside.unlink(missing_ok=True)
+        raise
+    _each(sync_folder, sorted({*folders, *fresh}))
+    return {name: sha256(data) for name, data in files.items()}
+
+
+def write_aside(path: Path, text: str) -> str:
+    """Write one text file so that it is old or new, never half, and on disk; return its SHA-256."""
+    return write_all(path.parent, {path.name: text.encode()})[path.name]
+
+
+def append(path: Path, text: str) -> None:
+    """Append to a file and have it on disk, or leave it as it was."""
+    with path.open("ab", buffering=0) as file:
+        size = file.tell()
+        try:
+            data = text.encode()
+            while data:
+                data = data[file.write(data) :]
+            os.fsync(file.fileno())
+        except BaseException:
+            os.truncate(path, size)
+            raise
+
+
+def _write(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, with its parents, and have their names on disk."""
+    for parent in _made(folder):
+        sync_folder(parent)
+
+
+def _made(folder: Path) -> list[Path]:
+    """Make a folder; return the parents in which a new entry must be synced."""
+    missing = [folder, *folder.parents]
+    missing = missing[: next(i for i, parent in enumerate(missing) if parent.exists())]
+    folder.mkdir(parents=True, exist_ok=True)
+    return [path.parent for path in missing]
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on disk, where the system knows that for folders."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _each(work: Callable[[_T], None], items: Sequence[_T]) -> None:
+    if len(items) <= FEW:
+        for item in items:
+            work(item)
+        return
+    with ThreadPoolExecutor(SYNCERS) as pool:
+        list(pool.map(work, items))
+
+
+def sweep(root: Path) -> int:
+    """Remove what killed processes left of files they were writing; return how many."""
+    left = list((root / ASIDE).iterdir()) if (root / ASIDE).is_dir() else []
+    for path in left:
+        path.unlink(missing_ok=True)
+    with suppress(OSError):
+        (root / ASIDE).rmdir()
+    return len(left)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn an error of the file system into a sentence."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in DISK_ERRORS:
+            raise
+        raise CannotWrite(
+            f"{error.filename or path} cannot be written ({error.strerror or error}{_free(path)}); free space or make "
+            "the folder writable, then go on; what is committed is kept."
+        ) from error
+
+
+def _free(path: Path) -> str:
+    with suppress(OSError, StopIteration):
+        there = next(parent for parent in (path.absolute(), *path.absolute().parents) if parent.exists())
+        return f", {shutil.disk_usage(there).free} bytes free"
+    return ""

@@ -1,0 +1,229 @@
+"""The store on disk: the only zarr code.
+
+One Zarr (version 3) group with the variables of the engine's dataset.  Whatever runs along ``patient`` is cut there
+into chunks; a task owns whole chunks, so that no two writers ever touch one file.  Core codecs only (Blosc: zstd 1,
+byte shuffle), every array with a fill value that is never data: NaN, and "never run" for the status.
+
+Nothing is written here: zarr encodes into memory, and `sweeps.disk.files` puts whole, synced files on disk.
+"""
+
+import hashlib
+import json
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import zarr
+from zarr.buffer import cpu
+from zarr.codecs import BloscCodec
+from zarr.storage import MemoryStore
+
+from pulsatile.engine.errors import InputError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Files = dict[str, bytes]
+"""Content of files by path relative to the store, with ``/``."""
+Arrays = dict[str, npt.NDArray[Any]]
+ROOT = "zarr.json"
+"""The file with all metadata of a store."""
+_Held = dict[str, Any]
+_CODEC = BloscCodec(cname="zstd", clevel=1, shuffle="shuffle")
+
+
+def template_files(template: "xr.Dataset", chunk: int, dtype: str, attrs: dict[str, Any]) -> Files:
+    """Return the files of a store that is all fill but for the coordinates.
+
+    Parameters
+    ----------
+    template : dataset of the whole run (`engine.simulate.template`); only shapes, attributes and coordinates are read
+    chunk : patients per chunk
+    dtype : float32 or float64, of what is stored of floating-point variables
+    attrs : attributes of the dataset, beside those of the template
+    """
+    held: _Held = {}
+    group = zarr.create_group(MemoryStore(held), zarr_format=3, attributes=_plain({**template.attrs, **attrs}))
+    covariates = [str(name) for name in template.coords if name not in template.dims]
+    for key in (*template.coords, *template.data_vars):
+        name = str(key)
+        variable = template[name]
+        is_index = name in template.dims
+        text = variable.dtype.kind in "OUT"
+        kept = name in template.coords or variable.dtype.kind != "f"
+        attributes = _plain(variable.attrs)
+        if name in template.data_vars and covariates and "patient" in variable.dims:
+            attributes["coordinates"] = " ".join(covariates)
+        along = {"patient": min(chunk, variable.sizes.get("patient", 1)), "arm": 1}
+        array = group.create_array(
+            name,
+            shape=variable.shape,
+            chunks=variable.shape if is_index else tuple(along.get(str(d), variable.sizes[d]) for d in variable.dims),
+            dtype="str" if text else variable.dtype.str if kept else dtype,
+            fill_value="" if text else _fill(template, name),
+            compressors=None if text else _CODEC,
+            dimension_names=[str(d) for d in variable.dims],
+            attributes=attributes,
+        )
+        if "patient" not in variable.dims or is_index:
+            array[...] = variable.values
+    return _consolidated(held)
+
+
+def _fill(template: "xr.Dataset", name: str) -> Any:
+    """Return the fill: of an integer variable what the template says everywhere, which is "never run"."""
+    variable = template[name]
+    if variable.dtype.kind == "f":
+        return float("nan")
+    return int(variable.values.flat[0]) if name in template.data_vars and variable.size else 0
+
+
+def plain_files(
+    shapes: Mapping[str, tuple[tuple[str, ...], tuple[int, ...]]], chunk: int, attrs: dict[str, Any]
+) -> Files:
+    """Return the files of a store of float64 arrays, given by name as (dimensions, shape), all fill."""
+    held: _Held = {}
+    group = zarr.create_group(MemoryStore(held), zarr_format=3, attributes=_plain(attrs))
+    for name, (dims, shape) in shapes.items():
+        along = {"patient": chunk, "arm": 1}
+        group.create_array(
+            name, shape=shape, chunks=tuple(max(1, min(along.get(d, n), n)) for d, n in zip(dims, shape, strict=True)),
+            dtype="float64", fill_value=float("nan"), compressors=_CODEC, dimension_names=list(dims),
+        )  # fmt: skip
+    return _consolidated(held)
+
+
+def _plain(attrs: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return attributes as JSON can hold them."""
+    return {
+        str(k): v.tolist() if isinstance(v, np.ndarray | np.generic) else list(v) if isinstance(v, tuple) else v
+        for k, v in attrs.items()
+    }
+
+
+def _consolidated(held: _Held) -> Files:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Consolidated metadata is currently not part")
+        zarr.consolidate_metadata(MemoryStore(held))
+    return {name: buffer.to_bytes() for name, buffer in held.items()}
+
+
+def with_attrs(root: bytes, attrs: dict[str, Any]) -> Files:
+    """Return a store's metadata, given as the content of its file, with more attributes of the dataset."""
+    metadata = json.loads(root)
+    metadata["attributes"] |= _plain(attrs)
+    return {ROOT: json.dumps(metadata, indent=2).encode()}
+
+
+def chunk_files(path: Path, first: int, stop: int, values: Mapping[str, npt.NDArray[Any]]) -> Files:
+    """Return the files that hold the patients at positions ``first`` to before ``stop``, which are whole chunks.
+
+    Parameters
+    ----------
+    path : the store, of which only the metadata are read
+    values : of every variable along ``patient``, these patients only
+
+    Raises
+    ------
+    ValueError
+        When the range does not begin and end on the borders of chunks: another task could own the rest of a chunk.
+    """
+    held: _Held = {ROOT: cpu.Buffer.from_bytes((path / ROOT).read_bytes())}
+    with zarr.config.set({"array.write_empty_chunks": True}):  # a missing file is always damage
+        group = zarr.open_group(MemoryStore(held), mode="r+", use_consolidated=True)
+        for name, array in group.arrays():
+            if name not in values:
+                continue
+            axis = dimension_names(array).index("patient")
+            size, n = array.chunks[axis], array.shape[axis]
+            if first % size or not (stop % size == 0 or stop == n) or not 0 <= first < stop <= n:
+                raise ValueError(f"patients {first} to {stop} are not whole chunks of {size} in {n} patients")
+            array[_along(array, axis, first, stop)] = np.asarray(values[name], array.dtype)
+    del held[ROOT]
+    return {name: buffer.to_bytes() for name, buffer in held.items()}
+
+
+def patients_stored(path: Path, first: int, stop: int, names: list[str] | None = None) -> Arrays:
+    """Return what is stored of the patients at positions ``first`` to before ``stop``, by variable, axes as stored."""
+    group = zarr.open_group(store=path, mode="r")
+    return {
+        str(name): np.asarray(array[_along(array, dimension_names(array).index("patient"), first, stop)])
+        for name, array in group.arrays()
+        if (names is None or name in names) and "patient" in dimension_names(array)
+    }
+
+
+def coordinates(path: Path) -> Arrays:
+    """Return what is stored of the arrays that do not run along ``patient``."""
+    group = zarr.open_group(store=path, mode="r")
+    return {
+        str(name): np.asarray(array[...]) for name, array in group.arrays() if "patient" not in dimension_names(array)
+    }
+
+
+def dims(path: Path) -> dict[str, tuple[str, ...]]:
+    """Return the names of the dimensions of every array."""
+    return {str(name): dimension_names(array) for name, array in zarr.open_group(store=path, mode="r").arrays()}
+
+
+def attributes(path: Path) -> dict[str, Any]:
+    """Return the attributes of the dataset."""
+    return dict(zarr.open_group(store=path, mode="r").attrs)
+
+
+def _along(array: Any, axis: int, first: int, stop: int) -> tuple[slice, ...]:
+    return tuple(slice(first, stop) if i == axis else slice(None) for i in range(array.ndim))
+
+
+def blocks(path: Path, names: list[str] | None = None) -> Iterator[Arrays]:
+    """Yield the stored values of all patients, patient first, chunk after chunk in patient order."""
+    group = zarr.open_group(store=path, mode="r")
+    arrays = {str(name): array for name, array in group.arrays() if names is None or name in names}
+    axes = {name: dimension_names(array).index("patient") for name, array in arrays.items()
+            if "patient" in dimension_names(array)}  # fmt: skip
+    size = group["status"].chunks[1]  # type: ignore[union-attr]
+    n = group["patient"].shape[0]  # type: ignore[union-attr]
+    for first in range(0, n, size):
+        yield {
+            name: np.moveaxis(
+                np.asarray(arrays[name][_along(arrays[name], axis, first, min(first + size, n))]), axis, 0
+            )
+            for name, axis in axes.items()
+        }
+
+
+def dimension_names(array: Any) -> tuple[str, ...]:
+    """Return the names of an array's dimensions."""
+    return tuple(str(name) for name in array.metadata.dimension_names or ())
+
+
+def digest(path: Path) -> str:
+    """Return the hash of the stored values, coordinates, units and status; it does not depend on the chunks."""
+    group = zarr.open_group(store=path, mode="r")
+    whole = hashlib.sha256()
+    streams: dict[str, Any] = {}
+    for name, array in sorted(group.arrays()):
+        head = f"{name} {array.dtype} {array.shape} {dimension_names(array)} {array.attrs.get('units', '')}\0"
+        streams[name] = hashlib.sha256(head.encode())
+        if "patient" not in dimension_names(array):
+            streams[name].update("\0".join(map(repr, np.asarray(array[...]).ravel().tolist())).encode())
+    for block in blocks(path):
+        for name, values in block.items():
+            streams[name].update(np.ascontiguousarray(values).tobytes())
+    for name in sorted(streams):
+        whole.update(streams[name].digest())
+    return whole.hexdigest()
+
+
+def open_dataset(path: Path) -> "xr.Dataset":
+    """Open a store as analysts do: plain `xarray.open_zarr`, nothing loaded."""
+    import xarray as xr
+
+    try:
+        dataset: xr.Dataset = xr.open_zarr(path, chunks=None)
+    except FileNotFoundError as error:  # also zarr's, of a group that is not there
+        raise InputError(f"{path}: there is no Zarr store; give for example runs/a/results.zarr.") from error
+    return dataset

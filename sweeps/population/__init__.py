@@ -1,0 +1,1 @@
+"""Virtual populations: built, judged plausible, weighted to published margins, compared, sealed."""

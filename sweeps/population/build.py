@@ -1,0 +1,269 @@
+"""A frozen population: people drawn, run untreated, judged and weighted once, and reused by every study.
+
+The folder is a finished run (one arm without treatment, one week, a fasting sample and an OGTT at its start), so
+nothing of it can be lost, and beside it ``population.json``: who was kept and how much each counts, sealed by an id.
+"""
+
+import hashlib
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pulsatile.engine import draws
+from pulsatile.engine.errors import InputError
+from pulsatile.sweeps.disk import store
+from pulsatile.sweeps.disk.files import write_all
+from pulsatile.sweeps.population.plausible import KEPT, counts, reasons
+from pulsatile.sweeps.population.published import targets
+from pulsatile.sweeps.run.driver import Outcome
+from pulsatile.sweeps.run.progress import Progress
+from pulsatile.sweeps.study.identity import canonical, engine_hash
+from pulsatile.sweeps.study.patients import MOST_IN_TABLE, People, ResolvedPopulation, Table, some
+from pulsatile.sweeps.study.resolve import ResolvedStudy
+from pulsatile.sweeps.study.schema import Study, study_from
+from pulsatile.sweeps.summary.weights import LEAST_EFFECTIVE, MOST_WEIGHT, Balance, balance, effective_number
+from pulsatile.sweeps.workers.resources import Resources
+
+Floats = npt.NDArray[np.float64]
+
+FILE = "population.json"
+FORMAT = 1
+WEEK_0 = ("fasting", "ogtt")
+INCLUSION = draws.layer("allen inclusion")
+LEFT_OUT = "left out by inclusion, so that the margins are as published"
+"""Why a plausible patient is not kept."""
+SELECTIONS = ("weights", "inclusion", "plausible")
+
+
+def of_survey(population: ResolvedPopulation) -> bool:
+    """Tell whether the published margins are of these people: adults of the survey, all of them."""
+    people = population.people
+    if people is None or population.table is not None:
+        return False
+    asked = people.women is not None or people.ranges or people.margins or people.shifts
+    return people.who().survey and not asked
+
+
+def untreated_study(population: Mapping[str, Any], seed: int, where: str) -> Study:
+    """Return the study that runs a population untreated; ``population`` is that entry of a study file."""
+    data = {
+        "title": "untreated population", "seed": seed, "weeks": 1, "population": dict(population),
+        "arms": [{"name": "untreated", "preset": "control"}],
+        "outputs": {"names": ["igf1", "vat", "sat", "lean"], "dtype": "float64"},
+        "reductions": {"names": ["gh_mean"], "every": "1 week"},
+        "tests": [{"test": test, "weeks": [0]} for test in WEEK_0],
+    }  # fmt: skip
+    study = study_from(data, where)
+    if study.population.from_phenotypes or study.population.frozen is not None:
+        raise InputError(f"{where}: a population to be built is of people; give named or patients.")
+    if study.population.n is not None and study.population.n > MOST_IN_TABLE:
+        raise InputError(
+            f"{where}: population.n = {study.population.n} is too large: at most {MOST_IN_TABLE}, for a frozen "
+            "population travels with every study; a study with `named` draws more."
+        )
+    return study
+
+
+@dataclass(frozen=True)
+class Untreated:
+    """What a finished run tells of every patient: ids, status, and numbers by name, each (n,)."""
+
+    ids: npt.NDArray[np.int64]
+    status: npt.NDArray[np.int8]
+    columns: dict[str, Floats]
+
+    @classmethod
+    def of(cls, folder: Path) -> "Untreated":
+        """Read the outputs of week 0, the week's mean GH, and all covariates of the run in ``folder``."""
+        dataset = store.open_dataset(folder / "results.zarr")
+        first = dataset.isel(arm=0)
+        columns: dict[str, Floats] = {}
+        for name in (*dataset.coords, *dataset.data_vars):
+            variable = first[name]
+            along = [dim for dim in variable.dims if dim != "patient"]
+            if "patient" not in variable.dims or name in ("patient", "status") or len(along) > 1:
+                continue
+            values = variable.transpose("patient", ...).values
+            columns[str(name)] = np.asarray(values[:, 0] if along else values, np.float64)
+        return cls(dataset["patient"].values, first["status"].values, columns)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Who is kept: ``why`` (n,) not, ``weights`` (n,), 0 for who is not; ``found`` where weights were looked for."""
+
+    why: npt.NDArray[np.object_]
+    weights: Floats
+    found: Balance | None
+
+    @property
+    def kept(self) -> npt.NDArray[np.bool_]:
+        """Flags (n,) of who is kept."""
+        return np.asarray(self.weights > 0)
+
+
+def select(untreated: Untreated, how: str, seed: int, survey: bool) -> Selection:
+    """Judge and weight the patients.
+
+    Parameters
+    ----------
+    how
+        "weights": every plausible patient stays, with a prevalence weight; "inclusion": a subset that has the margins
+        without weights (Allen2016: kept with a probability proportional to the weight); "plausible": all that are.
+    survey
+        Whether the published margins are of these people; without, nobody is weighted.
+    """
+    why = reasons(untreated.status, untreated.columns)
+    fine = why == KEPT
+    weights = np.where(fine, 1.0, 0.0)
+    if not survey or how == "plausible" or not fine.any():
+        return Selection(why, weights, None)
+    part = {name: values[fine] for name, values in untreated.columns.items()}
+    used = [target for target in targets() if target.used and target.output in part]
+    features = np.column_stack([target.feature(part) for target in used])
+    features = features[:, features.std(axis=0) > 0]
+    inside = (features.min(axis=0) <= 0) & (features.max(axis=0) >= 0)
+    found = balance(features[:, inside], np.zeros(int(inside.sum())))
+    if how == "inclusion":
+        lot = draws.uniforms(seed, untreated.ids[fine], INCLUSION)
+        included = lot < found.weights / found.weights.max()
+        weights[fine] = included
+        why = why.copy()
+        why[np.flatnonzero(fine)[~included]] = LEFT_OUT
+    else:
+        weights[fine] = found.weights
+    return Selection(why, weights, found)
+
+
+def freeze(folder: Path, resolved: ResolvedStudy, digest: str, how: str) -> dict[str, Any]:
+    """Select the patients of a finished untreated run, write ``population.json``, and return what it says."""
+    people = resolved.population.people
+    assert people is not None
+    if resolved.population.weighted:
+        raise InputError(
+            f"{folder}: its patients have prevalence weights of their own, which a frozen population would lose; leave "
+            "the column out, or run a study of the table as it is."
+        )
+    untreated = Untreated.of(folder)
+    selection = select(untreated, how, resolved.seed, of_survey(resolved.population))
+    kept = np.flatnonzero(selection.kept)
+    if not len(kept):
+        raise InputError(f"{folder}: no patient is plausible; {told_of(selection.why)}; change the population.")
+    given = resolved.population.table
+    columns: dict[str, Floats] = {} if given is None else {
+        name: values[kept] for name, values in given.columns.items() if name != "prevalence"
+    }  # fmt: skip
+    columns["patient"] = untreated.ids[kept].astype(np.float64)
+    if selection.found is not None and how == "weights":
+        columns["prevalence"] = selection.weights[kept]
+    told: dict[str, Any] = {
+        "format": FORMAT,
+        "people": people.model_dump(mode="json"),
+        "seed": resolved.seed,
+        "engine": engine_hash(),
+        "run": digest,
+        "selection": how,
+        "patients": {"run": len(untreated.ids), "kept": len(kept)},
+        "rejected": counts(selection.why),
+        "table": Table.of(columns).model_dump(mode="json"),
+    }
+    if selection.found is not None:
+        w = selection.weights[kept]
+        told["weights"] = {
+            "effective_number": round(effective_number(w), 1), "share": round(effective_number(w) / len(w), 4),
+            "largest": float(w.max()), "ridge": selection.found.ridge, "within_gates": selection.found.within,
+            "gates": {"least_share": LEAST_EFFECTIVE, "largest": MOST_WEIGHT},
+        }  # fmt: skip
+    told = {"id": seal(told), **told}
+    write_all(folder, {FILE: (json.dumps(told, indent=1) + "\n").encode()})
+    return told
+
+
+def told_of(why: npt.NDArray[np.object_]) -> str:
+    """Return the reasons with their numbers, in words."""
+    return ", ".join(f"{n} {reason}" for reason, n in counts(why).items())
+
+
+def seal(told: Mapping[str, Any]) -> str:
+    """Return the id: SHA-256 of all else that ``population.json`` says, of its table the content."""
+    said = {name: value for name, value in told.items() if name != "id"}
+    said["table"] = Table.model_validate(told["table"]).content
+    return hashlib.sha256(canonical(said).encode()).hexdigest()
+
+
+def read_frozen(path: str | Path) -> dict[str, Any]:
+    """Return what ``population.json`` in (or at) ``path`` says; `InputError` where it is none or was changed."""
+    try:
+        file = Path(path) / FILE if Path(path).is_dir() else Path(path)
+        told: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    except OSError:
+        raise InputError(
+            f"{path}: there is no frozen population; make one by `pulsatile population build NAME --n N --out {path}`."
+        ) from None
+    except ValueError:
+        raise InputError(f"{path}: the file is damaged; build the population again.") from None
+    try:
+        sound = isinstance(told, dict) and told.get("format") == FORMAT and told.get("id") == seal(told)
+    except (KeyError, ValueError, zlib.error):
+        sound = False
+    if not sound:
+        raise InputError(f"{file}: its id is not that of its content: it was changed; build the population again.")
+    return told
+
+
+def frozen_population(path: str, n: int | None, first: int) -> ResolvedPopulation:
+    """Return ``n`` patients (default all) of a frozen population from place ``first`` on."""
+    told = read_frozen(path)
+    if told.get("engine") != engine_hash():
+        raise InputError(
+            f"{path}: the population was built by another version of the engine, in which its people may be others; "
+            "build it again."
+        )
+    table = Table.model_validate(told["table"])
+    return ResolvedPopulation(
+        n=some(n, first, table.rows, path), first=first, people=People.model_validate_json(json.dumps(told["people"])),
+        table=table, seed=told["seed"], id=told["id"],
+    )  # fmt: skip
+
+
+def population_entry(name_or_file: str, n: int | None) -> dict[str, Any]:
+    """Return the population entry of a study for a name, or as it stands in a YAML file."""
+    from pulsatile.engine.people.populations import POPULATIONS
+    from pulsatile.sweeps.study.read import read_mapping
+
+    if name_or_file in POPULATIONS:
+        entry: dict[str, Any] = {"named": name_or_file}
+    elif Path(name_or_file).suffix.lower() in (".csv", ".parquet"):
+        entry = {"patients": name_or_file}
+    elif Path(name_or_file).suffix.lower() in (".yaml", ".yml") or Path(name_or_file).exists():
+        entry = read_mapping(Path(name_or_file), "population", "named, ranges and n")
+    else:
+        raise InputError(
+            f"{name_or_file!r} is no named population ({', '.join(POPULATIONS)}) and no file; give one of these."
+        )
+    return entry if n is None else entry | {"n": n}
+
+
+def build(
+    study: Study, out: str | Path, how: str, resources: Resources, progress: Progress | None
+) -> tuple[Outcome, dict[str, Any] | None]:
+    """Run the people of an `untreated_study` into ``out``, or go on with that run, and freeze them; see `freeze`.
+
+    The second is None where the run was not finished: interrupted, or stopped.
+
+    Raises
+    ------
+    InputError, FolderRefuses, CannotWrite
+        As `sweeps.run.run.run` and `sweeps.run.run.resume`; a run of other people in ``out`` is refused.
+    """
+    from pulsatile.sweeps.run.run import run_or_resume
+
+    folder, outcome = Path(out), run_or_resume(study, out, resources, progress)
+    resolved = outcome.resolved
+    return outcome, freeze(folder, resolved, outcome.digest, how) if outcome.digest else None

@@ -1,0 +1,139 @@
+"""Plausibility of untreated patients: who is kept, who is not and why, and where the rejected lie (the atlas)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pulsatile.engine.errors import Status
+
+Floats = npt.NDArray[np.float64]
+Reasons = npt.NDArray[np.object_]
+
+KEPT = ""
+"""The reason of a patient that is kept."""
+
+
+@dataclass(frozen=True)
+class Bound:
+    """Bounds on one untreated output."""
+
+    low: float
+    high: float
+    unit: str
+    meaning: str
+
+
+BOUNDS: dict[str, Bound] = {
+    # population, recipe item 4 [assumed there]
+    "fasting_glucose": Bound(3.5, 15.0, "mmol/L", "fasting glucose"),
+    "fasting_insulin": Bound(8.0, 500.0, "pmol/L", "fasting insulin"),
+    "fasting_ffa": Bound(0.1, 1.6, "mmol/L", "fasting FFA"),
+    "fasting_igf1": Bound(20.0, 600.0, "ug/L", "IGF-1"),
+    "vat": Bound(5.0, 500.0, "cm2", "visceral fat"),
+    "gh_mean": Bound(0.01, 8.0, "ug/L", "24-h mean GH"),
+}
+
+
+def reasons(status: npt.ArrayLike, outputs: Mapping[str, npt.ArrayLike]) -> Reasons:
+    """Return why each patient is not kept, (n,) texts; `KEPT` for who is.
+
+    Parameters
+    ----------
+    status
+        (n,) of `engine.errors.Status`, of the untreated run.
+    outputs
+        (n,) values of the outputs of `BOUNDS`; one that is missing is not judged.
+    """
+    codes = np.asarray(status)
+    found = np.full(len(codes), KEPT, object)
+    for name, bound in BOUNDS.items():
+        if name in outputs:
+            values = np.asarray(outputs[name], np.float64)
+            found[~np.isfinite(values) & (found == KEPT)] = f"{bound.meaning} is no number"
+            for side, wrong in (("below", values < bound.low), ("above", values > bound.high)):
+                limit = bound.low if side == "below" else bound.high
+                found[wrong & (found == KEPT)] = f"{bound.meaning} {side} {limit:g} {bound.unit}"
+    for code in np.unique(codes[codes != Status.OK]):
+        found[codes == code] = f"run: {Status(int(code)).name.lower().replace('_', ' ')}"
+    return found
+
+
+@dataclass(frozen=True)
+class Place:
+    """One covariate or parameter, and how the rejected lie along it.
+
+    ``distance`` Kolmogorov-Smirnov distance between kept and rejected; ``edges`` (k + 1,) quantiles of all patients;
+    ``share`` (k,) of patients rejected in each part.
+    """
+
+    name: str
+    distance: float
+    edges: Floats
+    share: Floats
+
+    @property
+    def sentence(self) -> str:
+        """Where rejection is most frequent, in words."""
+        k = int(np.nanargmax(self.share))
+        return (
+            f"{self.name} {self.edges[k]:.3g} ... {self.edges[k + 1]:.3g}: {self.share[k]:.0%} rejected "
+            f"(KS distance of kept and rejected {self.distance:.2f})"
+        )
+
+
+PARTS = 10
+
+
+def atlas(rejected: npt.NDArray[np.bool_], axes: Mapping[str, npt.ArrayLike], most: int | None = None) -> list[Place]:
+    """Return where rejection happens, the axis that tells kept from rejected best first.
+
+    Parameters
+    ----------
+    rejected
+        (n,) flags.
+    axes
+        (n,) values of covariates and parameters; an axis that does not vary is left out.
+    most
+        Places returned; default all.
+    """
+    places = []
+    for name, values in axes.items():
+        x = np.asarray(values, np.float64)
+        fine = np.isfinite(x)
+        x, bad = x[fine], rejected[fine]
+        if not bad.any() or bad.all() or x.min() == x.max():
+            continue
+        edges = np.unique(np.quantile(x, np.linspace(0, 1, PARTS + 1)))
+        part = np.clip(np.searchsorted(edges, x, side="right") - 1, 0, len(edges) - 2)
+        count = np.bincount(part, minlength=len(edges) - 1)
+        share = np.bincount(part, weights=bad, minlength=len(edges) - 1) / np.maximum(count, 1)
+        places.append(Place(name, ks_distance(x[~bad], x[bad]), edges, share))
+    places.sort(key=lambda place: (-place.distance, place.name))
+    return places[:most]
+
+
+def ks_distance(
+    one: npt.ArrayLike, other: npt.ArrayLike, weights: npt.ArrayLike | None = None
+) -> float:  # fmt: skip
+    """Return the Kolmogorov-Smirnov distance of two samples; ``weights`` belong to the first.
+
+    >>> ks_distance([1.0, 2.0], [3.0, 4.0])
+    1.0
+    """
+    a, b = np.asarray(one, np.float64), np.asarray(other, np.float64)
+    w = np.ones(len(a)) if weights is None else np.asarray(weights, np.float64)
+    order = np.argsort(a, kind="stable")
+    a, below = a[order], np.concatenate([[0.0], np.cumsum(w[order])])
+    at = np.union1d(a, b)
+    one_share = below[np.searchsorted(a, at, side="right")] / below[-1]
+    other_share = np.searchsorted(np.sort(b), at, side="right") / len(b)
+    return float(np.max(np.abs(one_share - other_share)))
+
+
+def counts(why: Sequence[str] | Reasons) -> dict[str, int]:
+    """Return how many patients were rejected for each reason, the most frequent first."""
+    texts, numbers = np.unique(np.asarray([w for w in why if w != KEPT], str), return_counts=True)
+    order = np.lexsort((texts, -numbers))
+    return {str(texts[k]): int(numbers[k]) for k in order}

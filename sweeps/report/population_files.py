@@ -1,0 +1,127 @@
+"""What is written beside a built population for its readers: every patient, the comparison, the rejection atlas."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from io import StringIO
+from typing import Any
+
+import numpy as np
+
+from pulsatile.engine.errors import InputError
+from pulsatile.sweeps.disk.files import write_all, writing
+from pulsatile.sweeps.population.agreement import Line, markdown
+from pulsatile.sweeps.population.opened import Built
+
+PATIENTS, AGREEMENT, ATLAS, PAGE = "patients.csv", "agreement.md", "atlas.csv", "population.html"
+WORST = 8
+"""Published numbers shown on screen, those that are missed by most."""
+NOT_COMPARED = (
+    "The published margins are of adults of 20-79 y without diabetes, all of them; these are other people, so there is "
+    "nothing to compare with, and nobody is weighted.\n"
+)
+_WORDS = {"sex": ("man", "woman")}
+
+
+def write_files(built: Built, page: bool = True) -> list[str]:
+    """Write the files into the folder of a built population; return a sentence for each that could not be made.
+
+    Parameters
+    ----------
+    page : whether to draw the page of pictures too, which needs matplotlib
+    """
+    files = {PATIENTS: patients_csv(built), AGREEMENT: agreement_text(built), ATLAS: atlas_csv(built)}
+    told = []
+    if page:
+        from pulsatile.sweeps.report.population import page_of
+
+        try:
+            files[PAGE] = page_of(built)
+        except InputError as error:
+            told.append(str(error))
+    with writing(built.folder):
+        write_all(built.folder, {name: text.encode() for name, text in files.items()})
+    return told
+
+
+def patients_csv(built: Built) -> str:
+    """Return CSV of everybody who was run: id, kept or why not, weight, covariates and untreated outputs.
+
+    Numbers have the 17 digits from which they can be read back bit for bit; units stand in the headings.
+    """
+    from pulsatile.engine.patients.cohort import PHENOTYPES
+
+    words = _WORDS | {"phenotype": PHENOTYPES}
+    columns = {name: values for name, values in built.untreated.columns.items() if name != "prevalence"}
+    heads = [name if name in words else f"{name} [{built.units.get(name, '-')}]" for name in columns]
+    cells: list[Iterable[str]] = [
+        (str(i) for i in built.untreated.ids),
+        (str(why) or "kept" for why in built.why),
+        (f"{w:.17g}" for w in built.weights),
+    ]
+    for name, values in columns.items():
+        if name in words:
+            cells.append([words[name][int(x)] if np.isfinite(x) else "" for x in values])
+        else:
+            cells.append([_number(x) for x in values])
+    return _csv([["patient", "kept", "prevalence [-]", *heads], *zip(*cells, strict=True)])
+
+
+def agreement_text(built: Built) -> str:
+    """Return the comparison with the published margins as Markdown."""
+    head = f"# {built.name}: untreated outputs against published margins\n\nPopulation {built.id}\n\n"
+    if not built.comparable:
+        return head + NOT_COMPARED
+    return head + markdown(built.lines, built.far, built.weights[built.plausible])
+
+
+def atlas_csv(built: Built) -> str:
+    """Return CSV of where rejection and redrawing happen: every axis, by parts of equally many patients."""
+    rows: list[Sequence[Any]] = [["what", "axis", "unit", "ks_distance", "part", "from", "to", "share"]]
+    for what, flags in (("rejected", built.rejected), ("redrawn", built.redrawn)):
+        if not flags.any():
+            continue
+        for place in built.atlas(flags):
+            unit = built.axes[place.name][0]
+            for k, share in enumerate(place.share):
+                low, high = place.edges[k], place.edges[k + 1]
+                rows.append(
+                    [what, place.name, unit, f"{place.distance:.6g}", k + 1, *(f"{x:.8g}" for x in (low, high, share))]
+                )
+    return _csv(rows)
+
+
+def summary(built: Built) -> dict[str, Any]:
+    """Return what a population is, for a reader or a program: the folder's `population.json` without its table."""
+    told = {name: value for name, value in built.told.items() if name not in ("table", "format")}
+    told |= {"folder": str(built.folder), "name": built.name, "effective_number": built.effective}
+    told["unused"] = built.unused
+    told["redrawn"] = int(built.redrawn.sum())
+    told["agreement"] = [line_facts(line) for line in built.lines]
+    told["distances"] = [
+        {"output": d.output, "sex": d.sex, "ks_before": d.before, "ks_after": d.after} for d in built.far
+    ]
+    told["atlas"] = [place.sentence for place in built.atlas(built.rejected, WORST)] if built.rejected.any() else []
+    return told
+
+
+def line_facts(line: Line) -> dict[str, Any]:
+    """Return one published number and what is got, as JSON can hold it."""
+    t = line.target
+    numbers = {
+        "got_before": line.before, "got": line.after, "error_before": line.error_before, "error": line.error_after,
+    }  # fmt: skip
+    return {
+        "output": t.output, "unit": t.unit, "group": t.group.words, "what": t.words, "published": t.value,
+        "source": t.source, "weighted_to": t.used, "patients": line.patients,
+        **{name: None if np.isnan(x) else x for name, x in numbers.items()},
+    }  # fmt: skip
+
+
+def _number(x: float) -> str:
+    return "" if np.isnan(x) else f"{x:.17g}"
+
+
+def _csv(rows: Iterable[Sequence[Any]]) -> str:
+    file = StringIO()
+    csv.writer(file, lineterminator="\n").writerows(rows)
+    return file.getvalue()

@@ -1,0 +1,1 @@
+"""A run from begin to end: start, resume, expand, verify, heal, compare, status."""

@@ -1,0 +1,210 @@
+"""Carry out what is pending in a run folder, commit by commit, and close it: what run, resume and expand share."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pulsatile.sweeps.chunk.run_chunk import RESULTS, Job, warm_up
+from pulsatile.sweeps.disk import store
+from pulsatile.sweeps.disk.files import sha256, sweep, write_all, writing
+from pulsatile.sweeps.disk.folder import RunFolder, now
+from pulsatile.sweeps.disk.journal import Entry
+from pulsatile.sweeps.disk.lock import Held
+from pulsatile.sweeps.errors import Damage, Exit
+from pulsatile.sweeps.run.interrupt import Interrupt
+from pulsatile.sweeps.run.progress import Progress
+from pulsatile.sweeps.study.resolve import ResolvedStudy
+from pulsatile.sweeps.workers.resources import Resources
+from pulsatile.sweeps.workers.workers import records
+
+if TYPE_CHECKING:
+    from pulsatile.sweeps.summary.table import Row
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended; ``digest``, ``names`` of arms and ``rows`` of the summary are empty when it is not finished.
+
+    ``poison`` are patients, by position, that ended every worker that tried them, with what was seen.
+    """
+
+    code: Exit
+    folder: Path
+    resolved: ResolvedStudy
+    digest: str
+    patient_arms: int
+    failed: int
+    seconds: dict[str, float]
+    names: list[str] = field(default_factory=list)
+    rows: "list[Row]" = field(default_factory=list)
+    poison: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> str:
+        """SHA-256 of what decides the numbers."""
+        return self.resolved.identity
+
+
+def jobs(folder: RunFolder, resolved: ResolvedStudy, chunks: list[tuple[int, int]], threads: int) -> list[Job]:
+    """Return the jobs of some chunks of a run; one with patients left out may end its process, so it gets its own."""
+    study, base, suspects = resolved.model_dump_json(), folder.base, folder.suspects
+    engine, platform = folder.facts["engine"], folder.facts["platform"]
+    return [
+        Job(study, str(folder.path), first, stop, threads, engine, platform, base=base, again=first in suspects)
+        for first, stop in chunks
+    ]
+
+
+def drive(
+    folder: RunFolder, resolved: ResolvedStudy, resources: Resources, progress: Progress, begin: float, lock: Held
+) -> Outcome:
+    """Carry out every pending chunk and close the run.
+
+    Parameters
+    ----------
+    begin : `time.perf_counter` when the command began; what went before is told as planning
+    lock : of the folder, held by this process
+    """
+    spread = resources.spread(resolved.solver.get("device", "cpu"))
+    planned = time.perf_counter()
+    with Interrupt(progress, lock).installed() as interrupt, _state_kept(folder, lock):
+        chunks = folder.pending
+        compile_s = 0.0
+        if chunks:
+            progress.note("Preparing kernels (compiled once, then kept) ...")
+            compile_s = interrupt.during(lambda: warm_up(resolved)) or 0.0
+        folder.enter("running")
+        start = time.perf_counter()
+        most = folder.gate * folder.facts["patients"] * folder.facts["arms"]
+
+        def enough() -> bool:
+            return interrupt.asked or folder.failed > most
+
+        todo = sum(stop - first for first, stop in chunks)
+        progress.start(folder.facts["patients"], folder.facts["patients"] - todo)
+        if not interrupt.asked:  # else workers would be started for nothing
+            _carry_out(folder, jobs(folder, resolved, chunks, spread.threads), resources, enough, progress, lock)
+        lock.check()
+        if len(folder.poison) == folder.facts["patients"] and not interrupt.asked:
+            first = next(iter(folder.poison.values()))
+            raise RuntimeError(f"every patient fails its chunk, the first by {first}")
+        end = time.perf_counter()
+        seconds = {"planning": planned - begin, "compile": compile_s, "integration": end - start, "total": end - begin}
+        return _close(folder, resolved, interrupt.asked, seconds)
+
+
+def _carry_out(
+    folder: RunFolder, work: list[Job], resources: Resources, enough: Callable[[], bool], progress: Progress, lock: Held
+) -> None:
+    """Have the jobs carried out, and tell of each in the folder."""
+    spread = resources.spread(folder.resolved.solver.get("device", "cpu"))
+    with writing(folder.path):
+        for entry in records(work, spread, resources.cluster, enough, progress.note, lock.tell):
+            lock.check()
+            before = folder.failed
+            folder.tell(entry)
+            progress.advance(entry["stop"] - entry["first"], folder.failed - before, entry["bytes"])
+
+
+def finished(folder: RunFolder, resolved: ResolvedStudy) -> Outcome:
+    """Return how a finished run ended."""
+    names, rows = summary_of(folder, resolved)
+    code = Exit.DONE if folder.end["state"] == "complete" else Exit.FAILED_PATIENTS
+    total = folder.facts["patients"] * folder.facts["arms"]
+    end = folder.end
+    return Outcome(code, folder.path, resolved, end["digest"], total, folder.failed, end["seconds"], names, rows)
+
+
+def _rode(entry: Entry, folder: RunFolder) -> bool:
+    """Tell whether canaries rode along in a chunk: where it was computed, or where what it keeps was."""
+    kept = entry["kept"] > 0 and folder.facts["expanded"][-1]["certified"]
+    return entry["canaries"]["count"] > 0 or kept or "ok" not in entry["status"]
+
+
+def summary_of(folder: RunFolder, resolved: ResolvedStudy) -> "tuple[list[str], list[Row]]":
+    """Return arms and rows of a run's summary; `Damage` where the results cannot be read."""
+    from pulsatile.sweeps.summary.table import summarise
+
+    try:
+        return summarise(store.open_dataset(folder.store), resolved.control)
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        reason = " ".join(str(error).split())[:100]
+        raise Damage(
+            f"{folder.path}: the results cannot be read ({reason}); `pulsatile heal {folder.path}` mends them."
+        ) from None
+
+
+@contextmanager
+def _state_kept(folder: RunFolder, lock: Held) -> Iterator[None]:
+    """Tell in the folder how a run ended that did not reach its end."""
+    try:
+        yield
+    except BaseException as error:
+        with suppress(Exception):  # a full disk: the state stays "running", and nobody holds the lock
+            if not lock.lost and not folder.end.get("digest"):  # lost: the folder is another's; digest: it is finished
+                folder.enter("interrupted" if isinstance(error, KeyboardInterrupt) else "broken")
+        raise
+
+
+def _close(folder: RunFolder, resolved: ResolvedStudy, interrupted: bool, seconds: dict[str, float]) -> Outcome:
+    """Write summary, digest and the last state.
+
+    A run that stopped early has neither summary nor digest: which chunks were finished is a matter of chance.
+    """
+    total = folder.facts["patients"] * folder.facts["arms"]
+    whole, poison = folder.done == folder.facts["patients"], folder.poison
+    if folder.failed > folder.gate * total:
+        code, state = Exit.FAILED_PATIENTS, "failed"
+    elif whole and not poison:
+        code, state = Exit.DONE, "complete"
+    elif interrupted:
+        code, state = Exit.INTERRUPTED, "interrupted"
+    else:
+        code, state = Exit.CLUSTER, "incomplete"
+    end: Entry = {
+        "kind": "end",
+        "state": state,
+        "finished": now(),
+        "seconds": {k: round(s, 3) for k, s in seconds.items()},
+    }
+    names, rows = list[str](), list["Row"]()
+    if whole and not poison:
+        names, rows, told = _finish(folder, resolved, state == "complete")
+        end |= told
+    folder.tell(end)
+    folder.write_manifest()
+    sweep(folder.path)
+    digest = end.get("digest", "")
+    return Outcome(code, folder.path, resolved, digest, total, folder.failed, end["seconds"], names, rows, poison)
+
+
+def _finish(folder: RunFolder, resolved: ResolvedStudy, well: bool) -> "tuple[list[str], list[Row], dict[str, object]]":
+    """Write the summary and the digest of a run whose chunks are all committed; return what the journal tells of it."""
+    from pulsatile.sweeps.run.verify import verify
+    from pulsatile.sweeps.summary.table import csv_text
+
+    texts = ("study.yaml", "README.md", "summary.csv")  # whose edit is no damage to the results
+    if damaged := [found for found in verify(folder.path) if found.path not in texts]:
+        raise Damage(
+            f"{folder.path / damaged[0].path} {damaged[0].what} ({len(damaged)} file(s) in all); "
+            f"`pulsatile heal {folder.path}` mends it."
+        )
+    canaries = [entry["canaries"] for entry in folder.chunks.values()]
+    with writing(folder.path):
+        digest = store.digest(folder.store)
+        names, rows = summary_of(folder, resolved)
+        root = store.with_attrs((folder.store / store.ROOT).read_bytes(), {"digest": digest})
+        files = {f"{RESULTS}/{name}": data for name, data in root.items()}
+        files["summary.csv"] = csv_text(names, rows).encode()
+        folder.tell({"kind": "closing", "files": {name: sha256(data) for name, data in files.items()}})
+        written = write_all(folder.path, files)
+    told = {
+        "digest": digest,
+        "certified": well and all(_rode(entry, folder) for entry in folder.chunks.values()),
+        "canaries": {"count": sum(c["count"] for c in canaries), "worst": max(c["worst"] for c in canaries)},
+        "files": written,
+    }
+    return names, rows, told

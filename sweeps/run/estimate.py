@@ -1,0 +1,158 @@
+"""What a run will need before it starts: chunks, bytes, memory, minutes."""
+
+import time
+from dataclasses import dataclass
+from math import ceil
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pulsatile.engine.errors import InputError
+from pulsatile.sweeps.chunk.compute import state_columns
+from pulsatile.sweeps.study.resolve import ResolvedStudy
+from pulsatile.sweeps.workers.resources import PROGRAMS, Spread, cores
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from pulsatile.engine.simulate import Plan
+
+LARGEST_CHUNK = 1000
+"""Patients per task: beyond it nothing is gained (larger helps far lighter kernels only)."""
+SMALLEST_CHUNK = 32
+TASKS_PER_WORKER = 4
+CHUNK_BYTES = 256e6
+"""Results of one default chunk in float64."""
+MOST_CHUNK_BYTES = 4e9
+RECORD = 30_000
+"""Bytes of a chunk's commit record and journal line, at most."""
+COPIES = 3
+"""Of a chunk's results and states in memory, at most: simulated, gathered, and as files (1.8 were measured)."""
+PROBE, FEWEST = 64, 8  # patients of the timing probe
+PROBE_PATIENT_WEEKS = 8000
+"""Length of the probe, some seconds: fewer patients for long studies."""
+
+
+def bytes_per_patient(resolved: ResolvedStudy, plan: "Plan") -> int:
+    """Return the bytes of one patient's results in float64, all arms."""
+    from pulsatile.engine.simulate import template
+
+    return template(np.zeros(1, np.int64), resolved.engine_arms(), plan, resolved.population.covariates).nbytes
+
+
+def kept_per_patient(resolved: ResolvedStudy) -> int:
+    """Return the bytes kept of one patient for a later expansion: its run-in, and its end states in every arm."""
+    columns = state_columns(resolved)
+    return 8 * (columns.baseline + len(resolved.arms) * columns.ends)
+
+
+def memory_needed(resolved: ResolvedStudy, plan: "Plan", patients: int) -> int:
+    """Return the bytes that a chunk of so many patients takes at most while it is carried out.
+
+    Counted are its results, what is kept of each patient for an expansion (run-in, end states of every arm), and what
+    the simulation holds.
+    """
+    from pulsatile.engine.simulate import memory_held
+
+    each = bytes_per_patient(resolved, plan) + kept_per_patient(resolved)
+    return COPIES * each * patients + memory_held(plan, patients)
+
+
+def chunk_size(resolved: ResolvedStudy, plan: "Plan", wanted: int | None, workers: int, room: int = 0) -> int:
+    """Return the patients per chunk: as wanted, or so that every worker gets several chunks of moderate size.
+
+    Parameters
+    ----------
+    wanted : patients asked for; None to choose
+    workers : chunks carried out at once
+    room : bytes that one chunk may take (`Spread.room`); 0 when not known
+
+    Raises
+    ------
+    InputError
+        When the wanted chunk, or a single patient, does not fit; the bytes are named.
+    """
+    n = resolved.population.n
+    each = bytes_per_patient(resolved, plan)
+    if wanted is not None and wanted < 1:
+        raise InputError(f"--chunk = {wanted} is too small: it must be at least 1 patient.")
+    if wanted is not None:
+        size = min(wanted, n)
+    else:
+        share = ceil(n / (TASKS_PER_WORKER * max(1, workers)))
+        size = min(n, max(SMALLEST_CHUNK, min(LARGEST_CHUNK, share, max(1, int(CHUNK_BYTES / each)))))
+        while size > 1 and 0 < room < memory_needed(resolved, plan, size):
+            size = ceil(size / 2)
+    if size * each > MOST_CHUNK_BYTES:
+        raise InputError(
+            f"a chunk of {size} patients would hold {size * each / 1e9:.1f} GB of results, at most "
+            f"{MOST_CHUNK_BYTES / 1e9:.0f} GB are allowed; make --chunk smaller or outputs.every longer."
+        )
+    needed = memory_needed(resolved, plan, size)
+    if 0 < room < needed:
+        advice = "make --chunk smaller, " if size > 1 else ""
+        raise InputError(
+            f"a chunk of {size} patient{'s' * (size > 1)} needs up to {needed / 1e6:.0f} MB of memory, "
+            f"{room / 1e6:.0f} MB are there for it; {advice}--memory larger, --threads fewer or outputs.every longer."
+        )
+    return size
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run will need."""
+
+    patients: int
+    arms: int
+    weeks: float
+    chunk: int
+    tasks: int
+    bytes_on_disk: int
+    memory: int
+    minutes: float
+    spread: Spread
+    probe: int
+
+    def lines(self) -> list[str]:
+        """Return the estimate in words."""
+        days = self.patients * self.arms * self.weeks * 7
+        return [
+            f"{self.patients} patients x {self.arms} arms x {self.weeks:g} weeks = {days:,.0f} patient-days",
+            f"{self.tasks} tasks of up to {self.chunk} patients on {max(1, self.spread.workers)} worker(s) x "
+            f"{self.spread.threads} thread(s)",
+            f"about {self.minutes:.1f} min of integration, from a probe of {self.probe} patient(s)",
+            f"at most {self.bytes_on_disk / 1e6:.1f} MB on disk before compression (it saves about half)",
+            f"about {self.memory / 1e6:.0f} MB of memory per worker, beside {PROGRAMS / 1e6:.0f} MB of programs",
+        ]
+
+
+def estimate(resolved: ResolvedStudy, chunk: int, spread: Spread) -> Estimate:
+    """Time a small probe and return what the whole run will need; compiles kernels where none are kept."""
+    from pulsatile.engine.simulate import simulate
+
+    plan, arms = resolved.plan(), resolved.engine_arms()
+    n = resolved.population.n
+    affordable = int(PROBE_PATIENT_WEEKS / (len(arms) * resolved.weeks)) // FEWEST * FEWEST
+    probe = min(n, PROBE, max(FEWEST, affordable))
+
+    def run(count: int) -> "xr.Dataset":
+        return simulate(resolved.cohort(0, count), arms, plan, threads=1)
+
+    run(1)  # compiles
+    begin = time.perf_counter()
+    run(probe)
+    seconds = (time.perf_counter() - begin) / probe * n / min(spread.slots, cores())
+    each = bytes_per_patient(resolved, plan)
+    stored = each // 2 if resolved.dtype == "float32" else each
+    return Estimate(
+        n,
+        len(arms),
+        resolved.weeks,
+        chunk,
+        ceil(n / chunk),
+        (stored + kept_per_patient(resolved)) * n + RECORD * ceil(n / chunk),
+        spread.threads * memory_needed(resolved, plan, chunk),
+        seconds / 60,
+        spread,
+        probe,
+    )

@@ -1,0 +1,244 @@
+"""A finished run made larger: more patients, arms or weeks, with the old part bit for bit and only the new work done.
+
+The larger run is an ordinary run in the subfolder ``expanding``, whose chunks take what they can from the finished one;
+at its end it takes that one's place by renames that any later command completes if they were cut short.
+"""
+
+import shutil
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from pulsatile.engine.errors import InputError
+from pulsatile.sweeps.disk.files import sync_folder, writing
+from pulsatile.sweeps.disk.folder import GROWING, JOURNAL, RunFolder, unfinished
+from pulsatile.sweeps.disk.lock import check_run, held, refuse_held
+from pulsatile.sweeps.errors import Damage, FolderRefuses
+from pulsatile.sweeps.run.compare import differences, refuse_other_inputs
+from pulsatile.sweeps.run.driver import Outcome, drive
+from pulsatile.sweeps.run.estimate import chunk_size
+from pulsatile.sweeps.run.progress import Progress, SilentProgress
+from pulsatile.sweeps.study.patients import ResolvedPopulation, some, with_design
+from pulsatile.sweeps.study.population import MOST_PATIENTS
+from pulsatile.sweeps.study.read import sentences
+from pulsatile.sweeps.study.resolve import ResolvedArm, ResolvedStudy, ResolvedTest, resolve, resolved_arm
+from pulsatile.sweeps.study.schema import MOST_WEEKS, Arm, Study
+from pulsatile.sweeps.workers.resources import Resources
+from pulsatile.sweeps.workers.workers import capacity
+
+GROWN, REPLACED = "expanded", "replaced"
+FREE = ("title", "weeks", "arms", "control", "outputs", "reductions", "tests", "matched")
+"""Entries of a resolved study that an expansion may change (arms and weeks may only grow)."""
+ANALYSES = (
+    "indices.csv", "indices_of_pairs.csv", "indices_of_curves.csv", "failed_region.csv", "sensitivity.txt",
+    "sensitivity.html", "given_indices.csv", "given_shapley.csv", "given.txt",
+)  # fmt: skip
+"""What `pulsatile sensitivity` wrote of the smaller run: it would be read as of the larger one, and is made again."""
+
+
+@dataclass(frozen=True)
+class Growth:
+    """What is to be larger: patients, weeks, or replicates of a design in all, further arms; or a whole ``study``."""
+
+    patients: int | None = None
+    weeks: float | None = None
+    arms: tuple[tuple[str, str], ...] = ()
+    """(name, preset) each."""
+    study: Study | None = None
+    replicates: int | None = None
+
+    def words(self) -> str:
+        """Say it as the command line does."""
+        told = [] if self.patients is None else [f"--patients {self.patients}"]
+        told += [] if self.weeks is None else [f"--weeks {self.weeks:g}"]
+        told += [] if self.replicates is None else [f"--replicates {self.replicates}"]
+        told += [f"--arm {name}={preset}" for name, preset in self.arms]
+        return " ".join(told) if self.study is None else "another study"
+
+
+def expand(
+    path: str | Path,
+    growth: Growth,
+    resources: Resources = Resources(),
+    progress: Progress | None = None,
+    source: str = "",
+    settings: tuple[str, ...] = (),
+) -> Outcome:
+    """Make a finished run larger, in its folder.
+
+    The result has the identity, values and digest of one fresh run of the full size.  Patients and arms that are there
+    are kept, longer runs go on from the stored end states, other outputs are computed anew; until all is done the
+    finished run stays as it is.
+
+    Raises
+    ------
+    InputError
+        Where something else would change than an expansion may.
+    FolderRefuses, Damage
+        Where the run is not finished, or is not what was committed.
+    """
+    progress, path, begin = progress or SilentProgress(), Path(path), time.perf_counter()
+    check_run(path)
+    refuse_held(path)
+    with writing(path), held(path, {"command": f"expand {path}"}, progress.note) as lock:
+        settle(path)
+        if (path / GROWING).exists():
+            raise FolderRefuses(
+                f"{path} has an expansion that is not finished; go on with it by `pulsatile resume {path}`, or delete "
+                f"{path / GROWING} to give it up."
+            )
+        old = RunFolder.open(path)
+        resolved = refuse_other_inputs(old)
+        if not old.end.get("digest"):
+            raise FolderRefuses(f"{path} is not finished ({old.state}); {unfinished(old)}.")
+        grown = _grown(resolved, growth)
+        _check(resolved, grown)
+        progress.note("Checking the run that is expanded ...")
+        refuse_damaged(path)
+        for sentence in _told(resolved, grown):
+            progress.note(sentence)
+        folder = _begin(old, grown, growth, resources, source, settings)
+        return settle(path, drive(folder, grown, resources, progress, begin, lock))
+
+
+def _grown(resolved: ResolvedStudy, growth: Growth) -> ResolvedStudy:
+    """Return the larger study."""
+    if growth.study is not None:
+        return resolve(growth.study)
+    population = _more_patients(resolved.population, growth)
+    weeks = resolved.weeks if growth.weeks is None else growth.weeks
+    if not weeks <= MOST_WEEKS:
+        raise InputError(f"--weeks {weeks:g} is too large or no number: at most {MOST_WEEKS:g} are allowed.")
+    further = tuple(_arm(name, preset) for name, preset in growth.arms)
+    tests = tuple(_also_at_the_end(test, resolved.weeks, weeks) for test in resolved.tests)
+    changes = {"population": population, "weeks": weeks, "tests": tests, "arms": resolved.arms + further}
+    return resolved.model_copy(update=changes)
+
+
+def _more_patients(population: ResolvedPopulation, growth: Growth) -> ResolvedPopulation:
+    """Return the larger population, or design."""
+    if population.design is not None:
+        if growth.patients is not None:
+            raise InputError("the run has a design, which says how many points there are; give --replicates.")
+        return with_design(population, population.design.grown(growth.replicates))
+    if growth.replicates is not None:
+        raise InputError("--replicates is of a run with a design; give --patients.")
+    n = population.n if growth.patients is None else growth.patients
+    if n > MOST_PATIENTS:
+        raise InputError(f"--patients {n} is too large: at most {MOST_PATIENTS} are allowed.")
+    if population.table is not None:
+        some(n, population.first, population.table.rows, "the population of the run")
+    return population.model_copy(update={"n": n})
+
+
+def _arm(name: str, preset: str) -> ResolvedArm:
+    try:
+        return resolved_arm(Arm(name=name, preset=preset))
+    except ValidationError as error:
+        raise sentences(error, Arm, f"--arm {name}={preset}") from None
+
+
+def _also_at_the_end(test: ResolvedTest, was: float, weeks: float) -> ResolvedTest:
+    """Return a test that was made at the end so that it is made at the new end too."""
+    if weeks <= was or test.weeks[-1] != was or weeks != int(weeks):
+        return test
+    return test.model_copy(update={"weeks": (*test.weeks, weeks)})
+
+
+def _check(was: ResolvedStudy, now: ResolvedStudy) -> None:
+    """Refuse what is no expansion."""
+    from pulsatile.engine.simulate import check_arms
+
+    run, wanted = (study.model_dump(mode="json", exclude=set(FREE)) for study in (was, now))
+    for data in (run, wanted):
+        del data["population"]["n"]
+        if data["population"]["design"] is not None:
+            del data["population"]["design"]["replicates"]
+    if changed := list(differences(run, wanted)):
+        raise InputError(f"an expansion cannot change this: {'; '.join(changed)}; start a new run.")
+    for name, old, new, unit in (
+        ("patients", was.population.n, now.population.n, ""), ("weeks", was.weeks, now.weeks, " weeks"),
+    ):  # fmt: skip
+        if new < old:
+            raise InputError(f"{name} = {new:g} is fewer than the {old:g}{unit} of the run; give at least that.")
+    lost = [arm.name for arm in was.arms if arm.science not in {a.science for a in now.arms}]
+    if lost:
+        raise InputError(f"arm {', '.join(lost)} of the run is not in the larger study; an expansion keeps every arm.")
+    check_arms(now.engine_arms(), now.plan())
+    if now.identity == was.identity:
+        raise InputError("the run has all that already; give more --patients, --weeks or an --arm.")
+
+
+def _told(was: ResolvedStudy, now: ResolvedStudy) -> list[str]:
+    """Return what is said before the work begins."""
+    plan, earlier = now.plan(), was.plan()
+    reason = "" if plan == earlier else plan.goes_on_from(earlier)
+    told = [f"Everything but the run-in is computed anew: {reason}."] if reason else []
+    for test, before in zip(now.tests, was.tests, strict=False):
+        if test.weeks != before.weeks and test.test == before.test:
+            told.append(f"Test {test.test} at weeks {', '.join(f'{week:g}' for week in test.weeks)}.")
+    return told
+
+
+def refuse_damaged(path: Path) -> None:
+    """Refuse to go on from a run that is not what was committed."""
+    from pulsatile.sweeps.run.verify import verify
+
+    found = verify(path)
+    if found:
+        raise Damage(f"{path}: {found[0].sentence} ({len(found)} in all); `pulsatile heal {path}` first.")
+
+
+def _begin(
+    old: RunFolder, grown: ResolvedStudy, growth: Growth, resources: Resources, source: str, settings: tuple[str, ...]
+) -> RunFolder:
+    """Make the folder of the larger run inside the finished one."""
+    from pulsatile.sweeps.run.run import begin_run
+
+    wanted = replace(resources, gate=old.gate)
+    spread = resources.spread(grown.solver.get("device", "cpu"))
+    slots, room = spread.slots, spread.room
+    if resources.scheduler is not None:  # before any work, so that a wrong address leaves nothing behind
+        slots, room = capacity(resources.scheduler, grown.solver.get("device", "cpu"))
+    chunk = chunk_size(grown, grown.plan(), resources.chunk, slots, room)
+    step = {"identity": old.facts["identity"], "digest": old.end["digest"], "certified": old.end["certified"]}
+    expanded = [*old.facts.get("expanded", []), step | {"by": growth.words()}]
+    facts = {"command": old.facts["command"], "expanded": expanded}
+    facts |= {"settings": list(settings)} if source else {"settings": old.facts["settings"]}
+    if old.states.exists():  # else someone deleted it: all is computed anew
+        facts["base"] = ".."
+    source = source or (old.path / "study.yaml").read_text(encoding="utf-8")
+    shutil.rmtree(old.path / GROWING, ignore_errors=True)
+    return begin_run(old.path / GROWING, grown, wanted, chunk, source, facts)
+
+
+def settled(path: Path) -> None:
+    """Complete the renames of an expansion that were cut short, before a command looks at the folder."""
+    if (path / GROWN).is_dir():
+        with writing(path), held(path, {"command": f"settle {path}"}):
+            settle(path)
+
+
+def settle(path: Path, outcome: Outcome | None = None) -> Outcome:
+    """Let a finished expansion take the place of the run it grew from, also where that was cut short before."""
+    growing, grown, replaced = path / GROWING, path / GROWN, path / REPLACED
+    if growing.is_dir() and not (growing / JOURNAL).exists() and not grown.exists():  # killed before it began
+        shutil.rmtree(growing)
+    if growing.is_dir() and not grown.exists() and RunFolder.open(growing).end.get("digest"):
+        growing.rename(grown)
+        sync_folder(path)
+    if grown.is_dir():
+        replaced.mkdir(exist_ok=True)
+        for name in ANALYSES:
+            (path / name).unlink(missing_ok=True)
+        for item in sorted(grown.iterdir()):
+            old = path / item.name
+            if old.is_dir():
+                old.rename(replaced / item.name)
+            item.replace(old)  # of a file at once: there is a journal at every moment
+        sync_folder(path)
+        grown.rmdir()
+    shutil.rmtree(replaced, ignore_errors=True)
+    return outcome if outcome is None else replace(outcome, folder=path.absolute())  # type: ignore[return-value]

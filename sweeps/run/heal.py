@@ -1,0 +1,175 @@
+"""Make a damaged run whole again: only damaged chunks are computed, and the digest proves that they are the same."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from pulsatile.engine.errors import InputError
+from pulsatile.sweeps.chunk.run_chunk import RESULTS
+from pulsatile.sweeps.disk import commits, journal, store
+from pulsatile.sweeps.disk.files import sha256, sweep, write_all, write_aside, writing
+from pulsatile.sweeps.disk.folder import JOURNAL, RunFolder, readme
+from pulsatile.sweeps.disk.lock import Held, check_run, held, refuse_held
+from pulsatile.sweeps.errors import Damage, FolderRefuses
+from pulsatile.sweeps.run.compare import refuse_other_engine
+from pulsatile.sweeps.run.driver import jobs, summary_of
+from pulsatile.sweeps.run.interrupt import Interrupt
+from pulsatile.sweeps.run.progress import Progress, SilentProgress
+from pulsatile.sweeps.run.verify import Finding, opened, verify
+from pulsatile.sweeps.study.resolve import ResolvedStudy, resolve
+from pulsatile.sweeps.study.schema import load_study
+from pulsatile.sweeps.workers.resources import Resources
+from pulsatile.sweeps.workers.workers import records
+
+
+@dataclass(frozen=True)
+class Healed:
+    """What was mended: the findings, the chunks (first patients) computed again, and the digest, equal to the run's."""
+
+    findings: list[Finding]
+    chunks: list[int]
+    digest: str
+    seconds: float
+
+
+def heal(path: str | Path, resources: Resources = Resources(), progress: Progress | None = None) -> Healed:
+    """Find what is damaged in a run and make it again.
+
+    Journal, manifest and the small files are made from each other; a chunk with a damaged file or record is computed
+    again, and only such chunks.  At the end everything is verified, and for a finished run the digest is compared.
+
+    Raises
+    ------
+    FolderRefuses
+        Where this engine or platform would compute other bits than the run's.
+    Damage
+        Where the run cannot be made whole.
+    """
+    progress, path, begin = progress or SilentProgress(), Path(path), time.perf_counter()
+    check_run(path)
+    refuse_held(path)
+    with writing(path), held(path, {"command": f"heal {path}"}, progress.note) as lock:
+        sweep(path)
+        findings = verify(path)
+        folder, told = opened(path)
+        if any(found.path == JOURNAL for found in told):
+            folder = RunFolder(path, entries(folder))
+            write_aside(path / JOURNAL, journal.text_of(entries(folder)))
+        folder.mend_journal()
+        if told:
+            folder.write_manifest()
+        hit = sorted({found.chunk for found in findings if found.chunk is not None})
+        rest = {found.path for found in findings if found.chunk is None}
+        resolved = _small_files(folder, rest)
+        if hit:
+            refuse_other_engine(folder)
+            if resolved.platform != folder.facts["platform"]:
+                raise FolderRefuses(
+                    f"{path} was computed on {folder.facts['platform']}, this machine is {resolved.platform}: the bits "
+                    "would differ; heal it where it was computed."
+                )
+            _compute(folder, resolved, hit, resources, progress, lock)
+        if "summary.csv" in rest:
+            from pulsatile.sweeps.summary.table import csv_text
+
+            names, rows = summary_of(folder, resolved)
+            _write(folder, "summary.csv", csv_text(names, rows).encode())
+        _prove(folder)
+        sweep(path)
+    return Healed(findings, hit, folder.end.get("digest", ""), round(time.perf_counter() - begin, 3))
+
+
+def entries(folder: RunFolder) -> list[journal.Entry]:
+    """Return what a journal must tell of a run."""
+    chunks = [folder.chunks[first] for first in sorted(folder.chunks)]
+    state = [] if folder.end or folder.state == "planned" else [{"kind": "state", "state": folder.state}]
+    return [folder.begin, *chunks, *([folder.end] if folder.end else state)]
+
+
+def _small_files(folder: RunFolder, damaged: set[str]) -> ResolvedStudy:
+    """Write the files that belong to no chunk again, each from what stands in for it; return the study."""
+    from pulsatile.sweeps.run.run import empty_stores
+
+    if "study.yaml" in damaged:
+        _write(folder, "study.yaml", folder.begin["study"].encode())
+    if "resolved.json" in damaged:
+        if f"{RESULTS}/{store.ROOT}" in damaged:
+            found = _resolved_again(folder)
+        else:
+            found = ResolvedStudy.from_json(store.attributes(folder.store)["resolved_study"])
+        _write(folder, "resolved.json", (found.model_dump_json(indent=1) + "\n").encode())
+    resolved = folder.resolved
+    if not damaged:
+        return resolved
+    stores = empty_stores(resolved, folder.facts["chunk"])
+    for name in sorted(damaged & stores.keys()):
+        data = stores[name]
+        if name == f"{RESULTS}/{store.ROOT}" and folder.end.get("digest"):
+            data = store.with_attrs(data, {"digest": folder.end["digest"]})[store.ROOT]
+        _write(folder, name, data)
+    if "README.md" in damaged:
+        _write(folder, "README.md", readme(resolved, folder.facts).encode())
+    return resolved
+
+
+def _resolved_again(folder: RunFolder) -> ResolvedStudy:
+    """Return the study of a run whose two copies of it are damaged: made anew from study.yaml, as at its beginning."""
+    refuse_other_engine(folder)
+    facts, reason = folder.facts, "the study as it was given makes another run"
+    try:
+        study = load_study(folder.path / "study.yaml", facts.get("settings", ()), shorten=facts.get("shorten", False))
+        resolved = resolve(study)
+        if resolved.identity == facts["identity"]:
+            return resolved
+    except InputError as error:
+        reason = f"the study as it was given is none now ({str(error).rstrip('.')})"
+    if facts.get("expanded"):
+        reason = "the study as it was given is not the expanded one"
+    raise Damage(
+        f"{folder.path}: both resolved.json and {RESULTS}/{store.ROOT} are damaged and {reason}; take one of them from "
+        "a copy."
+    )
+
+
+def _write(folder: RunFolder, name: str, data: bytes) -> None:
+    if sha256(data) != folder.files[name]:
+        raise Damage(
+            f"{folder.path / name} is damaged and cannot be made again as it was; take it from a copy of the run."
+        )
+    write_all(folder.path, {name: data})
+
+
+def _compute(
+    folder: RunFolder, resolved: ResolvedStudy, hit: list[int], resources: Resources, progress: Progress, lock: Held
+) -> None:
+    """Compute damaged chunks again."""
+    size, n = folder.facts["chunk"], folder.facts["patients"]
+    chunks = [(first, min(first + size, n)) for first in hit]
+    again = set(hit) - folder.suspects  # the records of the others are replaced, not removed
+    folder.drop([first for first in hit if first in folder.chunks and first in again])
+    commits.drop(folder.path, again)
+    spread = resources.spread(resolved.solver.get("device", "cpu"))
+    progress.start(sum(stop - first for first, stop in chunks))
+    with Interrupt(progress, lock).installed() as interrupt:
+        todo = jobs(folder, resolved, chunks, spread.threads)
+        for entry in records(todo, spread, resources.cluster, lambda: interrupt.asked, progress.note, lock.tell):
+            lock.check()
+            folder.tell(entry)
+            progress.advance(entry["stop"] - entry["first"], 0, entry["bytes"])
+    folder.write_manifest()
+    if interrupt.asked:
+        raise KeyboardInterrupt
+
+
+def _prove(folder: RunFolder) -> None:
+    """Refuse to call a run healed that is not."""
+    left = verify(folder.path)
+    if left:
+        raise Damage(f"{folder.path}: {left[0].sentence} still; take it from a copy of the run.")
+    if folder.end.get("digest"):
+        found = store.digest(folder.store)
+        if found != folder.end["digest"]:
+            raise Damage(
+                f"{folder.path}: the values computed again have the digest {found}, the run ended with "
+                f"{folder.end['digest']}; do not use them, and tell the authors."
+            )

@@ -1,0 +1,81 @@
+"""Ctrl-C in a long run, or a request from another shell: finish what is in hand, then stop."""
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Thread, stack_size
+from types import FrameType
+from typing import Any
+
+from pulsatile.sweeps.disk.lock import Held
+from pulsatile.sweeps.run.progress import Progress
+
+POLL = 0.1
+"""s between two looks at whether the run is to stop, while something is waited for."""
+STACK = 64 * 2**20
+"""Bytes of the stack of a thread that compiles: some systems give it half a MB."""
+
+
+class Interrupt:
+    """Ctrl-C and SIGTERM: the first asks the run to stop after the chunks in hand, the second stops at once.
+
+    `pulsatile cancel` asks like the first of them; a lock that was lost ends the run in the same way.
+    """
+
+    def __init__(self, progress: Progress, lock: Held | None = None) -> None:
+        self._signalled = False
+        self._progress, self._lock = progress, lock
+
+    @property
+    def asked(self) -> bool:
+        """Whether the run is to stop; quick enough to be asked at any time."""
+        return self._signalled or (self._lock is not None and (self._lock.cancelled or self._lock.lost))
+
+    def during(self, work: Callable[[], float]) -> float | None:
+        """Return what ``work`` returns; None where the run is to stop before.
+
+        It goes on in a thread then: a compiler takes no notice of anybody, and in the main thread it would keep the
+        signal waiting as well.
+        """
+        ended: list[float | BaseException] = []
+
+        def carry_out() -> None:
+            try:
+                ended.append(work())
+            except BaseException as error:
+                ended.append(error)
+
+        before = stack_size(STACK)
+        try:
+            thread = Thread(target=carry_out, daemon=True)
+            thread.start()
+        finally:
+            stack_size(before)
+        while thread.is_alive() and not self.asked:
+            thread.join(POLL)
+        if not ended:
+            return None
+        if isinstance(ended[0], BaseException):
+            raise ended[0]
+        return ended[0]
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self._signalled:
+            raise KeyboardInterrupt
+        self._signalled = True
+        self._progress.note("Stopping after the chunks in hand; once more stops at once.")
+
+    @contextmanager
+    def installed(self) -> Iterator["Interrupt"]:
+        """Take the signals while the block runs (in the main thread only)."""
+        kept: dict[int, Any] = {}
+        try:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                kept[number] = signal.signal(number, self._handle)
+        except ValueError:  # not the main thread: the caller's business
+            pass
+        try:
+            yield self
+        finally:
+            for code, handler in kept.items():
+                signal.signal(code, handler)

@@ -1,0 +1,206 @@
+"""A study into a run folder, and on with one that was interrupted."""
+
+import multiprocessing
+import time
+from pathlib import Path
+
+from pulsatile.engine.errors import InputError
+from pulsatile.sweeps.chunk.compute import state_columns
+from pulsatile.sweeps.chunk.run_chunk import RESULTS, STATES
+from pulsatile.sweeps.disk import commits, store
+from pulsatile.sweeps.disk.files import sweep, writing
+from pulsatile.sweeps.disk.folder import GROWING, RunFolder, check_free
+from pulsatile.sweeps.disk.journal import JOURNAL
+from pulsatile.sweeps.disk.lock import check_run, drop_claims, held, refuse_held
+from pulsatile.sweeps.errors import FolderRefuses
+from pulsatile.sweeps.run.compare import refuse_other_inputs
+from pulsatile.sweeps.run.driver import Outcome, drive, finished
+from pulsatile.sweeps.run.estimate import chunk_size
+from pulsatile.sweeps.run.progress import Progress, SilentProgress
+from pulsatile.sweeps.study.conversions import conversions
+from pulsatile.sweeps.study.resolve import ResolvedStudy, resolve
+from pulsatile.sweeps.study.schema import Study
+from pulsatile.sweeps.workers.resources import Resources
+from pulsatile.sweeps.workers.workers import capacity
+
+
+def run(
+    study: Study,
+    out: str | Path,
+    resources: Resources = Resources(),
+    progress: Progress | None = None,
+    source: str = "",
+    command: str = "",
+    settings: tuple[str, ...] = (),
+    shorten: bool = False,
+) -> Outcome:
+    """Carry out a study into the folder ``out``.
+
+    Parameters
+    ----------
+    study : a checked study (`sweeps.study.schema.load_study`)
+    out : folder to make; must not exist or be empty
+    resources : processes, threads, chunk size, cluster; default all cores of this machine
+    progress : told what goes on; default silent
+    source : text of the study file, kept beside the results
+    settings, shorten : how the file was read (`sweeps.study.schema.load_study`)
+
+    Raises
+    ------
+    InputError, CannotWrite, FolderRefuses, ClusterFailed
+        One plain sentence each; an interrupted run returns with ``Exit.INTERRUPTED``.
+    """
+    if not isinstance(study, Study) or not isinstance(resources, Resources):
+        raise InputError(
+            "run takes a study, a folder and Resources; give for example load_study('study.yaml'), 'runs/a'."
+        )
+    _refuse_import()
+    progress, out, begin = progress or SilentProgress(), Path(out), time.perf_counter()
+    if out.is_dir():
+        refuse_held(out)
+    check_free(out)
+    spread = resources.spread(study.solver.device)
+    slots, room = spread.slots, spread.room
+    if resources.scheduler is not None:  # before any work, so that a wrong address leaves nothing behind
+        slots, room = capacity(resources.scheduler, study.solver.device)
+    if any(arm.match is not None for arm in study.arms):
+        progress.note("Planning: finding the matched dose on the pilot ...")
+    resolved = resolve(study, spread.planning_threads)
+    for sentence in conversions(study):
+        progress.note(sentence)
+    for found in resolved.matched:
+        progress.note(found.sentence)
+    if resolved.approximation:
+        progress.note(resolved.approximation)
+    chunk = chunk_size(resolved, resolved.plan(), resources.chunk, slots, room)
+    with writing(out), held(out, {"command": command}, progress.note) as lock:
+        source = source or study.model_dump_json(indent=1)
+        facts = {"command": command, "settings": list(settings), "shorten": shorten}
+        folder = begin_run(out, resolved, resources, chunk, source, facts)
+        return drive(folder, resolved, resources, progress, begin, lock)
+
+
+def resume(path: str | Path, resources: Resources = Resources(), progress: Progress | None = None) -> Outcome:
+    """Go on with a run that was interrupted, from its folder alone; a finished one stays as it is.
+
+    Chunks whose records lie in the folder are kept, the others are carried out; so are chunks with patients that ended
+    their worker before.
+
+    Raises
+    ------
+    FolderRefuses
+        Where code, platform or study are not those of the run, with the difference named; where another driver works.
+    """
+    from pulsatile.sweeps.run.expand import refuse_damaged, settle
+
+    _refuse_import()
+    progress, path, begin = progress or SilentProgress(), Path(path), time.perf_counter()
+    check_run(path)
+    refuse_held(path)
+    with writing(path), held(path, {"command": f"resume {path}"}, progress.note) as lock:
+        settle(path)
+        growing = path / GROWING
+        folder = RunFolder.open(growing if growing.is_dir() else path)
+        if growing.is_dir():
+            refuse_damaged(path)
+        resolved = refuse_other_inputs(folder)
+        adopt(folder)
+        if not folder.pending and folder.end.get("digest"):
+            progress.note(f"{path} is finished already.")
+            folder.write_manifest()
+            return finished(folder, resolved)
+        if resources.gate is not None and resources.gate != folder.gate:
+            folder.enter("planned", gate=resources.gate)
+        outcome = drive(folder, resolved, resources, progress, begin, lock)
+        return settle(path, outcome) if growing.is_dir() else outcome
+
+
+def _refuse_import() -> None:
+    """Refuse to begin a run in a worker that only imports the script which began it."""
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise InputError("a worker imported this script: put the run under `if __name__ == '__main__':`.")
+
+
+def run_or_resume(
+    study: Study,
+    out: str | Path,
+    resources: Resources = Resources(),
+    progress: Progress | None = None,
+    source: str = "",
+    command: str = "",
+    settings: tuple[str, ...] = (),
+) -> Outcome:
+    """Run, or go on with that very run where ``out`` holds it; arguments as of `run`.
+
+    Raises
+    ------
+    FolderRefuses
+        Where ``out`` holds another run, or that of another version.
+    """
+    folder = Path(out)
+    if not (folder / JOURNAL).is_file():
+        return run(study, folder, resources, progress, source, command, settings)
+    wanted = resolve(study, resources.spread(study.solver.device).planning_threads).identity
+    there = RunFolder.open(folder).facts["identity"]
+    if there != wanted:
+        raise FolderRefuses(
+            f"{out} holds another run, or that of another version (identity {there[:12]}, wanted {wanted[:12]}); "
+            "give another folder."
+        )
+    return resume(folder, resources, progress)
+
+
+def adopt(folder: RunFolder) -> None:
+    """Take over what a killed driver left: sweep half-written files, tell of records that the journal does not know.
+
+    What is told of a chunk with patients left out stays: that it may end its process must outlive the next try.
+    """
+    sweep(folder.path)
+    drop_claims(folder.path)
+    folder.mend_journal()
+    there = commits.committed(folder.path)
+    folder.drop(sorted(folder.chunks.keys() - set(there) - folder.suspects))
+    for first in there:
+        told = folder.chunks.get(first)
+        if told is not None and not told["poison"]:
+            continue
+        entry = commits.found(folder.path, first, folder.facts["identity"])
+        if entry is None:
+            commits.drop(folder.path, [first])
+        elif told is None or entry["record"] != told["record"]:
+            folder.tell(entry)
+
+
+def begin_run(
+    path: Path, resolved: ResolvedStudy, resources: Resources, chunk: int, source: str, facts: dict[str, object]
+) -> RunFolder:
+    """Make the folder of a run with its empty stores."""
+    spread = resources.spread(resolved.solver.get("device", "cpu"))
+    n, arms = resolved.population.n, len(resolved.arms)
+    facts = facts | {"seed": resolved.seed, "patients": n, "arms": arms, "chunk": chunk, "chunks": -(-n // chunk)}
+    facts |= {
+        "workers": spread.workers,
+        "threads": spread.threads,
+        "gate": 0.05 if resources.gate is None else resources.gate,
+    }
+    facts["approximation"] = resolved.approximation or "none: every day is integrated"
+    return RunFolder.create(path, source, resolved, facts, empty_stores(resolved, chunk))
+
+
+def empty_stores(resolved: ResolvedStudy, chunk: int) -> dict[str, bytes]:
+    """Return the files of a run's stores before anything has run, by path relative to its folder."""
+    from pulsatile.engine.simulate import template
+
+    who, n, arms = resolved.population, resolved.population.n, len(resolved.arms)
+    whole = template(who.ids(0, n), resolved.engine_arms(), resolved.plan(), who.covariates)
+    attrs = {"identity": resolved.identity, "seed": resolved.seed, "control": resolved.control}
+    attrs |= {"title": resolved.title} if resolved.title else {}
+    attrs["resolved_study"] = resolved.model_dump_json()  # a copied store tells what it is; `heal` has a second copy
+    columns = state_columns(resolved)
+    shapes = {
+        "baseline": (("patient", "column"), (n, columns.baseline)),
+        "ends": (("arm", "patient", "number"), (arms, n, columns.ends)),
+    }
+    files = {f"{RESULTS}/{k}": data for k, data in store.template_files(whole, chunk, resolved.dtype, attrs).items()}
+    kept = store.plain_files(shapes, chunk, {"identity": resolved.identity})
+    return files | {f"{STATES}/{k}": data for k, data in kept.items()}

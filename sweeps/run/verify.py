@@ -1,0 +1,204 @@
+"""Whether every byte of a run is what was committed, and the digest that of the stored values."""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from pulsatile.sweeps.chunk.run_chunk import STATES
+from pulsatile.sweeps.disk import commits, journal
+from pulsatile.sweeps.disk.files import sha256
+from pulsatile.sweeps.disk.folder import JOURNAL, MANIFEST, RunFolder, unfinished
+from pulsatile.sweeps.disk.journal import Damaged, Entry
+from pulsatile.sweeps.errors import Damage, FolderRefuses
+from pulsatile.sweeps.workers.resources import cores
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One damaged file: its path in the run's folder, what is wrong, and the chunk (first patient) it belongs to."""
+
+    path: str
+    what: str
+    chunk: int | None = None
+
+    @property
+    def sentence(self) -> str:
+        """The finding in words."""
+        return f"{self.path} {self.what}"
+
+
+def verify(path: Path) -> list[Finding]:
+    """Compare every file of a run with what was committed; return what is damaged, nothing for a sound run.
+
+    Every file is read in full.  What was being written when a run was killed is no damage: it was never committed.
+
+    Raises
+    ------
+    FolderRefuses
+        When the folder holds no run.
+    Damage
+        When nothing is left to compare with.
+    """
+    folder, found = opened(path)
+    checks: list[tuple[str, str, int | None]] = [(name, digest, None) for name, digest in folder.files.items()]
+    texts: dict[int, str] = {}
+    for first in commits.committed(path):
+        try:
+            texts[first] = commits.load(path, first)
+            record = journal.unseal(texts[first])
+        except (Damaged, UnicodeDecodeError):
+            found.append(Finding(commits.place(first), "is damaged", first))
+            continue
+        told = folder.chunks.get(first)
+        if told is not None and not told["poison"] and told["record"] != commits.contents(record):
+            found.append(Finding(commits.place(first), "is not the record that the journal tells of", first))
+        checks += [(name, digest, first) for name, digest in record["files"].items()]
+    named = {finding.chunk for finding in found}
+    wanted = {first for first, _ in folder.plan} if folder.end.get("digest") else set(folder.chunks)
+    found += [Finding(commits.place(k), "is missing", k) for k in sorted(wanted - texts.keys() - named)]
+    return found + list(_compared(folder, checks))
+
+
+def opened(path: Path) -> tuple[RunFolder, list[Finding]]:
+    """Return a run from its journal and manifest, each of which stands in for the other, and what is damaged there."""
+    if not path.is_dir():
+        RunFolder.open(path)  # refuses
+    found = list[Finding]()
+    told = _manifest(path, found)  # first: a driver may be writing, and a journal only grows
+    entries, whole = _journal(path, found)
+    if whole:
+        folder = RunFolder(path, entries)
+        if told is not None and folder.lines < told["journal_lines"]:
+            found.append(Finding(JOURNAL, "has lost lines that the manifest tells of"))
+            whole = False
+        elif told is not None and told["state"] == "complete" and not folder.end.get("digest"):
+            found.append(Finding(JOURNAL, "has lost its end"))
+            whole = False
+        elif told is not None and folder.end.get("digest") and folder.manifest() != journal.seal(told, indent=1):
+            found.append(Finding(MANIFEST, "does not tell what the journal does"))
+    if not whole:
+        folder = RunFolder(path, rebuilt(path, entries, told))
+    return folder, found
+
+
+def _journal(path: Path, found: list[Finding]) -> tuple[list[Entry], bool]:
+    """Return the good entries of the journal, and whether they are all of them."""
+    place = path / JOURNAL
+    if not path.is_dir() or not (place.exists() or (path / MANIFEST).exists() or (path / commits.FOLDER).exists()):
+        RunFolder.open(path)  # refuses
+    if not place.exists():
+        found.append(Finding(JOURNAL, "is missing"))
+        return [], False
+    lines = journal.read(place)
+    found += [Finding(JOURNAL, f"is damaged in line {number}") for number in lines.damaged]
+    begun = bool(lines.entries) and lines.entries[0]["kind"] == "begin"
+    if not begun and not lines.damaged:
+        found.append(Finding(JOURNAL, "has lost its beginning"))
+    elif lines.torn and begun and RunFolder(path, lines.entries).end.get("digest"):
+        found.append(Finding(JOURNAL, "has more than its end"))
+    return lines.entries, begun and not lines.damaged
+
+
+def _manifest(path: Path, found: list[Finding]) -> Entry | None:
+    try:
+        return journal.unseal((path / MANIFEST).read_bytes().decode())
+    except FileNotFoundError:
+        found.append(Finding(MANIFEST, "is missing"))
+    except (Damaged, UnicodeDecodeError):
+        found.append(Finding(MANIFEST, "is damaged"))
+    return None
+
+
+BEGINNING = (
+    "state",
+    "journal_lines",
+    "chunks_done",
+    "patients_done",
+    "failed_patient_arms",
+    "status",
+    "files",
+    "sources",
+    "study",
+    "digest",
+)
+ENDING = ("finished", "seconds", "digest", "certified", "canaries")
+
+
+def rebuilt(path: Path, entries: list[Entry], told: Entry | None) -> list[Entry]:
+    """Return the entries of a journal made again from what is left of it, the manifest and the commit records."""
+    begin = next((entry for entry in entries if entry["kind"] == "begin"), None)
+    if begin is None:
+        if told is None:
+            raise Damage(
+                f"{path}: both {JOURNAL} and {MANIFEST} are damaged at the run's beginning, nothing tells what it was; "
+                "take them from a copy, or start the run again."
+            )
+        facts = {key: value for key, value in told.items() if key not in (*BEGINNING, *ENDING)}
+        begin = {"kind": "begin", "facts": facts, "files": told["files"], "sources": told["sources"]}
+        begin["study"] = told["study"]
+    chunks = {entry["first"]: entry for entry in entries if entry["kind"] == "chunk"}
+    for first in commits.committed(path):
+        entry = commits.found(path, first, begin["facts"]["identity"])
+        if entry is not None:
+            chunks.setdefault(first, entry)
+    end = next((entry for entry in reversed(entries) if entry["kind"] == "end"), None)
+    if told is not None and told["state"] in ("complete", "failed") and (end is None or not end.get("digest")):
+        end = {
+            "kind": "end",
+            "state": told["state"],
+            **{k: told[k] for k in ENDING if k in told},
+            "files": told["files"],
+        }
+    return [begin, *(chunks[first] for first in sorted(chunks)), *([end] if end else [])]
+
+
+def _compared(folder: RunFolder, checks: list[tuple[str, str, int | None]]) -> Iterator[Finding]:
+    """Yield the files that are not what was written."""
+    path = folder.path
+    gone = not (path / STATES).exists()  # deleted as a whole by its owner: nothing but `expand` needs it
+    checks = [check for check in checks if not (gone and check[0].startswith(f"{STATES}/"))]
+
+    def look(check: tuple[str, str, int | None]) -> Finding | None:
+        name, digest, chunk = check
+        try:
+            data = (path / name).read_bytes()
+        except FileNotFoundError:
+            return Finding(name, "is missing", chunk)
+        except OSError as error:
+            return Finding(name, f"cannot be read ({error.strerror})", chunk)
+        found = sha256(data)
+        fits = folder.fits(name, found) if chunk is None else found == digest
+        return None if fits else Finding(name, "is not what was written", chunk)
+
+    with ThreadPoolExecutor(min(8, 2 * cores())) as pool:
+        yield from (finding for finding in pool.map(look, checks, chunksize=64) if finding is not None)
+
+
+def digest_of(path: Path) -> str:
+    """Return the digest of a finished run, computed again from the stored values.
+
+    Raises
+    ------
+    FolderRefuses
+        When the run is not finished.
+    Damage
+        When it is not the digest that the run ended with.
+    """
+    from pulsatile.sweeps.disk import store
+
+    folder = RunFolder.open(path)
+    told = folder.end.get("digest")
+    if not told:
+        raise FolderRefuses(f"{path} is not finished ({folder.state}) and has no digest; {unfinished(folder)}.")
+    try:
+        found = store.digest(folder.store)
+    except (OSError, ValueError, RuntimeError, KeyError, json.JSONDecodeError) as error:
+        reason = " ".join(str(error).split())[:100]
+        raise Damage(f"{path}: the results cannot be read ({reason}); `pulsatile verify {path}` tells where.") from None
+    if found != told:
+        raise Damage(
+            f"{path}: the stored values have the digest {found}, the run ended with {told}; `pulsatile heal {path}`."
+        )
+    return found

@@ -1,0 +1,39 @@
+"""What a study says in one unit and the engine takes in another, said aloud."""
+
+from pulsatile.sweeps.study import quantities
+from pulsatile.sweeps.study.own_patients import read_patients
+from pulsatile.sweeps.study.schema import Study
+
+
+def conversions(study: Study) -> list[str]:
+    """Return a sentence for each dose that is taken in another unit, or sign of a unit, than it was written in.
+
+    And for each column of own patients that is not taken as it stands, and for a seed that a frozen population does not
+    follow; `InputError` where the table or folder is none.
+
+    >>> from pulsatile.sweeps.study.schema import study_from
+    >>> rule = {"drug": "somatropin", "dose": "6 IU", "at": ["21:00"]}
+    >>> study = {"weeks": 1, "population": {"n": 1}, "arms": [{"name": "rhGH", "regimen": [rule]}]}
+    >>> conversions(study_from(study, "study"))
+    ["arms[0].regimen[0].dose = '6 IU' is taken as 2 mg."]
+    """
+    found = [] if study.population.patients is None else read_patients(study.population.patients)[1]
+    if study.population.frozen is not None and "seed" in study.model_fields_set:
+        from pulsatile.sweeps.population.build import read_frozen
+
+        own = read_frozen(study.population.frozen)["seed"]
+        if own != study.seed:
+            found.append(
+                f"population.frozen: its people, days and drug kinetics are those of the seed {own} that it was built "
+                f"with; seed = {study.seed} changes nothing."
+            )
+    for i, arm in enumerate(study.arms):
+        for j, rule in enumerate(arm.regimen or ()):
+            if not isinstance(rule.dose, str):
+                continue
+            number, unit = quantities.amount(rule.dose)
+            if unit == "IU":
+                number, unit = rule.engine_dose(number).micrograms / 1000, "mg"
+            if unit not in rule.dose:
+                found.append(f"arms[{i}].regimen[{j}].dose = {rule.dose!r} is taken as {number:g} {unit}.")
+    return found

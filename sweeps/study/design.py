@@ -1,0 +1,226 @@
+"""The design of a study: which parameters are varied between which limits, and the plan of points.
+
+Every point of the design is one individual parameter set: the base patient of ``population`` with the factors' values
+in place of the own, and with that patient's pulses, meals and drug kinetics.  So nothing but the factors differs.
+"""
+
+from functools import lru_cache
+from math import exp, isnan, log1p, nan, prod, sqrt
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from pulsatile.engine.errors import InputError
+from pulsatile.sweeps.study.fields import Model, Name
+from pulsatile.sweeps.study.population import MOST_PATIENTS
+
+if TYPE_CHECKING:
+    from pulsatile.engine.parameters import Parameter
+    from pulsatile.sweeps.sensitivity.design import Design
+    from pulsatile.sweeps.sensitivity.factors import Factor
+
+Kind = Literal["saltelli", "latin", "morris", "efast", "grid", "list"]
+MOST_FACTORS = 200
+MOST_LEVELS = 10_000
+
+DEFAULT_POINTS: dict[str, int] = {"saltelli": 128, "latin": 512, "morris": 4, "efast": 129, "grid": 5, "list": 1}
+GROUPED = ("saltelli", "morris")
+"""Designs whose factors can be moved in groups."""
+FIXED = ("grid", "list")
+"""Designs without anything drawn, and so without replicates."""
+_UNUSED = {
+    "uniform": ("centre", "spread", "levels"), "log-uniform": ("centre", "spread", "levels"),
+    "normal": ("levels",), "log-normal": ("levels",), "levels": ("low", "high", "centre", "spread"),
+}  # fmt: skip
+DEFAULT_REPLICATES: dict[str, int] = {"saltelli": 8, "latin": 1, "morris": 20, "efast": 4, "grid": 1, "list": 1}
+
+
+class FactorEntry(Model):
+    """A varied parameter; limits and distribution are by default those of the parameter table."""
+
+    name: Name
+    distribution: Literal["range", "between", "uniform", "log-uniform", "normal", "log-normal", "levels"] = Field(
+        "range",
+        description="range: over the table's range (logarithmic where it is above 0); between: as between patients, "
+        "log-normal with the table's CV; or a distribution of one's own",
+    )
+    low: float | None = None
+    high: float | None = None
+    centre: float | None = Field(None, description="mean of a normal, median of a log-normal")
+    spread: float | None = Field(None, gt=0, description="SD of a normal; of the logarithm of a log-normal")
+    levels: Annotated[tuple[float, ...], Field(max_length=MOST_LEVELS)] = ()
+
+    def factor(self) -> "Factor":
+        """Return the factor with its numbers; `InputError` where the table has no such parameter or no CV."""
+        from pulsatile.engine.parameters import ROW
+        from pulsatile.engine.patients.layers import LARGEST_ETA
+        from pulsatile.sweeps.sensitivity.factors import Factor
+        from pulsatile.sweeps.study.vocabulary import choose
+
+        free = [name for name, row in ROW.items() if row.kind in ("constant", "patient")]
+        try:
+            choose(self.name, free, "parameter")
+        except ValueError as error:
+            raise InputError(f"design.factors: {self.name!r} {error}.") from None
+        row = ROW[self.name]
+        given = (self.centre, self.spread)
+        kind, centre, spread = self.distribution, self.centre, self.spread
+        if kind in ("range", "between") and (any(x is not None for x in given) or self.levels):
+            raise InputError(
+                f"design.factors: {self.name} has centre, spread or levels; name its distribution: normal, log-normal "
+                "or levels."
+            )
+        unused = [name for name in _UNUSED.get(kind, ()) if getattr(self, name) not in (None, ())]
+        if unused:
+            raise InputError(f"design.factors: {self.name} has {unused[0]}, which {kind} has not; leave it out.")
+        self._check_values(row)
+        low = row.low if self.low is None else self.low
+        high = row.high if self.high is None else self.high
+        if kind == "range":
+            kind = "log-uniform" if low > 0 else "uniform"
+        elif kind == "between":
+            if not row.cv:
+                raise InputError(f"design.factors: {self.name} has no CV in the table; give it a distribution.")
+            kind, centre, spread = "log-normal", row.value, sqrt(log1p(row.cv**2))
+            low, high = max(low, centre * exp(-LARGEST_ETA * spread)), min(high, centre * exp(LARGEST_ETA * spread))
+        if kind == "levels":
+            return Factor(self.name, kind, levels=self.levels, unit=row.unit)
+        own = [nan if value is None else value for value in (centre, spread)]
+        return Factor(self.name, kind, low, high, own[0], own[1], unit=row.unit)
+
+    def _check_values(self, row: "Parameter") -> None:
+        """Refuse values that the parameter cannot have; beyond the table's range is allowed."""
+        from pulsatile.engine.patients.layers import DEFICIT, FRACTIONS
+
+        for value in (*(x for x in (self.low, self.high, self.centre) if x is not None), *self.levels):
+            if value < 0 <= row.low or (value == 0 and row.low > 0):
+                raise InputError(f"design.factors: {self.name} = {value:g} must be above 0; correct it, or its unit.")
+            if value > 1 and self.name in (DEFICIT, *FRACTIONS):
+                raise InputError(f"design.factors: {self.name} = {value:g} is a share and at most 1; correct it.")
+
+
+class DesignEntry(Model):
+    """Points of a plan over parameters; see docs/sensitivity.md."""
+
+    kind: Kind = "saltelli"
+    factors: Annotated[tuple[str | FactorEntry, ...], Field(min_length=1, max_length=MOST_FACTORS)] = Field(
+        description="names of parameters, or entries with limits and a distribution"
+    )
+    points: int | None = Field(
+        None, ge=1, description="rows per replicate (a power of two), samples, Morris levels, points of a curve or axis"
+    )
+    replicates: int | None = Field(None, ge=1, description="independent replicates: scrambles, trajectories, curves")
+    seed: int = Field(1, ge=0, lt=2**64)
+    groups: dict[Name, tuple[str, ...]] = Field({}, description="factors swapped together, with one index")
+    second_order: bool = Field(False, description="pairs too (saltelli): nearly twice the runs")
+    values: tuple[tuple[float, ...], ...] = Field((), description="points of a list, one row each, factors in order")
+
+    @model_validator(mode="after")
+    def _engine_agrees(self) -> Self:
+        resolved_design(self)
+        return self
+
+
+class ResolvedDesign(BaseModel):
+    """A design in numbers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Kind
+    factors: tuple[dict[str, Any], ...]
+    groups: dict[str, tuple[str, ...]]
+    points: int
+    replicates: int
+    seed: int
+    second_order: bool
+    values: tuple[tuple[float, ...], ...]
+
+    @property
+    def n_points(self) -> int:
+        """How many points there are, from the numbers alone."""
+        k = len(self.factors)
+        moved = k - sum(map(len, self.groups.values())) + len(self.groups)
+        match self.kind:
+            case "saltelli":
+                return self.points * self.replicates * ((2 if self.second_order else 1) * moved + 2)
+            case "latin":
+                return self.points * self.replicates
+            case "morris":
+                return self.replicates * (moved + 1)
+            case "efast":
+                return self.points * self.replicates * k
+            case "grid":
+                return prod(len(f.get("levels", ())) or self.points for f in self.factors)
+        return len(self.values)
+
+    def design(self) -> "Design":
+        """Return the points; `InputError` where they are more than a run has patients."""
+        if self.n_points > MOST_PATIENTS:
+            raise InputError(f"design has {self.n_points} points, at most {MOST_PATIENTS} are allowed; take fewer.")
+        return _design(self.model_dump_json())
+
+    def grown(self, replicates: int | None) -> "ResolvedDesign":
+        """Return the design with more replicates; its points begin with these, bit for bit."""
+        if replicates is None:
+            return self
+        if self.kind in FIXED:
+            raise InputError(f"a design of kind {self.kind} has no replicates; start a new run.")
+        return self.model_copy(update={"replicates": replicates})
+
+
+def resolved_design(entry: DesignEntry) -> ResolvedDesign:
+    """Return the design in numbers; `InputError` where its parts do not fit."""
+    from dataclasses import asdict
+
+    factors = [(FactorEntry(name=f) if isinstance(f, str) else f).factor() for f in entry.factors]
+    told = tuple(
+        {k: v for k, v in asdict(f).items() if not (isinstance(v, float) and isnan(v)) and v != ()} for f in factors
+    )
+    if entry.kind != "saltelli" and entry.second_order:
+        raise InputError(f"design.second_order is of saltelli designs, not of {entry.kind}; leave it out.")
+    if entry.kind not in GROUPED and entry.groups:
+        raise InputError(
+            f"design.groups cannot be had by {entry.kind}; take {' or '.join(GROUPED)}, or leave the groups out."
+        )
+    if (entry.kind == "list") != bool(entry.values):
+        raise InputError("design.values are the points of kind: list, and of no other; give both or neither.")
+    if entry.kind in FIXED and entry.replicates is not None:
+        raise InputError(f"design.replicates: a design of kind {entry.kind} has none, it is not drawn; leave it out.")
+    if entry.kind == "list" and entry.points is not None:
+        raise InputError("design.points: a list has as many as it has values; leave it out.")
+    for k, row in enumerate(entry.values):
+        if len(row) != len(factors):
+            raise InputError(
+                f"design.values[{k}] has {len(row)} numbers for {len(factors)} factors; give one for each."
+            )
+    found = ResolvedDesign(
+        kind=entry.kind, factors=told, groups=dict(entry.groups),
+        points=DEFAULT_POINTS[entry.kind] if entry.points is None else entry.points,
+        replicates=DEFAULT_REPLICATES[entry.kind] if entry.replicates is None else entry.replicates, seed=entry.seed,
+        second_order=entry.second_order, values=entry.values,
+    )  # fmt: skip
+    found.design()
+    return found
+
+
+@lru_cache(4)
+def _design(text: str) -> "Design":
+    from pulsatile.sweeps.sensitivity import designs
+    from pulsatile.sweeps.sensitivity.efast import efast_design
+    from pulsatile.sweeps.sensitivity.factors import Factor, Group
+    from pulsatile.sweeps.sensitivity.morris import morris_design
+
+    d = ResolvedDesign.model_validate_json(text)
+    factors = [Factor(**(f | ({"levels": tuple(f["levels"])} if "levels" in f else {}))) for f in d.factors]
+    groups: list[Group] = [Group(name, members) for name, members in d.groups.items()]
+    if d.kind == "saltelli":
+        return designs.saltelli(factors, d.points, d.replicates, d.seed, groups, d.second_order)
+    if d.kind == "latin":
+        return designs.latin(factors, d.points, d.seed, d.replicates)
+    if d.kind == "morris":
+        return morris_design(factors, d.replicates, d.points, d.seed, groups)
+    if d.kind == "efast":
+        return efast_design(factors, d.points, d.replicates, d.seed)
+    if d.kind == "grid":
+        return designs.grid(factors, d.points)
+    return designs.listed(factors, d.values)

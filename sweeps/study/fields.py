@@ -1,0 +1,72 @@
+"""The kinds of entries that a study file is made of: quantities with units, names, lists, as checked types."""
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from pulsatile.sweeps.study import quantities, vocabulary
+
+
+class Model(BaseModel):
+    """An entry: no other keys, no conversions between types, no NaN."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+def checked(check: Callable[[str], object]) -> AfterValidator:
+    """Keep the text; only look whether it can be understood."""
+
+    def look(text: str) -> str:
+        check(text)
+        return text
+
+    return AfterValidator(look)
+
+
+def known(names: Callable[[], Sequence[str]], what: str) -> AfterValidator:
+    """Allow only ``names``, which are asked for when first needed."""
+    return AfterValidator(lambda name: vocabulary.choose(name, names(), what))
+
+
+def once(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Refuse a list that holds something twice."""
+    twice = [str(v) for i, v in enumerate(values) if v in values[:i]]
+    if twice:
+        raise ValueError(f"holds {', '.join(dict.fromkeys(twice))} twice: give each once")
+    return values
+
+
+def ascending(values: tuple[float, ...]) -> tuple[float, ...]:
+    """Refuse what are not whole weeks in ascending order."""
+    if any(value != int(value) for value in values) or list(values) != sorted(set(values)):
+        raise ValueError("must be whole weeks in ascending order, each once, for example [0, 6, 26]")
+    return values
+
+
+def _printable(name: str) -> str:
+    if not name or name != name.strip() or not name.isprintable():
+        raise ValueError("is not a name: write letters, digits, signs and spaces between them, in one line")
+    return name
+
+
+def _line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("must be one line of letters, digits, signs and spaces")
+    return text
+
+
+def _unit_needed(value: Any) -> Any:
+    """A bare number where a quantity is due gets the sentence about its unit, not about its type."""
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+Length = Annotated[str, BeforeValidator(_unit_needed), checked(quantities.hours)]
+Spacing = Annotated[str, BeforeValidator(_unit_needed), checked(quantities.spacing)]
+Clock = Annotated[str, BeforeValidator(_unit_needed), checked(quantities.clock)]
+Day = Annotated[str, checked(quantities.day)]
+Amount = Annotated[str, BeforeValidator(_unit_needed), checked(quantities.amount)]
+Text = Annotated[str, Field(max_length=200), AfterValidator(_line)]
+Name = Annotated[str, Field(min_length=1, max_length=60), AfterValidator(_printable)]
+Phenotype = Annotated[str, known(vocabulary.phenotypes, "phenotype")]
+Share = Annotated[float, Field(ge=0, le=1e9)]

@@ -1,0 +1,136 @@
+"""The matched dose: found once, at planning, on a pilot of its own that does not know the study's size.
+
+The pilot has 64 patients of the study's phenotypes under a fixed seed and lasts 8 weeks.  Wanted is the dose at which
+the pilot's mean IGF-1 gain equals that of the reference arm.  IGF-1 is averaged over the whole eighth week: a drug
+given at night and one given in the morning stand differently at any one hour of the day.  The gain rises smoothly with
+the dose and levels off, so false position with halving (Illinois) needs few runs, each of the matched arm only: the
+pilot's run-in, the untreated and the reference arm are simulated once.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pulsatile.engine.errors import InputError, Status
+from pulsatile.sweeps.study.quantities import HOURS, hours
+from pulsatile.sweeps.study.schema import Arm
+
+if TYPE_CHECKING:
+    from pulsatile.engine.kernel.batch import Solver
+    from pulsatile.sweeps.study.patients import ResolvedPopulation
+    from pulsatile.sweeps.study.resolve import MatchedDose
+
+PATIENTS, WEEKS = 64, 8.0
+SEED = 8_064_001
+"""The pilot's own seed: a study under another seed gets the same dose."""
+LOW, HIGH = 0.05, 10.0
+"""Doses searched, mg per administration [assumed: from a sixth of the lowest licensed start to 2.5 x the toxic end]."""
+GUESS = 0.5  # mg, only the start of the search
+TOLERANCE = 0.005
+"""Largest difference of the gains, as a share of the wanted gain."""
+DIGITS = 3
+MOST_EVALUATIONS = 12
+
+
+def match_dose(
+    arm: Arm, reference: Arm, population: "ResolvedPopulation", solver: "Solver", threads: int = 1
+) -> "MatchedDose":
+    """Return the dose (mg) of ``arm`` whose pilot gain of IGF-1 equals that of ``reference``.
+
+    Raises
+    ------
+    InputError
+        When the reference arm raises IGF-1 by less, or by more, than any dose searched, or the pilot sees no dose.
+    """
+    from pulsatile.engine.drugs.regimens import Arm as EngineArm
+    from pulsatile.engine.patients.run_in import run_in
+    from pulsatile.engine.simulate import Plan, simulate
+    from pulsatile.sweeps.study.resolve import MatchedDose
+
+    if all(hours(rule.start) >= HOURS["week"] * WEEKS for rule in arm.regimen or ()):
+        raise InputError(
+            f"arm {arm.name}: its matched dose starts only after the {WEEKS:g} weeks of the pilot; "
+            "start it earlier, or give the dose itself."
+        )
+    # neither a table's patients nor the points of a design: patients like these, drawn for the pilot
+    pilot = population.model_copy(update={"first": 0, "table": None, "seed": None, "design": None})
+    cohort = pilot.cohort(SEED, 0, PATIENTS)
+    plan = Plan(weeks=WEEKS, every=168.0 * WEEKS, outputs=(), reductions=("igf1_mean",), solver=solver)
+    baseline = run_in(cohort, solver=solver, threads=threads)
+
+    def last_week(engine_arm: Any) -> npt.NDArray[np.float64]:
+        dataset = simulate(cohort, [engine_arm], plan, threads=threads, baseline=baseline)
+        ok = dataset["status"].values[0] == Status.OK
+        return np.where(ok, dataset["igf1_mean"].values[0, :, -1], np.nan)
+
+    untreated, treated = last_week(EngineArm("untreated")), last_week(reference.engine_arm())
+
+    where = f"arm {arm.name}: a dose matched to {reference.name}"
+
+    def gain(igf1: npt.NDArray[np.float64]) -> float:
+        gains = (igf1 - untreated)[np.isfinite(igf1 - untreated) & np.isfinite(treated)]
+        if not len(gains):
+            raise InputError(
+                f"{where} cannot be found, because no patient of the pilot could be integrated; "
+                "mend the solver settings or the regimens."
+            )
+        return float(np.mean(gains))
+
+    wanted = gain(treated)
+    if not wanted > 0:
+        raise InputError(
+            f"{where} does not exist, because that arm changes IGF-1 by {wanted:.3g} ug/L in the pilot; "
+            "match to an arm that raises IGF-1."
+        )
+    dose, found, evaluations = _search(lambda amount: gain(last_week(arm.engine_arm(amount))) - wanted, wanted, where)
+    return MatchedDose(
+        arm=arm.name, to=reference.name, quantity="igf1", dose_mg=dose, wanted_gain=wanted, found_gain=wanted + found,
+        unit="ug/L", patients=PATIENTS, weeks=WEEKS, seed=SEED, evaluations=evaluations,
+    )  # fmt: skip
+
+
+def round_digits(value: float) -> float:
+    """Return ``value`` to three significant digits.
+
+    >>> round_digits(0.43219)
+    0.432
+    """
+    return float(f"{value:.{DIGITS}g}")
+
+
+def _search(excess: Callable[[float], float], wanted: float, where: str) -> tuple[float, float, int]:
+    """Return (dose, its excess gain, evaluations), the excess within `TOLERANCE`; ``excess`` rises with the dose."""
+    known: dict[float, float] = {}
+
+    def at(dose: float) -> float:
+        dose = round_digits(dose)
+        if dose not in known:
+            known[dose] = excess(dose)
+        return known[dose]
+
+    low, high = 0.0, GUESS
+    below, above = -wanted, at(high)  # no dose, no gain: a first slope without a run
+    while above < 0:
+        if high >= HIGH:
+            raise InputError(f"{where} is above {HIGH:g} mg, the most that is searched; match to a weaker arm.")
+        low, below = high, above
+        high = min(HIGH, 2.0 * high)
+        above = at(high)
+    best = min(known, key=lambda dose: abs(known[dose]))
+    while abs(known[best]) > TOLERANCE * wanted and len(known) < MOST_EVALUATIONS:
+        middle = round_digits(low - below * (high - low) / (above - below))
+        if middle in known or not low < middle < high:
+            middle = round_digits(0.5 * (low + high))
+        if middle in known:
+            break  # neighbours in three digits: no better dose exists
+        if middle < LOW:
+            raise InputError(f"{where} is below {LOW:g} mg, the least that is searched; match to a stronger arm.")
+        value = at(middle)
+        if value < 0:
+            low, below, above = middle, value, above / 2
+        else:
+            high, above, below = middle, value, below / 2
+        best = min(known, key=lambda dose: abs(known[dose]))
+    return best, known[best], len(known)

@@ -1,0 +1,179 @@
+"""Patients of one's own, from a CSV or Parquet table: a row per patient, a column per covariate, units in the heading.
+
+``patient, sex, age [y], weight [lb], height [cm], glucose [mg/dL], insulin [uU/mL]``: the unit stands in brackets and
+is converted aloud.  ``patient`` is a whole number of its own, ``sex`` one of man, woman, male, female, M, F;
+``prevalence`` is an optional weight.  An empty cell (or NA, NaN) is drawn, as among people like that patient.
+"""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from pulsatile.engine.checks import is_number
+from pulsatile.engine.errors import InputError
+from pulsatile.sweeps.study.patients import MOST_IN_TABLE, Table
+from pulsatile.sweeps.study.read import shorten
+from pulsatile.sweeps.study.table_file import Sheet, read_sheet
+
+Floats = npt.NDArray[np.float64]
+
+UNITS: dict[str, dict[str, float]] = {
+    # factor to the unit of the model, which comes first; masses and factors of population.md and reliability.md
+    "age": {"y": 1.0, "months": 1 / 12},
+    "weight": {"kg": 1.0, "lb": 0.45359237, "g": 1e-3},
+    "height": {"m": 1.0, "cm": 0.01, "in": 0.0254},
+    "waist": {"cm": 1.0, "m": 100.0, "in": 2.54},
+    "glucose": {"mmol/L": 1.0, "mg/dL": 1 / 18.016},
+    "hba1c": {"%": 1.0},
+    "insulin": {"pmol/L": 1.0, "uU/mL": 6.0, "mU/L": 6.0},
+    "triglyceride": {"mmol/L": 1.0, "mg/dL": 1 / 88.57},
+    "hdl": {"mmol/L": 1.0, "mg/dL": 1 / 38.67},
+    "vat": {"cm2": 1.0},
+    "ffa": {"mmol/L": 1.0, "umol/L": 1e-3, "mEq/L": 1.0},
+    "igf1_sds": {"-": 1.0, "SD": 1.0},
+    "prevalence": {"-": 1.0},
+}
+SEXES = {"man": 0.0, "male": 0.0, "m": 0.0, "0": 0.0, "woman": 1.0, "female": 1.0, "f": 1.0, "w": 1.0, "1": 1.0}
+MOST_WEIGHT = 1e6
+NOTHING = ("", "na", "nan", "none", "<na>")
+_HEADING = re.compile(r"\s*(?P<name>\w+)\s*(\[(?P<unit>[^\[\]]*)\]\s*)?")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+
+
+def own_patients(path: str | Path) -> Table:
+    """Return the patients of a file, in the model's units.
+
+    Raises
+    ------
+    InputError
+        One plain sentence: what, where, got, allowed, what to do.
+    """
+    columns, _ = read_patients(path)
+    return Table.of(columns)
+
+
+def read_patients(path: str | Path) -> tuple[dict[str, Floats], list[str]]:
+    """Return the columns by name, "patient" first, and a sentence for each that is not taken as it stands."""
+    sheet = read_sheet(Path(path))
+    n = len(sheet.places)
+    if not n:
+        raise InputError(f"{path}: the table has no patients; give at least one row.")
+    if n > MOST_IN_TABLE:
+        raise InputError(f"{path}: {n} patients are too many; at most {MOST_IN_TABLE}, split the table.")
+    columns: dict[str, Floats] = {}
+    told = []
+    for heading, cells in zip(sheet.headings, sheet.columns, strict=True):
+        name, unit = _heading(heading, path)
+        if name in columns:
+            raise InputError(f"{path}: {name} stands in two columns; keep one.")
+        if name == "patient":
+            columns[name] = _ids(cells, sheet, path)
+        elif name == "sex":
+            columns[name] = _sexes(cells, sheet, path)
+        else:
+            factor, (first, *_) = UNITS[name][unit], UNITS[name]
+            columns[name] = _numbers(cells, heading, sheet, path) * factor
+            if factor != 1:
+                told.append(f"{path}: {heading.strip()} is taken as {name} in {first}, times {factor:.6g}.")
+            if empty := int(np.isnan(columns[name]).sum()):
+                told.append(f"{path}: {name} is empty in {empty} of {n} rows and drawn, as among people like these.")
+    if "prevalence" in columns:
+        _check_weights(columns["prevalence"], sheet, path)
+    if "patient" not in columns:
+        told.append(f"{path}: there is no column patient; the rows are numbered from 0.")
+    columns = {"patient": columns.pop("patient", np.arange(n, dtype=np.float64)), **columns}
+    _check_people(columns, path)
+    return columns, told
+
+
+def _heading(heading: str, path: str | Path) -> tuple[str, str]:
+    """Return name and unit of a column."""
+    parts = _HEADING.fullmatch(heading)
+    name = parts["name"].lower() if parts else ""
+    unit = ((parts["unit"] if parts else "") or "").strip().replace("µ", "u").replace("μ", "u")
+    if name not in ("patient", "sex", *UNITS):
+        raise InputError(
+            f"{path}: the column {shorten(heading)!r} is no covariate; known are patient, sex, {', '.join(UNITS)}, "
+            "with the unit in brackets, as in age [y]; correct it, or leave it out."
+        )
+    allowed = {u.lower(): u for u in UNITS.get(name, {"": 1.0})}
+    if not unit and "-" in allowed:
+        return name, "-"
+    if unit.lower() not in allowed:
+        got = f"the unit {shorten(unit)!r}" if unit else "no unit"
+        right = [f"{name} [{u}]" if u else name for u in allowed.values()]
+        raise InputError(f"{path}: the column {shorten(heading)!r} has {got}; write {' or '.join(right)}.")
+    return name, allowed[unit.lower()]
+
+
+def _numbers(cells: tuple[object, ...], heading: str, sheet: Sheet, path: str | Path) -> Floats:
+    """Return the numbers of a column, NaN where a cell is empty."""
+    values = np.full(len(cells), np.nan)
+    for k, cell in enumerate(cells):
+        text = str(cell).strip()
+        if is_number(cell):
+            values[k] = float(cell)
+        elif text.lower() not in NOTHING:
+            if not _NUMBER.fullmatch(text):
+                raise InputError(
+                    f"{path}: {sheet.places[k]}, {heading.strip()}: {shorten(text)!r} is no number; write it with a "
+                    "point and without a unit."
+                )
+            values[k] = float(text)
+            if not np.isfinite(values[k]):
+                raise InputError(
+                    f"{path}: {sheet.places[k]}, {heading.strip()}: {shorten(text)!r} is not finite; correct it, or "
+                    "leave it out."
+                )
+    return values
+
+
+def _ids(cells: tuple[object, ...], sheet: Sheet, path: str | Path) -> Floats:
+    ids = _numbers(cells, "patient", sheet, path)
+    wrong = np.flatnonzero(~((ids >= 0) & (ids <= 2**53) & (ids == np.round(ids))))
+    if len(wrong):
+        k = wrong[0]
+        raise InputError(
+            f"{path}: {sheet.places[k]}: patient {shorten(str(cells[k]))!r} is no whole number from 0 to 2**53; number "
+            "the patients."
+        )
+    values, counts = np.unique(ids, return_counts=True)
+    if (counts > 1).any():
+        raise InputError(f"{path}: patient {values[counts > 1][0]:.0f} stands in two rows; give each an id of its own.")
+    return ids
+
+
+def _sexes(cells: tuple[object, ...], sheet: Sheet, path: str | Path) -> Floats:
+    found = np.empty(len(cells))
+    for k, cell in enumerate(cells):
+        word = str(cell).strip().lower().removesuffix(".0")
+        if word not in SEXES:
+            got = shorten(str(cell))
+            raise InputError(f"{path}: {sheet.places[k]}: sex {got!r} is not known; write man or woman.")
+        found[k] = SEXES[word]
+    return found
+
+
+def _check_weights(weights: Floats, sheet: Sheet, path: str | Path) -> None:
+    """Refuse weights without sense; scale them, in place, to a mean of 1."""
+    wrong = np.flatnonzero(~((weights >= 0) & (weights <= MOST_WEIGHT)))
+    if len(wrong):
+        k = wrong[0]
+        got = "is empty; it" if np.isnan(weights[k]) else f"{weights[k]:g}"
+        raise InputError(f"{path}: {sheet.places[k]}: prevalence {got} must be a number from 0 to {MOST_WEIGHT:g}.")
+    if not weights.sum() > 0:
+        raise InputError(f"{path}: all prevalence weights are 0; give at least one patient a weight above 0.")
+    weights *= len(weights) / weights.sum()
+
+
+def _check_people(columns: dict[str, Floats], path: str | Path) -> None:
+    """Let the engine look at every row, so that a wrong one is told now and not by a worker."""
+    from pulsatile.engine.people.completion import check_known
+
+    known = {name: values for name, values in columns.items() if name not in ("patient", "prevalence")}
+    try:
+        check_known(columns["patient"].astype(np.int64), known)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None

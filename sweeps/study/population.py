@@ -1,0 +1,99 @@
+"""Who is treated, as a study file says it: phenotypes, people drawn from a population, own patients, a frozen one."""
+
+from typing import Annotated, Any, Self
+
+from pydantic import Field, model_validator
+
+from pulsatile.sweeps.study import vocabulary
+from pulsatile.sweeps.study.fields import Model, Phenotype, Share, known
+
+MOST_PATIENTS = 10_000_000
+
+Pair = Annotated[tuple[float, float], Field(description="least and greatest value; .inf for no limit")]
+BySex = dict[str, Any]
+
+
+class Layers(Model):
+    """Layers of variability, each a switch; see `engine.patients.layers`."""
+
+    between: bool = Field(True, description="patients differ from what is typical for their covariates")
+    occasions: bool = Field(True, description="GH pulses and meals differ from day to day")
+    residual: bool = Field(False, description="measured outputs have the noise of their assays")
+    uncertainty: int = Field(0, ge=0, lt=2**32, description="number of a draw of typical values; 0: the table's own")
+
+
+class Population(Model):
+    """Who is treated: ``n`` virtual patients from id ``first``.
+
+    One source: ``phenotype`` or ``shares`` of several; ``named``, a population of people (`pulsatile population list`),
+    which ranges, margins and shifts restrict or change; ``patients``, a table of one's own; ``frozen``, a population
+    that `pulsatile population build` made.
+    """
+
+    n: int | None = Field(
+        None, ge=1, le=MOST_PATIENTS, description="number of patients; default all of a table or frozen population"
+    )
+    phenotype: Phenotype | None = None
+    shares: Annotated[dict[Phenotype, Share], Field(min_length=1)] | None = Field(
+        None, description="shares of phenotypes, for example {obese: 0.7, igt: 0.3}"
+    )
+    first: int = Field(0, ge=0, le=2**53, description="id of the first patient, or its place in a table")
+    variability: bool = Field(True, description="false: typical patients, all alike but for their pulses and meals")
+    named: Annotated[str, known(vocabulary.populations, "population")] | None = None
+    patients: str | None = Field(None, description="file of own patients, CSV or Parquet; see docs/population.md")
+    frozen: str | None = Field(None, description="folder made by `pulsatile population build`")
+    women: float | None = Field(None, ge=0, le=1, description="share of women among people drawn")
+    ranges: dict[str, Any] = Field({}, description="least and greatest value, for example {age: [30, 64]}")
+    margins: dict[str, Any] = Field({}, description="own distributions, for example {vat: {median: 180, cv: 0.4}}")
+    shifts: dict[str, Any] = Field({}, description="SDs by which a covariate is higher, for example {igf1_sds: -1}")
+    layers: Layers = Layers.model_construct()
+    cv: dict[str, float] = Field({}, description="coefficients of variation, for example {v_gh: 0.3}")
+    correlations: tuple[tuple[str, str, float], ...] = Field(
+        (), description="of parameters, for example [[k_gh, v_gh, 0.5]]; they replace the defaults of the same pairs"
+    )
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        given = [
+            name for name in ("phenotype", "shares", "named", "patients", "frozen") if getattr(self, name) is not None
+        ]
+        if len(given) > 1:
+            raise ValueError(f"has both {' and '.join(given)}: give one of the two")
+        if self.shares is not None and sum(self.shares.values()) <= 0:
+            raise ValueError("has shares that are all 0: give at least one phenotype a share above 0")
+        people = {name: getattr(self, name) for name in ("women", "ranges", "margins", "shifts")}
+        asked = [name for name, value in people.items() if value not in (None, {})]
+        if asked and self.named is None:
+            raise ValueError(
+                f"has {', '.join(asked)} of no population of people: give named, for example named: adults"
+            )
+        of_people = [name for name in ("cv", "correlations") if getattr(self, name)]
+        of_people += ["layers"] if self.layers != Layers() else []
+        if of_people and self.named is None and self.patients is None:
+            raise ValueError(f"has {', '.join(of_people)}: give named or patients, which are drawn in layers")
+        if not self.variability and not self.from_phenotypes:
+            raise ValueError("has variability: false, which is of phenotypes; give layers: {between: false}")
+        return self
+
+    @model_validator(mode="after")
+    def _engine_agrees(self) -> Self:
+        if self.named is not None or self.patients is not None:
+            from pulsatile.sweeps.study.patients import people_of
+
+            people_of(self).check()
+        return self
+
+    @property
+    def from_phenotypes(self) -> bool:
+        """Whether patients are drawn around phenotypes."""
+        return self.named is None and self.patients is None and self.frozen is None
+
+    @property
+    def drawn(self) -> bool:
+        """Whether patients are drawn, so that their number must be said."""
+        return self.patients is None and self.frozen is None
+
+    @property
+    def mix(self) -> dict[str, float]:
+        """Shares of phenotypes."""
+        return dict(self.shares) if self.shares is not None else {self.phenotype or "obese": 1.0}

@@ -1,0 +1,107 @@
+"""Quantities as people write them: ``2 mg``, ``1 week``, ``08:00``, ``Mon``."""
+
+import re
+from math import isfinite
+
+from pulsatile.engine.drugs.regimens import MOST_WEEKS
+
+HOURS = {"min": 1 / 60, "h": 1.0, "day": 24.0, "week": 168.0}
+"""Hours in one unit of a length of time."""
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+MASSES = ("ug", "mg", "ug/kg", "mg/kg", "IU")
+RATES = ("-", "mmol/L/min", "mmol/kg/min", "pmol/kg/min")
+"""Units of the infusions that hold a level: acipimox (share blocked), lipid, glucose, insulin."""
+BYTES = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+"""Bytes in one unit of memory."""
+MOST_BYTES = 1e15
+
+# not \d, which takes the digits of every script
+_NUMBER = re.compile(r"\s*([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)\s*(.*?)\s*$")
+_CLOCK = re.compile(r"([0-9]{1,2}):([0-9]{2})$")
+_WEEK = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_PLURALS = {"mins": "min", "minute": "min", "minutes": "min", "hour": "h", "hours": "h", "days": "day", "weeks": "week"}
+
+
+def _split(text: str, units: tuple[str, ...], example: str) -> tuple[float, str]:
+    """Return number and unit of ``text``; a `ValueError` says what is wrong, in words that follow the value."""
+    allowed = f"write a number and one of the units {', '.join(units)}, for example {example}"
+    found = _NUMBER.match(text)
+    if found is None:
+        raise ValueError(f"is not a number with a unit: {allowed}")
+    number, unit = float(found[1]), found[2].replace("µ", "u").replace("μ", "u")
+    unit = _PLURALS.get(unit, unit)
+    if not isfinite(number):
+        raise ValueError(f"is too large: {allowed}")
+    if not unit:
+        raise ValueError(f"has no unit: {allowed}")
+    if unit not in units:
+        raise ValueError(f"has the unknown unit {unit!r}: {allowed}")
+    return number, unit
+
+
+def amount(text: str) -> tuple[float, str]:
+    """Return the number and the unit of a dose.
+
+    >>> amount("2 mg")
+    (2.0, 'mg')
+    """
+    return _split(text, MASSES + RATES, '"2 mg"')
+
+
+def size(text: str) -> int:
+    """Return an amount of memory in bytes.
+
+    >>> size("2 GB"), size("1.5 GiB")
+    (2000000000, 1610612736)
+    """
+    number, unit = _split(text, tuple(BYTES), '"2 GB"')
+    if number <= 0:
+        raise ValueError('must be above 0, for example "2 GB"')
+    if number * BYTES[unit] > MOST_BYTES:
+        raise ValueError('is more than any machine has: at most "1000 TB" is allowed, for example "2 GB"')
+    return int(number * BYTES[unit])
+
+
+def hours(text: str) -> float:
+    """Return a length of time, of at most the longest study, in hours.
+
+    >>> hours("15 min"), hours("2 weeks")
+    (0.25, 336.0)
+    """
+    number, unit = _split(text, tuple(HOURS), '"1 week"')
+    found = number / 60 if unit == "min" else number * HOURS[unit]
+    if not 0 <= found <= MOST_WEEKS * HOURS["week"]:
+        raise ValueError(f'is no length of time from 0 to {MOST_WEEKS} weeks: write for example "1 week"')
+    return found
+
+
+def spacing(text: str) -> float:
+    """Return a length of time of at least one minute in hours."""
+    found = hours(text)
+    if found < HOURS["min"]:
+        raise ValueError('must be at least "1 min", for example "1 week"')
+    return found
+
+
+def clock(text: str) -> float:
+    """Return a time of day in hours.
+
+    >>> clock("22:30")
+    22.5
+    """
+    found = _CLOCK.match(text.strip())
+    if found is None or int(found[1]) > 23 or int(found[2]) > 59:
+        raise ValueError('is not a time of day: write hours and minutes from 00:00 to 23:59, for example "08:00"')
+    return int(found[1]) + int(found[2]) / 60
+
+
+def day(text: str) -> int:
+    """Return the number of a day of the week, 0 for Monday.
+
+    >>> day("Fri")
+    4
+    """
+    found = [k for k, name in enumerate(_WEEK) if name.startswith(text.strip().lower())]
+    if len(text.strip()) < 3 or not found:
+        raise ValueError(f"is not a day: choose from {', '.join(DAYS)}")
+    return found[0]

@@ -1,0 +1,189 @@
+"""Who carries the chunks of a run out: threads of this process, local Dask workers, or a Dask cluster.
+
+A pool takes trials and gives back how each ended; `records` hands them out and lets `sweeps.workers.isolation` judge.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import NamedTuple, Protocol
+
+from pulsatile.sweeps.chunk.run_chunk import Job, run_chunk
+from pulsatile.sweeps.disk.commits import Record
+from pulsatile.sweeps.workers.isolation import Isolation, Trial
+from pulsatile.sweeps.workers.resources import Spread
+from pulsatile.sweeps.workers.slurm import Slurm
+from pulsatile.sweeps.workers.thread_pool import Ended, Threads
+
+PULSE = 2.0
+"""s between looks at whether the pool still lives."""
+QUIET_SECONDS = 600.0
+"""Without a finished chunk for so long, it is told; then after twice as long, and so on."""
+SHARE_OF_LIFETIME = 10
+"""A chunk should take less than this part of a worker's life: what is in hand at its end is lost."""
+
+Note = Callable[[str], None]
+"""Told sentences for the user."""
+
+
+class Pool(Protocol):
+    """What carries trials out, ``window`` of them at once."""
+
+    window: int
+
+    def start(self, trial: Trial) -> None:
+        """Take a trial."""
+
+    def wait(self, seconds: float) -> Ended | None:
+        """Return a trial that ended; None after ``seconds``."""
+
+    def check(self) -> None:
+        """Replace workers that are lost; raise `ClusterFailed` when nothing can come any more."""
+
+
+class Crew(NamedTuple):
+    """A pool, the threads of each of its chunks, and the life of its workers in seconds (0: without end)."""
+
+    pool: Pool
+    threads: int
+    lifetime: float = 0.0
+
+
+def records(
+    jobs: Sequence[Job],
+    spread: Spread,
+    cluster: str | Slurm | None,
+    enough: Callable[[], bool],
+    note: Note = lambda text: None,
+    dashboard: Note = lambda address: None,
+) -> Iterator[Record]:
+    """Yield the record of each chunk as it is committed, in no order; once it is ``enough``, only of those in hand.
+
+    Patients that end their worker, or fail in another way, are left out of their chunk and named in its record under
+    ``poison``; the records of all others come as if nothing had been.
+
+    Parameters
+    ----------
+    jobs : one per chunk; their ``threads`` are set here
+    spread : processes, threads and memory
+    cluster : address of a Dask scheduler, or SLURM jobs to submit; None for this machine
+    enough : asked before a chunk is handed out
+    note : told of suspects, refused workers, long silence, and where the Dask dashboard is
+    dashboard : told its address alone, where there is one
+
+    Raises
+    ------
+    Exception
+        What no other chunk can escape (a full disk, a bug that hits everybody), after the records of those in hand.
+    """
+    if not jobs:
+        return
+    with _crew(jobs, spread, cluster, enough, note, dashboard) as (pool, threads, lifetime):
+        fresh = (Trial(replace(job, threads=threads), alone=job.again) for job in jobs)
+        isolation, watch = Isolation(note), _Watch(note, lifetime)
+        waiting, flying, looked = deque[Trial](), 0, time.monotonic()
+        failure: BaseException | None = None
+        while True:
+            while flying < pool.window and failure is None and not enough():
+                trial = waiting.popleft() if waiting else next(fresh, None)
+                if trial is None:
+                    break
+                pool.start(trial)
+                flying += 1
+            if not flying:
+                break
+            ended = pool.wait(PULSE)
+            if time.monotonic() - looked > PULSE:
+                pool.check()
+                watch.look()
+                looked = time.monotonic()
+            if ended is None:
+                continue
+            flying -= 1
+            record = None
+            try:
+                record, following = _judged(isolation, ended)
+                waiting.extend(following)
+            except BaseException as error:
+                failure = failure or error
+            if record is not None:
+                watch.something(record)
+                yield record
+        if failure is not None:
+            raise failure
+
+
+def _judged(isolation: Isolation, ended: Ended) -> tuple[Record | None, list[Trial]]:
+    """Return the record of a chunk that is done, and the trials that follow; raise what ends the run."""
+    result = ended.result
+    if result is None:
+        return None, []
+    if isinstance(result, Exception):
+        return None, isolation.failed(ended.trial, result)
+    if isinstance(result, BaseException):
+        raise result
+    return isolation.passed(ended.trial, result)
+
+
+class _Watch:
+    """Tells when nothing was finished for long, and when chunks are too long for their workers."""
+
+    def __init__(self, note: Note, lifetime: float) -> None:
+        self._note, self._longest = note, lifetime / SHARE_OF_LIFETIME
+        self._last, self._patience = time.monotonic(), QUIET_SECONDS
+
+    def something(self, record: Record) -> None:
+        self._last, self._patience = time.monotonic(), QUIET_SECONDS
+        if 0 < self._longest < record.get("seconds", 0):
+            self._note(
+                f"A chunk took {record['seconds']:.0f} s, more than a tenth of a worker's life; make --chunk smaller "
+                "or the walltime longer, so that little is lost at its end."
+            )
+            self._longest = 0
+
+    def look(self) -> None:
+        silent = time.monotonic() - self._last
+        if silent > self._patience:
+            self._note(f"Nothing was finished for {silent / 60:.0f} min; waiting goes on, Ctrl-C stops.")
+            self._patience *= 2
+
+
+@contextmanager
+def _crew(
+    jobs: Sequence[Job],
+    spread: Spread,
+    cluster: str | Slurm | None,
+    enough: Callable[[], bool],
+    note: Note,
+    dashboard: Note,
+) -> Iterator[Crew]:
+    """Yield who carries the jobs out."""
+    if cluster is None and spread.workers <= 1:  # else each job has a process to die in, be it the only one
+        count = min(spread.threads, len(jobs))
+        with Threads(count, run_chunk, enough) as threads:
+            yield Crew(threads, spread.threads // count)
+        return
+    from pulsatile.sweeps.workers.cluster import workforce
+
+    with workforce(run_chunk, jobs, spread, cluster, note, dashboard) as pool:
+        life = cluster.lifetime if isinstance(cluster, Slurm) else 0.0
+        yield Crew(pool, spread.threads if isinstance(cluster, str) else 1, life)
+
+
+def capacity(address: str, device: str = "cpu") -> tuple[int, int]:
+    """Return the chunks that workers at ``address`` carry out at once, and the bytes each may take (0: not known).
+
+    Raises
+    ------
+    ClusterFailed
+        When nobody answers, or a worker is of another engine or platform; the difference is named.
+    """
+    from pulsatile.sweeps.workers.cluster import connected
+
+    with connected(address, device) as client:
+        there = client.scheduler_info()["workers"].values()
+        spreads = [Spread(1, worker["nthreads"], worker["memory_limit"] or 0) for worker in there]
+    rooms = [spread.room for spread in spreads if spread.memory]
+    return sum(spread.threads for spread in spreads), min(rooms, default=0)

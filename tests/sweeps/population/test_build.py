@@ -1,0 +1,106 @@
+"""What a study takes from `population.json`: sealed by content, of this engine, and with a seed of its own."""
+
+import base64
+import json
+import zlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pulsatile.engine.errors import InputError
+from pulsatile.sweeps.population.build import FILE, FORMAT, frozen_population, read_frozen, seal, untreated_study
+from pulsatile.sweeps.study.conversions import conversions
+from pulsatile.sweeps.study.identity import engine_hash
+from pulsatile.sweeps.study.patients import MOST_IN_TABLE, Table, people_of
+from pulsatile.sweeps.study.population import Population
+from pulsatile.sweeps.study.resolve import resolve
+from pulsatile.sweeps.study.schema import study_from
+
+TABLE = Table.of({"patient": [3, 9, 5], "prevalence": [0.5, 1.0, 1.5]})
+ARMS = [{"name": "none", "preset": "control"}]
+
+
+def packed_otherwise(table: Table) -> Table:
+    """Return the same numbers as another library compresses them."""
+    block = zlib.decompress(base64.b85decode(table.packed))
+    return table.model_copy(update={"packed": base64.b85encode(zlib.compress(block, 0)).decode()})
+
+
+def population(folder: Path, table: Table = TABLE, **change: Any) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "format": FORMAT, "people": people_of(Population(named="adults", n=1)).model_dump(mode="json"), "seed": 7,
+        "engine": engine_hash(), "run": "0" * 64, "table": table.model_dump(mode="json"),
+    } | change  # fmt: skip
+    told = {"id": seal(told), **told}
+    folder.mkdir(exist_ok=True)
+    (folder / FILE).write_text(json.dumps(told), encoding="utf-8")
+    return told
+
+
+def study(**change: Any) -> Any:
+    return study_from({"weeks": 1, "arms": ARMS} | change, "study")
+
+
+def test_ids_are_of_content_not_of_compression(tmp_path: Path) -> None:
+    other = packed_otherwise(TABLE)
+    assert other.packed != TABLE.packed
+    assert population(tmp_path / "a")["id"] == population(tmp_path / "b", other)["id"]
+    one, two = (resolve(study(population={"frozen": str(tmp_path / name)})) for name in "ab")
+    assert one.identity == two.identity
+    heavier = Table.of({"patient": [3, 9, 5], "prevalence": [0.5, 1.5, 1.0]})
+    assert population(tmp_path / "c", heavier)["id"] != population(tmp_path / "a")["id"]
+
+
+def test_columns_of_own_patients_may_stand_in_any_order(tmp_path: Path) -> None:
+    rows = [("patient,sex,age [y],weight [kg],height [cm]", "3,man,40,90,180"),
+            ("height [cm],patient,sex,weight [kg],age [y]", "180,3,man,90,40"),
+            ("height [cm],patient,sex,weight [kg],age [y]", "180,3,man,90,41")]  # fmt: skip
+    found = []
+    for k, row in enumerate(rows):
+        path = tmp_path / f"own{k}.csv"
+        path.write_text("\n".join(row) + "\n", encoding="utf-8")
+        found.append(resolve(study(population={"patients": str(path)})).identity)
+    assert found[0] == found[1] != found[2]
+
+
+def test_a_population_of_another_engine_is_refused(tmp_path: Path) -> None:
+    """Its people may be others there than those that were judged and weighted."""
+    population(tmp_path / "pop", engine="f" * 64)
+    read_frozen(tmp_path / "pop")  # it can still be shown
+    with pytest.raises(InputError, match="another version of the engine"):
+        frozen_population(str(tmp_path / "pop"), None, 0)
+
+
+@pytest.mark.parametrize("change", [{"table": 3}, {"table": {"names": ["patient"], "rows": 1, "packed": "no"}}])
+def test_a_table_that_is_none_was_changed(change: dict[str, Any], tmp_path: Path) -> None:
+    told = population(tmp_path / "pop") | change
+    (tmp_path / "pop" / FILE).write_text(json.dumps(told), encoding="utf-8")
+    with pytest.raises(InputError, match="it was changed"):
+        read_frozen(tmp_path / "pop")
+
+
+def test_a_seed_that_changes_nothing_is_told(tmp_path: Path) -> None:
+    population(tmp_path / "pop")
+    who = {"frozen": str(tmp_path / "pop")}
+    assert conversions(study(population=who)) == []
+    assert conversions(study(population=who, seed=7)) == []
+    (told,) = conversions(study(population=who, seed=8))
+    assert "seed 7" in told
+    assert "seed = 8 changes nothing" in told
+
+
+@pytest.mark.parametrize("source", ["patients", "frozen"])
+def test_a_name_that_no_file_can_have_is_one_sentence(source: str, tmp_path: Path) -> None:
+    from pulsatile.sweeps.study.schema import load_study
+
+    path = tmp_path / "study.yaml"
+    path.write_text(json.dumps({"weeks": 1, "arms": ARMS, "population": {source: "a" * 5000}}), encoding="utf-8")
+    with pytest.raises(InputError):
+        resolve(load_study(path))
+
+
+def test_more_people_than_a_study_can_carry_are_refused_before_they_run() -> None:
+    untreated_study({"named": "adults", "n": MOST_IN_TABLE}, 1, "adults")
+    with pytest.raises(InputError, match="at most 200000"):
+        untreated_study({"named": "adults", "n": MOST_IN_TABLE + 1}, 1, "adults")
