@@ -16,8 +16,9 @@ import numpy as np
 from benchmarks.contenders import reference
 from benchmarks.order import report
 from benchmarks.problem import ARMS, Task, errors, grid, mixed_cohort, relative_error, task
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.kernel import batch
-from pulsatile.engine.kernel.batch import Floats, Solver, integrate
+from pulsatile.engine.kernel.batch import Solver, integrate
 from pulsatile.engine.patients.run_in import Baseline, run_in
 
 

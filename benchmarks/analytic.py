@@ -9,7 +9,8 @@ from itertools import combinations
 
 import numpy as np
 
-from pulsatile.sweeps.sensitivity.factors import Factor, Floats
+from pulsatile.engine.arrays import Floats
+from pulsatile.sweeps.sensitivity.factors import Factor
 
 A, B = 7.0, 0.1
 G_CLASSIC = (0.0, 1.0, 4.5, 9.0, *(99.0,) * 8)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pulsatile.engine.arrays import Floats
 from pulsatile.sweeps.analysis.budget_estimate import COMPONENTS, Estimate
-from pulsatile.sweeps.sensitivity.factors import Floats
 
 TRUTH = np.array([1.0, 4.0, 0.5, 2.0])
 """Of uncertainty, patients, both, occasions."""

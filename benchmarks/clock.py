@@ -22,7 +22,9 @@ PHASES = {
     "pulsatile.sweeps.run.run": {
         "resolve": "planning", "begin_run": "store made",
     },
-    "pulsatile.sweeps.run.driver": {"warm_up": "kernels made ready", "_carry_out": "chunks", "_close": "digest and summary"},
+    "pulsatile.sweeps.run.driver": {
+        "warm_up": "kernels made ready", "_carry_out": "chunks", "_close": "digest and summary",
+    },
 }  # fmt: skip
 """Functions of the driver, by module, whose calls are its phases, one after the other."""
 

@@ -17,7 +17,8 @@ from benchmarks.installed import missing, other_modules
 from benchmarks.peers.c_integrator import FAST, ORDERED, SCHEDULED, STRICT, CIntegrator
 from benchmarks.peers.c_lanes import CLanes
 from benchmarks.peers.tableaus import DOPRI5, dop853
-from benchmarks.problem import Array, Task
+from benchmarks.problem import Task
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.kernel import batch, checkpoint
 from pulsatile.engine.kernel.batch import Solver, integrate
@@ -29,7 +30,7 @@ ATOL_FACTOR = Solver().atol_factor  # absolute tolerance: this share of rtol tim
 C_EVENT_STEP = 0.01  # h; largest step of the C peers after an event: the best of 0.005 to 1 for both at 1e-4
 SLOW = {"timed": 8, "windows": 3}  # contenders of less than a few hundred patient-days per second
 LOOSE = 1e-3  # a tolerance that every precision takes
-Run = Callable[[], Array]
+Run = Callable[[], Floats]
 
 
 @dataclass
@@ -62,11 +63,11 @@ def decades(first: float, last: float, per_decade: int = 2) -> tuple[float, ...]
 
 
 @lru_cache(8)
-def _buffer(*shape: int) -> Array:
+def _buffer(*shape: int) -> Floats:
     return np.empty(shape)
 
 
-def buffer(*shape: int) -> Array:
+def buffer(*shape: int) -> Floats:
     """Return the one output buffer that all contenders write into, forgetting what the last one left."""
     out = _buffer(*shape)
     out.fill(nan)
@@ -102,7 +103,7 @@ def kernel_contender(name: str, **settings: Any) -> Contender:
         flat = np.ascontiguousarray(task.record).view(np.float64).reshape(n, -1)
         atol = batch._tolerances(active_states(task.groups), solver)
 
-        def timed() -> Array:
+        def timed() -> Floats:
             run(flat, begin, task.block, task.doses, task.times, atol, plan, out)
             me.steps[rtol] = float(out.steps.mean() / days)
             return out.y
@@ -141,7 +142,7 @@ def c_dopri5(name: str, flags: tuple[str, ...], straight: bool, width: int = 1) 
             )  # fmt: skip
         peer, atol, out = built[task.active], rtol * ATOL_FACTOR * task.scale, buffer(*task.shape)
 
-        def timed() -> Array:
+        def timed() -> Floats:
             y, stats = peer.run(
                 task.parameters, task.y0_active, task.events, 0.0, task.times, rtol, atol, C_EVENT_STEP, out=out
             )
@@ -167,7 +168,7 @@ def heyoka(width: int, straight: bool) -> Contender:
         peer, out = built[task.active], buffer(*task.shape)
         peer.integrator(rtol)
 
-        def timed() -> Array:
+        def timed() -> Floats:
             peer.run(task.parameters, task.y0_active, task.events, 0.0, task.times, rtol, out)
             me.steps[rtol] = peer.trial_steps / task.patient_days
             return out
@@ -184,7 +185,7 @@ def numba_peer(name: str, kind: str, method: str, tolerances: tuple[float, ...],
     from benchmarks.peers import numba_peers
 
     factory = numba_peers.numbalsoda_run if kind == "numbalsoda" else numba_peers.scipy_run
-    made: dict[tuple[str, ...], Callable[..., Array]] = {}
+    made: dict[tuple[str, ...], Callable[..., Floats]] = {}
 
     def ready(task: Task, rtol: float) -> Run:
         if task.active not in made:
@@ -257,7 +258,7 @@ def contenders(quick: bool = False) -> list[Contender]:
     return rows
 
 
-def reference(task: Task, rtol: float = 1e-12) -> tuple[Array, Array]:
+def reference(task: Task, rtol: float = 1e-12) -> tuple[Floats, Floats]:
     """Return the outputs (n, m, active) of DOP853 in C at a tight tolerance, and each state's largest value."""
     largest = np.zeros(len(task.active))
     integrator = CIntegrator(task.active, dop853())

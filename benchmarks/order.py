@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.contenders import reference
-from benchmarks.problem import Array, make, mixed_cohort, relative_error
+from benchmarks.problem import make, mixed_cohort, relative_error
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.kernel.batch import Solver, integrate
 from pulsatile.engine.kernel.events import EventTable, shared_events
 from pulsatile.engine.kernel.tableaus import PAIRS
@@ -28,15 +29,15 @@ count there: the more of them the smaller the first one is, so the order is read
 class Orders(NamedTuple):
     """Step (h), and rms error over patients and states at the ends of steps and between them, coarsest first."""
 
-    step: Array
-    at_steps: Array
-    between: Array
+    step: Floats
+    at_steps: Floats
+    between: Floats
 
-    def slopes(self, errors: Array) -> Array:
+    def slopes(self, errors: Floats) -> Floats:
         """Return the observed order between neighbouring steps."""
         return np.asarray(np.diff(np.log(errors)) / np.diff(np.log(self.step)))
 
-    def order(self, errors: Array) -> float:
+    def order(self, errors: Floats) -> float:
         """Return the order in the limit of short steps: the observed slopes as a line in the step, at zero."""
         middle = np.sqrt(self.step[1:] * self.step[:-1])
         return float(np.polyfit(middle, self.slopes(errors), 1)[1])

@@ -22,16 +22,14 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.draws import normal_quantile
 from pulsatile.engine.people import margins
 from pulsatile.engine.people.correlations import FFA, FFA_HOMA, HOMA, IGF1, NAMES, NHANES, VAT, matrix
 from pulsatile.engine.people.draw import KEYS, People, draw_adults
 from pulsatile.engine.people.margins import BOUNDS, PRINTED, SEXES, SHARE_OF_WOMEN, VAT_MEAN, VAT_SD, WAIST_OF_HEIGHT
 from pulsatile.engine.people.shapes import Margin, through
-
-Floats = npt.NDArray[np.float64]
 
 RELATIVE, CORRELATION, SHARE, ERRORS = 0.02, 0.03, 0.01, 4.0
 PLAIN = ("age", "height", "hba1c", "igf1_sds")

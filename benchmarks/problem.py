@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pulsatile.engine import model
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.drugs.dosing import arm_parameters, dose_events, preset, slots_used
 from pulsatile.engine.kernel import batch
 from pulsatile.engine.kernel.batch import SCALE
@@ -19,7 +20,6 @@ from pulsatile.engine.parameters import NAMES, TABLE
 from pulsatile.engine.patients.cohort import Cohort, virtual_cohort
 from pulsatile.engine.patients.run_in import Baseline, run_in
 
-Array = npt.NDArray[np.float64]
 ARMS = {"none": "control", "tesamorelin": "tesamorelin_label", "rhgh": "rhgh_mid"}
 """Arms of the comparisons, by preset: no treatment, tesamorelin 2 mg at 08:00, somatropin 0.7 mg at 21:00."""
 MIXED = {"lean": 1.0, "overweight": 1.0, "obese": 1.0, "igt": 1.0, "t2d": 1.0}
@@ -30,15 +30,17 @@ class Task(NamedTuple):
     """``record`` (n,), ``y0`` (n, all states), ``block``, ``doses``: the engine's form; the rest: the peers' form."""
 
     record: npt.NDArray[Any]
-    y0: Array
+    y0: Floats
     block: EventTable
     doses: EventTable
     groups: tuple[str, ...]
-    times: Array
+    times: Floats
     active: tuple[str, ...]  # states that can move
-    parameters: Array  # (n, all parameters)
-    y0_active: Array  # (n, active)
-    events: tuple[npt.NDArray[np.int64], Array, npt.NDArray[np.int64], Array]  # absolute, targets numbered by `active`
+    parameters: Floats  # (n, all parameters)
+    y0_active: Floats  # (n, active)
+    events: tuple[
+        npt.NDArray[np.int64], Floats, npt.NDArray[np.int64], Floats
+    ]  # absolute, targets numbered by `active`
 
     @property
     def patient_days(self) -> float:
@@ -46,7 +48,7 @@ class Task(NamedTuple):
         return float(len(self.record) * self.times[-1] / 24)
 
     @property
-    def scale(self) -> Array:
+    def scale(self) -> Floats:
         """Return the usual size of each active state, of which the absolute tolerance is a share."""
         return np.array([SCALE.get(name, 1.0 if name.startswith("effect_") else 100.0) for name in self.active])
 
@@ -55,7 +57,7 @@ class Task(NamedTuple):
         """Return the shape of the outputs of the active states."""
         return len(self.record), len(self.times), len(self.active)
 
-    def moving(self, states: Array) -> Array:
+    def moving(self, states: Floats) -> Floats:
         """Return the active states of outputs that may hold all states (n, m, states)."""
         return states if states.shape[2] == len(self.active) else states[:, :, self.indices()]
 
@@ -70,7 +72,7 @@ class Task(NamedTuple):
         return np.array([model.STATE_INDEX[name] for name in self.active])
 
 
-def grid(days: float, every: float) -> Array:
+def grid(days: float, every: float) -> Floats:
     """Return output times every ``every`` h, without the start."""
     return np.asarray(np.arange(1, round(days * 24 / every) + 1) * every, np.float64)
 
@@ -80,7 +82,7 @@ def mixed_cohort(n: int, seed: int = 7) -> Cohort:
     return virtual_cohort(n, MIXED, seed)
 
 
-def task(arm: str, baseline: Baseline, times: Array) -> Task:
+def task(arm: str, baseline: Baseline, times: Floats) -> Task:
     """Return the patients of ``baseline`` in an arm of `ARMS` from Monday 00:00 on, with outputs at ``times`` (h)."""
     doses = preset(ARMS[arm])
     record = baseline.parameters.copy()
@@ -97,7 +99,7 @@ def small_task(arm: str = "none", n: int = 64, days: float = 7.0, every: float =
 
 
 def make(
-    record: npt.NDArray[Any], y0: Array, block: EventTable, doses: EventTable, groups: tuple[str, ...], times: Array
+    record: npt.NDArray[Any], y0: Floats, block: EventTable, doses: EventTable, groups: tuple[str, ...], times: Floats
 ) -> Task:
     """Return the task of both forms."""
     groups = batch._with_transit(groups, record, y0)
@@ -116,7 +118,7 @@ def make(
 def flatten(block: EventTable, doses: EventTable, start: float, end: float) -> EventTable:
     """Return one table of absolute events in [start, end]: the block repeated, and the doses; block first at a tie."""
     ptr = [0]
-    parts: list[tuple[Array, npt.NDArray[np.int64], Array]] = []
+    parts: list[tuple[Floats, npt.NDArray[np.int64], Floats]] = []
     for k in range(len(block.ptr) - 1):
         b, d = slice(block.ptr[k], block.ptr[k + 1]), slice(doses.ptr[k], doses.ptr[k + 1])
         cycles = np.arange(np.floor(start / BLOCK_HOURS), np.floor(end / BLOCK_HOURS) + 1) * BLOCK_HOURS
@@ -131,7 +133,7 @@ def flatten(block: EventTable, doses: EventTable, start: float, end: float) -> E
     return EventTable(np.array(ptr, np.int64), time, target.astype(np.int64), amount)
 
 
-def relative_error(out: Array, reference: Array, largest: Array) -> Array:
+def relative_error(out: Floats, reference: Floats, largest: Floats) -> Floats:
     """Return |out - reference| / (|reference| + 0.001 x the state's largest value), the project's error.
 
     Arrays (..., states); ``largest`` (states,) is over the whole reference run of all patients, not over the outputs
@@ -140,7 +142,7 @@ def relative_error(out: Array, reference: Array, largest: Array) -> Array:
     return np.asarray(np.abs(out - reference) / (np.abs(reference) + 1e-3 * largest + 1e-300))
 
 
-def errors(out: Array, reference: Array, largest: Array) -> tuple[float, float]:
+def errors(out: Floats, reference: Floats, largest: Floats) -> tuple[float, float]:
     """Return the largest `relative_error` over patients, outputs and states, and its root mean square."""
     e = relative_error(out, reference, largest)
     return float(e.max()), float(np.sqrt(np.mean(e * e)))

@@ -15,10 +15,10 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
 from benchmarks.problem import ARMS, mixed_cohort
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.drugs.dosing import preset
 from pulsatile.engine.drugs.regimens import Arm
 from pulsatile.engine.patients.run_in import Baseline, run_in
@@ -26,7 +26,6 @@ from pulsatile.engine.simulate import simulate
 from pulsatile.engine.trial.horizon import SLOW, LongHorizon, calendar
 from pulsatile.engine.trial.plan import Plan
 
-Array = npt.NDArray[np.float64]
 HORIZONS = tuple(LongHorizon(macro, 1, measured) for macro, measured in ((9, 1), (13, 1), (13, 2), (21, 7), (25, 1)))
 PLAIN = (7, 13, 14, 28)
 HEAD = (
@@ -56,12 +55,12 @@ def compared(full: xr.Dataset, projected: xr.Dataset) -> dict[str, Any]:
     return row | {"inside": min(inside), "estimate_over_error": min(ratio)}
 
 
-def rms(values: Array) -> Array:
+def rms(values: Floats) -> Floats:
     """Return the root of the mean square over the patients, the last axis."""
     return np.asarray(np.sqrt(np.mean(values**2, axis=-1)))
 
 
-def plain(level: Array, macro: int) -> Array:
+def plain(level: Floats, macro: int) -> Floats:
     """Return the end (n,) by slope and trend of the second day of each macro step, over midnights (n, days + 1)."""
     end = level.shape[1] - 1
     y, before, slope = level[:, 0].copy(), 0.0, np.zeros(len(level))

@@ -8,7 +8,8 @@ from statistics import median
 from typing import NamedTuple
 
 from benchmarks.contenders import Contender, Run
-from benchmarks.problem import Array, Task, errors
+from benchmarks.problem import Task, errors
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.errors import InputError
 
 SHORT = 0.1  # s
@@ -41,7 +42,7 @@ class Timed(NamedTuple):
     windows: int
 
 
-def sweep(contender: Contender, task: Task, reference: Array, largest: Array, least: float) -> list[Point]:
+def sweep(contender: Contender, task: Task, reference: Floats, largest: Floats, least: float) -> list[Point]:
     """Return a point per tolerance, loosest first, until the error is below ``least``; not yet timed.
 
     Also sets the contender's ``setup_seconds``: wall time of its first run and all before it, less a second run.

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from pulsatile.engine.arrays import Floats
+
 Words = npt.NDArray[np.uint64]
 
 _MASK = np.uint64(0xFFFFFFFF)

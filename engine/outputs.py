@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pulsatile.engine import model
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.igf1 import igf1_sds
-from pulsatile.engine.kernel.batch import Floats
 from pulsatile.engine.kernel.events import EventTable
 from pulsatile.engine.parameters import INPUTS, NAMES, SLOTS, Parameters
 

@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.checks import is_whole
 from pulsatile.engine.drugs.dosing import Arm, slots_used
 from pulsatile.engine.errors import InputError, Status
 from pulsatile.engine.kernel import checkpoint
-from pulsatile.engine.kernel.batch import CHUNK, Floats
+from pulsatile.engine.kernel.batch import CHUNK
 from pulsatile.engine.kernel.codegen import WATCH
 from pulsatile.engine.model import FLUX_UNITS, STATES
 from pulsatile.engine.outputs import OUTPUTS

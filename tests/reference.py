@@ -3,15 +3,14 @@
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.integrate import solve_ivp
 
 from pulsatile.engine import model
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.kernel.batch import SCALE
 from pulsatile.engine.kernel.events import BLOCK_HOURS, EventTable
 from pulsatile.engine.parameters import INPUTS, Parameters
 
-Array = npt.NDArray[np.float64]
 SIZES = np.array([SCALE.get(name, 1.0 if name.startswith("effect_") else 100.0) for name in model.STATES])
 
 
@@ -29,7 +28,7 @@ def events_of(block: EventTable, doses: EventTable, patient: int, end: float) ->
     ]
 
 
-def twin(record: Any, y0: Array, events: list[tuple[float, int, float]], times: Array, rtol: float = 1e-10) -> Array:
+def twin(record: Any, y0: Floats, events: list[tuple[float, int, float]], times: Floats, rtol: float = 1e-10) -> Floats:
     """Return one patient's states (m, states) at ``times`` (h), the value before an event of that instant."""
     p = dict(zip(Parameters._fields, record.tolist(), strict=True))
     y, t, out = y0.copy(), 0.0, []
@@ -37,7 +36,7 @@ def twin(record: Any, y0: Array, events: list[tuple[float, int, float]], times: 
     atol = rtol * 1e-2 * SIZES
     todo = list(events)
 
-    def rhs(t: float, y: Array) -> Any:
+    def rhs(t: float, y: Floats) -> Any:
         return model.rhs(t, model.State(*y.tolist()), parameters)
 
     for stop in stops:

@@ -8,7 +8,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from pulsatile.sweeps.chunk.run_chunk import Job
+from pulsatile.sweeps.chunk.job import Job
 from pulsatile.sweeps.study.identity import engine_hash
 from pulsatile.sweeps.study.resolve import resolve
 from pulsatile.sweeps.study.schema import study_from

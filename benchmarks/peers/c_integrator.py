@@ -19,9 +19,9 @@ import numpy.typing as npt
 
 from benchmarks.peers.c_source import rhs_source
 from benchmarks.peers.tableaus import Tableau
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.parameters import INPUTS, NAMES
 
-Array = npt.NDArray[np.float64]
 FIRST_INPUT = NAMES.index(INPUTS[0])  # the inputs are the last rows of the table
 
 _TEMPLATE = """
@@ -200,7 +200,7 @@ class CIntegrator:
         self.active = tuple(active)
         self.library = compile_c(source(active, tableau, straight), flags)
 
-    def derivative(self, t: float, y: Array, p: Array) -> Array:
+    def derivative(self, t: float, y: Floats, p: Floats) -> Floats:
         """Return dy/dt of the active states (for the check against the Python text)."""
         dy = np.empty(len(self.active))
         args = [np.ascontiguousarray(a).ctypes for a in (y, p)]
@@ -209,19 +209,19 @@ class CIntegrator:
 
     def run(
         self,
-        parameters: Array,
-        y0: Array,
-        events: tuple[npt.NDArray[np.int64], Array, npt.NDArray[np.int64], Array],
+        parameters: Floats,
+        y0: Floats,
+        events: tuple[npt.NDArray[np.int64], Floats, npt.NDArray[np.int64], Floats],
         start: float,
-        times: Array,
+        times: Floats,
         rtol: float,
-        atol: Array,
+        atol: Floats,
         h_event: float = 0.02,
         limit: int = 100_000_000,
         fixed: float = 0.0,
-        out: Array | None = None,
-        largest: Array | None = None,
-    ) -> tuple[Array, npt.NDArray[np.int64]]:
+        out: Floats | None = None,
+        largest: Floats | None = None,
+    ) -> tuple[Floats, npt.NDArray[np.int64]]:
         """Integrate; return states (n, m, active) and the trial and rejected steps (n, 2).
 
         ``largest`` (active,), when given, is raised to the largest absolute value of each state at any step.

@@ -17,9 +17,9 @@ import numpy.typing as npt
 from benchmarks.peers.c_integrator import FAST, FIRST_INPUT, compile_c, weighted
 from benchmarks.peers.c_source import rhs_source
 from benchmarks.peers.tableaus import DOPRI5
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.parameters import NAMES
 
-Array = npt.NDArray[np.float64]
 _TEMPLATE = """
 #include <math.h>
 #include <string.h>
@@ -181,17 +181,17 @@ class CLanes:
 
     def run(
         self,
-        parameters: Array,
-        y0: Array,
-        events: tuple[npt.NDArray[np.int64], Array, npt.NDArray[np.int64], Array],
+        parameters: Floats,
+        y0: Floats,
+        events: tuple[npt.NDArray[np.int64], Floats, npt.NDArray[np.int64], Floats],
         start: float,
-        times: Array,
+        times: Floats,
         rtol: float,
-        atol: Array,
+        atol: Floats,
         h_event: float = 0.02,
         limit: int = 100_000_000,
-        out: Array | None = None,
-    ) -> tuple[Array, npt.NDArray[np.int64]]:
+        out: Floats | None = None,
+    ) -> tuple[Floats, npt.NDArray[np.int64]]:
         """Integrate; return states (n, m, active) and (trial, rejected) steps summed over patients.
 
         Arguments as in `c_integrator.CIntegrator.run`.

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.peers.jax_diffrax import EVENT_STEP, padded, rhs_of, start_jax
-from benchmarks.peers.segments import Array, Events
+from benchmarks.peers.segments import Events
+from pulsatile.engine.arrays import Floats
 
 
-def diffeqsolve_run(active: Sequence[str], solver_name: str) -> Callable[..., Array]:
+def diffeqsolve_run(active: Sequence[str], solver_name: str) -> Callable[..., Floats]:
     """Return ``run(parameters, y0, events, start, times, rtol, atol)`` of an explicit solver of diffrax."""
     dfx = start_jax()
     import jax
@@ -39,8 +40,8 @@ def diffeqsolve_run(active: Sequence[str], solver_name: str) -> Callable[..., Ar
     program = jax.jit(jax.vmap(one, (0, 0, 0, 0, None, None, None, None)))
 
     def run(
-        parameters: Array, y0: Array, events: Events, start: float, times: Array, rtol: float, atol: Array
-    ) -> Array:
+        parameters: Floats, y0: Floats, events: Events, start: float, times: Floats, rtol: float, atol: Floats
+    ) -> Floats:
         time, target, amount = (column.T for column in padded(events))
         never = times[-1] + 1 + np.arange(time.shape[1])
         stops = np.where(np.isfinite(time), time, never)

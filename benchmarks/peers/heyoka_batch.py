@@ -14,15 +14,14 @@ from typing import Any
 
 import numba as nb
 import numpy as np
-import numpy.typing as npt
 from numba.experimental import jitclass
 
 from benchmarks.peers.c_integrator import FIRST_INPUT
 from benchmarks.peers.c_source import rewritten
 from pulsatile.engine import model
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.parameters import NAMES, Parameters
 
-Array = npt.NDArray[np.float64]
 NIGHT, DAY = NAMES.index("sst_night_time"), NAMES.index("day")
 
 
@@ -160,7 +159,7 @@ class HeyokaBatch:
     """heyoka for one set of active states, with ``width`` lanes; an integrator is made for each tolerance."""
 
     def __init__(
-        self, active: Sequence[str], scale: Array, width: int = 0, straight: bool = False, compact: bool = False
+        self, active: Sequence[str], scale: Floats, width: int = 0, straight: bool = False, compact: bool = False
     ) -> None:
         import heyoka as hy
 
@@ -188,7 +187,7 @@ class HeyokaBatch:
         return self.made[tolerance]
 
     def run(
-        self, parameters: Array, y0: Array, events: Any, start: float, times: Array, rtol: float, out: Array
+        self, parameters: Floats, y0: Floats, events: Any, start: float, times: Floats, rtol: float, out: Floats
     ) -> None:
         """Integrate; as `c_integrator.CIntegrator.run`, but ``rtol`` is heyoka's tolerance, on scaled states."""
         ta, w = self.integrator(rtol), self.width

@@ -18,7 +18,8 @@ import numpy as np
 from benchmarks.contenders import Contender, decades
 from benchmarks.peers.c_source import statements
 from benchmarks.peers.prepared import prepared
-from benchmarks.peers.segments import Array, Events
+from benchmarks.peers.segments import Events
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.errors import InputError
 
 SIDE_BY_SIDE = 128  # patients
@@ -68,7 +69,7 @@ def rhs_of(active: Sequence[str]) -> Any:
     return names["rhs"]
 
 
-def padded(events: Events) -> tuple[Array, Array, Array]:
+def padded(events: Events) -> tuple[Floats, Floats, Floats]:
     """Return time, target and amount (events + 1, n); a patient's list ends with events at infinity."""
     ptr, *columns = events
     counts = np.diff(ptr)
@@ -175,7 +176,7 @@ def _program(active: Sequence[str], solver_name: str) -> Callable[..., Any]:
     return jax.jit(solve, static_argnames="slots")
 
 
-def diffrax_run(active: Sequence[str], solver: str) -> Callable[..., Array]:
+def diffrax_run(active: Sequence[str], solver: str) -> Callable[..., Floats]:
     """Return ``run(parameters, y0, events, start, times, rtol, atol)`` of an explicit solver of diffrax.
 
     Raises
@@ -186,7 +187,7 @@ def diffrax_run(active: Sequence[str], solver: str) -> Callable[..., Array]:
     program = _program(active, solver)
     room = {"slots": 512}
 
-    def part(inputs: tuple[Array, ...], start: float, blocks: Array, rtol: float, atol: Array) -> Array:
+    def part(inputs: tuple[Floats, ...], start: float, blocks: Floats, rtol: float, atol: Floats) -> Floats:
         while True:
             out, done, trials = program(*inputs, start, blocks, rtol, atol, slots=room["slots"])
             if done:
@@ -196,8 +197,8 @@ def diffrax_run(active: Sequence[str], solver: str) -> Callable[..., Array]:
             room["slots"] *= 2
 
     def run(
-        parameters: Array, y0: Array, events: Events, start: float, times: Array, rtol: float, atol: Array
-    ) -> Array:
+        parameters: Floats, y0: Floats, events: Events, start: float, times: Floats, rtol: float, atol: Floats
+    ) -> Floats:
         if (events[2] < 0).any():
             raise InputError("the diffrax peer knows jumps of states only: take a task without events that set inputs.")
         number = -(-len(times) // BLOCK)

@@ -11,12 +11,10 @@ from typing import Any
 
 import numba as nb
 import numpy as np
-import numpy.typing as npt
 
 from benchmarks.peers.c_integrator import FIRST_INPUT
 from benchmarks.peers.c_source import numba_source
-
-Array = npt.NDArray[np.float64]
+from pulsatile.engine.arrays import Floats
 
 
 @lru_cache
@@ -26,7 +24,7 @@ def _rhs(active: tuple[str, ...], scale: tuple[float, ...]) -> Any:
     return nb.njit(names["rhs"], error_model="numpy", fastmath={"contract"})
 
 
-def numbalsoda_run(active: Sequence[str], scale: Array, method: str) -> Callable[..., Array]:
+def numbalsoda_run(active: Sequence[str], scale: Floats, method: str) -> Callable[..., Floats]:
     """Return ``run(parameters, y0, events, start, times, rtol, atol)`` of numbalsoda; method "lsoda" or "dop853"."""
     import numbalsoda as peer
 
@@ -85,7 +83,9 @@ def numbalsoda_run(active: Sequence[str], scale: Array, method: str) -> Callable
                 out[k, j] *= scale
         return bad
 
-    def run(parameters: Array, y0: Array, events: Any, start: float, times: Array, rtol: float, atol: float) -> Array:
+    def run(
+        parameters: Floats, y0: Floats, events: Any, start: float, times: Floats, rtol: float, atol: float
+    ) -> Floats:
         out = np.empty((len(y0), len(times), n_states))
         if batch(address, parameters, y0, *events, start, times, rtol, atol, scale, out):
             raise RuntimeError(f"numbalsoda {method} gave up at rtol {rtol:g}")
@@ -94,7 +94,7 @@ def numbalsoda_run(active: Sequence[str], scale: Array, method: str) -> Callable
     return run
 
 
-def scipy_run(active: Sequence[str], scale: Array, method: str) -> Callable[..., Array]:
+def scipy_run(active: Sequence[str], scale: Floats, method: str) -> Callable[..., Floats]:
     """Return ``run(...)`` as `numbalsoda_run`, by scipy's ``solve_ivp`` with the compiled right-hand side."""
     from scipy.integrate import solve_ivp
 
@@ -106,7 +106,9 @@ def scipy_run(active: Sequence[str], scale: Array, method: str) -> Callable[...,
         compiled(t, u, du, p)
         return du
 
-    def run(parameters: Array, y0: Array, events: Any, start: float, times: Array, rtol: float, atol: float) -> Array:
+    def run(
+        parameters: Floats, y0: Floats, events: Any, start: float, times: Floats, rtol: float, atol: float
+    ) -> Floats:
         ptr, time, target, amount = events
         out = np.empty((len(y0), len(times), len(active)))
         for k in range(len(y0)):

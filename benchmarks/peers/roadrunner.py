@@ -13,12 +13,13 @@ from benchmarks.contenders import SLOW, Contender, decades
 from benchmarks.peers.c_integrator import FIRST_INPUT
 from benchmarks.peers.prepared import prepared
 from benchmarks.peers.sbml import sbml
-from benchmarks.peers.segments import Array, Events, segments
+from benchmarks.peers.segments import Events, segments
 from benchmarks.problem import Task
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.parameters import NAMES
 
 
-def roadrunner_run(task: Task, stiff: bool) -> Callable[..., Array]:
+def roadrunner_run(task: Task, stiff: bool) -> Callable[..., Floats]:
     """Return ``run(parameters, y0, events, start, times, rtol, atol)`` of CVODE: BDF when ``stiff``, else Adams."""
     import roadrunner as peer
 
@@ -34,8 +35,8 @@ def roadrunner_run(task: Task, stiff: bool) -> Callable[..., Array]:
     solver.setValue("maximum_num_steps", 1_000_000)
 
     def run(
-        parameters: Array, y0: Array, events: Events, start: float, times: Array, rtol: float, atol: Array
-    ) -> Array:
+        parameters: Floats, y0: Floats, events: Events, start: float, times: Floats, rtol: float, atol: Floats
+    ) -> Floats:
         solver.setValue("relative_tolerance", rtol)
         solver.setValue("absolute_tolerance", float(atol[0] / scale[0]))  # the same share of every state
         out = np.empty((len(y0), len(times), len(active)))

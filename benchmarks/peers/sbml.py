@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 
 from benchmarks.peers.c_source import statements
-from benchmarks.peers.segments import Array
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.parameters import NAMES
 
 _OPERATIONS = {ast.Add: "plus", ast.Sub: "minus", ast.Mult: "times", ast.Div: "divide", ast.USub: "minus"}
@@ -42,7 +42,7 @@ def _math(node: ast.expr) -> str:
     raise NotImplementedError(f"no MathML for {ast.unparse(node)!r}: extend benchmarks/peers/sbml.py")
 
 
-def sbml(active: Sequence[str], scale: Array, parameters: Array, y0: Array) -> str:
+def sbml(active: Sequence[str], scale: Floats, parameters: Floats, y0: Floats) -> str:
     """Return the SBML text: state ``name`` is the parameter ``u_name``, parameter ``name`` is ``p_name``.
 
     ``scale`` and ``y0`` (active,), ``parameters`` (all of the table); time in hours.

@@ -6,22 +6,23 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
-Events = tuple[npt.NDArray[np.int64], Array, npt.NDArray[np.int64], Array]
+from pulsatile.engine.arrays import Floats
+
+Events = tuple[npt.NDArray[np.int64], Floats, npt.NDArray[np.int64], Floats]
 
 
 class Segment(NamedTuple):
     """Events to apply at ``begin`` (h), then integration to ``end`` (h) through the outputs ``first:last``."""
 
     targets: npt.NDArray[np.int64]  # a state's place (amount is added), or -1 - j: input j is set to amount
-    amounts: Array
+    amounts: Floats
     begin: float
     end: float
     first: int
     last: int
 
 
-def segments(events: Events, k: int, start: float, times: Array) -> Iterator[Segment]:
+def segments(events: Events, k: int, start: float, times: Floats) -> Iterator[Segment]:
     """Yield the segments of patient ``k``; an output at the instant of an event belongs to the segment before it."""
     ptr, time, target, amount = events
     mine = slice(ptr[k], ptr[k + 1])

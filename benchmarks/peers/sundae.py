@@ -16,7 +16,8 @@ from benchmarks.contenders import SLOW, Contender, decades
 from benchmarks.peers.c_integrator import FIRST_INPUT
 from benchmarks.peers.c_source import numba_source
 from benchmarks.peers.prepared import prepared
-from benchmarks.peers.segments import Array, Events, segments
+from benchmarks.peers.segments import Events, segments
+from pulsatile.engine.arrays import Floats
 
 
 @lru_cache
@@ -45,15 +46,15 @@ def _functions(active: tuple[str, ...]) -> tuple[Any, Any]:
     return rhs, jacobian
 
 
-def sundae_run(active: Sequence[str], method: str) -> Callable[..., Array]:
+def sundae_run(active: Sequence[str], method: str) -> Callable[..., Floats]:
     """Return ``run(parameters, y0, events, start, times, rtol, atol)`` of CVODE; ``method`` "Adams" or "BDF"."""
     from sksundae.cvode import CVODE
 
     rhs, jacobian = _functions(tuple(active))
 
     def run(
-        parameters: Array, y0: Array, events: Events, start: float, times: Array, rtol: float, atol: Array
-    ) -> Array:
+        parameters: Floats, y0: Floats, events: Events, start: float, times: Floats, rtol: float, atol: Floats
+    ) -> Floats:
         p = parameters[0].copy()
         solver = CVODE(
             rhs, method=method, rtol=rtol, atol=atol, userdata=(p,), jacfn=jacobian, max_num_steps=100_000

@@ -10,7 +10,7 @@ from benchmarks.reliability.audit import audit, found_chunks
 from benchmarks.reliability.bench import ROOT, Bench, Failed, until
 from benchmarks.reliability.rows import Row
 
-IMPORTS = "import pulsatile.sweeps.run.run, pulsatile.sweeps.study.schema, pulsatile.sweeps.run.progress, pulsatile.sweeps.run.expand, pulsatile.sweeps.run.heal, pulsatile.cli.main"
+IMPORTS = "import pulsatile.cli.main; from pulsatile.sweeps.run import expand, heal, progress, run"
 
 
 def r14(bench: Bench) -> Row:

@@ -70,9 +70,11 @@ def main(study: str, out: str, threads: int, chunk: int) -> None:
     import zarr
 
     from pulsatile.sweeps.chunk.compute import Values, chunk_values
-    from pulsatile.sweeps.chunk.run_chunk import RESULTS, STATES, Job, warm_up
+    from pulsatile.sweeps.chunk.job import Job
+    from pulsatile.sweeps.chunk.run_chunk import warm_up
     from pulsatile.sweeps.disk import store
-    from pulsatile.sweeps.run.run import empty_stores
+    from pulsatile.sweeps.disk.store import RESULTS, STATES
+    from pulsatile.sweeps.run.begin import empty_stores
     from pulsatile.sweeps.study.identity import engine_hash
     from pulsatile.sweeps.study.resolve import resolve
     from pulsatile.sweeps.study.schema import load_study

@@ -13,8 +13,8 @@ This page is written by one command, from real runs of the command line under re
     python -m benchmarks.reliability --write docs/reliability.md
 
 `--only R2,R3` runs some rows and leaves the others as they were (their figures are kept in the `.json` beside this
-page), `--quick` runs each in a small form; `tests/whole/test_reliability_campaign.py` does so with some of them. R4 (power
-cut: writes that were not synced are lost) is a test of its own, `tests/sweeps/disk/test_power_cut.py`.
+page), `--quick` runs each in a small form; `tests/whole/test_reliability_campaign.py` does so with some of them. R4
+(power cut: writes that were not synced are lost) is a test of its own, `tests/sweeps/disk/test_power_cut.py`.
 
 """
 FOOT = """

@@ -1,9 +1,9 @@
 """R33: twenty minutes of runs with a kill every twenty seconds.
 
 In turn: a small run of the command line, whose driver is killed and which is resumed; and a larger one by a long-lived
-driver (``python -m benchmarks.reliability.soak``: it calls `sweeps.run.run.run` again and again, as a notebook or a service
-does), whose workers are killed, and whose memory and file handles are looked at after each run.  Before the clock
-starts it carries out a dozen small runs: the first ones fill caches that stay.
+driver (``python -m benchmarks.reliability.soak``: it calls `sweeps.run.run.run` again and again, as a notebook or a
+service does), whose workers are killed, and whose memory and file handles are looked at after each run.  Before the
+clock starts it carries out a dozen small runs: the first ones fill caches that stay.
 """
 
 import ctypes

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pulsatile.engine import draws
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.drugs.presets import PRESETS, Preset, preset
 from pulsatile.engine.drugs.regimens import TIME_DECIMALS, Arm, Dose
 from pulsatile.engine.drugs.table import DRUGS, INPUTS, KE_INTRAVENOUS, NANOMOLAR, REFERENCE_WEIGHT, Drug
@@ -24,7 +25,6 @@ from pulsatile.engine.people.covariates import WOMAN
 
 __all__ = ["PRESETS", "Arm", "Dose", "Preset", "arm_parameters", "dose_events", "preset", "slots", "slots_used"]
 
-Floats = npt.NDArray[np.float64]
 
 _SLOTS = {"ghrh": GHRH_SLOTS, "ghs": GHS_SLOTS}
 _WORDS = {"ghrh": "GHRH analogues", "ghs": "ghrelin agonists"}

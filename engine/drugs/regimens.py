@@ -6,13 +6,11 @@ from itertools import pairwise
 from math import inf
 
 import numpy as np
-import numpy.typing as npt
 
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.checks import is_number, is_whole, listed
 from pulsatile.engine.drugs.table import DRUGS, EXTRAPOLATED, INPUTS, REFERENCE_WEIGHT
 from pulsatile.engine.errors import InputError
-
-Floats = npt.NDArray[np.float64]
 
 DAY, WEEK = 24.0, 168.0
 EVERY_DAY = (0, 1, 2, 3, 4, 5, 6)
@@ -106,9 +104,7 @@ class Arm:
         object.__setattr__(self, "doses", listed(f"doses of arm {self.name}", self.doses))
         for dose in self.doses:
             if not isinstance(dose, Dose):
-                raise InputError(
-                    f"doses of arm {self.name} hold {dose!r}: give Dose objects."
-                )
+                raise InputError(f"doses of arm {self.name} hold {dose!r}: give Dose objects.")
         # its events would shorten steps: the arm would differ from no treatment in the last digits
         object.__setattr__(self, "doses", tuple(dose for dose in self.doses if dose.amount > 0))
 

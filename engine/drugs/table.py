@@ -18,9 +18,8 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from pulsatile.engine.arrays import Floats
 
 NANOMOLAR = 1000.0
 """nmol/L in a umol/L, for C_nM = 1000 C / MW with C in ug/L and MW in g/mol."""

@@ -23,7 +23,7 @@ from pulsatile.engine.kernel._once import Once, locked
 FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}}
 """FMA fusion only: NaN keeps its meaning, nothing is reassociated, results do not depend on the number of lanes."""
 
-ENGINE = Path(__file__).resolve().parent
+KERNEL = Path(__file__).resolve().parent
 AGE = 1_000_000_000
 """Time stamp (s) of every generated module: its name says what is in it, so a copy is as good as the original."""
 _IMPORTING = Lock()
@@ -36,8 +36,8 @@ def source_hash() -> str:
     All else that a kernel depends on (equations, parameters, tableaus, the lane loop) is in its text.
     """
     digest = hashlib.sha256()
-    for name in ("_jit", "straight", "vec", "vecmath"):
-        digest.update((ENGINE / f"{name}.py").read_bytes() + b"\0")
+    for name in ("_jit", "intrinsic", "vec", "vecmath"):
+        digest.update((KERNEL / f"{name}.py").read_bytes() + b"\0")
     for package in ("numba", "llvmlite", "numpy"):
         digest.update(f"{package}={version(package)}\0".encode())
     return digest.hexdigest()

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.checks import is_number, is_whole
 from pulsatile.engine.errors import InputError, Status
 from pulsatile.engine.kernel import checkpoint
@@ -17,7 +18,6 @@ from pulsatile.engine.kernel.vecmath import fast_division_available
 from pulsatile.engine.model import REST, STATE_INDEX, STATES
 from pulsatile.engine.parameters import DTYPE, INPUTS, NAMES, SLOTS
 
-Floats = npt.NDArray[np.float64]
 LONGEST = 1e5
 """Longest run, h: 520 weeks, a run-in and the visits' days have room."""
 LEAST_MIXED = 5e-6

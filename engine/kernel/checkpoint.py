@@ -6,14 +6,12 @@ not in it (parameters, events, first stages) is the same in every run or follows
 """
 
 import numpy as np
-import numpy.typing as npt
 
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.kernel.codegen import CLOCKS, NEVER, WATCH
 from pulsatile.engine.kernel.events import EventTable
 from pulsatile.engine.model import STATES
-
-Floats = npt.NDArray[np.float64]
 
 _OPEN: dict[str, float] = {"integral": 0.0, "least": float(NEVER), "greatest": -float(NEVER)}
 """What is kept of each watched value in an open window, and what it is when the window opens."""

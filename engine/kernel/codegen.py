@@ -41,7 +41,7 @@ class Build(NamedTuple):
 
     groups: tuple[str, ...] = ()
     method: str = "cfmr7"
-    template: int = 8
+    lanes: int = 8
     division: str = "exact"
     precision: str = "float64"
 
@@ -263,7 +263,7 @@ def source(build: Build) -> str:
         body = body.replace("{" + name + "}", str(values[name]))
     rows = {name: value for name, value in values.items() if isinstance(value, int)}
     row_of_state = [active.index(i) if i in active else -1 for i in range(len(model.STATES))]
-    return f'''"""Generated from engine/model.py, lanes.py and steppers.py for {build}.  Do not edit."""
+    return f'''"""Generated from the text of engine/model.py, kernel/template.py and kernel/tableaus.py for {build}.  Do not edit."""
 
 import math
 from math import exp, sqrt
@@ -271,7 +271,7 @@ from math import exp, sqrt
 import numpy as np
 from numba import njit
 
-from engine import vec
+from pulsatile.engine.kernel import vec
 from pulsatile.engine.kernel._jit import FLAGS
 from pulsatile.engine.kernel.intrinsic import straight
 

@@ -1,7 +1,7 @@
 """Many patients on a GPU: one thread per patient, the scalar build of the same kernel; needs ``numba-cuda``.
 
-`run` has the signature of a compiled CPU kernel and fills the same buffers, so that `engine.kernel.batch.integrate` checks the
-input and finishes the result alike for both.  numba's CUDA part is imported on the first use only.
+`run` has the signature of a compiled CPU kernel and fills the same buffers, so that `engine.kernel.batch.integrate`
+checks the input and finishes the result alike for both.  numba's CUDA part is imported on the first use only.
 """
 
 import warnings

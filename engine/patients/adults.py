@@ -1,8 +1,8 @@
 """Virtual patients built from people: covariates first, then typical parameters for them, then own deviations.
 
-The phenotypes of `engine.patients.cohort` are typical patients with variability around them; here a person's age, size, waist,
-fasting glucose, insulin, FFA, visceral fat and IGF-1 come first, correlated as in the population, and the parameters
-follow (`engine.people.individual`).  Parameters that are covariates themselves do not vary once more.
+The phenotypes of `engine.patients.cohort` are typical patients with variability around them; here a person's age, size,
+waist, fasting glucose, insulin, FFA, visceral fat and IGF-1 come first, correlated as in the population, and the
+parameters follow (`engine.people.individual`).  Parameters that are covariates themselves do not vary once more.
 """
 
 from typing import Any
@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pulsatile.engine.arrays import Ids
 from pulsatile.engine.patients.cohort import AXIS_HELD, MOST_AT_ONCE, PHENOTYPES, Cohort, close, draw_feasible, whole
 from pulsatile.engine.patients.layers import ALL, Layers, Omega, uncertain
 from pulsatile.engine.people.covariates import OBESE, People
 from pulsatile.engine.people.draw import draw_adults
 from pulsatile.engine.people.individual import typical_parameters
 from pulsatile.engine.people.populations import POPULATIONS, NamedPopulation
-
-Ids = npt.NDArray[np.int64]
 
 OWN = ("insulin_basal", "igf1_target")
 """Parameters of the table with a CV that are covariates here."""
@@ -45,7 +44,8 @@ def adult_cohort(
     Parameters
     ----------
     n, seed, first
-        As for `engine.patients.cohort.virtual_cohort`: a patient depends on seed, id, ``who``, ``layers`` and ``omega`` only.
+        As for `engine.patients.cohort.virtual_cohort`: a patient depends on seed, id, ``who``, ``layers`` and
+        ``omega`` only.
     who
         Whom to draw (`engine.people.populations`).
     layers

@@ -1,7 +1,8 @@
 """The fasting basal state in closed form (metabolism, section 7.5), vectorised over patients.
 
 The patient's own fasting glucose, insulin, FFA and glucose production are inputs; the constants that hold them there
-are computed.  `engine.patients.run_in` then replaces the means of the GH chain by those of the patient's own pulse train.
+are computed.  `engine.patients.run_in` then replaces the means of the GH chain by those of the patient's own pulse
+train.
 """
 
 from typing import Any
@@ -9,10 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pulsatile.engine.arrays import Floats, Record
 from pulsatile.engine.model import REST, STATE_INDEX, STATES
-
-Record = npt.NDArray[Any]
-Floats = npt.NDArray[np.float64]
 
 START_GH = 0.1
 """Plasma GH at the start, ug/L: a trough (axis, section 3)."""

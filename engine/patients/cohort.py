@@ -28,15 +28,13 @@ import numpy as np
 import numpy.typing as npt
 
 from pulsatile.engine import draws
+from pulsatile.engine.arrays import Floats, Ids
 from pulsatile.engine.checks import is_number, is_whole
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.parameters import DTYPE, typical
 from pulsatile.engine.patients import basal
 from pulsatile.engine.patients.layers import ALL, Layers, Omega, vary
 from pulsatile.engine.people import covariates
-
-Floats = npt.NDArray[np.float64]
-Ids = npt.NDArray[np.int64]
 
 PHENOTYPES = ("lean", "overweight", "obese", "igt", "t2d", "ghd")
 

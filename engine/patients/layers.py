@@ -22,13 +22,11 @@ import numpy as np
 import numpy.typing as npt
 
 from pulsatile.engine import draws
+from pulsatile.engine.arrays import Floats, Ids
 from pulsatile.engine.checks import is_number, is_whole
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.parameters import ROW, TABLE
 from pulsatile.engine.people.copula import Correlation, assemble, correlate
-
-Floats = npt.NDArray[np.float64]
-Ids = npt.NDArray[np.int64]
 
 LARGEST_ETA = 3.5
 """Etas are cut at this many SDs; population, recipe item 2."""

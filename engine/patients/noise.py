@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from pulsatile.engine import draws
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.igf1 import igf1_log_sd
 
 if TYPE_CHECKING:
     from pulsatile.engine.patients.cohort import Cohort
 
-Floats = npt.NDArray[np.float64]
 
 ASSAY_CV: dict[str, float] = {
     "gh": 0.06,  # chemiluminescent immunoassay

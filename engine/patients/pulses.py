@@ -10,13 +10,11 @@ from dataclasses import dataclass
 from math import gamma
 
 import numpy as np
-import numpy.typing as npt
 
 from pulsatile.engine import draws as random
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.kernel.events import BLOCK_HOURS, EventTable, target_of
 from pulsatile.engine.patients.cohort import Cohort
-
-Floats = npt.NDArray[np.float64]
 
 DAY = 24.0
 BLOCK_DAYS = int(BLOCK_HOURS / DAY)

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.errors import Status
-from pulsatile.engine.kernel.batch import Floats, Solver, integrate
+from pulsatile.engine.kernel.batch import Solver, integrate
 from pulsatile.engine.kernel.codegen import WATCH
 from pulsatile.engine.kernel.events import BLOCK_HOURS, EventTable
 from pulsatile.engine.model import STATE_INDEX, STATES

@@ -8,9 +8,9 @@ covariates do not depend on the other patients of a table.
 from collections.abc import Mapping
 
 import numpy as np
-import numpy.typing as npt
 
 from pulsatile.engine import draws
+from pulsatile.engine.arrays import Floats, Ids
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.people import copula
 from pulsatile.engine.people.correlations import COVARIATES, matrix
@@ -18,9 +18,6 @@ from pulsatile.engine.people.draw import ADULTS, KEYS, People
 from pulsatile.engine.people.margins import BOUNDS, MAN, WAIST_LOG, WAIST_OF_HEIGHT, WOMAN
 from pulsatile.engine.people.shapes import Margin
 from pulsatile.engine.people.spec import PeopleSpec, plan
-
-Floats = npt.NDArray[np.float64]
-Ids = npt.NDArray[np.int64]
 
 NEEDED = ("age", "sex", "weight", "height")
 LARGEST_SCORE = 5.0

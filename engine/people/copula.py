@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.checks import is_number
 from pulsatile.engine.errors import InputError
 
-Floats = npt.NDArray[np.float64]
 Pairs = Mapping[tuple[str, str], float]
 
 NOTHING = 1e-12

@@ -10,11 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pulsatile.engine import draws
+from pulsatile.engine.arrays import Floats, Ids
 from pulsatile.engine.igf1 import igf1_log_sd, igf1_median
 
-Floats = npt.NDArray[np.float64]
 People = dict[str, npt.NDArray[Any]]
-Ids = npt.NDArray[np.int64]
 
 MAN, WOMAN = 0, 1
 

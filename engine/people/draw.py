@@ -1,7 +1,8 @@
 """The virtual population's covariates: adults without diabetes, or a stratum or special group of them.
 
 Who someone is hangs on the seed and the patient id alone: independent normal draws keyed by (seed, id, "covariate
-<name>", attempt), made to correlate by `engine.people.copula`, and taken through the margins of `engine.people.margins`.  Then
+<name>", attempt), made to correlate by `engine.people.copula`, and taken through the margins of
+`engine.people.margins`.  Then
 
 - waist follows BMI, age and height by the printed regression; its own draw is the residual (population 1.1);
 - VAT follows age, waist and a residual, its log-normal margin that of the table (1.4, 1.7);
@@ -23,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pulsatile.engine import draws
+from pulsatile.engine.arrays import Floats, Ids
 from pulsatile.engine.checks import is_whole
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.people import copula
@@ -33,8 +35,6 @@ from pulsatile.engine.people.spec import RAREST, PeopleSpec, Plan, check, plan
 
 __all__ = ["ADULTS", "KEYS", "People", "PeopleSpec", "draw_adults"]
 
-Floats = npt.NDArray[np.float64]
-Ids = npt.NDArray[np.int64]
 People = dict[str, npt.NDArray[Any]]
 Draws = Callable[[Ids, Ids], list[Floats]]
 

@@ -3,8 +3,8 @@
 Where the model's parameter is itself a covariate (fasting glucose, insulin and FFA, visceral fat, body weight) it is
 the person's own.  What the five phenotypes of metabolism 7.7 give as steps (lean, overweight, obese, IGT, T2D) is a
 smooth function here, of HOMA-IR for insulin action, of fasting glucose for the beta cell and of BMI and glucose for
-glucose production; the coefficients below are least squares through those rows (`tests/engine/people/test_individual.py` holds the
-distance to each row).  Age, sex and BMI act on the GH axis as in `engine.people.covariates`.
+glucose production; the coefficients below are least squares through those rows (the distance to each row is held in
+`tests/engine/people/test_individual.py`).  Age, sex and BMI act on the GH axis as in `engine.people.covariates`.
 
 =====================  ==============================================  ======================================
 parameter              from                                            source
@@ -29,12 +29,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.igf1 import igf1_log_sd, igf1_median
 from pulsatile.engine.parameters import typical
 from pulsatile.engine.people import covariates
 from pulsatile.engine.people.covariates import WOMAN, People
-
-Floats = npt.NDArray[np.float64]
 
 PMOL_PER_UNIT = 6.0  # pmol/L of insulin per uU/ml; metabolism, read-outs
 HOMA = 22.5  # metabolism, read-outs

@@ -10,13 +10,11 @@ from math import erfc, expm1, inf, isfinite, log, log1p, sqrt
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.checks import is_number, listed
 from pulsatile.engine.draws import normal_quantile
 from pulsatile.engine.errors import InputError
-
-Floats = npt.NDArray[np.float64]
 
 TINY = 2.0**-54
 """Probabilities are kept this far from 0 and 1: the least that a draw of `engine.draws` has is twice this."""

@@ -37,9 +37,9 @@ class PeopleSpec:
         Least and greatest value by covariate, in its unit, `inf` for none: ``{"age": (30, 64), "bmi": (27, 40)}``.
         Who is outside is drawn again, so that the others are distributed as in the population within the ranges.
     margins
-        Own distributions by covariate, made by `engine.people.shapes.through`, `normal`, `log_normal` or `constant`.  They
-        change values, not who someone is: ranks and correlations stay.  Waist follows BMI, and VAT waist.  The table's
-        people are without diabetes (glucose < 7.0 mmol/L, HbA1c < 6.5 %): for others give margins of both.
+        Own distributions by covariate, made by `engine.people.shapes.through`, `normal`, `log_normal` or `constant`.
+        They change values, not who someone is: ranks and correlations stay.  Waist follows BMI, and VAT waist.  The
+        table's people are without diabetes (glucose < 7.0 mmol/L, HbA1c < 6.5 %): for others give margins of both.
     shifts
         By covariate, SDs of the normal score by which all are higher: ``{"igf1_sds": -3, "vat": 1}``.
     """
@@ -113,7 +113,8 @@ def _margin(name: str, margin: Any) -> Margin:
     low, high, unit = BOUNDS[name]
     if not isinstance(margin, _KINDS):
         raise InputError(
-            f"margin of {name} = {margin!r} must be made by engine.people.shapes: through, normal, log_normal or constant."
+            f"margin of {name} = {margin!r} is not a margin; make it by through, normal, log_normal or constant of "
+            "pulsatile.engine.people.shapes."
         )
     median = float(margin.value(np.zeros(1))[0])
     if not low <= median <= high:

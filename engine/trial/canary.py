@@ -15,8 +15,9 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.errors import Status
-from pulsatile.engine.kernel.batch import SCALE, Floats, Result, Solver
+from pulsatile.engine.kernel.batch import SCALE, Result, Solver
 from pulsatile.engine.kernel.codegen import WATCH
 from pulsatile.engine.kernel.events import BLOCK_HOURS, EventTable, shared_events
 from pulsatile.engine.model import STATE_INDEX, STATES

@@ -11,17 +11,13 @@ at rest, where rounding would grow to a few tolerances.
 
 from collections.abc import Sequence
 from math import erfc, pi, prod, sqrt
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from pulsatile.engine.kernel.batch import Floats
+from pulsatile.engine.arrays import Floats, Record
 from pulsatile.engine.model import STATE_INDEX, STATES
 from pulsatile.engine.parameters import GHRH_SLOTS, SLOTS, typical
 from pulsatile.engine.patients.basal import constant_gh_means, fasting_state, set_basal
-
-Record = npt.NDArray[Any]
 
 GH, PUMP = 2.0, 5.0  # ug/L; ug/h through the depots of somatropin where those are integrated
 

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.checks import is_number, listed
 from pulsatile.engine.drugs.regimens import LEAST_WEEKS, MOST_WEEKS
 from pulsatile.engine.drugs.regimens import WEEK as WEEK
 from pulsatile.engine.errors import InputError
-from pulsatile.engine.kernel.batch import Floats, Solver
+from pulsatile.engine.kernel.batch import Solver
 from pulsatile.engine.kernel.codegen import WATCH
 from pulsatile.engine.outputs import OUTPUTS
 from pulsatile.engine.trial.horizon import SLOW, LongHorizon

@@ -19,9 +19,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from pulsatile.engine.arrays import Codes, Floats
 from pulsatile.engine.drugs.regimens import DAY
 from pulsatile.engine.errors import Status
-from pulsatile.engine.kernel.batch import Floats, integrate
+from pulsatile.engine.kernel.batch import integrate
 from pulsatile.engine.kernel.events import EventTable
 from pulsatile.engine.model import STATE_INDEX
 from pulsatile.engine.trial.horizon import BLOCK_DAYS, SLOW, Span
@@ -32,8 +33,6 @@ _SLOW = [STATE_INDEX[name] for name in SLOW]
 _DAYS = [STATE_INDEX[name] for name in ("igf1", "p85", "ghs_tolerance")]
 """States with a memory of days: they begin a window as far from the reference block as they ended the last one."""
 STANDARD_ERRORS = 2.0
-
-Codes = npt.NDArray[np.int8]
 
 
 class Course(NamedTuple):

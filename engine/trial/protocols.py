@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.outputs import GLUCOSE_MG, Evaluated
 
-Floats = npt.NDArray[np.float64]
 Rows = list[tuple[float, str, npt.ArrayLike]]
 
 SNAPSHOT_CLOCK = 6.0  # h, start of the 24-h tests; no breakfast is earlier (pulses.LARGEST_JITTER)

@@ -5,11 +5,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from pulsatile.engine.arrays import Codes, Floats
 from pulsatile.engine.drugs.dosing import Arm, arm_parameters, dose_events, slots_used
 from pulsatile.engine.drugs.regimens import DAY
 from pulsatile.engine.errors import Status
 from pulsatile.engine.kernel import checkpoint
-from pulsatile.engine.kernel.batch import Floats, integrate
+from pulsatile.engine.kernel.batch import integrate
 from pulsatile.engine.kernel.codegen import WATCH
 from pulsatile.engine.kernel.events import EventTable, select, target_of
 from pulsatile.engine.model import STATE_INDEX, STATES
@@ -22,7 +23,7 @@ from pulsatile.engine.trial.horizon import SLOW, calendar
 from pulsatile.engine.trial.plan import WEEK, Plan
 from pulsatile.engine.trial.projective import project
 from pulsatile.engine.trial.protocols import SNAPSHOT_CLOCK, TESTS, Person
-from pulsatile.engine.trial.visits import Branch, Codes, run_tests
+from pulsatile.engine.trial.visits import Branch, run_tests
 
 VISIT_HOURS = 48.0  # from Monday 00:00 of a test's week: what a test may see
 DRUG_FIELDS = tuple(row.name for row in TABLE if row.kind == "drug")

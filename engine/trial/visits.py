@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from pulsatile.engine.arrays import Codes, Floats
 from pulsatile.engine.errors import Status
-from pulsatile.engine.kernel.batch import Floats, Solver, integrate
+from pulsatile.engine.kernel.batch import Solver, integrate
 from pulsatile.engine.kernel.codegen import GROUPS
 from pulsatile.engine.kernel.events import EventTable, merge, select, shared_events, target_of
 from pulsatile.engine.model import STATE_INDEX
@@ -15,8 +16,6 @@ from pulsatile.engine.outputs import evaluate, inputs_at
 from pulsatile.engine.trial.protocols import SNAPSHOT_CLOCK, SPARE_SLOTS, Person, VirtualTest
 
 FASTING_HOURS = 1.0  # from the snapshot to 07:00
-
-Codes = npt.NDArray[np.int8]
 
 
 class Branch(NamedTuple):

@@ -8,8 +8,10 @@ from typing import Any
 
 import click
 
-from pulsatile import __version__, budget, populations, runs, sensitivity
-from pulsatile.cli.guard import NOT_CLINICAL, as_json, guarded, print_json, print_rich
+from pulsatile import __version__
+from pulsatile.cli import budget, population, runs, sensitivity
+from pulsatile.cli.guard import NOT_CLINICAL, as_json, guarded, print_rich
+from pulsatile.cli.runs import dry_run_of
 from pulsatile.sweeps.errors import Exit
 
 EXAMPLES = """
@@ -114,29 +116,6 @@ def run(
     with progress_for() as progress:
         outcome = carry_out(loaded, folder, wanted, progress, text, command, tuple(changes), weeks is not None)
     return runs.report(outcome, as_json)
-
-
-def dry_run_of(study: Any, resources: Any, as_json: bool) -> Exit:
-    """Say what a study would need."""
-    from dataclasses import asdict
-
-    from pulsatile.sweeps.run.estimate import chunk_size, estimate
-    from pulsatile.sweeps.study.conversions import conversions
-    from pulsatile.sweeps.study.resolve import resolve
-
-    spread = resources.spread(study.solver.device)
-    resolved = resolve(study, spread.planning_threads)
-    chunk = chunk_size(resolved, resolved.plan(), resources.chunk, spread.slots, spread.room)
-    found = estimate(resolved, chunk, spread)
-    if as_json:
-        print_json({"identity": resolved.identity, **asdict(found), "spread": spread._asdict()})
-        return Exit.DONE
-    matched = (one.sentence for one in resolved.matched)
-    for sentence in (*conversions(study), *matched, resolved.approximation, *found.lines()):
-        if sentence:
-            click.echo(sentence)
-    click.echo(f"identity {resolved.identity}")
-    return Exit.DONE
 
 
 @main.command(
@@ -268,5 +247,5 @@ def validate(study: Path, settings: tuple[str, ...]) -> None:
         click.echo(f"Approximation: {loaded.long_horizon.engine_horizon().sentence}.")
 
 
-for command in (*runs.COMMANDS, populations.population, sensitivity.sensitivity, budget.budget):
+for command in (*runs.COMMANDS, population.population, sensitivity.sensitivity, budget.budget):
     main.add_command(command)

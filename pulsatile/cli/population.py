@@ -130,7 +130,7 @@ def _selection(study: "Study", how: str | None, source: str) -> str:
 
 def _refuse_other_selection(out: Path, how: str, note: Any) -> None:
     """Refuse to freeze a folder once more in another way: studies may name it already."""
-    from pulsatile.sweeps.population.build import FILE, read_frozen
+    from pulsatile.sweeps.study.population_file import FILE, read_frozen
 
     if not (out / FILE).is_file():
         return
@@ -228,7 +228,8 @@ def compare(first: Path, second: Path, as_json: bool) -> None:
 
 def _told(built: "Built", as_json: bool) -> None:
     """Print what a population is: kept and rejected, effective number, the worst lines of the comparison."""
-    from pulsatile.sweeps.report.population_files import AGREEMENT, ATLAS, NOT_COMPARED, PAGE, PATIENTS, WORST, summary
+    from pulsatile.sweeps.population.agreement import NOT_COMPARED
+    from pulsatile.sweeps.report.population_files import AGREEMENT, ATLAS, PAGE, PATIENTS, WORST, summary
 
     if as_json:
         print_json(summary(built))

@@ -183,7 +183,7 @@ def verify(folder: Path, as_json: bool) -> Exit:
     Every file of DIR is compared with the SHA-256 that was committed; exit code 6 for damage.
     """
     from pulsatile.sweeps.population.seal import population_findings
-    from pulsatile.sweeps.run.expand import settled
+    from pulsatile.sweeps.run.settle import settled
     from pulsatile.sweeps.run.verify import verify as check
 
     settled(folder)
@@ -216,9 +216,9 @@ def heal(folder: Path, as_json: bool, **resources: Any) -> Exit:
 
     The damaged chunks of DIR are computed again, and only those; the digest must come out the same.
     """
-    from pulsatile.sweeps.run.expand import settled
     from pulsatile.sweeps.run.heal import heal as mend
     from pulsatile.sweeps.run.progress import progress_for
+    from pulsatile.sweeps.run.settle import settled
 
     settled(folder)
     with progress_for() as progress:
@@ -242,7 +242,7 @@ def digest(folder: Path, as_json: bool) -> Exit:
 
     It is computed again from the values stored in DIR; exit code 6 where it is not what the run ended with.
     """
-    from pulsatile.sweeps.run.expand import settled
+    from pulsatile.sweeps.run.settle import settled
     from pulsatile.sweeps.run.verify import digest_of
 
     settled(folder)
@@ -301,3 +301,26 @@ def unlock(folder: Path, as_json: bool) -> Exit:
 
 
 COMMANDS = (resume, expand, status, verify, heal, digest, cancel, unlock)
+
+
+def dry_run_of(study: Any, resources: Any, as_json: bool) -> Exit:
+    """Say what a study would need."""
+    from dataclasses import asdict
+
+    from pulsatile.sweeps.run.estimate import chunk_size, estimate
+    from pulsatile.sweeps.study.conversions import conversions
+    from pulsatile.sweeps.study.resolve import resolve
+
+    spread = resources.spread(study.solver.device)
+    resolved = resolve(study, spread.planning_threads)
+    chunk = chunk_size(resolved, resolved.plan(), resources.chunk, spread.slots, spread.room)
+    found = estimate(resolved, chunk, spread)
+    if as_json:
+        print_json({"identity": resolved.identity, **asdict(found), "spread": spread._asdict()})
+        return Exit.DONE
+    matched = (one.sentence for one in resolved.matched)
+    for sentence in (*conversions(study), *matched, resolved.approximation, *found.lines()):
+        if sentence:
+            click.echo(sentence)
+    click.echo(f"identity {resolved.identity}")
+    return Exit.DONE

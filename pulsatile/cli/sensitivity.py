@@ -69,7 +69,7 @@ def sensitivity(
 
         refuse_unknown(loaded, wanted_of(loaded, outputs, weeks, contrast))
         if dry_run:
-            from pulsatile.cli.main import dry_run_of
+            from pulsatile.cli.runs import dry_run_of
 
             return dry_run_of(loaded, resources_from(resources), as_json)
         from pulsatile.sweeps.run.run import run_or_resume

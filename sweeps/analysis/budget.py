@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pulsatile.engine.arrays import Flags
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.patients.noise import relative_noise
 from pulsatile.sweeps.analysis.budget_estimate import ALL_ARMS, COMPONENTS, Estimate
 from pulsatile.sweeps.analysis.budget_runs import USUAL, Simulate, Size, carry_out
 from pulsatile.sweeps.disk.files import write_all
-from pulsatile.sweeps.sensitivity.factors import Flags
 from pulsatile.sweeps.sensitivity.intervals import LEVEL, check_level
 from pulsatile.sweeps.study.resolve import ResolvedStudy, resolve
 from pulsatile.sweeps.study.schema import Study

@@ -6,9 +6,9 @@ adds to it, mean over arms of Var(mean) minus Var(mean of all).  The other compo
 
 import numpy as np
 
+from pulsatile.engine.arrays import Floats
 from pulsatile.sweeps.sensitivity import anova
 from pulsatile.sweeps.sensitivity.anova import Crossed, normal_interval, resampled
-from pulsatile.sweeps.sensitivity.factors import Floats
 
 COMPONENTS = ("arm", *anova.COMPONENTS, "residual", "numerical")
 ALL_ARMS = "all arms"

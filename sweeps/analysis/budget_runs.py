@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.analysis.of_design import Wanted, at_weeks
 from pulsatile.sweeps.sensitivity.design import check_count
-from pulsatile.sweeps.sensitivity.factors import Floats
 from pulsatile.sweeps.study.resolve import ResolvedStudy
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.analysis.inputs import PER_FACTOR, Inputs
-from pulsatile.sweeps.sensitivity.factors import Floats
 from pulsatile.sweeps.sensitivity.given_data import given_data
 from pulsatile.sweeps.sensitivity.prcc import prcc
 from pulsatile.sweeps.sensitivity.shapley import shapley
@@ -25,7 +25,7 @@ _FEWEST = 50
 def indices_of(
     inputs: Inputs, outputs: "xr.Dataset", resamples: int, seed: int, level: float, notes: list[str]
 ) -> "xr.Dataset":
-    """Return S1 with its interval, weighted, and PRCC where patients suffice; see `sweeps.analysis.of_population.Given`.
+    """Return S1 with its interval, weighted, and PRCC where patients suffice; see `analysis.of_population`.
 
     Parameters
     ----------

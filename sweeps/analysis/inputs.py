@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pulsatile.engine.arrays import Flags, Floats
 from pulsatile.sweeps.sensitivity.design import generator
-from pulsatile.sweeps.sensitivity.factors import Flags, Floats
 from pulsatile.sweeps.study.identity import engine_hash
 from pulsatile.sweeps.study.resolve import ResolvedStudy
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pulsatile.engine.arrays import Flags, Floats
 from pulsatile.sweeps.analysis.inputs import Inputs
-from pulsatile.sweeps.sensitivity.factors import Flags, Floats
 from pulsatile.sweeps.sensitivity.scenarios import LEAST_CASES, Box, scenario
 from pulsatile.sweeps.summary.events import DIABETIC, HIGH, RESPONSE
 

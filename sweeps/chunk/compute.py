@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from pulsatile.engine.arrays import Ids
 from pulsatile.engine.errors import Status
 from pulsatile.sweeps.disk import store
 from pulsatile.sweeps.study.resolve import ResolvedStudy
 
 if TYPE_CHECKING:
-    from pulsatile.engine.simulate import Course
-    from pulsatile.sweeps.chunk.run_chunk import Job
+    from pulsatile.engine.simulate import Plan
 
-Ids = npt.NDArray[np.int64]
+if TYPE_CHECKING:
+    from pulsatile.engine.simulate import Course
+    from pulsatile.sweeps.chunk.job import Job
+
 Arrays = dict[str, npt.NDArray[Any]]
 
 
@@ -194,3 +197,10 @@ def _merge(chunk: Values, stored: Arrays, base: _Base, source: Place, target: Pl
     for name, dims in base.dims.items():
         if dims[:2] == ("arm", "patient") and name != "status" and name in chunk.variables:
             chunk.variables[name][failed] = np.nan
+
+
+def bytes_per_patient(resolved: ResolvedStudy, plan: "Plan") -> int:
+    """Return the bytes of one patient's results in float64, all arms."""
+    from pulsatile.engine.simulate import template
+
+    return template(np.zeros(1, np.int64), resolved.engine_arms(), plan, resolved.population.covariates).nbytes

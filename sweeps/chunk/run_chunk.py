@@ -3,7 +3,7 @@
 import os
 import socket
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -11,44 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from pulsatile.engine.errors import Status
+from pulsatile.sweeps.chunk.job import Job
 from pulsatile.sweeps.disk import commits
 from pulsatile.sweeps.disk.commits import Record
+from pulsatile.sweeps.disk.store import RESULTS, STATES
 from pulsatile.sweeps.errors import CanaryFailed, ClusterFailed
 from pulsatile.sweeps.study.identity import engine_hash
 from pulsatile.sweeps.study.resolve import ResolvedStudy
-
-RESULTS, STATES = "results.zarr", "states.zarr"
-
-
-@dataclass(frozen=True)
-class Job:
-    """A chunk to be carried out, as it is handed to a worker.
-
-    study : the resolved study, as JSON
-    folder : folder of the run, seen by driver and workers alike
-    first, stop : positions of its patients, whole chunks of the store
-    threads : threads it may use
-    engine, platform : hash of the engine and platform class of the driver; another worker refuses
-    base : folder of the run that an expansion goes on from
-    skip, reasons : positions left "never run", because they end their worker, and what was seen of each
-    pieces : parts that are computed one after another, to need less memory
-    dry : compute and write nothing
-    again : patients of it are left out so far; it is computed in a process of its own, and its record is replaced
-    """
-
-    study: str
-    folder: str
-    first: int
-    stop: int
-    threads: int
-    engine: str
-    platform: str
-    base: str = ""
-    skip: tuple[int, ...] = ()
-    reasons: tuple[str, ...] = ()
-    pieces: int = 1
-    dry: bool = False
-    again: bool = False
 
 
 def run_chunk(job: Job) -> Record:

@@ -8,13 +8,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from pulsatile.sweeps.chunk.run_chunk import RESULTS, STATES
 from pulsatile.sweeps.disk import commits, journal
 from pulsatile.sweeps.disk.files import ASIDE, make_folder, sha256, write_all, write_aside, writing
 from pulsatile.sweeps.disk.journal import JOURNAL as JOURNAL
 from pulsatile.sweeps.disk.journal import MANIFEST as MANIFEST
 from pulsatile.sweeps.disk.journal import Entry
 from pulsatile.sweeps.disk.lock_file import LOCK
+from pulsatile.sweeps.disk.store import RESULTS, STATES
 from pulsatile.sweeps.errors import Damage, FolderRefuses
 from pulsatile.sweeps.study.identity import engine_files, engine_hash
 from pulsatile.sweeps.study.resolve import ResolvedStudy

@@ -227,3 +227,6 @@ def open_dataset(path: Path) -> "xr.Dataset":
     except FileNotFoundError as error:  # also zarr's, of a group that is not there
         raise InputError(f"{path}: there is no Zarr store; give for example runs/a/results.zarr.") from error
     return dataset
+
+
+RESULTS, STATES = "results.zarr", "states.zarr"

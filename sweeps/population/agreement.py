@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from math import isnan
 
 import numpy as np
-import numpy.typing as npt
 
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.people.margins import SEXES
 from pulsatile.sweeps.population.published import Target, distribution, ks_to, targets
 from pulsatile.sweeps.summary.weights import effective_number
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -91,3 +89,9 @@ def _number(x: float) -> str:
 
 def _share(x: float) -> str:
     return "-" if isnan(x) else f"{100 * x:+.1f} %"
+
+
+NOT_COMPARED = (
+    "The published margins are of adults of 20-79 y without diabetes, all of them; these are other people, so there is "
+    "nothing to compare with, and nobody is weighted.\n"
+)

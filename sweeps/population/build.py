@@ -4,9 +4,7 @@ The folder is a finished run (one arm without treatment, one week, a fasting sam
 nothing of it can be lost, and beside it ``population.json``: who was kept and how much each counts, sealed by an id.
 """
 
-import hashlib
 import json
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pulsatile.engine import draws
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.disk import store
 from pulsatile.sweeps.disk.files import write_all
@@ -23,17 +22,15 @@ from pulsatile.sweeps.population.plausible import KEPT, counts, reasons
 from pulsatile.sweeps.population.published import targets
 from pulsatile.sweeps.run.driver import Outcome
 from pulsatile.sweeps.run.progress import Progress
-from pulsatile.sweeps.study.identity import canonical, engine_hash
-from pulsatile.sweeps.study.patients import MOST_IN_TABLE, People, ResolvedPopulation, Table, some
+from pulsatile.sweeps.study.identity import engine_hash
+from pulsatile.sweeps.study.patients import ResolvedPopulation
+from pulsatile.sweeps.study.population_file import FILE, FORMAT, seal
 from pulsatile.sweeps.study.resolve import ResolvedStudy
 from pulsatile.sweeps.study.schema import Study, study_from
+from pulsatile.sweeps.study.table import MOST_IN_TABLE, Table
 from pulsatile.sweeps.summary.weights import LEAST_EFFECTIVE, MOST_WEIGHT, Balance, balance, effective_number
 from pulsatile.sweeps.workers.resources import Resources
 
-Floats = npt.NDArray[np.float64]
-
-FILE = "population.json"
-FORMAT = 1
 WEEK_0 = ("fasting", "ogtt")
 INCLUSION = draws.layer("allen inclusion")
 LEFT_OUT = "left out by inclusion, so that the margins are as published"
@@ -188,48 +185,6 @@ def freeze(folder: Path, resolved: ResolvedStudy, digest: str, how: str) -> dict
 def told_of(why: npt.NDArray[np.object_]) -> str:
     """Return the reasons with their numbers, in words."""
     return ", ".join(f"{n} {reason}" for reason, n in counts(why).items())
-
-
-def seal(told: Mapping[str, Any]) -> str:
-    """Return the id: SHA-256 of all else that ``population.json`` says, of its table the content."""
-    said = {name: value for name, value in told.items() if name != "id"}
-    said["table"] = Table.model_validate(told["table"]).content
-    return hashlib.sha256(canonical(said).encode()).hexdigest()
-
-
-def read_frozen(path: str | Path) -> dict[str, Any]:
-    """Return what ``population.json`` in (or at) ``path`` says; `InputError` where it is none or was changed."""
-    try:
-        file = Path(path) / FILE if Path(path).is_dir() else Path(path)
-        told: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    except OSError:
-        raise InputError(
-            f"{path}: there is no frozen population; make one by `pulsatile population build NAME --n N --out {path}`."
-        ) from None
-    except ValueError:
-        raise InputError(f"{path}: the file is damaged; build the population again.") from None
-    try:
-        sound = isinstance(told, dict) and told.get("format") == FORMAT and told.get("id") == seal(told)
-    except (KeyError, ValueError, zlib.error):
-        sound = False
-    if not sound:
-        raise InputError(f"{file}: its id is not that of its content: it was changed; build the population again.")
-    return told
-
-
-def frozen_population(path: str, n: int | None, first: int) -> ResolvedPopulation:
-    """Return ``n`` patients (default all) of a frozen population from place ``first`` on."""
-    told = read_frozen(path)
-    if told.get("engine") != engine_hash():
-        raise InputError(
-            f"{path}: the population was built by another version of the engine, in which its people may be others; "
-            "build it again."
-        )
-    table = Table.model_validate(told["table"])
-    return ResolvedPopulation(
-        n=some(n, first, table.rows, path), first=first, people=People.model_validate_json(json.dumps(told["people"])),
-        table=table, seed=told["seed"], id=told["id"],
-    )  # fmt: skip
 
 
 def population_entry(name_or_file: str, n: int | None) -> dict[str, Any]:

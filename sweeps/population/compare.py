@@ -3,13 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.people.margins import SEXES
 from pulsatile.sweeps.population.opened import NO_AXIS, Built
 from pulsatile.sweeps.population.published import weighted_quantile
-
-Floats = npt.NDArray[np.float64]
 
 PLAIN = ("age", "height", "hba1c", "own_igf1_sds", "fasting_igf1_sds")
 """Correlations are of logarithms but for these; population 1.2."""

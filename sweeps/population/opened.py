@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pulsatile.engine.arrays import Flags, Floats
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.parameters import ROW
 from pulsatile.engine.simulate import COVARIATES, MORE_COVARIATES
@@ -15,15 +16,13 @@ from pulsatile.sweeps.disk import store
 from pulsatile.sweeps.disk.folder import RunFolder
 from pulsatile.sweeps.errors import FolderRefuses
 from pulsatile.sweeps.population.agreement import Distance, Line, agreement, distances
-from pulsatile.sweeps.population.build import FILE, LEFT_OUT, Untreated, of_survey, read_frozen
+from pulsatile.sweeps.population.build import LEFT_OUT, Untreated, of_survey
 from pulsatile.sweeps.population.plausible import KEPT, Place, atlas, counts, reasons
 from pulsatile.sweeps.study.identity import engine_hash
-from pulsatile.sweeps.study.patients import Table
+from pulsatile.sweeps.study.population_file import FILE, read_frozen
 from pulsatile.sweeps.study.resolve import ResolvedStudy
+from pulsatile.sweeps.study.table import Table
 from pulsatile.sweeps.summary.weights import effective_number
-
-Floats = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
 
 NO_AXIS = ("phenotype", "parameter_draws", "prevalence")
 """Covariates that are no place to look for the rejected."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.errors import Status
 
-Floats = npt.NDArray[np.float64]
 Reasons = npt.NDArray[np.object_]
 
 KEPT = ""

@@ -12,11 +12,10 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from pulsatile.engine.arrays import Flags, Floats
 from pulsatile.engine.people.margins import MAN, PRINTED, SHARE_OF_WOMEN, WOMAN, table
 from pulsatile.engine.people.shapes import Margin, normal_probability
 
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 Columns = Mapping[str, npt.NDArray[np.float64]]
 
 NORMAL, DIABETES = 7.8, 11.1
@@ -32,7 +31,7 @@ class Group:
     age: tuple[float, float] = (0.0, 200.0)
     bmi: tuple[float, float] = (0.0, 200.0)
 
-    def mask(self, columns: Columns) -> Mask:
+    def mask(self, columns: Columns) -> Flags:
         """Tell who belongs to the group, (n,)."""
         inside = np.ones(len(columns["age"]), bool) if self.sex is None else columns["sex"] == self.sex
         for name, (low, high) in (("age", self.age), ("bmi", self.bmi)):

@@ -19,7 +19,7 @@ def population_findings(folder: Path) -> list[Finding]:
     if not (folder / FILE).exists():
         return []
     from pulsatile.sweeps.disk.folder import RunFolder
-    from pulsatile.sweeps.population.build import read_frozen
+    from pulsatile.sweeps.study.population_file import read_frozen
 
     try:
         told = read_frozen(folder)

@@ -4,15 +4,12 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from pulsatile.engine.people.margins import SEXES
 from pulsatile.sweeps.population.opened import Built
 from pulsatile.sweeps.population.published import Target, targets, weighted_quantile
 from pulsatile.sweeps.report import drawing
 from pulsatile.sweeps.report.page import Picture
-
-Floats = npt.NDArray[np.float64]
 
 DECADES = (20, 30, 40, 50, 60, 70, 80)
 BANDS = ((0, 25, "BMI below 25", "-"), (25, 30, "BMI 25-30", "--"), (30, 200, "BMI from 30", ":"))

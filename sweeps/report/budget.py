@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from pulsatile.sweeps.analysis.budget import WORDS
 from pulsatile.sweeps.report import drawing
@@ -12,7 +11,6 @@ from pulsatile.sweeps.report.page import Picture, Table
 if TYPE_CHECKING:
     import xarray as xr
 
-Floats = npt.NDArray[np.float64]
 
 COLOURS = {
     "arm": "#111827", "patients": "#1d4ed8", "uncertainty x patients": "#7dd3fc", "uncertainty": "#b45309",

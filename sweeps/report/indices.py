@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from pulsatile.engine.arrays import Floats
 from pulsatile.sweeps.report import drawing
 from pulsatile.sweeps.report.page import Picture
 from pulsatile.sweeps.sensitivity.intervals import LIMIT
@@ -12,7 +13,6 @@ from pulsatile.sweeps.sensitivity.intervals import LIMIT
 if TYPE_CHECKING:
     import xarray as xr
 
-Floats = npt.NDArray[np.float64]
 
 TOTAL, FIRST = "#bfdbfe", "#3b82f6"
 RAISE, LOWER = "#b45309", "#1d4ed8"

@@ -4,8 +4,8 @@ from math import log, sqrt
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from pulsatile.engine.arrays import Flags, Floats
 from pulsatile.engine.people.correlations import COVARIATES, matrix
 from pulsatile.engine.people.margins import SEXES
 from pulsatile.sweeps.population.compare import correlations
@@ -13,9 +13,6 @@ from pulsatile.sweeps.population.opened import Built
 from pulsatile.sweeps.population.plausible import Place
 from pulsatile.sweeps.report import drawing
 from pulsatile.sweeps.report.page import Picture
-
-Floats = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
 
 _NAMES = {
     name: name if name in ("age", "height", "bmi", "waist", "hba1c", "triglyceride", "hdl") else f"own_{name}"

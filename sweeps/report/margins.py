@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.draws import normal_quantile
 from pulsatile.engine.people.margins import MAN, PRINTED, SEXES, WOMAN, table
 from pulsatile.sweeps.population.opened import Built
@@ -13,7 +13,6 @@ from pulsatile.sweeps.population.published import DIABETES, NORMAL, targets
 from pulsatile.sweeps.report import drawing
 from pulsatile.sweeps.report.page import Picture
 
-Floats = npt.NDArray[np.float64]
 Marks = dict[str, list[tuple[int, float, float]]]
 """Published (sex, value, probability) by name."""
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
+from pulsatile.sweeps.population.agreement import NOT_COMPARED
 from pulsatile.sweeps.population.opened import Built
 from pulsatile.sweeps.report.axis import gh_axis
 from pulsatile.sweeps.report.maps import atlas, correlation_maps
 from pulsatile.sweeps.report.margins import covariates, outputs, tolerance
 from pulsatile.sweeps.report.page import Part, Table, page
-from pulsatile.sweeps.report.population_files import NOT_COMPARED
 
 
 def page_of(built: Built) -> str:

@@ -9,16 +9,12 @@ import numpy as np
 
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.disk.files import write_all, writing
-from pulsatile.sweeps.population.agreement import Line, markdown
+from pulsatile.sweeps.population.agreement import NOT_COMPARED, Line, markdown
 from pulsatile.sweeps.population.opened import Built
 
 PATIENTS, AGREEMENT, ATLAS, PAGE = "patients.csv", "agreement.md", "atlas.csv", "population.html"
 WORST = 8
 """Published numbers shown on screen, those that are missed by most."""
-NOT_COMPARED = (
-    "The published margins are of adults of 20-79 y without diabetes, all of them; these are other people, so there is "
-    "nothing to compare with, and nobody is weighted.\n"
-)
 _WORDS = {"sex": ("man", "woman")}
 
 

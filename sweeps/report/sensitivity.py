@@ -37,8 +37,8 @@ def page_of(
     title
         Of the page.
     indices
-        Of a design run, dims (output, factor, arm, week), as `sweeps.analysis.of_design.analyse` gives them; those of ``given``
-        where left out.
+        Of a design run, dims (output, factor, arm, week), as `sweeps.analysis.of_design.analyse` gives them; those of
+        ``given`` where left out.
     steps
         Of `sweeps.analysis.convergence.convergence`.
     budget

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pulsatile.sweeps.chunk.run_chunk import RESULTS, Job, warm_up
+from pulsatile.sweeps.chunk.job import Job
+from pulsatile.sweeps.chunk.run_chunk import warm_up
 from pulsatile.sweeps.disk import store
 from pulsatile.sweeps.disk.files import sha256, sweep, write_all, writing
 from pulsatile.sweeps.disk.folder import RunFolder, now
 from pulsatile.sweeps.disk.journal import Entry
 from pulsatile.sweeps.disk.lock import Held
+from pulsatile.sweeps.disk.store import RESULTS
 from pulsatile.sweeps.errors import Damage, Exit
 from pulsatile.sweeps.run.interrupt import Interrupt
 from pulsatile.sweeps.run.progress import Progress

@@ -5,10 +5,8 @@ from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from pulsatile.engine.errors import InputError
-from pulsatile.sweeps.chunk.compute import state_columns
+from pulsatile.sweeps.chunk.compute import bytes_per_patient, state_columns
 from pulsatile.sweeps.study.resolve import ResolvedStudy
 from pulsatile.sweeps.workers.resources import PROGRAMS, Spread, cores
 
@@ -31,13 +29,6 @@ COPIES = 3
 PROBE, FEWEST = 64, 8  # patients of the timing probe
 PROBE_PATIENT_WEEKS = 8000
 """Length of the probe, some seconds: fewer patients for long studies."""
-
-
-def bytes_per_patient(resolved: ResolvedStudy, plan: "Plan") -> int:
-    """Return the bytes of one patient's results in float64, all arms."""
-    from pulsatile.engine.simulate import template
-
-    return template(np.zeros(1, np.int64), resolved.engine_arms(), plan, resolved.population.covariates).nbytes
 
 
 def kept_per_patient(resolved: ResolvedStudy) -> int:

@@ -12,30 +12,26 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from pulsatile.engine.errors import InputError
-from pulsatile.sweeps.disk.files import sync_folder, writing
-from pulsatile.sweeps.disk.folder import GROWING, JOURNAL, RunFolder, unfinished
+from pulsatile.sweeps.disk.files import writing
+from pulsatile.sweeps.disk.folder import GROWING, RunFolder, unfinished
 from pulsatile.sweeps.disk.lock import check_run, held, refuse_held
-from pulsatile.sweeps.errors import Damage, FolderRefuses
+from pulsatile.sweeps.errors import FolderRefuses
 from pulsatile.sweeps.run.compare import differences, refuse_other_inputs
 from pulsatile.sweeps.run.driver import Outcome, drive
 from pulsatile.sweeps.run.estimate import chunk_size
 from pulsatile.sweeps.run.progress import Progress, SilentProgress
-from pulsatile.sweeps.study.patients import ResolvedPopulation, some, with_design
-from pulsatile.sweeps.study.population import MOST_PATIENTS
+from pulsatile.sweeps.run.settle import refuse_damaged, settle
+from pulsatile.sweeps.study.fields import MOST_PATIENTS
+from pulsatile.sweeps.study.patients import ResolvedPopulation, with_design
 from pulsatile.sweeps.study.read import sentences
 from pulsatile.sweeps.study.resolve import ResolvedArm, ResolvedStudy, ResolvedTest, resolve, resolved_arm
 from pulsatile.sweeps.study.schema import MOST_WEEKS, Arm, Study
+from pulsatile.sweeps.study.table import some
 from pulsatile.sweeps.workers.resources import Resources
 from pulsatile.sweeps.workers.workers import capacity
 
-GROWN, REPLACED = "expanded", "replaced"
 FREE = ("title", "weeks", "arms", "control", "outputs", "reductions", "tests", "matched")
 """Entries of a resolved study that an expansion may change (arms and weeks may only grow)."""
-ANALYSES = (
-    "indices.csv", "indices_of_pairs.csv", "indices_of_curves.csv", "failed_region.csv", "sensitivity.txt",
-    "sensitivity.html", "given_indices.csv", "given_shapley.csv", "given.txt",
-)  # fmt: skip
-"""What `pulsatile sensitivity` wrote of the smaller run: it would be read as of the larger one, and is made again."""
 
 
 @dataclass(frozen=True)
@@ -182,20 +178,11 @@ def _told(was: ResolvedStudy, now: ResolvedStudy) -> list[str]:
     return told
 
 
-def refuse_damaged(path: Path) -> None:
-    """Refuse to go on from a run that is not what was committed."""
-    from pulsatile.sweeps.run.verify import verify
-
-    found = verify(path)
-    if found:
-        raise Damage(f"{path}: {found[0].sentence} ({len(found)} in all); `pulsatile heal {path}` first.")
-
-
 def _begin(
     old: RunFolder, grown: ResolvedStudy, growth: Growth, resources: Resources, source: str, settings: tuple[str, ...]
 ) -> RunFolder:
     """Make the folder of the larger run inside the finished one."""
-    from pulsatile.sweeps.run.run import begin_run
+    from pulsatile.sweeps.run.begin import begin_run
 
     wanted = replace(resources, gate=old.gate)
     spread = resources.spread(grown.solver.get("device", "cpu"))
@@ -212,33 +199,3 @@ def _begin(
     source = source or (old.path / "study.yaml").read_text(encoding="utf-8")
     shutil.rmtree(old.path / GROWING, ignore_errors=True)
     return begin_run(old.path / GROWING, grown, wanted, chunk, source, facts)
-
-
-def settled(path: Path) -> None:
-    """Complete the renames of an expansion that were cut short, before a command looks at the folder."""
-    if (path / GROWN).is_dir():
-        with writing(path), held(path, {"command": f"settle {path}"}):
-            settle(path)
-
-
-def settle(path: Path, outcome: Outcome | None = None) -> Outcome:
-    """Let a finished expansion take the place of the run it grew from, also where that was cut short before."""
-    growing, grown, replaced = path / GROWING, path / GROWN, path / REPLACED
-    if growing.is_dir() and not (growing / JOURNAL).exists() and not grown.exists():  # killed before it began
-        shutil.rmtree(growing)
-    if growing.is_dir() and not grown.exists() and RunFolder.open(growing).end.get("digest"):
-        growing.rename(grown)
-        sync_folder(path)
-    if grown.is_dir():
-        replaced.mkdir(exist_ok=True)
-        for name in ANALYSES:
-            (path / name).unlink(missing_ok=True)
-        for item in sorted(grown.iterdir()):
-            old = path / item.name
-            if old.is_dir():
-                old.rename(replaced / item.name)
-            item.replace(old)  # of a file at once: there is a journal at every moment
-        sync_folder(path)
-        grown.rmdir()
-    shutil.rmtree(replaced, ignore_errors=True)
-    return outcome if outcome is None else replace(outcome, folder=path.absolute())  # type: ignore[return-value]

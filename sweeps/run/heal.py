@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pulsatile.engine.errors import InputError
-from pulsatile.sweeps.chunk.run_chunk import RESULTS
 from pulsatile.sweeps.disk import commits, journal, store
 from pulsatile.sweeps.disk.files import sha256, sweep, write_all, write_aside, writing
 from pulsatile.sweeps.disk.folder import JOURNAL, RunFolder, readme
 from pulsatile.sweeps.disk.lock import Held, check_run, held, refuse_held
+from pulsatile.sweeps.disk.store import RESULTS
 from pulsatile.sweeps.errors import Damage, FolderRefuses
 from pulsatile.sweeps.run.compare import refuse_other_engine
 from pulsatile.sweeps.run.driver import jobs, summary_of
@@ -88,7 +88,7 @@ def entries(folder: RunFolder) -> list[journal.Entry]:
 
 def _small_files(folder: RunFolder, damaged: set[str]) -> ResolvedStudy:
     """Write the files that belong to no chunk again, each from what stands in for it; return the study."""
-    from pulsatile.sweeps.run.run import empty_stores
+    from pulsatile.sweeps.run.begin import empty_stores
 
     if "study.yaml" in damaged:
         _write(folder, "study.yaml", folder.begin["study"].encode())

@@ -5,20 +5,19 @@ import time
 from pathlib import Path
 
 from pulsatile.engine.errors import InputError
-from pulsatile.sweeps.chunk.compute import state_columns
-from pulsatile.sweeps.chunk.run_chunk import RESULTS, STATES
-from pulsatile.sweeps.disk import commits, store
+from pulsatile.sweeps.disk import commits
 from pulsatile.sweeps.disk.files import sweep, writing
 from pulsatile.sweeps.disk.folder import GROWING, RunFolder, check_free
 from pulsatile.sweeps.disk.journal import JOURNAL
 from pulsatile.sweeps.disk.lock import check_run, drop_claims, held, refuse_held
 from pulsatile.sweeps.errors import FolderRefuses
+from pulsatile.sweeps.run.begin import begin_run
 from pulsatile.sweeps.run.compare import refuse_other_inputs
 from pulsatile.sweeps.run.driver import Outcome, drive, finished
 from pulsatile.sweeps.run.estimate import chunk_size
 from pulsatile.sweeps.run.progress import Progress, SilentProgress
 from pulsatile.sweeps.study.conversions import conversions
-from pulsatile.sweeps.study.resolve import ResolvedStudy, resolve
+from pulsatile.sweeps.study.resolve import resolve
 from pulsatile.sweeps.study.schema import Study
 from pulsatile.sweeps.workers.resources import Resources
 from pulsatile.sweeps.workers.workers import capacity
@@ -91,7 +90,7 @@ def resume(path: str | Path, resources: Resources = Resources(), progress: Progr
     FolderRefuses
         Where code, platform or study are not those of the run, with the difference named; where another driver works.
     """
-    from pulsatile.sweeps.run.expand import refuse_damaged, settle
+    from pulsatile.sweeps.run.settle import refuse_damaged, settle
 
     _refuse_import()
     progress, path, begin = progress or SilentProgress(), Path(path), time.perf_counter()
@@ -169,38 +168,3 @@ def adopt(folder: RunFolder) -> None:
             commits.drop(folder.path, [first])
         elif told is None or entry["record"] != told["record"]:
             folder.tell(entry)
-
-
-def begin_run(
-    path: Path, resolved: ResolvedStudy, resources: Resources, chunk: int, source: str, facts: dict[str, object]
-) -> RunFolder:
-    """Make the folder of a run with its empty stores."""
-    spread = resources.spread(resolved.solver.get("device", "cpu"))
-    n, arms = resolved.population.n, len(resolved.arms)
-    facts = facts | {"seed": resolved.seed, "patients": n, "arms": arms, "chunk": chunk, "chunks": -(-n // chunk)}
-    facts |= {
-        "workers": spread.workers,
-        "threads": spread.threads,
-        "gate": 0.05 if resources.gate is None else resources.gate,
-    }
-    facts["approximation"] = resolved.approximation or "none: every day is integrated"
-    return RunFolder.create(path, source, resolved, facts, empty_stores(resolved, chunk))
-
-
-def empty_stores(resolved: ResolvedStudy, chunk: int) -> dict[str, bytes]:
-    """Return the files of a run's stores before anything has run, by path relative to its folder."""
-    from pulsatile.engine.simulate import template
-
-    who, n, arms = resolved.population, resolved.population.n, len(resolved.arms)
-    whole = template(who.ids(0, n), resolved.engine_arms(), resolved.plan(), who.covariates)
-    attrs = {"identity": resolved.identity, "seed": resolved.seed, "control": resolved.control}
-    attrs |= {"title": resolved.title} if resolved.title else {}
-    attrs["resolved_study"] = resolved.model_dump_json()  # a copied store tells what it is; `heal` has a second copy
-    columns = state_columns(resolved)
-    shapes = {
-        "baseline": (("patient", "column"), (n, columns.baseline)),
-        "ends": (("arm", "patient", "number"), (arms, n, columns.ends)),
-    }
-    files = {f"{RESULTS}/{k}": data for k, data in store.template_files(whole, chunk, resolved.dtype, attrs).items()}
-    kept = store.plain_files(shapes, chunk, {"identity": resolved.identity})
-    return files | {f"{STATES}/{k}": data for k, data in kept.items()}

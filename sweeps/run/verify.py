@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from pulsatile.sweeps.chunk.run_chunk import STATES
 from pulsatile.sweeps.disk import commits, journal
 from pulsatile.sweeps.disk.files import sha256
 from pulsatile.sweeps.disk.folder import JOURNAL, MANIFEST, RunFolder, unfinished
 from pulsatile.sweeps.disk.journal import Damaged, Entry
+from pulsatile.sweeps.disk.store import STATES
 from pulsatile.sweeps.errors import Damage, FolderRefuses
 from pulsatile.sweeps.workers.resources import cores
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from pulsatile.engine.arrays import Flags, Floats, Integers
 from pulsatile.engine.errors import InputError
-from pulsatile.sweeps.sensitivity.factors import Factor, Flags, Floats, Group, membership, scale
+from pulsatile.sweeps.sensitivity.factors import Factor, Group, membership, scale
 
 if TYPE_CHECKING:
     import xarray as xr
 
-Integers = npt.NDArray[np.int64]
 
 LARGEST_SEED = 2**64 - 1
 MOST_POINTS = 2**28

@@ -20,9 +20,10 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.sensitivity.design import Design, build, check_count, check_size, generator
-from pulsatile.sweeps.sensitivity.factors import Factor, Floats, Group, partition
+from pulsatile.sweeps.sensitivity.factors import Factor, Group, partition
 
 BITS = 52
 """Of each coordinate: all that a double between 1/2 and 1 holds."""

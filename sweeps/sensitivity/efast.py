@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.sensitivity.design import Design, build, check_count, check_size, generator
-from pulsatile.sweeps.sensitivity.factors import Factor, Floats, partition
+from pulsatile.sweeps.sensitivity.factors import Factor, partition
 from pulsatile.sweeps.sensitivity.intervals import LEVEL, half_width
 from pulsatile.sweeps.sensitivity.sobol import ROUNDING, Index, Mean
 

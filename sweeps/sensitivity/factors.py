@@ -16,10 +16,8 @@ from math import isfinite
 import numpy as np
 import numpy.typing as npt
 
+from pulsatile.engine.arrays import Flags, Floats
 from pulsatile.engine.errors import InputError
-
-Floats = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
 
 DISTRIBUTIONS = ("uniform", "log-uniform", "normal", "log-normal", "levels")
 RESERVED = ("time", "arm", "design", "patient", "factor", "output", "replicate", "row", "block", "pair", "other")

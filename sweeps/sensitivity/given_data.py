@@ -22,9 +22,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.sensitivity.design import check_count, generator
-from pulsatile.sweeps.sensitivity.factors import Floats
 from pulsatile.sweeps.sensitivity.intervals import LEVEL, check_level
 from pulsatile.sweeps.sensitivity.sobol import ROUNDING
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pulsatile.engine.arrays import Flags, Floats
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.sensitivity import sobol as blocks
 from pulsatile.sweeps.sensitivity.design import Design
 from pulsatile.sweeps.sensitivity.efast import efast
-from pulsatile.sweeps.sensitivity.factors import Flags, Floats
 from pulsatile.sweeps.sensitivity.intervals import LEVEL, bootstrap, check_level, half_width
 from pulsatile.sweeps.sensitivity.missing import bounds, leave_out, observed_limits
 from pulsatile.sweeps.sensitivity.morris import morris

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.sensitivity.design import Design, check_count, generator
-from pulsatile.sweeps.sensitivity.factors import Floats
 from pulsatile.sweeps.sensitivity.sobol import Index, Sobol, across, means, pairs_of, split
 
 LEVEL = 0.95

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from pulsatile.engine.arrays import Flags, Floats
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.sensitivity.design import Design
-from pulsatile.sweeps.sensitivity.factors import Flags, Floats
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -16,9 +16,9 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.sensitivity.design import check_count, generator
-from pulsatile.sweeps.sensitivity.factors import Floats
 
 FEWEST = 100
 """Runs, below which densities say nothing [assumed]."""

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.sensitivity.design import Design
-from pulsatile.sweeps.sensitivity.factors import Floats
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from pulsatile.engine.arrays import Floats, Integers
 from pulsatile.engine.errors import InputError
-from pulsatile.sweeps.sensitivity.design import Integers, generator
-from pulsatile.sweeps.sensitivity.factors import Floats
+from pulsatile.sweeps.sensitivity.design import generator
 
 _DUMMY = 0xD0DD
 """Sets the dummy's draws apart from those of the design."""

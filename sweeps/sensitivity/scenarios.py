@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from pulsatile.engine.arrays import Flags, Floats
 from pulsatile.engine.errors import InputError
-from pulsatile.sweeps.sensitivity.factors import Flags, Floats
 
 PEEL = 0.05
 """Share of the runs in the box that one step takes away (Friedman 1999: 0.05 to 0.1, RECALLED)."""

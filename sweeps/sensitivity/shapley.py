@@ -17,9 +17,9 @@ from math import comb
 import numpy as np
 import numpy.typing as npt
 
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.sensitivity.design import check_count
-from pulsatile.sweeps.sensitivity.factors import Floats
 from pulsatile.sweeps.sensitivity.sobol import ROUNDING
 
 METHODS = ("neighbours", "linear")

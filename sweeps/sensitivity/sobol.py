@@ -20,9 +20,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from pulsatile.engine.arrays import Flags, Floats
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.sensitivity.design import Design
-from pulsatile.sweeps.sensitivity.factors import Flags, Floats
 
 ROUNDING = 64 * 2.0**-52
 """An output whose largest and smallest value differ by less, relative to its size, is constant."""

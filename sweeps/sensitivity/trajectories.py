@@ -11,8 +11,8 @@ Source: Gamboa 2014, arXiv 1311.1797 (READ): the generalised Sobol' index.
 import numpy as np
 import numpy.typing as npt
 
+from pulsatile.engine.arrays import Flags, Floats
 from pulsatile.engine.errors import InputError
-from pulsatile.sweeps.sensitivity.factors import Flags, Floats
 from pulsatile.sweeps.sensitivity.sobol import FINE, Index, Sobol
 
 

@@ -19,7 +19,7 @@ def conversions(study: Study) -> list[str]:
     """
     found = [] if study.population.patients is None else read_patients(study.population.patients)[1]
     if study.population.frozen is not None and "seed" in study.model_fields_set:
-        from pulsatile.sweeps.population.build import read_frozen
+        from pulsatile.sweeps.study.population_file import read_frozen
 
         own = read_frozen(study.population.frozen)["seed"]
         if own != study.seed:

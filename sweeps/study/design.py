@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pulsatile.engine.errors import InputError
-from pulsatile.sweeps.study.fields import Model, Name
-from pulsatile.sweeps.study.population import MOST_PATIENTS
+from pulsatile.sweeps.study.fields import MOST_PATIENTS, Model, Name
 
 if TYPE_CHECKING:
     from pulsatile.engine.parameters import Parameter

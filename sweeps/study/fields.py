@@ -14,6 +14,12 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
+class Resolved(BaseModel):
+    """A part of a resolved study: plain data, as it is written to disk and handed to workers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
 def checked(check: Callable[[str], object]) -> AfterValidator:
     """Keep the text; only look whether it can be understood."""
 
@@ -70,3 +76,6 @@ Text = Annotated[str, Field(max_length=200), AfterValidator(_line)]
 Name = Annotated[str, Field(min_length=1, max_length=60), AfterValidator(_printable)]
 Phenotype = Annotated[str, known(vocabulary.phenotypes, "phenotype")]
 Share = Annotated[float, Field(ge=0, le=1e9)]
+
+
+MOST_PATIENTS = 10_000_000

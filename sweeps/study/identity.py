@@ -7,7 +7,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-ENGINE = Path(__file__).resolve().parent.parent / "engine"
+from pulsatile import engine
+
+ENGINE = Path(engine.__file__).resolve().parent
 
 
 @cache

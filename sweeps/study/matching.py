@@ -14,13 +14,17 @@ import numpy as np
 import numpy.typing as npt
 
 from pulsatile.engine.errors import InputError, Status
+from pulsatile.sweeps.study.fields import Resolved
+from pulsatile.sweeps.study.patients import ResolvedPopulation
 from pulsatile.sweeps.study.quantities import HOURS, hours
 from pulsatile.sweeps.study.schema import Arm
 
 if TYPE_CHECKING:
+    pass
+
+if TYPE_CHECKING:
     from pulsatile.engine.kernel.batch import Solver
     from pulsatile.sweeps.study.patients import ResolvedPopulation
-    from pulsatile.sweeps.study.resolve import MatchedDose
 
 PATIENTS, WEEKS = 64, 8.0
 SEED = 8_064_001
@@ -47,7 +51,6 @@ def match_dose(
     from pulsatile.engine.drugs.regimens import Arm as EngineArm
     from pulsatile.engine.patients.run_in import run_in
     from pulsatile.engine.simulate import Plan, simulate
-    from pulsatile.sweeps.study.resolve import MatchedDose
 
     if all(hours(rule.start) >= HOURS["week"] * WEEKS for rule in arm.regimen or ()):
         raise InputError(
@@ -134,3 +137,27 @@ def _search(excess: Callable[[float], float], wanted: float, where: str) -> tupl
             high, above, below = middle, value, below / 2
         best = min(known, key=lambda dose: abs(known[dose]))
     return best, known[best], len(known)
+
+
+class MatchedDose(Resolved):
+    """How a matched dose was found, on a pilot that does not depend on the study's size."""
+
+    arm: str
+    to: str
+    quantity: str
+    dose_mg: float
+    wanted_gain: float
+    found_gain: float
+    unit: str
+    patients: int
+    weeks: float
+    seed: int
+    evaluations: int
+
+    @property
+    def sentence(self) -> str:
+        """What was found, in words."""
+        return (
+            f"{self.arm}: {self.dose_mg:g} mg, matched to {self.to} by mean IGF-1 gain ({self.found_gain:.1f} for "
+            f"{self.wanted_gain:.1f} {self.unit}) in a pilot of {self.patients} for {self.weeks:g} weeks."
+        )

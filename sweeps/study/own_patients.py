@@ -9,15 +9,13 @@ import re
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.checks import is_number
 from pulsatile.engine.errors import InputError
-from pulsatile.sweeps.study.patients import MOST_IN_TABLE, Table
 from pulsatile.sweeps.study.read import shorten
+from pulsatile.sweeps.study.table import MOST_IN_TABLE, Table
 from pulsatile.sweeps.study.table_file import Sheet, read_sheet
-
-Floats = npt.NDArray[np.float64]
 
 UNITS: dict[str, dict[str, float]] = {
     # factor to the unit of the model, which comes first; masses and factors of population.md and reliability.md

@@ -5,9 +5,8 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from pulsatile.sweeps.study import vocabulary
-from pulsatile.sweeps.study.fields import Model, Phenotype, Share, known
-
-MOST_PATIENTS = 10_000_000
+from pulsatile.sweeps.study.fields import MOST_PATIENTS, Model, Phenotype, Share, known
+from pulsatile.sweeps.study.people import People
 
 Pair = Annotated[tuple[float, float], Field(description="least and greatest value; .inf for no limit")]
 BySex = dict[str, Any]
@@ -78,10 +77,16 @@ class Population(Model):
     @model_validator(mode="after")
     def _engine_agrees(self) -> Self:
         if self.named is not None or self.patients is not None:
-            from pulsatile.sweeps.study.patients import people_of
-
-            people_of(self).check()
+            self.people.check()
         return self
+
+    @property
+    def people(self) -> People:
+        """The people drawn, where the population is of people."""
+        return People.of(
+            self.named or "adults", self.women, self.ranges, self.margins, self.shifts, self.layers.model_dump(),
+            self.cv, self.correlations,
+        )  # fmt: skip
 
     @property
     def from_phenotypes(self) -> bool:

@@ -4,10 +4,10 @@ from dataclasses import asdict
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
-
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.study import identity
+from pulsatile.sweeps.study.fields import Resolved
+from pulsatile.sweeps.study.matching import MatchedDose
 from pulsatile.sweeps.study.patients import ResolvedPopulation, resolved_population
 from pulsatile.sweeps.study.quantities import hours
 from pulsatile.sweeps.study.schema import Arm, Study
@@ -18,11 +18,7 @@ if TYPE_CHECKING:
     from pulsatile.engine.simulate import Plan
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ResolvedDose(_Model):
+class ResolvedDose(Resolved):
     """One dose rule in numbers; the fields of `engine.drugs.regimens.Dose`."""
 
     drug: str
@@ -37,7 +33,7 @@ class ResolvedDose(_Model):
     duration: float
 
 
-class ResolvedArm(_Model):
+class ResolvedArm(Resolved):
     """An arm whose doses are all numbers."""
 
     name: str
@@ -58,45 +54,21 @@ class ResolvedArm(_Model):
         return Arm(self.name, tuple(Dose(**d.model_dump()) for d in self.doses), self.description, self.standing)
 
 
-class Grid(_Model):
+class Grid(Resolved):
     """Names of variables and the spacing (h) at which they are kept."""
 
     names: tuple[str, ...]
     every: float
 
 
-class ResolvedTest(_Model):
+class ResolvedTest(Resolved):
     """A virtual test and its weeks."""
 
     test: str
     weeks: tuple[float, ...]
 
 
-class MatchedDose(_Model):
-    """How a matched dose was found, on a pilot that does not depend on the study's size."""
-
-    arm: str
-    to: str
-    quantity: str
-    dose_mg: float
-    wanted_gain: float
-    found_gain: float
-    unit: str
-    patients: int
-    weeks: float
-    seed: int
-    evaluations: int
-
-    @property
-    def sentence(self) -> str:
-        """What was found, in words."""
-        return (
-            f"{self.arm}: {self.dose_mg:g} mg, matched to {self.to} by mean IGF-1 gain ({self.found_gain:.1f} for "
-            f"{self.wanted_gain:.1f} {self.unit}) in a pilot of {self.patients} for {self.weeks:g} weeks."
-        )
-
-
-class ResolvedStudy(_Model):
+class ResolvedStudy(Resolved):
     """All that decides the numbers of a run (and the titles that do not)."""
 
     title: str

@@ -10,15 +10,14 @@ from math import nan, sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.errors import Status
 from pulsatile.sweeps.summary.weights import effective_number
 
 if TYPE_CHECKING:
     import xarray as xr
 
-Floats = npt.NDArray[np.float64]
 LEVEL = 0.95
 HIGH_SDS = 2.0
 """IGF-1 SD score above which a patient counts as high (therapies section 1)."""

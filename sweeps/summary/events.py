@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from pulsatile.engine.arrays import Floats
 
 RESPONSE = -8.0
 """Change of visceral fat, %, from which a patient responds: pre-specified in the tesamorelin programme."""

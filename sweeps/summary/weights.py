@@ -11,9 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.errors import InputError
-
-Floats = npt.NDArray[np.float64]
 
 LEAST_EFFECTIVE = 0.2
 """Kish effective number of patients over their number; population, recipe item 5."""

@@ -14,7 +14,7 @@ from typing import Any
 import dask
 from distributed import Client, LocalCluster, Status, core
 
-from pulsatile.sweeps.chunk.run_chunk import Job
+from pulsatile.sweeps.chunk.job import Job
 from pulsatile.sweeps.disk.commits import Record
 from pulsatile.sweeps.errors import ClusterFailed
 from pulsatile.sweeps.study.identity import engine_hash, platform_class

@@ -12,7 +12,7 @@ from typing import Any
 from distributed import CancelledError, WorkerPlugin, get_worker
 from distributed.scheduler import KilledWorker
 
-from pulsatile.sweeps.chunk.run_chunk import Job
+from pulsatile.sweeps.chunk.job import Job
 from pulsatile.sweeps.disk.commits import Record
 from pulsatile.sweeps.errors import ClusterFailed
 from pulsatile.sweeps.workers.isolation import Trial

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from math import ceil
 
 from pulsatile.engine.errors import InputError
-from pulsatile.sweeps.chunk.run_chunk import Job
+from pulsatile.sweeps.chunk.job import Job
 from pulsatile.sweeps.disk.commits import Record
 from pulsatile.sweeps.disk.files import DISK_ERRORS
 from pulsatile.sweeps.errors import ClusterFailed, Refusal
@@ -220,7 +220,7 @@ def no_memory(job: Job, error: Exception) -> ClusterFailed:
 
 def _size(job: Job) -> str:
     """Return how much a chunk's results are."""
-    from pulsatile.sweeps.run.estimate import bytes_per_patient
+    from pulsatile.sweeps.chunk.compute import bytes_per_patient
     from pulsatile.sweeps.study.resolve import ResolvedStudy
 
     resolved = ResolvedStudy.from_json(job.study)

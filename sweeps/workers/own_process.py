@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from threading import Thread
 
-from pulsatile.sweeps.chunk.run_chunk import Job
+from pulsatile.sweeps.chunk.job import Job
 from pulsatile.sweeps.disk.commits import Record
 from pulsatile.sweeps.errors import ClusterFailed
 

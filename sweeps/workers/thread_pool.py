@@ -6,7 +6,7 @@ from threading import Thread
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from pulsatile.sweeps.chunk.run_chunk import Job
+from pulsatile.sweeps.chunk.job import Job
 from pulsatile.sweeps.disk.commits import Record
 from pulsatile.sweeps.workers.isolation import Trial
 from pulsatile.sweeps.workers.own_process import run_alone

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from uuid import uuid4
 
-from pulsatile.sweeps.chunk.run_chunk import Job
+from pulsatile.sweeps.chunk.job import Job
 from pulsatile.sweeps.disk.files import ASIDE, writing
 from pulsatile.sweeps.study.identity import engine_hash
 

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import NamedTuple, Protocol
 
-from pulsatile.sweeps.chunk.run_chunk import Job, run_chunk
+from pulsatile.sweeps.chunk.job import Job
+from pulsatile.sweeps.chunk.run_chunk import run_chunk
 from pulsatile.sweeps.disk.commits import Record
 from pulsatile.sweeps.workers.isolation import Isolation, Trial
 from pulsatile.sweeps.workers.resources import Spread

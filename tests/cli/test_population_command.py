@@ -23,13 +23,14 @@ from pulsatile.engine.people.populations import POPULATIONS
 from pulsatile.sweeps.errors import Exit
 from pulsatile.sweeps.population import build as frozen
 from pulsatile.sweeps.population import seal as population_seal
-from pulsatile.sweeps.population.build import FILE, population_entry, read_frozen, seal, untreated_study
+from pulsatile.sweeps.population.build import population_entry, untreated_study
 from pulsatile.sweeps.population.compare import correlations
 from pulsatile.sweeps.population.opened import LEFT_OUT, open_built
 from pulsatile.sweeps.population.plausible import BOUNDS
 from pulsatile.sweeps.report.population_files import AGREEMENT, ATLAS, PAGE, PATIENTS
 from pulsatile.sweeps.run.progress import SilentProgress
 from pulsatile.sweeps.run.verify import verify
+from pulsatile.sweeps.study.population_file import FILE, read_frozen, seal
 from pulsatile.sweeps.summary.table import csv_text, summarise
 from pulsatile.sweeps.summary.weights import effective_number
 from pulsatile.sweeps.workers.resources import Resources

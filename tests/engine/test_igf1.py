@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from pulsatile.engine.assays import ASSAYS, igf1
 from pulsatile.engine.errors import InputError
-from pulsatile.engine.igf1 import igf1_sds
+from pulsatile.engine.igf1 import ASSAYS, igf1, igf1_sds
 
 
 def test_italian_is_the_score_of_the_outputs() -> None:

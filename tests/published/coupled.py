@@ -8,6 +8,7 @@ from functools import cache
 
 import numpy as np
 
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.drugs.dosing import Arm
 from pulsatile.engine.drugs.presets import preset
 from pulsatile.engine.drugs.regimens import Dose
@@ -22,7 +23,7 @@ from pulsatile.engine.simulate import Plan, TestAt, simulate
 from pulsatile.engine.trial.protocols import TESTS
 from tests.published.metabolism import PHENOTYPES, clamp, last
 from tests.published.rows import load, markdown
-from tests.published.trial import Course, Floats
+from tests.published.trial import Course
 
 N = 16
 YOUNG = 25.0

@@ -8,24 +8,13 @@ prototype's figures are met; the table names them.  Tesamorelin rows: ``tests.pu
 
 import numpy as np
 
+from pulsatile.engine.arrays import Floats, Record
 from pulsatile.engine.parameters import ROW
 from pulsatile.engine.patients import basal
 from pulsatile.engine.trial.protocols import MEAL_MMOL
-from tests.published.metabolism import (
-    LOSS,
-    MEALS,
-    MORNING,
-    VOLUME,
-    Record,
-    at_constant_gh,
-    block,
-    clamp,
-    last,
-    records,
-    run_in,
-)
+from tests.published.metabolism import LOSS, MEALS, MORNING, VOLUME, at_constant_gh, block, clamp, last, records, run_in
 from tests.published.rows import load, markdown
-from tests.published.trial import MINUTE, Course, Floats, Rows
+from tests.published.trial import MINUTE, Course, Rows
 
 AVAILABLE = 0.6
 OBESE_CLEARANCE = 1.5

@@ -5,11 +5,9 @@ pulses as jumps of ``gh``.  IGF-1 is held.  Compensation 0.4 in all phenotypes. 
 its pulse times: twelve a day, the largest after midnight, with the printed mean and maximum.
 """
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
+from pulsatile.engine.arrays import Floats, Record
 from pulsatile.engine.kernel.batch import integrate
 from pulsatile.engine.kernel.codegen import WATCH
 from pulsatile.engine.kernel.events import BLOCK_HOURS, EventTable, event_table
@@ -17,7 +15,7 @@ from pulsatile.engine.patients import basal
 from pulsatile.engine.patients.cohort import virtual_cohort
 from pulsatile.engine.trial.protocols import GLUCOSE_MG, INSULIN_PER_MU, MEAL_MMOL
 from tests.published.rows import load, markdown
-from tests.published.trial import GROUPS, MINUTE, Course, Floats, Rows
+from tests.published.trial import GROUPS, MINUTE, Course, Rows
 
 PHENOTYPES = ("lean", "overweight", "obese", "igt", "t2d")
 LOSS = np.log(2) / (17 / 60)  # 1/h
@@ -27,7 +25,6 @@ LOWEST = 2.5 / 14.0  # smallest over largest peak of every train
 TRAIN_OF = ("young", "mid", "obese", "obese", "obese")
 MEALS = ((7.0, 60.0), (13.0, 75.0), (19.0, 75.0))  # clock h, g
 MORNING = 31.0  # h: 07:00 of the second day
-Record = npt.NDArray[Any]
 
 
 def train(kind: str) -> tuple[Floats, Floats]:

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from scipy.linalg import expm
 
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.kernel.batch import Solver, integrate
 from pulsatile.engine.kernel.codegen import GROUPS
 from pulsatile.engine.kernel.events import event_table
@@ -21,7 +21,6 @@ from pulsatile.engine.parameters import GHRH_SLOTS, SLOTS
 from pulsatile.engine.patients.basal import fasting_state
 from pulsatile.engine.patients.cohort import virtual_cohort
 
-Array = npt.NDArray[np.float64]
 Row = tuple[float, str, float]  # hour, state or input, amount
 TIMES = np.arange(1.0, 49.0) * 0.5
 
@@ -48,7 +47,7 @@ class Case(NamedTuple):
     slot: str
     transits: int
     way: str
-    matrix: Array
+    matrix: Floats
     names: tuple[str, ...]  # states of the chain, as the model names them
     values: dict[str, float]  # parameters
     events: list[Row]
@@ -87,7 +86,7 @@ def _gh_case(way: str) -> Case:
 CASES = [_case(slot, n, way) for slot in SLOTS for n in range(3) for way in WAYS] + [_gh_case(way) for way in WAYS]
 
 
-def exact(case: Case) -> Array:
+def exact(case: Case) -> Floats:
     """Return the chain's amounts (m, stages) at `TIMES`; at the instant of a dose the value before it."""
     n = len(case.names)
     big = np.zeros((n + 1, n + 1))  # the last component is constant 1
@@ -114,7 +113,7 @@ def exact(case: Case) -> Array:
 EXACT = [exact(case) for case in CASES]
 
 
-def solve(rtol: float) -> list[Array]:
+def solve(rtol: float) -> list[Floats]:
     """Return what the kernel gives for each case."""
     cohort = virtual_cohort(len(CASES), variability=False)
     record = cohort.parameters
@@ -136,18 +135,18 @@ def solve(rtol: float) -> list[Array]:
     return [result.y[k][:, [STATE_INDEX[name] for name in case.names]] for k, case in enumerate(CASES)]
 
 
-def worst(found: Array, truth: Array) -> float:
+def worst(found: Floats, truth: Floats) -> float:
     """Return the largest error by the project's definition."""
     return float((np.abs(found - truth) / (np.abs(truth) + 1e-3 * np.abs(truth).max(axis=0) + 1e-300)).max())
 
 
 @pytest.fixture(scope="module")
-def tight() -> list[Array]:
+def tight() -> list[Floats]:
     return solve(1e-8)
 
 
 @pytest.mark.parametrize("k", range(len(CASES)), ids=[f"{c.slot}, {c.transits} transits, {c.way}" for c in CASES])
-def test_case(tight: list[Array], k: int) -> None:
+def test_case(tight: list[Floats], k: int) -> None:
     assert np.abs(EXACT[k]).max(axis=0).min() > 0 or "vein" in CASES[k].way or "infusion" in CASES[k].way
     assert worst(tight[k], EXACT[k]) < 1e-6
 

@@ -5,11 +5,11 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from scipy.integrate import solve_ivp  # type: ignore[import-untyped]
 
 from pulsatile.engine import model
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.drugs import table as drugs
 from pulsatile.engine.drugs.dosing import PRESETS, Arm, Dose, arm_parameters, dose_events, preset, slots_used
 from pulsatile.engine.drugs.table import DRUGS, last_stage
@@ -19,8 +19,6 @@ from pulsatile.engine.parameters import Parameters
 from pulsatile.engine.parameters import typical as typical_record
 from pulsatile.engine.patients import basal
 from pulsatile.engine.patients.cohort import Cohort, virtual_cohort
-
-Floats = npt.NDArray[np.float64]
 
 
 @pytest.fixture(scope="module")

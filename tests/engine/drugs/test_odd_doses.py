@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.drugs.dosing import Arm, Dose, arm_parameters, dose_events, preset, slots_used
 from pulsatile.engine.drugs.table import DRUGS
 from pulsatile.engine.errors import InputError
@@ -16,7 +16,6 @@ from pulsatile.engine.patients.cohort import virtual_cohort
 from pulsatile.engine.simulate import MOST_DOSES, check_arms, simulate
 from pulsatile.engine.trial.plan import Plan
 
-Floats = npt.NDArray[np.float64]
 PEOPLE = virtual_cohort(2, variability=False)
 EVERY_TEN_MINUTES = tuple(np.arange(144) / 6)
 

@@ -17,8 +17,8 @@ from numba import njit  # noqa: TID251 - must fail to compile
 from numba.core import types
 from numba.core.errors import TypingError
 
+import pulsatile
 from benchmarks.problem import Task, grid, mixed_cohort, task
-from pulsatile import engine
 from pulsatile.engine.errors import Status
 from pulsatile.engine.kernel import batch, vec
 from pulsatile.engine.kernel.batch import Result, Solver, integrate
@@ -266,7 +266,7 @@ import numpy as np
 from pulsatile.engine.patients.basal import fasting_state
 from pulsatile.engine.kernel.batch import Solver, integrate
 from pulsatile.engine.patients.cohort import virtual_cohort
-import engine
+from pulsatile import engine
 record = virtual_cohort(1, variability=False).parameters
 y0 = fasting_state(record)
 y = integrate(record, y0, None, None, start=0.0, times=np.array([6.0]), solver=Solver(lanes=1)).y
@@ -275,8 +275,8 @@ print(engine.__file__, float(y[0, 0, 0]), repr(float(y[0, 0, 7])))
 
 
 def test_an_edit_of_the_model_gives_a_new_answer(tmp_path: Path) -> None:
-    home = Path(engine.__file__).parent
-    copy = shutil.copytree(home, tmp_path / "engine", ignore=shutil.ignore_patterns("__pycache__"))
+    home = Path(pulsatile.__file__).parent  # links of the checkout are followed
+    copy = shutil.copytree(home, tmp_path / "pulsatile", ignore=shutil.ignore_patterns("__pycache__")) / "engine"
 
     def ask() -> float:
         # the user's own cache: the copy has the same text, so the first answer is already compiled

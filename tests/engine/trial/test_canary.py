@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pytest
 
 from pulsatile.engine import model
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.drugs.dosing import Arm, Dose, arm_parameters, dose_events
 from pulsatile.engine.errors import Status
 from pulsatile.engine.kernel.batch import Result, Solver, integrate
@@ -22,8 +23,6 @@ from pulsatile.engine.trial import canary, known_answer
 from pulsatile.engine.trial.horizon import LongHorizon, calendar
 from pulsatile.engine.trial.plan import Plan
 from pulsatile.engine.trial.projective import project
-
-Floats = npt.NDArray[np.float64]
 
 NONE: tuple[str, ...] = ()
 ALL = tuple(group for group in GROUPS if not group.endswith("_transit"))

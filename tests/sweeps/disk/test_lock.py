@@ -22,13 +22,13 @@ ROOT = Path(__file__).parents[3]
 HOLD = """
 import os, signal, socket, sys, time
 from pathlib import Path
-from sweeps import holder, lock
+from pulsatile.sweeps.disk import lock, lock_file
 %s
 with lock.held(Path(sys.argv[1]), {"command": "pulsatile run a.yaml"}):
     print(flush=True)
     signal.pause()
 """
-NO_FLOCK = "holder.flock = lock.flock = lambda *_, **__: None"
+NO_FLOCK = "lock_file.flock = lock.flock = lambda *_, **__: None"
 ELSEWHERE = f"{NO_FLOCK}\nsocket.gethostname = lambda: 'elsewhere'\nlock.TICK = 0.02"
 DAY_OFF = "time.time = lambda now=time.time: now() - 86400\nos.environ['TZ'] = 'Asia/Tokyo'\ntime.tzset()"
 Start = Callable[..., subprocess.Popen[str]]
@@ -182,7 +182,7 @@ def test_clocks_do_not_matter(run: Path, start: Start, setting: str) -> None:
 RACE = """
 import sys, time
 from pathlib import Path
-from sweeps import holder, lock
+from pulsatile.sweeps.disk import lock, lock_file
 from pulsatile.sweeps.errors import FolderRefuses
 %s
 run, place, count, name = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4]

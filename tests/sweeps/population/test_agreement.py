@@ -3,16 +3,15 @@
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.draws import normal_quantile
 from pulsatile.engine.people.margins import SHARE_OF_WOMEN, table
 from pulsatile.sweeps.population.agreement import agreement, distances, markdown
 from pulsatile.sweeps.population.compare import ks_between
 from pulsatile.sweeps.population.published import Group, Target, distribution, ks_to, targets, weighted_quantile
 
-Floats = npt.NDArray[np.float64]
 ANYBODY = Group("all")
 X = np.array([4.0, 1.0, 3.0, 2.0])
 

@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 
 from pulsatile.engine.errors import InputError
-from pulsatile.sweeps.population.build import FILE, FORMAT, frozen_population, read_frozen, seal, untreated_study
+from pulsatile.sweeps.population.build import untreated_study
 from pulsatile.sweeps.study.conversions import conversions
 from pulsatile.sweeps.study.identity import engine_hash
-from pulsatile.sweeps.study.patients import MOST_IN_TABLE, Table, people_of
+from pulsatile.sweeps.study.patients import frozen_population
 from pulsatile.sweeps.study.population import Population
+from pulsatile.sweeps.study.population_file import FILE, FORMAT, read_frozen, seal
 from pulsatile.sweeps.study.resolve import resolve
 from pulsatile.sweeps.study.schema import study_from
+from pulsatile.sweeps.study.table import MOST_IN_TABLE, Table
 
 TABLE = Table.of({"patient": [3, 9, 5], "prevalence": [0.5, 1.0, 1.5]})
 ARMS = [{"name": "none", "preset": "control"}]
@@ -29,7 +31,7 @@ def packed_otherwise(table: Table) -> Table:
 
 def population(folder: Path, table: Table = TABLE, **change: Any) -> dict[str, Any]:
     told: dict[str, Any] = {
-        "format": FORMAT, "people": people_of(Population(named="adults", n=1)).model_dump(mode="json"), "seed": 7,
+        "format": FORMAT, "people": Population(named="adults", n=1).people.model_dump(mode="json"), "seed": 7,
         "engine": engine_hash(), "run": "0" * 64, "table": table.model_dump(mode="json"),
     } | change  # fmt: skip
     told = {"id": seal(told), **told}

@@ -19,7 +19,7 @@ NODE = 4
 _PROCESS = """
 import sys, time
 from pathlib import Path
-from engine import _jit
+from pulsatile.engine.kernel import _jit
 text = '''
 import numpy as np
 from numba import njit

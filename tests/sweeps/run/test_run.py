@@ -16,7 +16,7 @@ import xarray as xr
 
 from pulsatile.engine.errors import InputError, Status
 from pulsatile.engine.simulate import memory_held, simulate
-from pulsatile.sweeps.chunk.run_chunk import Job
+from pulsatile.sweeps.chunk.job import Job
 from pulsatile.sweeps.disk import commits, lock
 from pulsatile.sweeps.disk.folder import check_free
 from pulsatile.sweeps.errors import CannotWrite, ClusterFailed, Exit, FolderRefuses

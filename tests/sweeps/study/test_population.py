@@ -14,9 +14,9 @@ from pulsatile.engine.errors import InputError
 from pulsatile.engine.patients.adults import COVARIATES
 from pulsatile.engine.patients.layers import CORRELATIONS
 from pulsatile.engine.people.populations import POPULATIONS
-from pulsatile.sweeps.study.patients import Table
 from pulsatile.sweeps.study.resolve import ResolvedStudy, resolve
 from pulsatile.sweeps.study.schema import study_from
+from pulsatile.sweeps.study.table import Table
 
 REST: dict[str, Any] = {"weeks": 1, "arms": [{"name": "untreated", "preset": "control"}]}
 ADULTS: dict[str, Any] = {"n": 4, "named": "adults"}

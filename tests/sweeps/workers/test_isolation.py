@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pulsatile.engine.errors import InputError
-from pulsatile.sweeps.chunk.run_chunk import Job
+from pulsatile.sweeps.chunk.job import Job
 from pulsatile.sweeps.disk.commits import Record
 from pulsatile.sweeps.errors import CanaryFailed, ClusterFailed
 from pulsatile.sweeps.study.resolve import resolve

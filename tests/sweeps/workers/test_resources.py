@@ -7,9 +7,9 @@ import pytest
 
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.simulate import memory_held
-from pulsatile.sweeps.chunk.compute import _empty
-from pulsatile.sweeps.chunk.run_chunk import Job
-from pulsatile.sweeps.run.estimate import COPIES, bytes_per_patient, chunk_size, kept_per_patient, memory_needed
+from pulsatile.sweeps.chunk.compute import _empty, bytes_per_patient
+from pulsatile.sweeps.chunk.job import Job
+from pulsatile.sweeps.run.estimate import COPIES, chunk_size, kept_per_patient, memory_needed
 from pulsatile.sweeps.study.resolve import ResolvedStudy, resolve
 from pulsatile.sweeps.study.schema import study_from
 from pulsatile.sweeps.workers import resources as module

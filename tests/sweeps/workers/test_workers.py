@@ -21,7 +21,7 @@ import psutil
 import pytest
 from distributed.scheduler import KilledWorker
 
-from pulsatile.sweeps.chunk.run_chunk import Job
+from pulsatile.sweeps.chunk.job import Job
 from pulsatile.sweeps.errors import ClusterFailed
 from pulsatile.sweeps.workers import cluster, dask_pool, own_process, workers
 from pulsatile.sweeps.workers.isolation import Trial

@@ -1,0 +1,58 @@
+"""A finished expansion takes the place of the run that it grew from."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from pulsatile.sweeps.disk.files import sync_folder, writing
+from pulsatile.sweeps.disk.folder import GROWING, JOURNAL, RunFolder
+from pulsatile.sweeps.disk.lock import held
+from pulsatile.sweeps.errors import Damage
+from pulsatile.sweeps.run.driver import Outcome
+
+GROWN, REPLACED = "expanded", "replaced"
+
+ANALYSES = (
+    "indices.csv", "indices_of_pairs.csv", "indices_of_curves.csv", "failed_region.csv", "sensitivity.txt",
+    "sensitivity.html", "given_indices.csv", "given_shapley.csv", "given.txt",
+)  # fmt: skip
+"""What `pulsatile sensitivity` wrote of the smaller run: it would be read as of the larger one, and is made again."""
+
+
+def refuse_damaged(path: Path) -> None:
+    """Refuse to go on from a run that is not what was committed."""
+    from pulsatile.sweeps.run.verify import verify
+
+    found = verify(path)
+    if found:
+        raise Damage(f"{path}: {found[0].sentence} ({len(found)} in all); `pulsatile heal {path}` first.")
+
+
+def settled(path: Path) -> None:
+    """Complete the renames of an expansion that were cut short, before a command looks at the folder."""
+    if (path / GROWN).is_dir():
+        with writing(path), held(path, {"command": f"settle {path}"}):
+            settle(path)
+
+
+def settle(path: Path, outcome: Outcome | None = None) -> Outcome:
+    """Let a finished expansion take the place of the run it grew from, also where that was cut short before."""
+    growing, grown, replaced = path / GROWING, path / GROWN, path / REPLACED
+    if growing.is_dir() and not (growing / JOURNAL).exists() and not grown.exists():  # killed before it began
+        shutil.rmtree(growing)
+    if growing.is_dir() and not grown.exists() and RunFolder.open(growing).end.get("digest"):
+        growing.rename(grown)
+        sync_folder(path)
+    if grown.is_dir():
+        replaced.mkdir(exist_ok=True)
+        for name in ANALYSES:
+            (path / name).unlink(missing_ok=True)
+        for item in sorted(grown.iterdir()):
+            old = path / item.name
+            if old.is_dir():
+                old.rename(replaced / item.name)
+            item.replace(old)  # of a file at once: there is a journal at every moment
+        sync_folder(path)
+        grown.rmdir()
+    shutil.rmtree(replaced, ignore_errors=True)
+    return outcome if outcome is None else replace(outcome, folder=path.absolute())  # type: ignore[return-value]

@@ -1,0 +1,132 @@
+"""The people that a study draws from a named population, with its ranges, margins and shifts changed."""
+
+from collections.abc import Iterable
+from math import inf
+from typing import TYPE_CHECKING, Any, Self
+
+from pulsatile.engine.errors import InputError
+from pulsatile.sweeps.study.fields import Resolved
+
+if TYPE_CHECKING:
+    from pulsatile.engine.patients.layers import Layers, Omega
+    from pulsatile.engine.people.populations import NamedPopulation
+
+
+class People(Resolved):
+    """People drawn from a named population, with its ranges, margins and shifts changed, in layers."""
+
+    named: str
+    women: float | None
+    ranges: dict[str, Any]
+    margins: dict[str, Any]
+    shifts: dict[str, Any]
+    layers: dict[str, Any]
+    cv: dict[str, float]
+    correlations: tuple[tuple[str, str, float], ...]
+
+    @classmethod
+    def of(
+        cls, named: str, women: float | None, ranges: dict[str, Any], margins: dict[str, Any], shifts: dict[str, Any],
+        layers: dict[str, Any], cv: dict[str, float], correlations: Iterable[tuple[str, str, float]],
+    ) -> Self:  # fmt: skip
+        """Return the people of a study's entries; the same people, however they are written, are written the same."""
+        bounded = {name: _by_sex(value, lambda v, n=name: _bounded(n, v)) for name, value in ranges.items()}
+        return cls(
+            named=named, women=women, ranges=_plain(bounded), margins=_plain(margins), shifts=_plain(shifts),
+            layers=layers, cv=cv, correlations=tuple(sorted((*sorted((a, b)), r) for a, b, r in correlations)),
+        )  # fmt: skip
+
+    def who(self) -> "NamedPopulation":
+        """Return whom to draw, for the engine."""
+        from pulsatile.engine.people.populations import population, restricted
+        from pulsatile.engine.people.spec import PeopleSpec
+
+        base = population(self.named)
+        ranges = {name: _by_sex(value, lambda v, n=name: _range(n, v)) for name, value in self.ranges.items()}
+        margins = {name: _by_sex(value, lambda v, n=name: _margin(n, v)) for name, value in self.margins.items()}
+        return restricted(base, PeopleSpec(ranges=ranges, margins=margins, shifts=self.shifts), self.women)
+
+    def engine_layers(self) -> "Layers":
+        """Return the engine's `Layers`."""
+        from pulsatile.engine.patients.layers import Layers
+
+        return Layers(**self.layers)
+
+    def omega(self) -> "Omega":
+        """Return the engine's `Omega`."""
+        from pulsatile.engine.patients.adults import COVARIATES, OMEGA
+        from pulsatile.engine.patients.layers import Omega
+
+        for name in self.cv:
+            if name in COVARIATES:
+                raise InputError(
+                    f"CV of {name}: it is the covariate {COVARIATES[name]}, which varies already; give a margin of it."
+                )
+        own: dict[tuple[str, str], float] = {}
+        for one, other, r in self.correlations:
+            if (one, other) in own or (other, one) in own:
+                raise InputError(f"correlation of {one} and {other} is given twice; give it once.")
+            own[one, other] = r
+        defaults = Omega(self.cv, None, OMEGA.held).defaults
+        kept = {pair: r for pair, r in defaults.items() if pair not in own and pair[::-1] not in own}
+        return Omega(self.cv, kept | own, OMEGA.held)
+
+    def check(self) -> None:
+        """Refuse what the engine would refuse, before anything runs."""
+        from pulsatile.engine.people.draw import draw_adults
+
+        draw_adults(0, [0, 1], self.who().people)
+        self.engine_layers()
+        self.omega()
+
+
+def _by_sex(value: Any, read: Any) -> Any:
+    """Return what ``read`` makes of a value, of men's and women's apart where both are given."""
+    if isinstance(value, dict) and set(value) <= {"men", "women"}:
+        return {sex: read(one) for sex, one in value.items()}
+    return read(value)
+
+
+def _range(name: str, value: Any) -> Any:
+    return tuple(value) if isinstance(value, list | tuple) else value
+
+
+def _margin(name: str, value: Any) -> Any:
+    """Return the margin that a study writes as a number, {median, cv}, {mean, sd} or {quantiles: [2.5, 50, 97.5 %]}."""
+    from pulsatile.engine.people.shapes import constant, from_mean, log_normal, through
+
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return constant(value)
+    keys = set(value) if isinstance(value, dict) else set()
+    numbers = [v for v in (value.values() if keys else ()) if isinstance(v, int | float)]
+    if keys == {"median", "cv"} and len(numbers) == 2:
+        return log_normal(value["median"], value["cv"])
+    if keys == {"mean", "sd"} and len(numbers) == 2:
+        return from_mean(value["mean"], value["sd"])
+    if keys == {"quantiles"} and isinstance(value["quantiles"], list | tuple) and len(value["quantiles"]) == 3:
+        return through(tuple(value["quantiles"]))
+    raise InputError(
+        f"margin of {name} = {value!r} is not understood; write a number, {{median: M, cv: C}}, {{mean: M, sd: S}} or "
+        "{quantiles: [2.5 %, 50 %, 97.5 %]}."
+    )
+
+
+def _bounded(name: str, value: Any) -> Any:
+    """Return a range with the bound of anyone in place of "no limit": JSON has no word for infinity."""
+    from pulsatile.engine.people.margins import BOUNDS
+
+    if name not in BOUNDS or not isinstance(value, list | tuple) or len(value) != 2:
+        return value
+    low, high, _ = BOUNDS[name]
+    return [low if value[0] == -inf else value[0], high if value[1] == inf else value[1]]
+
+
+def _plain(value: Any) -> Any:
+    """Return plain data with all numbers as floats: 30 and 30.0 are the same."""
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= 2**53:
+        return float(value)
+    return value

@@ -1,0 +1,68 @@
+"""A table of patients packed into a study: columns of numbers, one row per patient."""
+
+import base64
+import hashlib
+import zlib
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from pulsatile.engine.arrays import Floats
+from pulsatile.engine.errors import InputError
+from pulsatile.sweeps.study.fields import Resolved
+
+if TYPE_CHECKING:
+    pass
+
+MOST_IN_TABLE = 200_000
+"""Patients of a table of one's own or of a frozen population: it travels with the study."""
+
+
+class Table(Resolved):
+    """Columns of numbers (float64), one row per patient, packed so that a study's text can hold them."""
+
+    names: tuple[str, ...]
+    rows: int
+    packed: str
+
+    @classmethod
+    def of(cls, columns: Mapping[str, npt.ArrayLike]) -> Self:
+        """Return the table of equally long ``columns``."""
+        block = np.array([np.asarray(column, np.float64) for column in columns.values()]).reshape(len(columns), -1)
+        text = base64.b85encode(zlib.compress(np.ascontiguousarray(block.T).astype("<f8").tobytes(), 9)).decode()
+        return cls(names=tuple(columns), rows=block.shape[1], packed=text)
+
+    @property
+    def content(self) -> str:
+        """SHA-256 of names and numbers, whatever their order and whoever packed them: libraries compress unalike."""
+        digest = hashlib.sha256()
+        for name, column in sorted(self.columns.items()):
+            digest.update(name.encode() + b"\0" + column.tobytes())
+        return digest.hexdigest()
+
+    @property
+    def columns(self) -> dict[str, Floats]:
+        """The columns by name, bit-equal to what was packed."""
+        return dict(zip(self.names, _unpacked(self.packed, len(self.names)), strict=True))
+
+
+@lru_cache(4)
+def _unpacked(packed: str, width: int) -> tuple[Floats, ...]:
+    block = np.frombuffer(zlib.decompress(base64.b85decode(packed)), "<f8").reshape(-1, width)
+    columns = tuple(np.ascontiguousarray(block[:, k]) for k in range(width))
+    for column in columns:
+        column.flags.writeable = False  # they are shared by all who ask
+    return columns
+
+
+def some(n: int | None, first: int, rows: int, where: str) -> int:
+    """Return how many patients of a table of ``rows`` are wanted; `InputError` for more than there are."""
+    there = rows - first
+    if there < 1 or (n is not None and n > there):
+        raise InputError(
+            f"{where} has {rows} patients; n = {'all' if n is None else n} from place {first} on is more than that."
+        )
+    return there if n is None else n
