@@ -18,7 +18,8 @@ from benchmarks.order import report
 from benchmarks.problem import ARMS, Task, errors, grid, mixed_cohort, relative_error, task
 from pulsatile.engine.arrays import Floats
 from pulsatile.engine.kernel import batch
-from pulsatile.engine.kernel.batch import Solver, integrate
+from pulsatile.engine.kernel.batch import integrate
+from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.patients.run_in import Baseline, run_in
 
 

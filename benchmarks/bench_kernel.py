@@ -19,7 +19,7 @@ import pytest
 from benchmarks.contenders import c_dopri5, kernel_contender, possible, reference
 from benchmarks.peers.c_integrator import FAST
 from benchmarks.problem import Task, errors, small_task
-from pulsatile.engine.kernel.batch import LEAST_MIXED, Solver
+from pulsatile.engine.kernel.solver import LEAST_MIXED, Solver
 from pulsatile.engine.kernel.tableaus import PAIRS
 
 ROWS: dict[str, dict[str, Any]] = {

@@ -21,8 +21,10 @@ from benchmarks.problem import Task
 from pulsatile.engine.arrays import Floats
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.kernel import batch, checkpoint
-from pulsatile.engine.kernel.batch import Solver, integrate
-from pulsatile.engine.kernel.codegen import WATCH, active_states, kernel
+from pulsatile.engine.kernel.batch import integrate
+from pulsatile.engine.kernel.codegen import kernel
+from pulsatile.engine.kernel.layout import WATCH, active_states
+from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.kernel.tableaus import PAIRS
 from pulsatile.engine.model import STATES
 

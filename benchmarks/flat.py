@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from pulsatile.engine.kernel.batch import Solver, integrate
+from pulsatile.engine.kernel.batch import integrate
+from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.kernel.tableaus import PAIRS
 from pulsatile.engine.patients.basal import fasting_state
 from pulsatile.engine.patients.cohort import virtual_cohort

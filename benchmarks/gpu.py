@@ -24,9 +24,10 @@ import numpy as np
 
 from benchmarks.problem import Task, errors, small_task
 from pulsatile.engine.kernel import cuda
-from pulsatile.engine.kernel.batch import Solver, _Buffers, _Settings, integrate
-from pulsatile.engine.kernel.codegen import Build
+from pulsatile.engine.kernel.batch import _Buffers, _Settings, integrate
 from pulsatile.engine.kernel.events import EventTable
+from pulsatile.engine.kernel.layout import Build
+from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.kernel.tableaus import PAIRS
 
 ARCHITECTURE = (9, 0)

@@ -30,9 +30,10 @@ from benchmarks.peers.c_integrator import compile_c
 from benchmarks.problem import ARMS, Task, small_task
 from pulsatile.engine.kernel import vec
 from pulsatile.engine.kernel._jit import FLAGS
-from pulsatile.engine.kernel.batch import Solver, _Settings
+from pulsatile.engine.kernel.batch import _Settings
 from pulsatile.engine.kernel.codegen import kernel
 from pulsatile.engine.kernel.intrinsic import straight
+from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.kernel.tableaus import PAIRS, Pair
 
 LANES = 8

@@ -12,8 +12,9 @@ import numpy as np
 from benchmarks.contenders import reference
 from benchmarks.problem import make, mixed_cohort, relative_error
 from pulsatile.engine.arrays import Floats
-from pulsatile.engine.kernel.batch import Solver, integrate
+from pulsatile.engine.kernel.batch import integrate
 from pulsatile.engine.kernel.events import EventTable, shared_events
+from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.kernel.tableaus import PAIRS
 from pulsatile.engine.model import STATE_INDEX
 from pulsatile.engine.patients.basal import fasting_state

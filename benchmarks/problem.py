@@ -14,8 +14,8 @@ from pulsatile.engine.arrays import Floats
 from pulsatile.engine.drugs.dosing import arm_parameters, dose_events, preset, slots_used
 from pulsatile.engine.kernel import batch
 from pulsatile.engine.kernel.batch import SCALE
-from pulsatile.engine.kernel.codegen import active_states
 from pulsatile.engine.kernel.events import BLOCK_HOURS, EventTable
+from pulsatile.engine.kernel.layout import active_states
 from pulsatile.engine.parameters import NAMES, TABLE
 from pulsatile.engine.patients.cohort import Cohort, virtual_cohort
 from pulsatile.engine.patients.run_in import Baseline, run_in

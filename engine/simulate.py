@@ -1,9 +1,9 @@
 """The front: a cohort and its arms in, one labelled dataset out."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from math import ceil, inf
+from math import inf
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,136 +12,28 @@ import xarray as xr
 
 from pulsatile.engine.arrays import Floats
 from pulsatile.engine.checks import is_whole
-from pulsatile.engine.drugs.dosing import Arm, slots_used
+from pulsatile.engine.dataset import template
+from pulsatile.engine.drugs.dosing import Arm
 from pulsatile.engine.errors import InputError, Status
 from pulsatile.engine.kernel import checkpoint
 from pulsatile.engine.kernel.batch import CHUNK
-from pulsatile.engine.kernel.codegen import WATCH
+from pulsatile.engine.kernel.layout import WATCH
 from pulsatile.engine.model import FLUX_UNITS, STATES
-from pulsatile.engine.outputs import OUTPUTS
 from pulsatile.engine.patients import noise
-from pulsatile.engine.patients.cohort import PHENOTYPES, Cohort, check_people
+from pulsatile.engine.patients.cohort import COVARIATES, MORE_COVARIATES, Cohort, check_people
 from pulsatile.engine.patients.run_in import PACKED, Baseline, run_in
+from pulsatile.engine.trial.arms import check_arms
 from pulsatile.engine.trial.horizon import BLOCK_DAYS, LongHorizon
-from pulsatile.engine.trial.plan import REDUCTIONS, WEEK, Plan, TestAt
+from pulsatile.engine.trial.plan import WEEK, Plan, TestAt
 from pulsatile.engine.trial.protocols import SNAPSHOT_CLOCK, TESTS
 from pulsatile.engine.trial.treatment import Canaries, Since, gather, run_arm, week_0
 from pulsatile.engine.trial.visits import FASTING_HOURS
 
 __all__ = ["LongHorizon", "Plan", "TestAt", "check_arms", "simulate", "template"]
 
-PROJECTION_ERROR = (
-    "two standard errors, from how far the losses measured in successive windows differ; the states' own errors of "
-    "integration are far below it"
-)
 MEMORY = 200e6  # bytes of states, outputs and events held at once, beside the dataset itself
 GPU_MEMORY = 16 * MEMORY  # a GPU is busy from some 30,000 patients on
-MOST_DOSES = 50_000
-"""Doses of an arm: 13 a day for 520 weeks; every patient at work holds them all."""
 BLOCK_NUMBERS = 5000  # of one patient while the pulses of its block are drawn (measured: 4500)
-COVARIATES = {
-    "age": ("y", "age"), "sex": ("-", "sex, 0 man, 1 woman"), "weight": ("kg", "body weight"),
-    "height": ("m", "height"), "bmi": ("kg/m2", "body mass index"),
-    "phenotype": ("-", "phenotype: " + ", ".join(f"{i} {name}" for i, name in enumerate(PHENOTYPES))),
-}  # fmt: skip
-"""Every patient has these."""
-MORE_COVARIATES = {
-    "parameter_draws": ("-", "draws of the parameters until a fasting state existed"),
-    "waist": ("cm", "waist"), "own_glucose": ("mmol/L", "own fasting plasma glucose"),
-    "own_insulin": ("pmol/L", "own fasting insulin"), "own_ffa": ("mmol/L", "own fasting FFA"),
-    "own_vat": ("cm2", "own visceral fat area"), "own_igf1_sds": ("-", "own IGF-1 SD score"),
-    "hba1c": ("%", "HbA1c"), "triglyceride": ("mmol/L", "triglyceride"), "hdl": ("mmol/L", "HDL cholesterol"),
-    "prevalence": ("-", "prevalence weight: how much the patient counts, mean 1"),
-}  # fmt: skip
-"""Patients built from people have these too."""
-
-
-@dataclass(frozen=True)
-class _Variable:
-    name: str
-    dims: tuple[str, ...]
-    units: str
-    long_name: str
-    description: str = ""
-
-
-def _variables(plan: Plan) -> Iterator[_Variable]:
-    for name in plan.outputs:
-        o = OUTPUTS[name]
-        yield _Variable(name, ("arm", "patient", "time"), o.unit, o.long_name, o.description)
-    for name in plan.projected:
-        o = OUTPUTS[name]
-        words = f"{o.long_name}, estimated error of its projection"
-        yield _Variable(f"{name}_projection_error", ("arm", "patient", "time"), o.unit, words, PROJECTION_ERROR)
-    for name in plan.reductions:
-        watched, _, how = name.rpartition("_")
-        o = OUTPUTS[watched]
-        unit, words = o.unit, f"{o.long_name}, {REDUCTIONS[how]} per window"
-        if how == "auc":
-            unit = "h" if unit == "-" else f"{unit}*h"
-        yield _Variable(name, ("arm", "patient", "window"), unit, words)
-    for entry in plan.tests:
-        test = TESTS[entry.test]
-        week = f"{test.name}_week"
-        for name, (unit, words) in test.endpoints.items():
-            yield _Variable(f"{test.name}_{name}", ("arm", "patient", week), unit, f"{test.meaning}: {words}")
-        for name in test.curves:
-            o = OUTPUTS[name]
-            dims = ("arm", "patient", week, f"{test.name}_time")
-            yield _Variable(f"{test.name}_{name}", dims, o.unit, f"{test.meaning}: {o.long_name}")
-
-
-def template(
-    patients: npt.ArrayLike, arms: Sequence[Arm], plan: Plan, covariates: Sequence[str] = tuple(COVARIATES)
-) -> xr.Dataset:
-    """Return the dataset that `simulate` would give for ``patients``, filled with "never run" and without memory.
-
-    Same variables, dims, dtypes, attributes and coordinates, but for the covariates, which are NaN.
-    """
-    ids = np.asarray(patients, np.int64)
-    sizes = {"arm": len(arms), "patient": len(ids), "time": len(plan.times), "window": len(plan.windows)}
-    coords: dict[str, Any] = {
-        "arm": ("arm", np.array([arm.name for arm in arms], object), {"long_name": "treatment arm"}),
-        "patient": ("patient", ids, {"long_name": "virtual patient"}),
-        "time": ("time", plan.times, {"units": "h", "long_name": "time since Monday 00:00 of treatment day 1"}),
-        "window": ("window", plan.windows, {"units": "h", "long_name": "start of the reduction window"}),
-    }
-    for entry in plan.tests:
-        week, time = f"{entry.test}_week", f"{entry.test}_time"
-        sizes |= {week: len(entry.weeks), time: len(TESTS[entry.test].times)}
-        coords[week] = (
-            week,
-            np.array(entry.weeks, float),
-            {"units": "week", "long_name": "treatment week of the test"},
-        )
-        if TESTS[entry.test].curves:
-            coords[time] = (time, TESTS[entry.test].times, {"units": "h", "long_name": "time since the test's start"})
-    for name in covariates:
-        units, words = (COVARIATES | MORE_COVARIATES)[name]
-        coords[name] = ("patient", np.full(len(ids), np.nan), {"units": units, "long_name": words})
-    data: dict[str, Any] = {}
-    method = {} if plan.long_horizon is None else {"integration": plan.long_horizon.sentence}
-    for v in _variables(plan):
-        attrs = {"units": v.units, "long_name": v.long_name} | ({"description": v.description} if v.description else {})
-        attrs |= method
-        data[v.name] = (v.dims, np.broadcast_to(np.nan, tuple(sizes[d] for d in v.dims)), attrs)
-    codes = np.array([int(s) for s in Status], np.int8)
-    status = np.broadcast_to(np.int8(Status.NEVER_RUN), (len(arms), len(ids)))
-    data["status"] = (
-        ("arm", "patient"), status,
-        {
-            "units": "-", "long_name": "how the integration ended", "flag_values": codes,
-            "flag_meanings": " ".join(s.name.lower() for s in Status),
-        },
-    )  # fmt: skip
-    if not plan.reductions:
-        del coords["window"]
-    attrs = {
-        "title": "Virtual patients of the GH-FFA-IGF-1-insulin system",
-        "comment": "A research model, not for clinical use.",
-        **method,
-    }
-    return xr.Dataset(data, coords, attrs)
 
 
 def simulate(
@@ -310,36 +202,6 @@ def _same_patients(one: Cohort, other: Cohort) -> bool:
         (one.parameters, other.parameters),
     )  # fmt: skip
     return (one.seed, one.layers) == (other.seed, other.layers) and all(a.tobytes() == b.tobytes() for a, b in pairs)
-
-
-def check_arms(arms: Sequence[Arm], plan: Plan) -> None:
-    """Refuse arms that cannot be told apart, of too many doses, or that leave a test of ``plan`` no drug slot."""
-    if not isinstance(arms, Sequence) or not arms:
-        raise InputError("a study needs a list of at least one arm; give for example [Arm('control')].")
-    for arm in arms:
-        if not isinstance(arm, Arm):
-            raise InputError(f"arms hold {arm!r}; give Arm objects, for example preset('control').")
-    names = [arm.name for arm in arms]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InputError(f"arms name {', '.join(twice)} twice; give every arm its own name.")
-    for arm in arms:
-        count = sum(ceil(plan.weeks / dose.every_weeks) * len(dose.days) * len(dose.times) for dose in arm.doses)
-        if count > MOST_DOSES:
-            raise InputError(
-                f"arm {arm.name} gives {count} doses in {plan.weeks:g} weeks, at most {MOST_DOSES} are allowed; "
-                "give an infusion or a pump, or shorten the study."
-            )
-        used = slots_used(arm)
-        if plan.long_horizon is not None:
-            plan.long_horizon.check_arm(arm)
-        for entry in plan.tests:
-            for slot in TESTS[entry.test].spare:
-                if slot in used and max(entry.weeks) > 0:
-                    raise InputError(
-                        f"test {entry.test} needs the spare drug slot {slot}, which arm {arm.name} uses; leave the "
-                        "test out, or split the study."
-                    )
 
 
 def _check_memory(cohort: Cohort, arms: Sequence[Arm], plan: Plan) -> None:

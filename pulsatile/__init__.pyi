@@ -1,12 +1,13 @@
 """The public names, each with its home: the one list, read by type checkers and at run time."""
 
+from .engine.dataset import template as template
 from .engine.drugs.presets import PRESETS as PRESETS
 from .engine.drugs.presets import preset as preset
 from .engine.drugs.regimens import Arm as Arm
 from .engine.drugs.regimens import Dose as Dose
 from .engine.errors import InputError as InputError
 from .engine.errors import Status as Status
-from .engine.kernel.batch import Solver as Solver
+from .engine.kernel.solver import Solver as Solver
 from .engine.outputs import OUTPUTS as OUTPUTS
 from .engine.patients.adults import adult_cohort as adult_cohort
 from .engine.patients.cohort import PHENOTYPES as PHENOTYPES
@@ -18,7 +19,6 @@ from .engine.people.populations import POPULATIONS as POPULATIONS
 from .engine.people.populations import population as population
 from .engine.people.spec import PeopleSpec as PeopleSpec
 from .engine.simulate import simulate as simulate
-from .engine.simulate import template as template
 from .engine.trial.horizon import LongHorizon as LongHorizon
 from .engine.trial.plan import Plan as Plan
 from .engine.trial.plan import TestAt as TestAt

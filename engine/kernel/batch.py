@@ -1,7 +1,6 @@
 """Many patients through the compiled kernel: checks of shape, buffers, the thread pool over chunks."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,18 +9,16 @@ import numpy.typing as npt
 from pulsatile.engine.arrays import Floats
 from pulsatile.engine.checks import is_number, is_whole
 from pulsatile.engine.errors import InputError, Status
-from pulsatile.engine.kernel import checkpoint
-from pulsatile.engine.kernel.codegen import CLOCKS, GROUPS, WATCH, Build, active_states, kernel
+from pulsatile.engine.kernel import checkpoint, cuda
+from pulsatile.engine.kernel.codegen import kernel
 from pulsatile.engine.kernel.events import EventTable, check_order
-from pulsatile.engine.kernel.tableaus import PAIRS
-from pulsatile.engine.kernel.vecmath import fast_division_available
+from pulsatile.engine.kernel.layout import CLOCKS, GROUPS, WATCH, active_states
+from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.model import REST, STATE_INDEX, STATES
 from pulsatile.engine.parameters import DTYPE, INPUTS, NAMES, SLOTS
 
 LONGEST = 1e5
 """Longest run, h: 520 weeks, a run-in and the visits' days have room."""
-LEAST_MIXED = 5e-6
-"""Below, the rounding of float32 stages costs steps (12 % at 1e-6) and shows in the error: benchmarks/README.md."""
 CHUNK = 128  # patients per call: lanes refill well and threads share the work; results do not depend on it
 
 SCALE: dict[str, float] = {
@@ -32,97 +29,6 @@ SCALE: dict[str, float] = {
     "gh_depot_2": 500.0,
 }  # fmt: skip
 """Usual size of each state in its own unit; the absolute tolerance is a share of it.  Drugs: see `_tolerances`."""
-
-
-@dataclass(frozen=True)
-class Solver:
-    """Settings of the integrator; all are part of a run's identity.
-
-    rtol : relative tolerance per step (1e-12 to 1e-2); a fifth is used, so that no more than ten gather over a run
-    atol_factor : absolute tolerance as a share of ``rtol`` times the state's usual size
-    method : embedded pair, a name of `steppers.PAIRS`
-    division : "exact" (IEEE, the same on every machine) or "fast" (AVX-512 only)
-    lanes : patients per vector, 8 (16 in mixed precision), or 1 for the scalar build of the same text
-    precision : "float64", or "mixed": states and clocks in float64, the stages of a step in float32; their rounding is
-        what remains of the error, so rtol below `LEAST_MIXED` is refused
-    max_steps_per_day : trial steps a patient may take, times the days from the run's start to the step (at least one),
-        before it is given up: at the same moment however long the run
-    first_step : trial step at the start, h
-    event_step : largest trial step after an event, h
-    device : "cpu", or "cuda" for an NVIDIA GPU (float64; last bits differ from the CPU's; docs/gpu.md)
-
-    Raises `InputError` for a setting out of range.
-    """
-
-    rtol: float = 1e-6
-    atol_factor: float = 1e-2
-    method: str = "cfmr7"
-    division: str = "exact"
-    lanes: int = 8
-    precision: str = "float64"
-    max_steps_per_day: int = 20_000
-    first_step: float = 0.01
-    event_step: float = 0.02
-    device: str = "cpu"
-
-    def __post_init__(self) -> None:
-        """Refuse settings without sense."""
-        for name in ("rtol", "atol_factor", "first_step", "event_step"):
-            if not is_number(getattr(self, name)):
-                raise InputError(
-                    f"solver {name} = {getattr(self, name)!r} is not a number; leave it out for the usual."
-                )
-        if not 1e-12 <= self.rtol <= 1e-2:
-            raise InputError(f"solver rtol = {self.rtol!r} is outside 1e-12 ... 1e-2; choose for example 1e-6.")
-        if not 0 < self.atol_factor <= 1:
-            raise InputError(f"solver atol_factor = {self.atol_factor!r} is outside 0 ... 1; choose for example 0.01.")
-        if not isinstance(self.method, str) or self.method not in PAIRS:
-            raise InputError(f"solver method = {self.method!r} is unknown; choose one of {', '.join(PAIRS)}.")
-        if self.division not in ("exact", "fast"):
-            raise InputError(f"solver division = {self.division!r} is unknown; choose exact or fast.")
-        if self.division == "fast" and not fast_division_available():
-            raise InputError("solver division = 'fast' needs a CPU with AVX-512; choose exact.")
-        if not is_whole(self.lanes) or self.lanes not in (1, 4, 8) or (self.division == "fast" and self.lanes != 8):
-            raise InputError(
-                f"solver lanes = {self.lanes!r} is not possible; choose 8 (or 1 or 4 with exact division)."
-            )
-        if self.precision not in ("float64", "mixed"):
-            raise InputError(f"solver precision = {self.precision!r} is unknown; choose float64 or mixed.")
-        if self.precision == "mixed" and self.division == "fast":
-            raise InputError("solver division = 'fast' is for precision float64; choose exact with mixed.")
-        if self.precision == "mixed" and self.rtol < LEAST_MIXED:
-            raise InputError(
-                f"solver rtol = {self.rtol!r} is below what precision mixed can reach; choose {LEAST_MIXED:g} or more, "
-                "or precision float64."
-            )
-        if not is_whole(self.max_steps_per_day) or not 100 <= self.max_steps_per_day <= 10**9:
-            raise InputError(
-                f"solver max_steps_per_day = {self.max_steps_per_day!r} is no whole number from 100 to 1e9; "
-                "choose 20000."
-            )
-        for name, usual in (("first_step", 0.01), ("event_step", 0.02)):
-            if not 1e-6 <= getattr(self, name) <= 24:
-                raise InputError(
-                    f"solver {name} = {getattr(self, name)!r} h is outside 1e-6 ... 24; choose for example {usual}."
-                )
-        if self.device not in ("cpu", "cuda"):
-            raise InputError(f"solver device = {self.device!r} is unknown; choose cpu or cuda.")
-        if self.device == "cuda":
-            self._check_gpu()
-
-    def _check_gpu(self) -> None:
-        """Refuse what the GPU kernel does not do, and a GPU that is not there."""
-        from pulsatile.engine.kernel import cuda
-
-        if (self.division, self.precision) != ("exact", "float64"):
-            raise InputError("solver device = 'cuda' knows division exact and precision float64 only; leave both out.")
-        if lacking := cuda.missing():
-            raise InputError(f"solver device = 'cuda' needs {lacking}.")
-
-    def build(self, groups: tuple[str, ...]) -> Build:
-        """Return what a kernel for these drug ``groups`` is compiled for."""
-        lanes = 2 * self.lanes if self.precision == "mixed" and self.lanes > 1 else self.lanes
-        return Build(groups, self.method, lanes, self.division, self.precision)
 
 
 class Result(NamedTuple):
@@ -329,8 +235,6 @@ def integrate(
     if end > start or len(times):
         starts = range(0, n, max(1, size))
         if solver.device == "cuda":
-            from pulsatile.engine.kernel import cuda
-
             cuda.run(build, flat, begin, block, doses, times, atol, settings, out)
         elif len(starts) > 1 and threads > 1:
             with ThreadPoolExecutor(threads) as pool:

@@ -9,8 +9,9 @@ import numpy as np
 
 from pulsatile.engine.arrays import Floats
 from pulsatile.engine.errors import InputError
-from pulsatile.engine.kernel.codegen import CLOCKS, NEVER, WATCH
+from pulsatile.engine.kernel.codegen import NEVER
 from pulsatile.engine.kernel.events import EventTable
+from pulsatile.engine.kernel.layout import CLOCKS, WATCH
 from pulsatile.engine.model import STATES
 
 _OPEN: dict[str, float] = {"integral": 0.0, "least": float(NEVER), "greatest": -float(NEVER)}

@@ -4,26 +4,16 @@ import re
 from functools import cache
 from threading import RLock
 from types import ModuleType
-from typing import NamedTuple
 
 from pulsatile.engine import model, parameters
 from pulsatile.engine.errors import Status
 from pulsatile.engine.kernel import _jit, template, vec
 from pulsatile.engine.kernel.divisions import SHARE, SHARE_SINGLE
 from pulsatile.engine.kernel.events import BLOCK_HOURS
+from pulsatile.engine.kernel.layout import CLOCKS, WATCH, Build, active_states
 from pulsatile.engine.kernel.rewrite import Straight, straighten
 from pulsatile.engine.kernel.schedule import ordered
 from pulsatile.engine.kernel.tableaus import PAIRS
-
-WATCH: tuple[str, ...] = (
-    "gh", "igf1", "glucose", "insulin", "ffa", "socs", "p85", "lipolysis_drive",
-    "gh_secretion", "gh_saturation_signal", "p85_target", "sens_muscle", "sens_liver", "sens_adipose",
-    "egp", "uptake_muscle", "uptake_adipose", "lipolysis", "isr",
-)  # fmt: skip
-"""States and fluxes whose mean, least and greatest value over windows a run can keep."""
-
-CLOCKS: tuple[str, ...] = ("t", "h", "steps", "due", "window")
-"""What a patient's run begins from beside its states and the integrals of its open window; see `marks`."""
 
 NEVER = "1e300"
 STRICTNESS = 5.0  # a step may err by a fifth of the tolerance: with cfmr7 no more than ten tolerances gather in a run
@@ -34,37 +24,6 @@ _STAGE_MEMORY = """raw_s = np.empty({size} + 1024, np.float32)
     s = raw_s[offset_s : offset_s + {size}]
     s[:] = 1.0"""
 _COMMIT_START = "store(s, {YS} + i, where(accepted, load(s, {YE} + i), load(s, {YS} + i)))"
-
-
-class Build(NamedTuple):
-    """What a kernel is compiled for; ``groups`` are the drug states that may move."""
-
-    groups: tuple[str, ...] = ()
-    method: str = "cfmr7"
-    lanes: int = 8
-    division: str = "exact"
-    precision: str = "float64"
-
-
-GROUPS: dict[str, tuple[str, ...]] = {
-    "gh_depot": model.GH_DEPOT,
-    "ghs_tolerance": model.TOLERANCE,
-    **{
-        slot: tuple(name for name in names if not name.startswith("transit_"))
-        for slot, names in model.DRUG_STATES.items()
-    },
-    **{
-        f"{slot}_transit": tuple(name for name in names if name.startswith("transit_"))
-        for slot, names in model.DRUG_STATES.items()
-    },
-}
-"""States that move together; the transit stages of a slot only where its drug has some."""
-
-
-def active_states(groups: tuple[str, ...]) -> tuple[int, ...]:
-    """Return the indices of the states that a kernel for the drug ``groups`` integrates, ascending."""
-    names = list(model.BASE_UNITS) + [name for group in groups for name in GROUPS[group]]
-    return tuple(sorted(model.STATE_INDEX[name] for name in names))
 
 
 def _sum(weights: tuple[float, ...], rows: list[int], index: str) -> str:
@@ -263,7 +222,7 @@ def source(build: Build) -> str:
         body = body.replace("{" + name + "}", str(values[name]))
     rows = {name: value for name, value in values.items() if isinstance(value, int)}
     row_of_state = [active.index(i) if i in active else -1 for i in range(len(model.STATES))]
-    return f'''"""Generated from the text of engine/model.py, kernel/template.py and kernel/tableaus.py for {build}.  Do not edit."""
+    return f'''"""Generated from engine/model.py, kernel/template.py, kernel/tableaus.py for {build}.  Do not edit."""
 
 import math
 from math import exp, sqrt

@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pulsatile.engine.kernel import _jit
-from pulsatile.engine.kernel.codegen import GENERATING, Build, source
+from pulsatile.engine.kernel.codegen import GENERATING, source
 from pulsatile.engine.kernel.cuda_template import translate
 from pulsatile.engine.kernel.events import EventTable
+from pulsatile.engine.kernel.layout import Build
 
 THREADS = 64  # per block: a register file of 64 Ki holds 4 blocks of 255 registers a thread
 MEMORY = 1 << 30  # bytes of input and output on the device per launch; results do not depend on it

@@ -290,3 +290,21 @@ def whole(value: int, name: str, low: int, stop: int) -> None:
     """Refuse what is no whole number from ``low`` to before ``stop``."""
     if not is_whole(value) or not low <= value < stop:
         raise InputError(f"{name} = {value!r} must be a whole number from {low} to {stop - 1}.")
+
+
+COVARIATES = {
+    "age": ("y", "age"), "sex": ("-", "sex, 0 man, 1 woman"), "weight": ("kg", "body weight"),
+    "height": ("m", "height"), "bmi": ("kg/m2", "body mass index"),
+    "phenotype": ("-", "phenotype: " + ", ".join(f"{i} {name}" for i, name in enumerate(PHENOTYPES))),
+}  # fmt: skip
+"""Every patient has these."""
+
+MORE_COVARIATES = {
+    "parameter_draws": ("-", "draws of the parameters until a fasting state existed"),
+    "waist": ("cm", "waist"), "own_glucose": ("mmol/L", "own fasting plasma glucose"),
+    "own_insulin": ("pmol/L", "own fasting insulin"), "own_ffa": ("mmol/L", "own fasting FFA"),
+    "own_vat": ("cm2", "own visceral fat area"), "own_igf1_sds": ("-", "own IGF-1 SD score"),
+    "hba1c": ("%", "HbA1c"), "triglyceride": ("mmol/L", "triglyceride"), "hdl": ("mmol/L", "HDL cholesterol"),
+    "prevalence": ("-", "prevalence weight: how much the patient counts, mean 1"),
+}  # fmt: skip
+"""Patients built from people have these too."""

@@ -14,9 +14,10 @@ import numpy.typing as npt
 
 from pulsatile.engine.arrays import Floats
 from pulsatile.engine.errors import Status
-from pulsatile.engine.kernel.batch import Solver, integrate
-from pulsatile.engine.kernel.codegen import WATCH
+from pulsatile.engine.kernel.batch import integrate
 from pulsatile.engine.kernel.events import BLOCK_HOURS, EventTable
+from pulsatile.engine.kernel.layout import WATCH
+from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.model import STATE_INDEX, STATES
 from pulsatile.engine.parameters import NAMES, beyond
 from pulsatile.engine.patients.basal import constant_gh_means, fasting_state, feasible, set_basal

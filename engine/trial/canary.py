@@ -17,9 +17,10 @@ import numpy.typing as npt
 
 from pulsatile.engine.arrays import Floats
 from pulsatile.engine.errors import Status
-from pulsatile.engine.kernel.batch import SCALE, Result, Solver
-from pulsatile.engine.kernel.codegen import WATCH
+from pulsatile.engine.kernel.batch import SCALE, Result
 from pulsatile.engine.kernel.events import BLOCK_HOURS, EventTable, shared_events
+from pulsatile.engine.kernel.layout import WATCH
+from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.model import STATE_INDEX, STATES
 from pulsatile.engine.outputs import evaluate
 from pulsatile.engine.parameters import ROW, SLOTS

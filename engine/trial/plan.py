@@ -9,8 +9,8 @@ from pulsatile.engine.checks import is_number, listed
 from pulsatile.engine.drugs.regimens import LEAST_WEEKS, MOST_WEEKS
 from pulsatile.engine.drugs.regimens import WEEK as WEEK
 from pulsatile.engine.errors import InputError
-from pulsatile.engine.kernel.batch import Solver
-from pulsatile.engine.kernel.codegen import WATCH
+from pulsatile.engine.kernel.layout import WATCH
+from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.outputs import OUTPUTS
 from pulsatile.engine.trial.horizon import SLOW, LongHorizon
 from pulsatile.engine.trial.protocols import TESTS

@@ -11,8 +11,8 @@ from pulsatile.engine.drugs.regimens import DAY
 from pulsatile.engine.errors import Status
 from pulsatile.engine.kernel import checkpoint
 from pulsatile.engine.kernel.batch import integrate
-from pulsatile.engine.kernel.codegen import WATCH
 from pulsatile.engine.kernel.events import EventTable, select, target_of
+from pulsatile.engine.kernel.layout import WATCH
 from pulsatile.engine.model import STATE_INDEX, STATES
 from pulsatile.engine.outputs import evaluate, inputs_at
 from pulsatile.engine.parameters import TABLE

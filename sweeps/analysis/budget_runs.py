@@ -13,6 +13,9 @@ import numpy.typing as npt
 
 from pulsatile.engine.arrays import Floats
 from pulsatile.engine.errors import InputError
+from pulsatile.engine.patients.cohort import close
+from pulsatile.engine.patients.layers import uncertain
+from pulsatile.engine.simulate import simulate
 from pulsatile.sweeps.analysis.of_design import Wanted, at_weeks
 from pulsatile.sweeps.sensitivity.design import check_count
 from pulsatile.sweeps.study.resolve import ResolvedStudy
@@ -142,9 +145,6 @@ def under_draw(resolved: ResolvedStudy, draw: int, patients: int) -> "Cohort":
 
     Assay noise is off: its variance is known and added afterwards.
     """
-    from pulsatile.engine.patients.cohort import close
-    from pulsatile.engine.patients.layers import uncertain
-
     population = resolved.population
     if population.people is not None:
         layers = population.people.layers | {"uncertainty": draw, "residual": False}
@@ -174,6 +174,5 @@ def _tighter(solver: Any) -> Any:
 
 
 def _engine_simulate() -> Simulate:
-    from pulsatile.engine.simulate import simulate
 
     return simulate

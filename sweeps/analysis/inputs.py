@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pulsatile.engine.arrays import Flags, Floats
+from pulsatile.engine.drugs.dosing import individual_figures
+from pulsatile.engine.drugs.table import DRUGS
+from pulsatile.engine.parameters import TABLE
 from pulsatile.sweeps.sensitivity.design import generator
 from pulsatile.sweeps.study.identity import engine_hash
 from pulsatile.sweeps.study.resolve import ResolvedStudy
@@ -104,7 +107,6 @@ def inputs_of(dataset: "xr.Dataset", resolved: ResolvedStudy, engine: str) -> In
 
 def parameters_of(cohort: "Cohort") -> dict[str, tuple[str, Floats]]:
     """Return unit and values (n,) of the parameters that are drawn, by name; those of the run-in follow from them."""
-    from pulsatile.engine.parameters import TABLE
     from pulsatile.engine.patients.run_in import RUN_IN_FIELDS
 
     drawn = [row for row in TABLE if row.kind in ("constant", "patient") and row.name not in RUN_IN_FIELDS]
@@ -113,9 +115,6 @@ def parameters_of(cohort: "Cohort") -> dict[str, tuple[str, Floats]]:
 
 def drugs_of(cohort: "Cohort", resolved: ResolvedStudy) -> dict[str, tuple[str, Floats]]:
     """Return unit and values (n,) of the patients' kinetics of the arms' drugs, where they differ."""
-    from pulsatile.engine.drugs.dosing import individual_figures
-    from pulsatile.engine.drugs.table import DRUGS
-
     found: dict[str, tuple[str, Floats]] = {}
     for name in dict.fromkeys(dose.drug for arm in resolved.arms for dose in arm.doses):
         drug = DRUGS[name]

@@ -12,15 +12,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pulsatile.engine.errors import InputError, Status
+from pulsatile.sweeps.analysis.convergence import convergence
 from pulsatile.sweeps.disk import store
 from pulsatile.sweeps.disk.files import write_all
+from pulsatile.sweeps.disk.folder import RunFolder, unfinished
 from pulsatile.sweeps.errors import FolderRefuses
 from pulsatile.sweeps.sensitivity.design import Design
 from pulsatile.sweeps.sensitivity.indices import indices
-from pulsatile.sweeps.sensitivity.missing import failed_region
+from pulsatile.sweeps.sensitivity.intervals import half_width, stopping
+from pulsatile.sweeps.sensitivity.missing import failed_region, leave_out
 from pulsatile.sweeps.sensitivity.outputs import flat, prepare
 from pulsatile.sweeps.sensitivity.prcc import LEAST_BEYOND
 from pulsatile.sweeps.sensitivity.scenarios import LEAST_CASES, scenario
+from pulsatile.sweeps.sensitivity.sobol import sobol
+from pulsatile.sweeps.sensitivity.trajectories import of_trajectory, time_weights
+from pulsatile.sweeps.study.resolve import resolve
+from pulsatile.sweeps.study.schema import Arm
 from pulsatile.sweeps.summary.endpoints import SAME_TIME, WEEK
 from pulsatile.sweeps.summary.events import FLAGS, Flag
 
@@ -76,8 +83,6 @@ def points(folder: str | Path) -> "xr.Dataset":
     FolderRefuses
         When the folder is no run of a design, or not finished.
     """
-    from pulsatile.sweeps.disk.folder import RunFolder, unfinished
-
     run = RunFolder.open(Path(folder))
     if run.resolved.population.design is None:
         raise FolderRefuses(f"{folder} is no run of a design; give its study a design, or look at it as it is.")
@@ -140,9 +145,7 @@ def _flagged(dataset: "xr.Dataset", flag: Flag, source: str, weeks: tuple[float,
 
 def refuse_unknown(study: "Study", wanted: Wanted) -> None:
     """Refuse, before anything runs, to look at what the results of ``study`` will not have."""
-    from pulsatile.engine.simulate import template
-    from pulsatile.sweeps.study.resolve import resolve
-    from pulsatile.sweeps.study.schema import Arm
+    from pulsatile.engine.dataset import template
 
     names = [arm.name for arm in study.arms]
     if wanted.contrast is not None and (wanted.contrast not in names or len(names) < 2):
@@ -230,15 +233,12 @@ def analyse(folder: str | Path, wanted: Wanted) -> Analysis:
     curves, verdicts = _sobol_more(design, both) if design.kind == "saltelli" else (None, ())
     steps = None
     if design.n_replicates > 1 and design.kind in ("saltelli", "morris", "efast"):
-        from pulsatile.sweeps.analysis.convergence import convergence
-
         steps = convergence(design, outputs, status, wanted.contrast, precision=precision)
     scenarios = () if wanted.contrast is None else tuple(_scenarios(design, ready[-1]))
     return Analysis(found, curves, verdicts, steps, failed, scenarios)
 
 
 def _resolved(folder: Path) -> "ResolvedStudy":
-    from pulsatile.sweeps.disk.folder import RunFolder
 
     return RunFolder.open(folder).resolved
 
@@ -246,11 +246,6 @@ def _resolved(folder: Path) -> "ResolvedStudy":
 def _sobol_more(design: Design, outputs: "xr.Dataset") -> "tuple[xr.Dataset, tuple[str, ...]]":
     """Return indices of whole trajectories, and whether the replicates suffice, told per output."""
     import xarray as xr
-
-    from pulsatile.sweeps.sensitivity.intervals import half_width, stopping
-    from pulsatile.sweeps.sensitivity.missing import leave_out
-    from pulsatile.sweeps.sensitivity.sobol import sobol
-    from pulsatile.sweeps.sensitivity.trajectories import of_trajectory, time_weights
 
     weights = time_weights(outputs["week"].values)
     parts, verdicts = [], []

@@ -26,6 +26,7 @@ from pulsatile.sweeps.analysis.of_design import Wanted, at_weeks, table
 from pulsatile.sweeps.analysis.stories import Story, stories
 from pulsatile.sweeps.disk import store
 from pulsatile.sweeps.disk.files import write_all
+from pulsatile.sweeps.disk.folder import RunFolder, unfinished
 from pulsatile.sweeps.errors import FolderRefuses
 from pulsatile.sweeps.sensitivity.intervals import LEVEL
 from pulsatile.sweeps.study.resolve import ResolvedStudy
@@ -81,8 +82,6 @@ def given(
     InputError
         For outputs, weeks, an arm or inputs that are not there, or fewer than 50 patients.
     """
-    from pulsatile.sweeps.disk.folder import RunFolder, unfinished
-
     run = RunFolder.open(Path(folder))
     if run.resolved.population.design is not None:
         raise FolderRefuses(f"{folder} is the run of a design; `pulsatile sensitivity` takes it as such.")

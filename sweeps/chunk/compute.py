@@ -10,7 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pulsatile.engine.arrays import Ids
+from pulsatile.engine.dataset import template
 from pulsatile.engine.errors import Status
+from pulsatile.engine.patients.run_in import PACKED, unpacked
+from pulsatile.engine.simulate import Earlier, carry_out, end_columns
 from pulsatile.sweeps.disk import store
 from pulsatile.sweeps.study.resolve import ResolvedStudy
 
@@ -74,8 +77,6 @@ def _parts(patients: Ids, pieces: int) -> list[Ids]:
 
 def _course(resolved: ResolvedStudy, patients: Ids, arms: Sequence[int], threads: int, **begun: Any) -> "Course":
     """Simulate patients, given by position in the run, in some arms."""
-    from pulsatile.engine.simulate import carry_out
-
     first = int(patients[0])
     cohort = resolved.cohort(first, int(patients[-1]) + 1).subset(patients - first)
     chosen = [resolved.engine_arms()[a] for a in arms]
@@ -84,8 +85,6 @@ def _course(resolved: ResolvedStudy, patients: Ids, arms: Sequence[int], threads
 
 def _empty(job: "Job", resolved: ResolvedStudy) -> Values:
     """Return a chunk in which nothing has run."""
-    from pulsatile.engine.simulate import template
-
     who, n = resolved.population, job.stop - job.first
     whole = template(who.ids(job.first, job.stop), resolved.engine_arms(), resolved.plan(), who.covariates)
     variables = {
@@ -111,9 +110,6 @@ class Columns:
 
 def state_columns(resolved: ResolvedStudy) -> Columns:
     """Return how many numbers an expansion needs of each patient, and of each patient in each arm."""
-    from pulsatile.engine.patients.run_in import PACKED
-    from pulsatile.engine.simulate import end_columns
-
     return Columns(len(PACKED), end_columns(resolved.plan()))
 
 
@@ -141,9 +137,6 @@ def _base(folder: str, study: str) -> _Base:
 
 def _keep(chunk: Values, patients: Ids, base: _Base, resolved: ResolvedStudy, job: "Job") -> None:
     """Fill in patients of the earlier run: their arms as stored or gone on with, new arms from the stored run-in."""
-    from pulsatile.engine.patients.run_in import unpacked
-    from pulsatile.engine.simulate import Earlier
-
     first, stop, at = int(patients[0]), int(patients[-1]) + 1, patients - job.first
     inside = patients - first
     states = store.patients_stored(base.states, first, stop)
@@ -201,6 +194,4 @@ def _merge(chunk: Values, stored: Arrays, base: _Base, source: Place, target: Pl
 
 def bytes_per_patient(resolved: ResolvedStudy, plan: "Plan") -> int:
     """Return the bytes of one patient's results in float64, all arms."""
-    from pulsatile.engine.simulate import template
-
     return template(np.zeros(1, np.int64), resolved.engine_arms(), plan, resolved.population.covariates).nbytes

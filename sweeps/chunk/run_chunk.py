@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from pulsatile.engine.errors import Status
+from pulsatile.engine.simulate import TestAt, simulate
+from pulsatile.sweeps.chunk.compute import chunk_values
 from pulsatile.sweeps.chunk.job import Job
-from pulsatile.sweeps.disk import commits
+from pulsatile.sweeps.disk import commits, store
 from pulsatile.sweeps.disk.commits import Record
 from pulsatile.sweeps.disk.store import RESULTS, STATES
 from pulsatile.sweeps.errors import CanaryFailed, ClusterFailed
@@ -26,9 +28,6 @@ def run_chunk(job: Job) -> Record:
     A plain function of plain arguments: it runs in this process, in a local worker or on another machine alike.  A
     chunk that is committed already is not computed again, unless patients of it were left out.
     """
-    from pulsatile.sweeps.chunk.compute import chunk_values
-    from pulsatile.sweeps.disk import store
-
     resolved = _resolved(job.study)
     _check_kind(job, resolved)
     folder, identity = Path(job.folder), resolved.identity
@@ -94,8 +93,6 @@ def warm_up(resolved: ResolvedStudy) -> float:
 
     One patient goes through the first week of every arm, with every drug begun at once and every test at week 0.
     """
-    from pulsatile.engine.simulate import TestAt, simulate
-
     begin = time.perf_counter()
     plan = resolved.plan()
     arms = [

@@ -16,15 +16,18 @@ import numpy.typing as npt
 from pulsatile.engine import draws
 from pulsatile.engine.arrays import Floats
 from pulsatile.engine.errors import InputError
+from pulsatile.engine.people.populations import POPULATIONS
 from pulsatile.sweeps.disk import store
 from pulsatile.sweeps.disk.files import write_all
 from pulsatile.sweeps.population.plausible import KEPT, counts, reasons
 from pulsatile.sweeps.population.published import targets
 from pulsatile.sweeps.run.driver import Outcome
 from pulsatile.sweeps.run.progress import Progress
+from pulsatile.sweeps.run.run import run_or_resume
 from pulsatile.sweeps.study.identity import engine_hash
 from pulsatile.sweeps.study.patients import ResolvedPopulation
 from pulsatile.sweeps.study.population_file import FILE, FORMAT, seal
+from pulsatile.sweeps.study.read import read_mapping
 from pulsatile.sweeps.study.resolve import ResolvedStudy
 from pulsatile.sweeps.study.schema import Study, study_from
 from pulsatile.sweeps.study.table import MOST_IN_TABLE, Table
@@ -189,9 +192,6 @@ def told_of(why: npt.NDArray[np.object_]) -> str:
 
 def population_entry(name_or_file: str, n: int | None) -> dict[str, Any]:
     """Return the population entry of a study for a name, or as it stands in a YAML file."""
-    from pulsatile.engine.people.populations import POPULATIONS
-    from pulsatile.sweeps.study.read import read_mapping
-
     if name_or_file in POPULATIONS:
         entry: dict[str, Any] = {"named": name_or_file}
     elif Path(name_or_file).suffix.lower() in (".csv", ".parquet"):
@@ -217,8 +217,6 @@ def build(
     InputError, FolderRefuses, CannotWrite
         As `sweeps.run.run.run` and `sweeps.run.run.resume`; a run of other people in ``out`` is refused.
     """
-    from pulsatile.sweeps.run.run import run_or_resume
-
     folder, outcome = Path(out), run_or_resume(study, out, resources, progress)
     resolved = outcome.resolved
     return outcome, freeze(folder, resolved, outcome.digest, how) if outcome.digest else None

@@ -11,13 +11,14 @@ import numpy.typing as npt
 from pulsatile.engine.arrays import Flags, Floats
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.parameters import ROW
-from pulsatile.engine.simulate import COVARIATES, MORE_COVARIATES
+from pulsatile.engine.patients.cohort import COVARIATES, MORE_COVARIATES
 from pulsatile.sweeps.disk import store
 from pulsatile.sweeps.disk.folder import RunFolder
 from pulsatile.sweeps.errors import FolderRefuses
 from pulsatile.sweeps.population.agreement import Distance, Line, agreement, distances
 from pulsatile.sweeps.population.build import LEFT_OUT, Untreated, of_survey
 from pulsatile.sweeps.population.plausible import KEPT, Place, atlas, counts, reasons
+from pulsatile.sweeps.run.verify import digest_of
 from pulsatile.sweeps.study.identity import engine_hash
 from pulsatile.sweeps.study.population_file import FILE, read_frozen
 from pulsatile.sweeps.study.resolve import ResolvedStudy
@@ -151,8 +152,6 @@ def open_built(path: str | Path) -> Built:
     Damage
         Where the stored values are not those of the run.
     """
-    from pulsatile.sweeps.run.verify import digest_of
-
     folder = Path(path)
     told = read_frozen(folder)
     if not folder.is_dir():

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pulsatile.engine.arrays import Flags, Floats
+from pulsatile.engine.draws import normal_quantile
 from pulsatile.engine.people.margins import MAN, PRINTED, SHARE_OF_WOMEN, WOMAN, table
 from pulsatile.engine.people.shapes import Margin, normal_probability
 
@@ -177,7 +178,6 @@ def targets() -> tuple[Target, ...]:
 
 
 def _quantile(margin: Margin, p: float) -> float:
-    from pulsatile.engine.draws import normal_quantile
 
     return float(margin.value(normal_quantile(p))[0])
 

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 from pulsatile.engine.errors import InputError
+from pulsatile.sweeps.disk.folder import RunFolder
 from pulsatile.sweeps.errors import FolderRefuses
 from pulsatile.sweeps.run.verify import Finding
+from pulsatile.sweeps.study.population_file import read_frozen
 
 FILE = "population.json"
 """As `sweeps.population.build.FILE`, which is slow to import."""
@@ -18,8 +20,6 @@ def population_findings(folder: Path) -> list[Finding]:
     """
     if not (folder / FILE).exists():
         return []
-    from pulsatile.sweeps.disk.folder import RunFolder
-    from pulsatile.sweeps.study.population_file import read_frozen
 
     try:
         told = read_frozen(folder)

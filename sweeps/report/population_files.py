@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from pulsatile.engine.errors import InputError
+from pulsatile.engine.patients.cohort import PHENOTYPES
 from pulsatile.sweeps.disk.files import write_all, writing
 from pulsatile.sweeps.population.agreement import NOT_COMPARED, Line, markdown
 from pulsatile.sweeps.population.opened import Built
+from pulsatile.sweeps.report.population import page_of
 
 PATIENTS, AGREEMENT, ATLAS, PAGE = "patients.csv", "agreement.md", "atlas.csv", "population.html"
 WORST = 8
@@ -28,8 +30,6 @@ def write_files(built: Built, page: bool = True) -> list[str]:
     files = {PATIENTS: patients_csv(built), AGREEMENT: agreement_text(built), ATLAS: atlas_csv(built)}
     told = []
     if page:
-        from pulsatile.sweeps.report.population import page_of
-
         try:
             files[PAGE] = page_of(built)
         except InputError as error:
@@ -44,8 +44,6 @@ def patients_csv(built: Built) -> str:
 
     Numbers have the 17 digits from which they can be read back bit for bit; units stand in the headings.
     """
-    from pulsatile.engine.patients.cohort import PHENOTYPES
-
     words = _WORDS | {"phenotype": PHENOTYPES}
     columns = {name: values for name, values in built.untreated.columns.items() if name != "prevalence"}
     heads = [name if name in words else f"{name} [{built.units.get(name, '-')}]" for name in columns]

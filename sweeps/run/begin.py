@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from pulsatile.engine.dataset import template
 from pulsatile.sweeps.chunk.compute import state_columns
 from pulsatile.sweeps.disk import store
 from pulsatile.sweeps.disk.folder import RunFolder
@@ -28,8 +29,6 @@ def begin_run(
 
 def empty_stores(resolved: ResolvedStudy, chunk: int) -> dict[str, bytes]:
     """Return the files of a run's stores before anything has run, by path relative to its folder."""
-    from pulsatile.engine.simulate import template
-
     who, n, arms = resolved.population, resolved.population.n, len(resolved.arms)
     whole = template(who.ids(0, n), resolved.engine_arms(), resolved.plan(), who.covariates)
     attrs = {"identity": resolved.identity, "seed": resolved.seed, "control": resolved.control}

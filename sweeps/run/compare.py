@@ -7,6 +7,7 @@ from typing import Any
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.disk.files import sha256
 from pulsatile.sweeps.disk.folder import RunFolder
+from pulsatile.sweeps.disk.store import attributes
 from pulsatile.sweeps.errors import Damage, FolderRefuses
 from pulsatile.sweeps.study.identity import engine_files
 from pulsatile.sweeps.study.resolve import ResolvedStudy, resolve
@@ -99,8 +100,6 @@ def _read(folder: Path, name: str) -> str:
 
 def _refuse_edited(folder: RunFolder, text: str) -> None:
     """Refuse a changed resolved.json: an edit is named, anything else is damage."""
-    from pulsatile.sweeps.disk.store import attributes
-
     try:
         run = ResolvedStudy.from_json(attributes(folder.store)["resolved_study"])
         now = ResolvedStudy.from_json(text)

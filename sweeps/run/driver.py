@@ -18,7 +18,9 @@ from pulsatile.sweeps.disk.store import RESULTS
 from pulsatile.sweeps.errors import Damage, Exit
 from pulsatile.sweeps.run.interrupt import Interrupt
 from pulsatile.sweeps.run.progress import Progress
+from pulsatile.sweeps.run.verify import verify
 from pulsatile.sweeps.study.resolve import ResolvedStudy
+from pulsatile.sweeps.summary.table import csv_text, summarise
 from pulsatile.sweeps.workers.resources import Resources
 from pulsatile.sweeps.workers.workers import records
 
@@ -128,8 +130,6 @@ def _rode(entry: Entry, folder: RunFolder) -> bool:
 
 def summary_of(folder: RunFolder, resolved: ResolvedStudy) -> "tuple[list[str], list[Row]]":
     """Return arms and rows of a run's summary; `Damage` where the results cannot be read."""
-    from pulsatile.sweeps.summary.table import summarise
-
     try:
         return summarise(store.open_dataset(folder.store), resolved.control)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
@@ -185,9 +185,6 @@ def _close(folder: RunFolder, resolved: ResolvedStudy, interrupted: bool, second
 
 def _finish(folder: RunFolder, resolved: ResolvedStudy, well: bool) -> "tuple[list[str], list[Row], dict[str, object]]":
     """Write the summary and the digest of a run whose chunks are all committed; return what the journal tells of it."""
-    from pulsatile.sweeps.run.verify import verify
-    from pulsatile.sweeps.summary.table import csv_text
-
     texts = ("study.yaml", "README.md", "summary.csv")  # whose edit is no damage to the results
     if damaged := [found for found in verify(folder.path) if found.path not in texts]:
         raise Damage(

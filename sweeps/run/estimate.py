@@ -6,6 +6,7 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from pulsatile.engine.errors import InputError
+from pulsatile.engine.simulate import memory_held, simulate
 from pulsatile.sweeps.chunk.compute import bytes_per_patient, state_columns
 from pulsatile.sweeps.study.resolve import ResolvedStudy
 from pulsatile.sweeps.workers.resources import PROGRAMS, Spread, cores
@@ -43,8 +44,6 @@ def memory_needed(resolved: ResolvedStudy, plan: "Plan", patients: int) -> int:
     Counted are its results, what is kept of each patient for an expansion (run-in, end states of every arm), and what
     the simulation holds.
     """
-    from pulsatile.engine.simulate import memory_held
-
     each = bytes_per_patient(resolved, plan) + kept_per_patient(resolved)
     return COPIES * each * patients + memory_held(plan, patients)
 
@@ -119,8 +118,6 @@ class Estimate:
 
 def estimate(resolved: ResolvedStudy, chunk: int, spread: Spread) -> Estimate:
     """Time a small probe and return what the whole run will need; compiles kernels where none are kept."""
-    from pulsatile.engine.simulate import simulate
-
     plan, arms = resolved.plan(), resolved.engine_arms()
     n = resolved.population.n
     affordable = int(PROBE_PATIENT_WEEKS / (len(arms) * resolved.weeks)) // FEWEST * FEWEST

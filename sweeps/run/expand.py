@@ -12,10 +12,12 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from pulsatile.engine.errors import InputError
+from pulsatile.engine.trial.arms import check_arms
 from pulsatile.sweeps.disk.files import writing
 from pulsatile.sweeps.disk.folder import GROWING, RunFolder, unfinished
 from pulsatile.sweeps.disk.lock import check_run, held, refuse_held
 from pulsatile.sweeps.errors import FolderRefuses
+from pulsatile.sweeps.run.begin import begin_run
 from pulsatile.sweeps.run.compare import differences, refuse_other_inputs
 from pulsatile.sweeps.run.driver import Outcome, drive
 from pulsatile.sweeps.run.estimate import chunk_size
@@ -145,8 +147,6 @@ def _also_at_the_end(test: ResolvedTest, was: float, weeks: float) -> ResolvedTe
 
 def _check(was: ResolvedStudy, now: ResolvedStudy) -> None:
     """Refuse what is no expansion."""
-    from pulsatile.engine.simulate import check_arms
-
     run, wanted = (study.model_dump(mode="json", exclude=set(FREE)) for study in (was, now))
     for data in (run, wanted):
         del data["population"]["n"]
@@ -182,8 +182,6 @@ def _begin(
     old: RunFolder, grown: ResolvedStudy, growth: Growth, resources: Resources, source: str, settings: tuple[str, ...]
 ) -> RunFolder:
     """Make the folder of the larger run inside the finished one."""
-    from pulsatile.sweeps.run.begin import begin_run
-
     wanted = replace(resources, gate=old.gate)
     spread = resources.spread(grown.solver.get("device", "cpu"))
     slots, room = spread.slots, spread.room

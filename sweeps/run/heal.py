@@ -11,6 +11,7 @@ from pulsatile.sweeps.disk.folder import JOURNAL, RunFolder, readme
 from pulsatile.sweeps.disk.lock import Held, check_run, held, refuse_held
 from pulsatile.sweeps.disk.store import RESULTS
 from pulsatile.sweeps.errors import Damage, FolderRefuses
+from pulsatile.sweeps.run.begin import empty_stores
 from pulsatile.sweeps.run.compare import refuse_other_engine
 from pulsatile.sweeps.run.driver import jobs, summary_of
 from pulsatile.sweeps.run.interrupt import Interrupt
@@ -18,6 +19,7 @@ from pulsatile.sweeps.run.progress import Progress, SilentProgress
 from pulsatile.sweeps.run.verify import Finding, opened, verify
 from pulsatile.sweeps.study.resolve import ResolvedStudy, resolve
 from pulsatile.sweeps.study.schema import load_study
+from pulsatile.sweeps.summary.table import csv_text
 from pulsatile.sweeps.workers.resources import Resources
 from pulsatile.sweeps.workers.workers import records
 
@@ -70,8 +72,6 @@ def heal(path: str | Path, resources: Resources = Resources(), progress: Progres
                 )
             _compute(folder, resolved, hit, resources, progress, lock)
         if "summary.csv" in rest:
-            from pulsatile.sweeps.summary.table import csv_text
-
             names, rows = summary_of(folder, resolved)
             _write(folder, "summary.csv", csv_text(names, rows).encode())
         _prove(folder)
@@ -88,8 +88,6 @@ def entries(folder: RunFolder) -> list[journal.Entry]:
 
 def _small_files(folder: RunFolder, damaged: set[str]) -> ResolvedStudy:
     """Write the files that belong to no chunk again, each from what stands in for it; return the study."""
-    from pulsatile.sweeps.run.begin import empty_stores
-
     if "study.yaml" in damaged:
         _write(folder, "study.yaml", folder.begin["study"].encode())
     if "resolved.json" in damaged:

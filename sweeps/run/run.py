@@ -16,6 +16,7 @@ from pulsatile.sweeps.run.compare import refuse_other_inputs
 from pulsatile.sweeps.run.driver import Outcome, drive, finished
 from pulsatile.sweeps.run.estimate import chunk_size
 from pulsatile.sweeps.run.progress import Progress, SilentProgress
+from pulsatile.sweeps.run.settle import refuse_damaged, settle
 from pulsatile.sweeps.study.conversions import conversions
 from pulsatile.sweeps.study.resolve import resolve
 from pulsatile.sweeps.study.schema import Study
@@ -90,8 +91,6 @@ def resume(path: str | Path, resources: Resources = Resources(), progress: Progr
     FolderRefuses
         Where code, platform or study are not those of the run, with the difference named; where another driver works.
     """
-    from pulsatile.sweeps.run.settle import refuse_damaged, settle
-
     _refuse_import()
     progress, path, begin = progress or SilentProgress(), Path(path), time.perf_counter()
     check_run(path)

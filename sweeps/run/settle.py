@@ -9,6 +9,7 @@ from pulsatile.sweeps.disk.folder import GROWING, JOURNAL, RunFolder
 from pulsatile.sweeps.disk.lock import held
 from pulsatile.sweeps.errors import Damage
 from pulsatile.sweeps.run.driver import Outcome
+from pulsatile.sweeps.run.verify import verify
 
 GROWN, REPLACED = "expanded", "replaced"
 
@@ -21,8 +22,6 @@ ANALYSES = (
 
 def refuse_damaged(path: Path) -> None:
     """Refuse to go on from a run that is not what was committed."""
-    from pulsatile.sweeps.run.verify import verify
-
     found = verify(path)
     if found:
         raise Damage(f"{path}: {found[0].sentence} ({len(found)} in all); `pulsatile heal {path}` first.")

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from pulsatile.sweeps.disk import commits, journal
+from pulsatile.sweeps.disk import commits, journal, store
 from pulsatile.sweeps.disk.files import sha256
 from pulsatile.sweeps.disk.folder import JOURNAL, MANIFEST, RunFolder, unfinished
 from pulsatile.sweeps.disk.journal import Damaged, Entry
@@ -186,8 +186,6 @@ def digest_of(path: Path) -> str:
     Damage
         When it is not the digest that the run ended with.
     """
-    from pulsatile.sweeps.disk import store
-
     folder = RunFolder.open(path)
     told = folder.end.get("digest")
     if not told:

@@ -2,6 +2,7 @@
 
 from pulsatile.sweeps.study import quantities
 from pulsatile.sweeps.study.own_patients import read_patients
+from pulsatile.sweeps.study.population_file import read_frozen
 from pulsatile.sweeps.study.schema import Study
 
 
@@ -19,8 +20,6 @@ def conversions(study: Study) -> list[str]:
     """
     found = [] if study.population.patients is None else read_patients(study.population.patients)[1]
     if study.population.frozen is not None and "seed" in study.model_fields_set:
-        from pulsatile.sweeps.study.population_file import read_frozen
-
         own = read_frozen(study.population.frozen)["seed"]
         if own != study.seed:
             found.append(

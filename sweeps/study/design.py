@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pulsatile.engine.errors import InputError
+from pulsatile.engine.parameters import ROW
+from pulsatile.engine.patients.layers import DEFICIT, FRACTIONS, LARGEST_ETA
+from pulsatile.sweeps.sensitivity import designs
+from pulsatile.sweeps.sensitivity.efast import efast_design
+from pulsatile.sweeps.sensitivity.factors import Factor, Group
+from pulsatile.sweeps.sensitivity.morris import morris_design
 from pulsatile.sweeps.study.fields import MOST_PATIENTS, Model, Name
+from pulsatile.sweeps.study.vocabulary import choose
 
 if TYPE_CHECKING:
     from pulsatile.engine.parameters import Parameter
@@ -51,11 +58,6 @@ class FactorEntry(Model):
 
     def factor(self) -> "Factor":
         """Return the factor with its numbers; `InputError` where the table has no such parameter or no CV."""
-        from pulsatile.engine.parameters import ROW
-        from pulsatile.engine.patients.layers import LARGEST_ETA
-        from pulsatile.sweeps.sensitivity.factors import Factor
-        from pulsatile.sweeps.study.vocabulary import choose
-
         free = [name for name, row in ROW.items() if row.kind in ("constant", "patient")]
         try:
             choose(self.name, free, "parameter")
@@ -89,8 +91,6 @@ class FactorEntry(Model):
 
     def _check_values(self, row: "Parameter") -> None:
         """Refuse values that the parameter cannot have; beyond the table's range is allowed."""
-        from pulsatile.engine.patients.layers import DEFICIT, FRACTIONS
-
         for value in (*(x for x in (self.low, self.high, self.centre) if x is not None), *self.levels):
             if value < 0 <= row.low or (value == 0 and row.low > 0):
                 raise InputError(f"design.factors: {self.name} = {value:g} must be above 0; correct it, or its unit.")
@@ -204,10 +204,6 @@ def resolved_design(entry: DesignEntry) -> ResolvedDesign:
 
 @lru_cache(4)
 def _design(text: str) -> "Design":
-    from pulsatile.sweeps.sensitivity import designs
-    from pulsatile.sweeps.sensitivity.efast import efast_design
-    from pulsatile.sweeps.sensitivity.factors import Factor, Group
-    from pulsatile.sweeps.sensitivity.morris import morris_design
 
     d = ResolvedDesign.model_validate_json(text)
     factors = [Factor(**(f | ({"levels": tuple(f["levels"])} if "levels" in f else {}))) for f in d.factors]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from pulsatile.engine.drugs.regimens import Arm as EngineArm
 from pulsatile.engine.errors import InputError, Status
 from pulsatile.sweeps.study.fields import Resolved
 from pulsatile.sweeps.study.patients import ResolvedPopulation
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     pass
 
 if TYPE_CHECKING:
-    from pulsatile.engine.kernel.batch import Solver
+    from pulsatile.engine.kernel.solver import Solver
     from pulsatile.sweeps.study.patients import ResolvedPopulation
 
 PATIENTS, WEEKS = 64, 8.0
@@ -48,7 +49,6 @@ def match_dose(
     InputError
         When the reference arm raises IGF-1 by less, or by more, than any dose searched, or the pilot sees no dose.
     """
-    from pulsatile.engine.drugs.regimens import Arm as EngineArm
     from pulsatile.engine.patients.run_in import run_in
     from pulsatile.engine.simulate import Plan, simulate
 

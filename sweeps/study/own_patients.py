@@ -13,6 +13,7 @@ import numpy as np
 from pulsatile.engine.arrays import Floats
 from pulsatile.engine.checks import is_number
 from pulsatile.engine.errors import InputError
+from pulsatile.engine.people.completion import check_known
 from pulsatile.sweeps.study.read import shorten
 from pulsatile.sweeps.study.table import MOST_IN_TABLE, Table
 from pulsatile.sweeps.study.table_file import Sheet, read_sheet
@@ -168,8 +169,6 @@ def _check_weights(weights: Floats, sheet: Sheet, path: str | Path) -> None:
 
 def _check_people(columns: dict[str, Floats], path: str | Path) -> None:
     """Let the engine look at every row, so that a wrong one is told now and not by a worker."""
-    from pulsatile.engine.people.completion import check_known
-
     known = {name: values for name, values in columns.items() if name not in ("patient", "prevalence")}
     try:
         check_known(columns["patient"].astype(np.int64), known)

@@ -7,9 +7,14 @@ import numpy as np
 
 from pulsatile.engine.arrays import Ids
 from pulsatile.engine.errors import InputError
+from pulsatile.engine.patients.adults import people_cohort
+from pulsatile.engine.patients.cohort import COVARIATES, MORE_COVARIATES, points_of, virtual_cohort
+from pulsatile.engine.people.completion import complete
+from pulsatile.engine.people.draw import draw_adults
 from pulsatile.sweeps.study.design import DesignEntry, ResolvedDesign, resolved_design
 from pulsatile.sweeps.study.fields import Resolved
 from pulsatile.sweeps.study.identity import engine_hash
+from pulsatile.sweeps.study.own_patients import own_patients
 from pulsatile.sweeps.study.people import People
 from pulsatile.sweeps.study.population import Population
 from pulsatile.sweeps.study.population_file import read_frozen
@@ -67,29 +72,20 @@ class ResolvedPopulation(Resolved):
     @property
     def covariates(self) -> tuple[str, ...]:
         """Covariates of a dataset of these patients, in their order there."""
-        from pulsatile.engine.simulate import COVARIATES, MORE_COVARIATES
-
         more = () if self.people is None else tuple(n for n in MORE_COVARIATES if n != "prevalence" or self.weighted)
         return (*COVARIATES, *more)
 
     def cohort(self, seed: int, start: int, stop: int) -> "Cohort":
         """Return the virtual patients at positions ``start`` to before ``stop``."""
         if self.design is not None:
-            from pulsatile.engine.patients.cohort import points_of
-
             base = self.model_copy(update={"design": None}).cohort(seed, 0, 1)
             base.covariates.pop("prevalence", None)  # points count alike, whoever they are about
             design = self.design.design()
             columns = {f.name: design.values[start:stop, k] for k, f in enumerate(design.factors)}
             return points_of(base, self.ids(start, stop), columns)
         if self.people is None:
-            from pulsatile.engine.patients.cohort import virtual_cohort
-
             kind: str | dict[str, float] = next(iter(self.shares)) if len(self.shares) == 1 else self.shares
             return virtual_cohort(stop - start, kind, seed, self.first + start, self.variability)
-        from pulsatile.engine.patients.adults import people_cohort
-        from pulsatile.engine.people.completion import complete
-        from pulsatile.engine.people.draw import draw_adults
 
         own = seed if self.seed is None else self.seed
         ids, who = self.ids(start, stop), self.people.who()
@@ -121,8 +117,6 @@ def _resolved(study: Population) -> ResolvedPopulation:
     if study.frozen is not None:
         return frozen_population(study.frozen, study.n, study.first)
     if study.patients is not None:
-        from pulsatile.sweeps.study.own_patients import own_patients
-
         table = own_patients(study.patients)
         n = some(study.n, study.first, table.rows, study.patients)
         return ResolvedPopulation(n=n, first=study.first, people=study.people, table=table)

@@ -5,6 +5,13 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Self
 
 from pulsatile.engine.errors import InputError
+from pulsatile.engine.patients.adults import COVARIATES, OMEGA
+from pulsatile.engine.patients.layers import Layers, Omega
+from pulsatile.engine.people.draw import draw_adults
+from pulsatile.engine.people.margins import BOUNDS
+from pulsatile.engine.people.populations import population, restricted
+from pulsatile.engine.people.shapes import constant, from_mean, log_normal, through
+from pulsatile.engine.people.spec import PeopleSpec
 from pulsatile.sweeps.study.fields import Resolved
 
 if TYPE_CHECKING:
@@ -38,9 +45,6 @@ class People(Resolved):
 
     def who(self) -> "NamedPopulation":
         """Return whom to draw, for the engine."""
-        from pulsatile.engine.people.populations import population, restricted
-        from pulsatile.engine.people.spec import PeopleSpec
-
         base = population(self.named)
         ranges = {name: _by_sex(value, lambda v, n=name: _range(n, v)) for name, value in self.ranges.items()}
         margins = {name: _by_sex(value, lambda v, n=name: _margin(n, v)) for name, value in self.margins.items()}
@@ -48,15 +52,10 @@ class People(Resolved):
 
     def engine_layers(self) -> "Layers":
         """Return the engine's `Layers`."""
-        from pulsatile.engine.patients.layers import Layers
-
         return Layers(**self.layers)
 
     def omega(self) -> "Omega":
         """Return the engine's `Omega`."""
-        from pulsatile.engine.patients.adults import COVARIATES, OMEGA
-        from pulsatile.engine.patients.layers import Omega
-
         for name in self.cv:
             if name in COVARIATES:
                 raise InputError(
@@ -73,8 +72,6 @@ class People(Resolved):
 
     def check(self) -> None:
         """Refuse what the engine would refuse, before anything runs."""
-        from pulsatile.engine.people.draw import draw_adults
-
         draw_adults(0, [0, 1], self.who().people)
         self.engine_layers()
         self.omega()
@@ -93,8 +90,6 @@ def _range(name: str, value: Any) -> Any:
 
 def _margin(name: str, value: Any) -> Any:
     """Return the margin that a study writes as a number, {median, cv}, {mean, sd} or {quantiles: [2.5, 50, 97.5 %]}."""
-    from pulsatile.engine.people.shapes import constant, from_mean, log_normal, through
-
     if isinstance(value, int | float) and not isinstance(value, bool):
         return constant(value)
     keys = set(value) if isinstance(value, dict) else set()
@@ -113,8 +108,6 @@ def _margin(name: str, value: Any) -> Any:
 
 def _bounded(name: str, value: Any) -> Any:
     """Return a range with the bound of anyone in place of "no limit": JSON has no word for infinity."""
-    from pulsatile.engine.people.margins import BOUNDS
-
     if name not in BOUNDS or not isinstance(value, list | tuple) or len(value) != 2:
         return value
     low, high, _ = BOUNDS[name]

@@ -4,10 +4,13 @@ from dataclasses import asdict
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from pulsatile.engine.drugs.regimens import Arm as EngineArm
+from pulsatile.engine.drugs.regimens import Dose
 from pulsatile.engine.errors import InputError
+from pulsatile.engine.trial.horizon import LongHorizon
 from pulsatile.sweeps.study import identity
 from pulsatile.sweeps.study.fields import Resolved
-from pulsatile.sweeps.study.matching import MatchedDose
+from pulsatile.sweeps.study.matching import MatchedDose, match_dose
 from pulsatile.sweeps.study.patients import ResolvedPopulation, resolved_population
 from pulsatile.sweeps.study.quantities import hours
 from pulsatile.sweeps.study.schema import Arm, Study
@@ -49,9 +52,7 @@ class ResolvedArm(Resolved):
 
     def engine_arm(self) -> "EngineArm":
         """Return the engine's arm."""
-        from pulsatile.engine.drugs.regimens import Arm, Dose
-
-        return Arm(self.name, tuple(Dose(**d.model_dump()) for d in self.doses), self.description, self.standing)
+        return EngineArm(self.name, tuple(Dose(**d.model_dump()) for d in self.doses), self.description, self.standing)
 
 
 class Grid(Resolved):
@@ -111,7 +112,7 @@ class ResolvedStudy(Resolved):
 
     def plan(self) -> "Plan":
         """Return what the engine is to run and keep."""
-        from pulsatile.engine.kernel.batch import Solver
+        from pulsatile.engine.kernel.solver import Solver
         from pulsatile.engine.simulate import LongHorizon, Plan, TestAt
 
         return Plan(
@@ -130,7 +131,6 @@ class ResolvedStudy(Resolved):
         """What a reader must know of a run that does not integrate every day; empty for one that does."""
         if self.long_horizon is None:
             return ""
-        from pulsatile.engine.trial.horizon import LongHorizon
 
         return f"Approximation: {LongHorizon(**self.long_horizon).sentence}."
 
@@ -164,8 +164,6 @@ def resolve(study: Study, threads: int = 1) -> ResolvedStudy:
     found: dict[str, MatchedDose] = {}
     for arm in study.arms:
         if arm.match is not None:
-            from pulsatile.sweeps.study.matching import match_dose
-
             reference = next(other for other in study.arms if other.name == arm.match.to)
             found[arm.name] = match_dose(arm, reference, population, solver, threads)
     return ResolvedStudy(

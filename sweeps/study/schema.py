@@ -8,9 +8,12 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationError, model_validator
 
-from pulsatile.engine.drugs.regimens import LEAST_WEEKS, MOST_TIMES
+from pulsatile.engine.drugs import regimens
+from pulsatile.engine.drugs.presets import preset
+from pulsatile.engine.drugs.regimens import LEAST_WEEKS, MOST_TIMES, Dose
 from pulsatile.engine.drugs.regimens import MOST_WEEKS as MOST_WEEKS
 from pulsatile.engine.errors import InputError
+from pulsatile.engine.trial.horizon import LongHorizon as EngineHorizon
 from pulsatile.sweeps.study import quantities, vocabulary
 from pulsatile.sweeps.study.design import DesignEntry, resolved_design
 from pulsatile.sweeps.study.fields import Amount, Clock, Day, Length, Model, Name, Spacing, Text, ascending, known, once
@@ -54,8 +57,6 @@ class Regimen(Model):
 
     def engine_dose(self, matched: float) -> Any:
         """Return the engine's `Dose`; ``matched`` is the amount in mg where the dose is to be matched."""
-        from pulsatile.engine.drugs.regimens import Dose
-
         number, unit = (matched, "mg") if isinstance(self.dose, Match) else quantities.amount(self.dose)
         return Dose(
             self.drug,
@@ -84,8 +85,6 @@ class Arm(Model):
         if (self.preset is None) == (self.regimen is None):
             raise ValueError("must have either a preset or a regimen: give one of the two")
         if self.preset is not None:
-            from pulsatile.engine.drugs.presets import preset
-
             preset(self.preset)
         return self
 
@@ -103,9 +102,6 @@ class Arm(Model):
 
     def engine_arm(self, matched: float = 1.0) -> Any:
         """Return the engine's `Arm`; ``matched`` is the amount in mg where a dose is to be matched."""
-        from pulsatile.engine.drugs import regimens
-        from pulsatile.engine.drugs.presets import preset
-
         if self.preset is not None:
             found = preset(self.preset)
             return regimens.Arm(self.name, found.doses, self.description or found.description, found.standing)
@@ -155,7 +151,7 @@ class SolverSettings(Model):
 
     def engine_solver(self) -> Any:
         """Return the engine's `Solver`."""
-        from pulsatile.engine.kernel.batch import Solver
+        from pulsatile.engine.kernel.solver import Solver
 
         return Solver(**self.model_dump())
 
@@ -175,8 +171,6 @@ class LongHorizon(Model):
 
     def engine_horizon(self) -> Any:
         """Return the engine's `LongHorizon`."""
-        from pulsatile.engine.trial.horizon import LongHorizon as EngineHorizon
-
         return EngineHorizon(**self.model_dump())
 
 
@@ -279,7 +273,8 @@ class Study(Model):
 
     @model_validator(mode="after")
     def _engine_agrees(self) -> Self:
-        from pulsatile.engine.simulate import Plan, TestAt, check_arms
+        from pulsatile.engine.simulate import Plan, TestAt
+        from pulsatile.engine.trial.arms import check_arms
 
         plan = Plan(self.weeks, tests=tuple(TestAt(test.test, test.weeks) for test in self.tests))
         if self.long_horizon is not None:

@@ -4,40 +4,38 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from functools import cache
 
+from pulsatile.engine.drugs.table import DRUGS
+from pulsatile.engine.kernel.layout import WATCH
+from pulsatile.engine.outputs import OUTPUTS
+from pulsatile.engine.patients.cohort import PHENOTYPES
+from pulsatile.engine.people.populations import POPULATIONS
+from pulsatile.engine.trial.protocols import TESTS
+
 
 def phenotypes() -> tuple[str, ...]:
     """Return the phenotypes of virtual patients."""
-    from pulsatile.engine.patients.cohort import PHENOTYPES
-
     return PHENOTYPES
 
 
 def populations() -> tuple[str, ...]:
     """Return the named populations of people."""
-    from pulsatile.engine.people.populations import POPULATIONS
-
     return tuple(POPULATIONS)
 
 
 def drugs() -> tuple[str, ...]:
     """Return the drugs of the drug table."""
-    from pulsatile.engine.drugs.table import DRUGS
-
     return tuple(DRUGS)
 
 
 @cache
 def outputs() -> tuple[str, ...]:
     """Return the outputs that may be asked for on a time grid."""
-    from pulsatile.engine.outputs import OUTPUTS
-
     return tuple(OUTPUTS)
 
 
 @cache
 def reductions() -> tuple[str, ...]:
     """Return the reductions that may be made while a run goes on."""
-    from pulsatile.engine.kernel.codegen import WATCH
     from pulsatile.engine.trial.plan import REDUCTIONS
 
     return tuple(f"{name}_{kind}" for name in WATCH for kind in REDUCTIONS)
@@ -46,8 +44,6 @@ def reductions() -> tuple[str, ...]:
 @cache
 def tests() -> tuple[str, ...]:
     """Return the virtual tests."""
-    from pulsatile.engine.trial.protocols import TESTS
-
     return tuple(TESTS)
 
 

@@ -11,10 +11,12 @@ from dataclasses import dataclass, field, replace
 from math import ceil
 
 from pulsatile.engine.errors import InputError
+from pulsatile.sweeps.chunk.compute import bytes_per_patient
 from pulsatile.sweeps.chunk.job import Job
 from pulsatile.sweeps.disk.commits import Record
 from pulsatile.sweeps.disk.files import DISK_ERRORS
 from pulsatile.sweeps.errors import ClusterFailed, Refusal
+from pulsatile.sweeps.study.resolve import ResolvedStudy
 from pulsatile.sweeps.workers.own_process import ProcessDied
 
 MOST = 4
@@ -220,9 +222,6 @@ def no_memory(job: Job, error: Exception) -> ClusterFailed:
 
 def _size(job: Job) -> str:
     """Return how much a chunk's results are."""
-    from pulsatile.sweeps.chunk.compute import bytes_per_patient
-    from pulsatile.sweeps.study.resolve import ResolvedStudy
-
     resolved = ResolvedStudy.from_json(job.study)
     return f"{bytes_per_patient(resolved, resolved.plan()) * (job.stop - job.first) / 1e6:.1f} MB of results"
 

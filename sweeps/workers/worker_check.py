@@ -13,6 +13,7 @@ from uuid import uuid4
 from pulsatile.sweeps.chunk.job import Job
 from pulsatile.sweeps.disk.files import ASIDE, writing
 from pulsatile.sweeps.study.identity import engine_hash
+from pulsatile.sweeps.study.resolve import ResolvedStudy
 
 LIBRARIES = ("numba", "numpy", "zarr")
 """Their versions decide bits of results or of files."""
@@ -76,7 +77,6 @@ class Fitness:
 
 
 def _platform(study: str) -> str:
-    from pulsatile.sweeps.study.resolve import ResolvedStudy
 
     return ResolvedStudy.from_json(study).platform
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from pulsatile.engine.errors import InputError
-from pulsatile.engine.kernel.batch import Solver, integrate
+from pulsatile.engine.kernel.batch import integrate
 from pulsatile.engine.kernel.events import BLOCK_HOURS, event_table
+from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.model import STATE_INDEX
 from pulsatile.engine.patients.basal import fasting_state
 from pulsatile.engine.patients.cohort import virtual_cohort

@@ -6,13 +6,15 @@ import pytest
 import xarray as xr
 
 from pulsatile.engine import simulate as front
+from pulsatile.engine.dataset import template
 from pulsatile.engine.drugs.dosing import Arm, Dose, preset
 from pulsatile.engine.errors import InputError, Status
-from pulsatile.engine.kernel.codegen import WATCH
+from pulsatile.engine.kernel.layout import WATCH
 from pulsatile.engine.outputs import OUTPUTS
 from pulsatile.engine.patients.cohort import virtual_cohort
 from pulsatile.engine.patients.run_in import run_in
-from pulsatile.engine.simulate import Plan, TestAt, check_arms, simulate, template
+from pulsatile.engine.simulate import Plan, TestAt, simulate
+from pulsatile.engine.trial.arms import check_arms
 from pulsatile.engine.trial.plan import REDUCTIONS
 from pulsatile.engine.trial.protocols import TESTS
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from pulsatile.engine.arrays import Floats, Record
 from pulsatile.engine.kernel.batch import integrate
-from pulsatile.engine.kernel.codegen import WATCH
 from pulsatile.engine.kernel.events import BLOCK_HOURS, EventTable, event_table
+from pulsatile.engine.kernel.layout import WATCH
 from pulsatile.engine.patients import basal
 from pulsatile.engine.patients.cohort import virtual_cohort
 from pulsatile.engine.trial.protocols import GLUCOSE_MG, INSULIN_PER_MU, MEAL_MMOL

@@ -13,7 +13,7 @@ from pulsatile.engine import simulate as front
 from pulsatile.engine.drugs.dosing import Arm, arm_parameters, preset
 from pulsatile.engine.errors import Status
 from pulsatile.engine.kernel import batch
-from pulsatile.engine.kernel.batch import Solver
+from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.outputs import OUTPUTS
 from pulsatile.engine.patients.cohort import Cohort, virtual_cohort
 from pulsatile.engine.patients.run_in import Baseline, run_in

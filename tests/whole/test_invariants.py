@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pulsatile.engine import model
-from pulsatile.engine.kernel.batch import Solver, integrate
-from pulsatile.engine.kernel.codegen import GROUPS
+from pulsatile.engine.kernel.batch import integrate
 from pulsatile.engine.kernel.events import EventTable, shared_events
+from pulsatile.engine.kernel.layout import GROUPS
+from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.model import REST, STATE_INDEX, STATES
 from pulsatile.engine.parameters import GHRH_SLOTS, NAMES, SLOTS, Parameters
 from pulsatile.engine.patients import basal

@@ -11,7 +11,7 @@ from benchmarks.reliability import __main__ as campaign
 from benchmarks.reliability import audit, failures, faults, rows
 from benchmarks.reliability.bench import ROOT, Bench, Failed
 from benchmarks.reliability.rows import Row
-from pulsatile.engine.kernel.batch import Solver
+from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.parameters import beyond
 from pulsatile.engine.patients.cohort import virtual_cohort
 from pulsatile.engine.patients.run_in import run_in

@@ -13,9 +13,10 @@ import pytest
 from scipy.linalg import expm
 
 from pulsatile.engine.arrays import Floats
-from pulsatile.engine.kernel.batch import Solver, integrate
-from pulsatile.engine.kernel.codegen import GROUPS
+from pulsatile.engine.kernel.batch import integrate
 from pulsatile.engine.kernel.events import event_table
+from pulsatile.engine.kernel.layout import GROUPS
+from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.model import STATE_INDEX
 from pulsatile.engine.parameters import GHRH_SLOTS, SLOTS
 from pulsatile.engine.patients.basal import fasting_state

@@ -9,11 +9,13 @@ from pulsatile.engine.arrays import Floats
 from pulsatile.engine.drugs.dosing import Arm, Dose, arm_parameters, dose_events, preset, slots_used
 from pulsatile.engine.drugs.table import DRUGS
 from pulsatile.engine.errors import InputError
-from pulsatile.engine.kernel.batch import Solver, integrate
+from pulsatile.engine.kernel.batch import integrate
+from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.model import STATE_INDEX
 from pulsatile.engine.patients.basal import fasting_state
 from pulsatile.engine.patients.cohort import virtual_cohort
-from pulsatile.engine.simulate import MOST_DOSES, check_arms, simulate
+from pulsatile.engine.simulate import simulate
+from pulsatile.engine.trial.arms import MOST_DOSES, check_arms
 from pulsatile.engine.trial.plan import Plan
 
 PEOPLE = virtual_cohort(2, variability=False)

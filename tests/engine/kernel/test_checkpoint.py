@@ -12,9 +12,10 @@ import xarray as xr
 from benchmarks.problem import mixed_cohort
 from pulsatile.engine.drugs.dosing import Arm, Dose, dose_events, preset
 from pulsatile.engine.errors import InputError, Status
-from pulsatile.engine.kernel.batch import Result, Solver, groups_needed, integrate
+from pulsatile.engine.kernel.batch import Result, groups_needed, integrate
 from pulsatile.engine.kernel.checkpoint import columns
 from pulsatile.engine.kernel.events import EventTable, event_table, select, shared_events
+from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.patients.basal import fasting_state
 from pulsatile.engine.patients.cohort import virtual_cohort
 from pulsatile.engine.patients.pulses import block_events

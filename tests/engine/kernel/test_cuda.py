@@ -19,10 +19,12 @@ import pytest
 from benchmarks.problem import mixed_cohort
 from pulsatile.engine.errors import InputError, Status
 from pulsatile.engine.kernel import cuda
-from pulsatile.engine.kernel.batch import Result, Solver, integrate
-from pulsatile.engine.kernel.codegen import GROUPS, Build, source
+from pulsatile.engine.kernel.batch import Result, integrate
+from pulsatile.engine.kernel.codegen import source
 from pulsatile.engine.kernel.cuda_template import translate
 from pulsatile.engine.kernel.events import event_table
+from pulsatile.engine.kernel.layout import GROUPS, Build
+from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.kernel.tableaus import PAIRS
 from pulsatile.engine.patients.basal import fasting_state
 from pulsatile.engine.patients.pulses import block_events

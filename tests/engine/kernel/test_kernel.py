@@ -21,9 +21,11 @@ import pulsatile
 from benchmarks.problem import Task, grid, mixed_cohort, task
 from pulsatile.engine.errors import Status
 from pulsatile.engine.kernel import batch, vec
-from pulsatile.engine.kernel.batch import Result, Solver, integrate
-from pulsatile.engine.kernel.codegen import WATCH, Build, kernel
+from pulsatile.engine.kernel.batch import Result, integrate
+from pulsatile.engine.kernel.codegen import kernel
 from pulsatile.engine.kernel.events import shared_events
+from pulsatile.engine.kernel.layout import WATCH, Build
+from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.model import STATE_INDEX
 from pulsatile.engine.patients.run_in import run_in
 

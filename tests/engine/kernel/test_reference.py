@@ -6,7 +6,8 @@ import pytest
 
 from benchmarks.contenders import reference
 from benchmarks.problem import ARMS, Task, grid, mixed_cohort, relative_error, task
-from pulsatile.engine.kernel.batch import Solver, integrate
+from pulsatile.engine.kernel.batch import integrate
+from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.patients.run_in import run_in
 from tests.reference import SIZES, events_of, twin
 

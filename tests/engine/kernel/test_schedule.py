@@ -3,7 +3,7 @@
 import re
 
 from pulsatile.engine import model
-from pulsatile.engine.kernel.codegen import WATCH
+from pulsatile.engine.kernel.layout import WATCH
 from pulsatile.engine.kernel.rewrite import straighten
 from pulsatile.engine.kernel.schedule import ordered
 

@@ -7,8 +7,8 @@ import pytest
 from pulsatile.engine.drugs.dosing import preset
 from pulsatile.engine.errors import Status
 from pulsatile.engine.kernel.batch import Result, integrate
-from pulsatile.engine.kernel.codegen import WATCH
 from pulsatile.engine.kernel.events import BLOCK_HOURS
+from pulsatile.engine.kernel.layout import WATCH
 from pulsatile.engine.model import REST, STATE_INDEX
 from pulsatile.engine.patients import run_in as under_test
 from pulsatile.engine.patients.cohort import PHENOTYPES, Cohort, virtual_cohort

@@ -11,9 +11,10 @@ from pulsatile.engine import model
 from pulsatile.engine.arrays import Floats
 from pulsatile.engine.drugs.dosing import Arm, Dose, arm_parameters, dose_events
 from pulsatile.engine.errors import Status
-from pulsatile.engine.kernel.batch import Result, Solver, integrate
-from pulsatile.engine.kernel.codegen import GROUPS
+from pulsatile.engine.kernel.batch import Result, integrate
 from pulsatile.engine.kernel.events import EventTable, event_table, select
+from pulsatile.engine.kernel.layout import GROUPS
+from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.model import STATE_INDEX
 from pulsatile.engine.parameters import NAMES, Parameters
 from pulsatile.engine.patients.basal import constant_gh_means, fasting_state, set_basal

@@ -14,12 +14,14 @@ from click.testing import CliRunner
 
 from benchmarks import projective as benchmark
 from pulsatile.cli.main import main
+from pulsatile.engine.dataset import template
 from pulsatile.engine.drugs.dosing import Arm, Dose, preset
 from pulsatile.engine.errors import InputError, Status
 from pulsatile.engine.patients.cohort import virtual_cohort
 from pulsatile.engine.patients.run_in import run_in
-from pulsatile.engine.simulate import check_arms, simulate, template
+from pulsatile.engine.simulate import simulate
 from pulsatile.engine.trial import treatment
+from pulsatile.engine.trial.arms import check_arms
 from pulsatile.engine.trial.horizon import BLOCK_DAYS, PROJECTED, SLOW, LongHorizon, Span, calendar
 from pulsatile.engine.trial.plan import Plan, TestAt
 from pulsatile.sweeps.run.progress import PlainProgress

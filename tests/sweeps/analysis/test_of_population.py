@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from pulsatile.engine.dataset import template
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.patients.cohort import Cohort
-from pulsatile.engine.simulate import covariates_of, template
+from pulsatile.engine.simulate import covariates_of
 from pulsatile.sweeps.analysis.inputs import independent, inputs_of
 from pulsatile.sweeps.analysis.of_design import Wanted
 from pulsatile.sweeps.analysis.of_population import Given, given, of_dataset, sentences, write

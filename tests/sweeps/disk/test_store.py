@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from pulsatile.engine.dataset import template
 from pulsatile.engine.drugs.dosing import Arm, preset
 from pulsatile.engine.errors import Status
-from pulsatile.engine.simulate import Plan, TestAt, template
+from pulsatile.engine.simulate import Plan, TestAt
 from pulsatile.sweeps.disk import store
 from pulsatile.sweeps.disk.files import write_all
 

@@ -1,0 +1,42 @@
+"""Arms of a study, checked against its plan."""
+
+from collections.abc import Sequence
+from math import ceil
+
+from pulsatile.engine.drugs.dosing import Arm, slots_used
+from pulsatile.engine.errors import InputError
+from pulsatile.engine.trial.plan import Plan
+from pulsatile.engine.trial.protocols import TESTS
+
+MOST_DOSES = 50_000
+"""Doses of an arm: 13 a day for 520 weeks; every patient at work holds them all."""
+
+
+def check_arms(arms: Sequence[Arm], plan: Plan) -> None:
+    """Refuse arms that cannot be told apart, of too many doses, or that leave a test of ``plan`` no drug slot."""
+    if not isinstance(arms, Sequence) or not arms:
+        raise InputError("a study needs a list of at least one arm; give for example [Arm('control')].")
+    for arm in arms:
+        if not isinstance(arm, Arm):
+            raise InputError(f"arms hold {arm!r}; give Arm objects, for example preset('control').")
+    names = [arm.name for arm in arms]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError(f"arms name {', '.join(twice)} twice; give every arm its own name.")
+    for arm in arms:
+        count = sum(ceil(plan.weeks / dose.every_weeks) * len(dose.days) * len(dose.times) for dose in arm.doses)
+        if count > MOST_DOSES:
+            raise InputError(
+                f"arm {arm.name} gives {count} doses in {plan.weeks:g} weeks, at most {MOST_DOSES} are allowed; "
+                "give an infusion or a pump, or shorten the study."
+            )
+        used = slots_used(arm)
+        if plan.long_horizon is not None:
+            plan.long_horizon.check_arm(arm)
+        for entry in plan.tests:
+            for slot in TESTS[entry.test].spare:
+                if slot in used and max(entry.weeks) > 0:
+                    raise InputError(
+                        f"test {entry.test} needs the spare drug slot {slot}, which arm {arm.name} uses; leave the "
+                        "test out, or split the study."
+                    )
