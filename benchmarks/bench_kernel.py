@@ -26,7 +26,6 @@ ROWS: dict[str, dict[str, Any]] = {
     "default": {},
     "scalar build": {"lanes": 1},
     "mixed": {"precision": "mixed"},
-    "fast division": {"division": "fast"},
     **{method: {"method": method} for method in PAIRS if method != Solver().method},
 }
 ARMS = ["none", "tesamorelin", "rhgh"]

@@ -26,7 +26,7 @@ from pulsatile.engine.kernel.codegen import kernel
 from pulsatile.engine.kernel.layout import WATCH, active_states
 from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.kernel.tableaus import PAIRS
-from pulsatile.engine.model import STATES
+from pulsatile.engine.states import STATES
 
 ATOL_FACTOR = Solver().atol_factor  # absolute tolerance: this share of rtol times the state's usual size, for everybody
 C_EVENT_STEP = 0.01  # h; largest step of the C peers after an event: the best of 0.005 to 1 for both at 1e-4
@@ -103,7 +103,7 @@ def kernel_contender(name: str, **settings: Any) -> Contender:
         plan = batch._Settings(0.0, float(task.times[-1]), 0.0, rtol, solver.event_step, limit, np.nan)
         begin = checkpoint.at_rest(task.y0, 0.0, solver.first_step, False)
         flat = np.ascontiguousarray(task.record).view(np.float64).reshape(n, -1)
-        atol = batch._tolerances(active_states(task.groups), solver)
+        atol = batch.tolerances(active_states(task.groups), solver)
 
         def timed() -> Floats:
             run(flat, begin, task.block, task.doses, task.times, atol, plan, out)
@@ -214,8 +214,6 @@ def own(quick: bool) -> list[Contender]:
         ]
     rows.append(kernel_contender(f"{usual.method}, scalar build", lanes=1))
     if not quick:
-        if possible(division="fast"):
-            rows.append(kernel_contender(f"{usual.method}, fast division", division="fast"))
         rows.append(whole_call("integrate(), whole call"))
     return rows
 

@@ -16,8 +16,8 @@ from pulsatile.engine.kernel.batch import integrate
 from pulsatile.engine.kernel.events import EventTable, shared_events
 from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.kernel.tableaus import PAIRS
-from pulsatile.engine.model import STATE_INDEX
 from pulsatile.engine.patients.basal import fasting_state
+from pulsatile.engine.states import STATE_INDEX
 
 HOURS = 1.0
 SETTLE = 2.0  # h from the pulse to the start

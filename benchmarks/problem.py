@@ -9,11 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pulsatile.engine import model
+from pulsatile.engine import states
 from pulsatile.engine.arrays import Floats
 from pulsatile.engine.drugs.dosing import arm_parameters, dose_events, preset, slots_used
-from pulsatile.engine.kernel import batch
-from pulsatile.engine.kernel.batch import SCALE
 from pulsatile.engine.kernel.events import BLOCK_HOURS, EventTable
 from pulsatile.engine.kernel.layout import active_states
 from pulsatile.engine.parameters import NAMES, TABLE
@@ -50,7 +48,7 @@ class Task(NamedTuple):
     @property
     def scale(self) -> Floats:
         """Return the usual size of each active state, of which the absolute tolerance is a share."""
-        return np.array([SCALE.get(name, 1.0 if name.startswith("effect_") else 100.0) for name in self.active])
+        return np.asarray(states.SIZES[[states.STATE_INDEX[name] for name in self.active]])
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -68,8 +66,8 @@ class Task(NamedTuple):
         return make(self.record[index], self.y0[index], block, doses, self.groups, self.times)
 
     def indices(self) -> npt.NDArray[np.int64]:
-        """Return the places of the active states in `model.STATES`."""
-        return np.array([model.STATE_INDEX[name] for name in self.active])
+        """Return the places of the active states in `states.STATES`."""
+        return np.array([states.STATE_INDEX[name] for name in self.active])
 
 
 def grid(days: float, every: float) -> Floats:
@@ -102,13 +100,12 @@ def make(
     record: npt.NDArray[Any], y0: Floats, block: EventTable, doses: EventTable, groups: tuple[str, ...], times: Floats
 ) -> Task:
     """Return the task of both forms."""
-    groups = batch._with_transit(groups, record, y0)
-    active = tuple(model.STATES[i] for i in active_states(groups))
-    place = np.full(len(model.STATES), -1000)
+    active = tuple(states.STATES[i] for i in active_states(groups))
+    place = np.full(len(states.STATES), -1000)
     for i, name in enumerate(active):
-        place[model.STATE_INDEX[name]] = i
+        place[states.STATE_INDEX[name]] = i
     parameters = np.stack([record[name] for name in NAMES], axis=1)
-    y0_active = np.ascontiguousarray(y0[:, [model.STATE_INDEX[name] for name in active]])
+    y0_active = np.ascontiguousarray(y0[:, [states.STATE_INDEX[name] for name in active]])
     flat = flatten(block, doses, 0.0, float(times[-1]))
     target = np.where(flat.target >= 0, place[np.maximum(flat.target, 0)], flat.target)
     events = (flat.ptr, flat.time, target, flat.amount)

@@ -13,36 +13,7 @@ balances (``minutes_per_hour``).  Papers: see ``references.bib``; the text follo
     igf1 feedback -------------+                  +-> gh_signal -> igf1 -> lean             v
                                                                       glucose <-> insulin <-> ffa
 
-States (index order; unit; meaning)
-
-===================  =========  ==================================================================
-drive                -          pulse drive of the hypothalamus (D); a pulse is a jump
-sst                  -          somatostatin tone (S)
-gh_store             ug         releasable pituitary GH (R)
-ghrh_receptor        -          GHRH receptor availability (rH)
-ghs_receptor         -          ghrelin receptor availability, acute (rS)
-gh                   ug/L       plasma GH (G of the axis)
-gh_signal            -          hepatic GH signal (M of the axis)
-igf1                 ug/L       total IGF-1 (I of the axis, W of metabolism)
-stomach, gut         mmol       meal glucose (q1, q2)
-glucose              mmol/L     plasma glucose (G)
-insulin_action       pmol/L     remote insulin (X)
-insulin              pmol/L     plasma insulin (I)
-secretion            pmol/kg/min  delayed insulin secretion (Y)
-ffa                  mmol/L     plasma free fatty acids (F)
-antagonist           mmol/L     FFA and delayed direct GH as insulin antagonist, FFA-equivalents (Z)
-lipolysis_delay      -          first stage of the lipolytic drive (K)
-lipolysis_drive      -          lipolytic drive (L)
-socs                 -          SOCS-like signal (S of metabolism)
-p85                  -          p85alpha-like signal, 0..1 (P)
-vat                  cm**2      visceral fat area (V)
-sat                  kg         subcutaneous fat (A)
-lean                 kg         lean mass (M of metabolism)
-ghs_tolerance        -          chronic ghrelin tolerance, 1 = none (R_S)
-gh_depot_1, _2       ug         subcutaneous rhGH (A1, A2)
-depot_*, transit_1_*, transit_2_*, central_*   ug   drug in slot *
-effect_*             -          pituitary effect site of a GHRH analogue, in units of its EC50 (u)
-===================  =========  ==================================================================
+States with unit, size and meaning: the table of `engine.states`; parameters: that of `engine.parameters`.
 
 Both functions are plain scalar text without branches: ``y`` and ``p`` hold floats, SIMD lanes, arrays, pint
 quantities or sympy symbols alike.  ``exp``, ``floor`` and ``sqrt`` are looked up in this module's globals.
@@ -51,54 +22,8 @@ quantities or sympy symbols alike.  ``exp``, ``floor`` and ``sqrt`` are looked u
 from math import exp, floor, sqrt
 from typing import Any
 
-from pulsatile.engine.parameters import GHRH_SLOTS, SLOTS, record_type
-
-BASE_UNITS = {
-    "drive": "-",
-    "sst": "-",
-    "gh_store": "ug",
-    "ghrh_receptor": "-",
-    "ghs_receptor": "-",
-    "gh": "ug/L",
-    "gh_signal": "-",
-    "igf1": "ug/L",
-    "stomach": "mmol",
-    "gut": "mmol",
-    "glucose": "mmol/L",
-    "insulin_action": "pmol/L",
-    "insulin": "pmol/L",
-    "secretion": "pmol/kg/min",
-    "ffa": "mmol/L",
-    "antagonist": "mmol/L",
-    "lipolysis_delay": "-",
-    "lipolysis_drive": "-",
-    "socs": "-",
-    "p85": "-",
-    "vat": "cm**2",
-    "sat": "kg",
-    "lean": "kg",
-}
-
-
-def _drug_states(slot: str) -> dict[str, str]:
-    units = {f"{stage}_{slot}": "ug" for stage in ("depot", "transit_1", "transit_2", "central")}
-    if slot in GHRH_SLOTS:
-        units[f"effect_{slot}"] = "-"
-    return units
-
-
-DRUG_STATES: dict[str, tuple[str, ...]] = {slot: tuple(_drug_states(slot)) for slot in SLOTS}
-GH_DEPOT = ("gh_depot_1", "gh_depot_2")
-TOLERANCE = ("ghs_tolerance",)
-STATE_UNITS: dict[str, str] = BASE_UNITS | {"ghs_tolerance": "-", "gh_depot_1": "ug", "gh_depot_2": "ug"}
-for _s in SLOTS:
-    STATE_UNITS |= _drug_states(_s)
-STATES: tuple[str, ...] = tuple(STATE_UNITS)
-STATE_INDEX: dict[str, int] = {name: i for i, name in enumerate(STATES)}
-
-State = record_type("State", STATES)
-REST: dict[str, float] = {name: 1.0 if name == "ghs_tolerance" else 0.0 for name in STATES if name not in BASE_UNITS}
-"""Value at which a state without drug stays for ever; such states may be left out of a compiled kernel."""
+from pulsatile.engine.parameters import record_type
+from pulsatile.engine.states import State
 
 FLUX_UNITS = {
     # axis
@@ -301,39 +226,15 @@ def balances(y: Any, p: Any, f: Any) -> Any:
         gh_depot_1=p.gh_pump - p.ka_gh * y.gh_depot_1,
         gh_depot_2=p.ka_gh * (y.gh_depot_1 - y.gh_depot_2),
         depot_ghrh_a=-p.ka_ghrh_a * y.depot_ghrh_a,
-        transit_1_ghrh_a=(1 - p.transit_0_ghrh_a) * p.ka_ghrh_a * y.depot_ghrh_a - p.ktr_ghrh_a * y.transit_1_ghrh_a,
-        transit_2_ghrh_a=p.transit_2_ghrh_a * p.ktr_ghrh_a * y.transit_1_ghrh_a - p.ktr_ghrh_a * y.transit_2_ghrh_a,
-        central_ghrh_a=p.transit_0_ghrh_a * p.ka_ghrh_a * y.depot_ghrh_a
-        + p.transit_1_ghrh_a * p.ktr_ghrh_a * y.transit_1_ghrh_a
-        + p.transit_2_ghrh_a * p.ktr_ghrh_a * y.transit_2_ghrh_a
-        + p.rate_ghrh_a
-        - p.k_el_ghrh_a * y.central_ghrh_a,
+        central_ghrh_a=p.ka_ghrh_a * y.depot_ghrh_a + p.rate_ghrh_a - p.k_el_ghrh_a * y.central_ghrh_a,
         effect_ghrh_a=p.ke_ghrh_a * (p.potency_ghrh_a * y.central_ghrh_a - y.effect_ghrh_a),
         depot_ghrh_b=-p.ka_ghrh_b * y.depot_ghrh_b,
-        transit_1_ghrh_b=(1 - p.transit_0_ghrh_b) * p.ka_ghrh_b * y.depot_ghrh_b - p.ktr_ghrh_b * y.transit_1_ghrh_b,
-        transit_2_ghrh_b=p.transit_2_ghrh_b * p.ktr_ghrh_b * y.transit_1_ghrh_b - p.ktr_ghrh_b * y.transit_2_ghrh_b,
-        central_ghrh_b=p.transit_0_ghrh_b * p.ka_ghrh_b * y.depot_ghrh_b
-        + p.transit_1_ghrh_b * p.ktr_ghrh_b * y.transit_1_ghrh_b
-        + p.transit_2_ghrh_b * p.ktr_ghrh_b * y.transit_2_ghrh_b
-        + p.rate_ghrh_b
-        - p.k_el_ghrh_b * y.central_ghrh_b,
+        central_ghrh_b=p.ka_ghrh_b * y.depot_ghrh_b + p.rate_ghrh_b - p.k_el_ghrh_b * y.central_ghrh_b,
         effect_ghrh_b=p.ke_ghrh_b * (p.potency_ghrh_b * y.central_ghrh_b - y.effect_ghrh_b),
         depot_ghs_a=-p.ka_ghs_a * y.depot_ghs_a,
-        transit_1_ghs_a=(1 - p.transit_0_ghs_a) * p.ka_ghs_a * y.depot_ghs_a - p.ktr_ghs_a * y.transit_1_ghs_a,
-        transit_2_ghs_a=p.transit_2_ghs_a * p.ktr_ghs_a * y.transit_1_ghs_a - p.ktr_ghs_a * y.transit_2_ghs_a,
-        central_ghs_a=p.transit_0_ghs_a * p.ka_ghs_a * y.depot_ghs_a
-        + p.transit_1_ghs_a * p.ktr_ghs_a * y.transit_1_ghs_a
-        + p.transit_2_ghs_a * p.ktr_ghs_a * y.transit_2_ghs_a
-        + p.rate_ghs_a
-        - p.k_el_ghs_a * y.central_ghs_a,
+        central_ghs_a=p.ka_ghs_a * y.depot_ghs_a + p.rate_ghs_a - p.k_el_ghs_a * y.central_ghs_a,
         depot_ghs_b=-p.ka_ghs_b * y.depot_ghs_b,
-        transit_1_ghs_b=(1 - p.transit_0_ghs_b) * p.ka_ghs_b * y.depot_ghs_b - p.ktr_ghs_b * y.transit_1_ghs_b,
-        transit_2_ghs_b=p.transit_2_ghs_b * p.ktr_ghs_b * y.transit_1_ghs_b - p.ktr_ghs_b * y.transit_2_ghs_b,
-        central_ghs_b=p.transit_0_ghs_b * p.ka_ghs_b * y.depot_ghs_b
-        + p.transit_1_ghs_b * p.ktr_ghs_b * y.transit_1_ghs_b
-        + p.transit_2_ghs_b * p.ktr_ghs_b * y.transit_2_ghs_b
-        + p.rate_ghs_b
-        - p.k_el_ghs_b * y.central_ghs_b,
+        central_ghs_b=p.ka_ghs_b * y.depot_ghs_b + p.rate_ghs_b - p.k_el_ghs_b * y.central_ghs_b,
     )
 
 

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pulsatile.engine import model
+from pulsatile.engine import model, states
 from pulsatile.engine.arrays import Floats
 from pulsatile.engine.igf1 import igf1_sds
 from pulsatile.engine.kernel.events import EventTable
-from pulsatile.engine.parameters import INPUTS, NAMES, SLOTS, Parameters
+from pulsatile.engine.parameters import INPUTS, NAMES, Parameters
 
 _ARRAY_FLUXES: Callable[[Any, Any, Any], Any] = FunctionType(
     model.fluxes.__code__, {**vars(model), "exp": np.exp, "sqrt": np.sqrt, "floor": np.floor}, "fluxes"
@@ -38,34 +38,6 @@ class Output(NamedTuple):
     description: str
 
 
-_STATE_WORDS = {
-    "drive": "hypothalamic pulse drive",
-    "sst": "somatostatin tone",
-    "gh_store": "releasable pituitary GH",
-    "ghrh_receptor": "GHRH receptor availability",
-    "ghs_receptor": "ghrelin receptor availability",
-    "gh": "plasma growth hormone",
-    "gh_signal": "hepatic GH signal",
-    "igf1": "total IGF-1",
-    "stomach": "glucose in the stomach",
-    "gut": "glucose in the gut",
-    "glucose": "plasma glucose",
-    "insulin_action": "remote insulin",
-    "insulin": "plasma insulin",
-    "secretion": "delayed insulin secretion",
-    "ffa": "plasma free fatty acids",
-    "antagonist": "insulin antagonist signal (FFA and delayed direct GH)",
-    "lipolysis_delay": "first stage of the lipolytic drive",
-    "lipolysis_drive": "lipolytic drive",
-    "socs": "SOCS-like signal",
-    "p85": "p85alpha-like signal (phenomenological)",
-    "vat": "visceral fat area",
-    "sat": "subcutaneous fat mass",
-    "lean": "lean mass",
-    "ghs_tolerance": "chronic ghrelin tolerance, 1 = none",
-    "gh_depot_1": "subcutaneous somatropin, first depot",
-    "gh_depot_2": "subcutaneous somatropin, second depot",
-} | {f"central_{slot}": f"drug in plasma, slot {slot}" for slot in SLOTS}
 _FLUX_WORDS = {
     "ghrh_analogue": "GHRH-analogue drive, sum of effect sites over EC50",
     "ghs_analogue": "ghrelin-agonist drive, concentration over EC50",
@@ -105,7 +77,7 @@ _DERIVED_WORDS = {
 
 
 def _catalogue() -> dict[str, Output]:
-    rows = [Output(n, model.STATE_UNITS[n], w, "state of engine/model.py") for n, w in _STATE_WORDS.items()]
+    rows = [Output(row.name, row.unit, row.meaning, "state of engine/model.py") for row in states.TABLE]
     rows += [Output(n, model.FLUX_UNITS[n], w, "flux of engine/model.py") for n, w in _FLUX_WORDS.items()]
     rows += [Output(n, u, w, d) for n, (u, w, d) in _DERIVED_WORDS.items()]
     return {row.name: row for row in rows}
@@ -131,7 +103,7 @@ class Evaluated:
 
     def output(self, name: str) -> Floats:
         """Return a copy of one output (n, m), C-contiguous: numpy's order of summation depends on the memory layout."""
-        if name in model.STATE_INDEX:
+        if name in states.STATE_INDEX:
             value = getattr(self.y, name)
         elif name in model.FLUX_UNITS:
             value = getattr(self.fluxes, name)
@@ -168,7 +140,7 @@ def evaluate(
 ) -> Evaluated:
     """Prepare outputs at ``times`` (m,) h for states ``y`` (n, m, states); ``inputs`` (n, m) override parameters."""
     columns = {name: parameters[name][:, None] for name in NAMES} | dict(inputs or {})
-    return Evaluated(times, model.State(*np.moveaxis(y, -1, 0)), Parameters(**columns), age)
+    return Evaluated(times, states.State(*np.moveaxis(y, -1, 0)), Parameters(**columns), age)
 
 
 def inputs_at(times: Floats, table: EventTable, parameters: npt.NDArray[Any]) -> dict[str, Floats]:

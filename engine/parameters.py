@@ -205,10 +205,6 @@ def _slot(slot: str) -> tuple[Parameter, ...]:
     s = "drug in slot " + slot
     rows: tuple[Parameter, ...] = (
         Parameter(f"ka_{slot}",       4.0,  "1/h",   0.0, 50.0,  0.5, f"absorption of the {s}",                          "therapies, section 2 table", "drug"),
-        Parameter(f"ktr_{slot}",      1.0,  "1/h",   0.0, 50.0,  0.0, f"transit rate of the {s}",                        "therapies, section 2 table", "drug"),
-        Parameter(f"transit_0_{slot}", 1.0, "-",     0.0,  1.0,  0.0, f"1 when the {s} has no transit stage",            "definition: therapies section 2", "drug"),
-        Parameter(f"transit_1_{slot}", 0.0, "-",     0.0,  1.0,  0.0, f"1 when the {s} has one transit stage",           "definition: therapies section 2", "drug"),
-        Parameter(f"transit_2_{slot}", 0.0, "-",     0.0,  1.0,  0.0, f"1 when the {s} has two transit stages",          "definition: therapies section 2", "drug"),
         Parameter(f"k_el_{slot}",     6.3,  "1/h",   0.0, 50.0,  0.0, f"elimination CL/V of the {s}",                    "therapies, section 2 table", "drug"),
         Parameter(f"potency_{slot}",  0.0,  "1/ug",  0.0, 1e6,   0.0, f"effect per ug in plasma, 1000/(V*MW*EC50), of the {s}", "therapies, section 2 table", "drug"),
     )

@@ -18,10 +18,11 @@ from pulsatile.engine.errors import InputError, Status
 from pulsatile.engine.kernel import checkpoint
 from pulsatile.engine.kernel.batch import CHUNK
 from pulsatile.engine.kernel.layout import WATCH
-from pulsatile.engine.model import FLUX_UNITS, STATES
+from pulsatile.engine.model import FLUX_UNITS
 from pulsatile.engine.patients import noise
 from pulsatile.engine.patients.cohort import COVARIATES, MORE_COVARIATES, Cohort, check_people
 from pulsatile.engine.patients.run_in import PACKED, Baseline, run_in
+from pulsatile.engine.states import STATES
 from pulsatile.engine.trial.arms import check_arms
 from pulsatile.engine.trial.horizon import BLOCK_DAYS, LongHorizon
 from pulsatile.engine.trial.plan import WEEK, Plan, TestAt

@@ -7,11 +7,9 @@ from scipy.integrate import solve_ivp
 
 from pulsatile.engine import model
 from pulsatile.engine.arrays import Floats
-from pulsatile.engine.kernel.batch import SCALE
 from pulsatile.engine.kernel.events import BLOCK_HOURS, EventTable
 from pulsatile.engine.parameters import INPUTS, Parameters
-
-SIZES = np.array([SCALE.get(name, 1.0 if name.startswith("effect_") else 100.0) for name in model.STATES])
+from pulsatile.engine.states import SIZES, State
 
 
 def events_of(block: EventTable, doses: EventTable, patient: int, end: float) -> list[tuple[float, int, float]]:
@@ -37,7 +35,7 @@ def twin(record: Any, y0: Floats, events: list[tuple[float, int, float]], times:
     todo = list(events)
 
     def rhs(t: float, y: Floats) -> Any:
-        return model.rhs(t, model.State(*y.tolist()), parameters)
+        return model.rhs(t, State(*y.tolist()), parameters)
 
     for stop in stops:
         parameters = Parameters(**p)

@@ -11,7 +11,7 @@ import inspect
 import re
 from collections.abc import Sequence
 
-from pulsatile.engine import model
+from pulsatile.engine import model, states
 from pulsatile.engine.kernel.rewrite import Straight, straighten
 from pulsatile.engine.parameters import NAMES
 
@@ -33,7 +33,7 @@ class _Expression:
             case ast.Name(id=name):
                 return self.names[name]
             case ast.Attribute(value=ast.Name(id="y"), attr=name):
-                return f"y[{self.slot[name]}]" if name in self.slot else model.REST[name]
+                return f"y[{self.slot[name]}]" if name in self.slot else states.REST[name]
             case ast.Attribute(value=ast.Name(id="p"), attr=name):
                 return f"p[{NAMES.index(name)}]"
             case ast.Attribute(value=ast.Name(id="f"), attr=name):
@@ -108,7 +108,7 @@ def statements(active: Sequence[str]) -> tuple[list[tuple[str, str]], dict[str, 
 
 def rewritten(active: Sequence[str]) -> Straight:
     """Return the straight lines that the engine compiles for the same states, when no window is kept."""
-    resting = {name: value for name, value in model.REST.items() if name not in active}
+    resting = {name: value for name, value in states.REST.items() if name not in active}
     return straighten(model.fluxes, model.balances, resting, ())
 
 

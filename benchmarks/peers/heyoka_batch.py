@@ -18,7 +18,7 @@ from numba.experimental import jitclass
 
 from benchmarks.peers.c_integrator import FIRST_INPUT
 from benchmarks.peers.c_source import rewritten
-from pulsatile.engine import model
+from pulsatile.engine import model, states
 from pulsatile.engine.arrays import Floats
 from pulsatile.engine.parameters import NAMES, Parameters
 
@@ -38,7 +38,7 @@ def _system(active: Sequence[str], straight: bool) -> tuple[list[Any], int, str]
     names: dict[str, Any] = {"exp": hy.exp, "sqrt": hy.sqrt, "floor": lambda _: hy.par[n - 1]}
     t = hy.time + hy.par[n - 2]
     if not straight:
-        state = model.State(**(model.REST | y))
+        state = states.State(**(states.REST | y))
         p = Parameters(*[hy.par[i] for i in range(len(NAMES))])
         fluxes = FunctionType(model.fluxes.__code__, vars(model) | names)
         derivatives = model.balances(state, p, fluxes(t, state, p))._asdict()

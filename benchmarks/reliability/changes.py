@@ -26,12 +26,13 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     "stored precision": ({"outputs": {"dtype": "float64"}}, "dtype"),
     "tests": ({"tests": [{"test": "fasting", "weeks": [0]}]}, "tests"),
     "solver": ({"solver": {"rtol": 1e-5}}, "solver.rtol"),
-    "division": ({"solver": {"division": "fast"}}, "division"),
+    "step limit": ({"solver": {"max_steps_per_day": 30_000}}, "solver.max_steps_per_day"),
 }  # fmt: skip
 """Entries of the study that a user might edit, and what the refusal must name."""
 EDITS: dict[str, tuple[tuple[str, ...], Any]] = {
-    "seed": (("seed",), 12), "patients": (("population", "n"), 31), "weeks": (("weeks",), 3.0), "stored precision":
-    (("dtype",), "float64"), "solver": (("solver", "rtol"), 1e-5), "division": (("solver", "division"), "fast"),
+    "seed": (("seed",), 12), "patients": (("population", "n"), 31), "weeks": (("weeks",), 3.0),
+    "stored precision": (("dtype",), "float64"), "solver": (("solver", "rtol"), 1e-5),
+    "step limit": (("solver", "max_steps_per_day"), 30_000),
 }  # fmt: skip
 """The same in resolved.json: where, and the new value."""
 EARLIER = "0.67.0"

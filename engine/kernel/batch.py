@@ -12,23 +12,14 @@ from pulsatile.engine.errors import InputError, Status
 from pulsatile.engine.kernel import checkpoint, cuda
 from pulsatile.engine.kernel.codegen import kernel
 from pulsatile.engine.kernel.events import EventTable, check_order
-from pulsatile.engine.kernel.layout import CLOCKS, GROUPS, WATCH, active_states
+from pulsatile.engine.kernel.layout import CLOCKS, WATCH, active_states
 from pulsatile.engine.kernel.solver import Solver
-from pulsatile.engine.model import REST, STATE_INDEX, STATES
-from pulsatile.engine.parameters import DTYPE, INPUTS, NAMES, SLOTS
+from pulsatile.engine.parameters import DTYPE, INPUTS, NAMES
+from pulsatile.engine.states import GROUPS, REST, SIZES, STATE_INDEX, STATES
 
 LONGEST = 1e5
 """Longest run, h: 520 weeks, a run-in and the visits' days have room."""
 CHUNK = 128  # patients per call: lanes refill well and threads share the work; results do not depend on it
-
-SCALE: dict[str, float] = {
-    "drive": 1.0, "sst": 50.0, "gh_store": 1500.0, "ghrh_receptor": 1.0, "ghs_receptor": 1.0, "gh": 10.0,
-    "gh_signal": 1.0, "igf1": 200.0, "stomach": 300.0, "gut": 100.0, "glucose": 5.0, "insulin_action": 100.0,
-    "insulin": 100.0, "secretion": 5.0, "ffa": 0.5, "antagonist": 0.5, "lipolysis_delay": 0.2, "lipolysis_drive": 0.1,
-    "socs": 0.3, "p85": 0.5, "vat": 100.0, "sat": 20.0, "lean": 50.0, "ghs_tolerance": 1.0, "gh_depot_1": 500.0,
-    "gh_depot_2": 500.0,
-}  # fmt: skip
-"""Usual size of each state in its own unit; the absolute tolerance is a share of it.  Drugs: see `_tolerances`."""
 
 
 class Result(NamedTuple):
@@ -64,7 +55,7 @@ class _Buffers(NamedTuple):
 
 
 def groups_needed(parameters: npt.NDArray[Any], y0: Floats, *tables: EventTable) -> tuple[str, ...]:
-    """Return the drug groups that a start, an event or an infusion may move, in the order of `codegen.GROUPS`."""
+    """Return the drug groups that a start, an event or an infusion may move, in the order of `states.GROUPS`."""
     moved = set()
     for table in tables:
         moved |= {STATES[i] for i in np.unique(table.target[table.target >= 0])}
@@ -81,37 +72,15 @@ def groups_needed(parameters: npt.NDArray[Any], y0: Floats, *tables: EventTable)
     return tuple(group for group, names in GROUPS.items() if moved & set(names))
 
 
-def _with_transit(groups: tuple[str, ...], parameters: npt.NDArray[Any], y0: Floats) -> tuple[str, ...]:
-    """Add the transit stages of the slots in ``groups`` where a dose or what is left of one passes through them."""
-    found = set(groups)  # a failed patient's NaN must not decide: the layout is everybody's
-    for slot in SLOTS:
-        inside = y0[:, [STATE_INDEX[name] for name in GROUPS[f"{slot}_transit"]]]
-        if slot in found and (np.any(parameters[f"transit_0_{slot}"] != 1) or np.any(inside > 0)):
-            found.add(f"{slot}_transit")
-        elif f"{slot}_transit" in found:
-            found.add(slot)
-    return tuple(group for group in GROUPS if group in found)
-
-
 def _driven(name: str) -> str:
     if name.startswith("rate_"):
         return "central_" + name.removeprefix("rate_")
     return "gh_depot_1" if name == "gh_pump" else name
 
 
-def _tolerances(active: tuple[int, ...], solver: Solver) -> Floats:
-    """Absolute tolerance per active state, in its own unit: a share of its usual size."""
-    atol = np.empty(len(active))
-    for row, i in enumerate(active):
-        name = STATES[i]
-        if name in SCALE:
-            scale = SCALE[name]
-        elif name.startswith("effect_"):
-            scale = 1.0
-        else:
-            scale = 100.0  # ug
-        atol[row] = solver.rtol * solver.atol_factor * scale
-    return atol
+def tolerances(active: tuple[int, ...], solver: Solver) -> Floats:
+    """Return the absolute tolerance per active state, in its own unit: a share of its usual size."""
+    return np.asarray(solver.rtol * solver.atol_factor * SIZES[list(active)])
 
 
 def integrate(
@@ -143,7 +112,7 @@ def integrate(
     stop : end of the run (h), default the last of ``times``
     solver : settings of the integrator
     threads : threads over chunks of patients; results do not depend on it
-    groups : drug groups to integrate, names of `codegen.GROUPS`; events of others are ignored.  Default: those that can
+    groups : drug groups to integrate, names of `states.GROUPS`; events of others are ignored.  Default: those that can
         move in any of the patients, so name them where a patient's last digits must not depend on who else is here
     mark : one of ``times``, after ``start``: where a longer run is to go on
     begin : (n, columns) of `marks.columns`, the ``mark`` of an earlier run of the same patients, ``start``, windows
@@ -203,7 +172,6 @@ def integrate(
         checkpoint.check(begin, n, windows > 0, block, times)
     if groups is None:
         groups = groups_needed(parameters, y0, block, doses)
-    groups = _with_transit(groups, parameters, y0)
     build = solver.build(groups)
     active = active_states(groups)
     run = kernel(build).run
@@ -219,7 +187,7 @@ def integrate(
         np.nan if mark is None else float(mark),
     )  # fmt: skip
     flat = np.require(parameters, None, ["C", "W"]).view(np.float64).reshape(n, len(NAMES))
-    atol = _tolerances(active, solver)
+    atol = tolerances(active, solver)
 
     # about CHUNK each, in equal parts; few patients: every thread gets some, in whole vectors
     size = min(-(-n // max(1, round(n / CHUNK))), -(-n // (build.lanes * threads)) * build.lanes)

@@ -12,7 +12,7 @@ from pulsatile.engine.errors import InputError
 from pulsatile.engine.kernel.codegen import NEVER
 from pulsatile.engine.kernel.events import EventTable
 from pulsatile.engine.kernel.layout import CLOCKS, WATCH
-from pulsatile.engine.model import STATES
+from pulsatile.engine.states import STATES
 
 _OPEN: dict[str, float] = {"integral": 0.0, "least": float(NEVER), "greatest": -float(NEVER)}
 """What is kept of each watched value in an open window, and what it is when the window opens."""
@@ -22,8 +22,8 @@ def columns(windows: bool) -> tuple[str, ...]:
     """Return the names of a mark's numbers; ``windows``: whether the run reduces over windows.
 
     ``t`` (h) start of the step; ``h`` (h) its length before an event cut it; ``steps`` trial steps before it; ``due``
-    (h) what falls before is past; ``window`` number of the open window; then the states in the order of `model.STATES`,
-    and the integral since the window opened (unit x h), least and greatest of each of `codegen.WATCH`.
+    (h) what falls before is past; ``window`` number of the open window; then the states in their order,
+    and the integral since the window opened (unit x h), least and greatest of each of `layout.WATCH`.
     """
     return (*CLOCKS, *STATES, *(f"{part}_{name}" for part in _OPEN for name in WATCH if windows))
 

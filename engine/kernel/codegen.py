@@ -5,7 +5,7 @@ from functools import cache
 from threading import RLock
 from types import ModuleType
 
-from pulsatile.engine import model, parameters
+from pulsatile.engine import model, parameters, states
 from pulsatile.engine.errors import Status
 from pulsatile.engine.kernel import _jit, template, vec
 from pulsatile.engine.kernel.divisions import SHARE, SHARE_SINGLE
@@ -53,7 +53,7 @@ def _evaluate(straight: Straight, active: tuple[int, ...], constants: int) -> li
     """Return the body of the right-hand side: loads, lines, stores; constants start at row ``constants``."""
     lines = [*straight.always, *straight.watching]
     words = set(re.findall(r"\w+", "\n".join([*lines, *straight.watched.values()])))
-    rows = {f"y_{model.STATES[i]}": row for row, i in enumerate(active)}
+    rows = {f"y_{states.STATES[i]}": row for row, i in enumerate(active)}
     text = [f"{name} = load(s, y_row + {row})" for name, row in rows.items() if name in words]
     text += [f"q{i} = load(s, {constants + i})" for i in range(len(straight.constants))]
     text += ordered(straight.always)
@@ -127,7 +127,7 @@ def source(build: Build) -> str:
     pair = PAIRS[build.method]
     mixed = build.precision == "mixed"
     active = active_states(build.groups)
-    resting = {name: model.REST[name] for i, name in enumerate(model.STATES) if i not in active}
+    resting = {name: states.REST[name] for i, name in enumerate(states.STATES) if i not in active}
     share = SHARE_SINGLE if mixed else SHARE
     straight = straighten(model.fluxes, model.balances, resting, WATCH, share)
     na, nw, stages, width = len(active), len(WATCH), len(pair.c), build.lanes
@@ -211,7 +211,7 @@ def source(build: Build) -> str:
         "EXTRA": "\n    ".join(extra), "KEEP_OUTPUT": f"\n{' ' * 16}".join(_keep_output(active, names["OUT"], width)),
         "DENSE": "\n    ".join(dense), "DENSE_SUM": " + ".join(f"b{j} * load(s, {k[j]} + i)" for j in dense_used),
         "FREE": "\n    ".join(free), "FREE_SUM": " + ".join(f"b{j} * load(s, {watch_rows[j]} + q)" for j in free_used),
-        "PER_DAY": repr(1 / 24), "AT_STATES": len(CLOCKS), "AT_WATCH": len(CLOCKS) + len(model.STATES),
+        "PER_DAY": repr(1 / 24), "AT_STATES": len(CLOCKS), "AT_WATCH": len(CLOCKS) + len(states.STATES),
         **{f"AT_{name.upper()}": column for column, name in enumerate(CLOCKS)},
         "GAIN": repr(-0.5 / (pair.error_order + 1)),  # of log2 of the squared error
     }  # fmt: skip
@@ -221,7 +221,7 @@ def source(build: Build) -> str:
     for name in sorted(values, key=len, reverse=True):
         body = body.replace("{" + name + "}", str(values[name]))
     rows = {name: value for name, value in values.items() if isinstance(value, int)}
-    row_of_state = [active.index(i) if i in active else -1 for i in range(len(model.STATES))]
+    row_of_state = [active.index(i) if i in active else -1 for i in range(len(states.STATES))]
     return f'''"""Generated from engine/model.py, kernel/template.py, kernel/tableaus.py for {build}.  Do not edit."""
 
 import math
@@ -234,7 +234,7 @@ from pulsatile.engine.kernel import vec
 from pulsatile.engine.kernel._jit import FLAGS
 from pulsatile.engine.kernel.intrinsic import straight
 
-_v = vec.lanes({width}, {build.division!r})
+_v = vec.lanes({width})
 load, store, splat, where, bits, from_bits = _v.load, _v.store, _v.splat, _v.where, _v.bits, _v.from_bits
 floor, magnitude, smaller, larger, narrow, wide = _v.floor, _v.magnitude, _v.smaller, _v.larger, _v.narrow, _v.wide
 power_of_two, exponent_of, mantissa_of = _v.power_of_two, _v.exponent_of, _v.mantissa_of
@@ -245,10 +245,10 @@ ACTIVE = np.array({list(active)!r})
 ROW_OF_STATE = np.array({row_of_state!r})
 int64 = np.int64  # of a number: else every call of evaluate would be compiled for its own rows
 jit = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **FLAGS)
-evaluate_lines = straight({width}, {build.division!r}, "s, t, y_row, k_row, watch_row, watching", """
+evaluate_lines = straight({width}, "s, t, y_row, k_row, watch_row, watching", """
 {evaluate}
 """)
-settle_lines = straight({width}, {build.division!r}, "w, s", """
+settle_lines = straight({width}, "w, s", """
 {settle}
 """)
 

@@ -46,9 +46,9 @@ def describe() -> str:
 
 @cache
 def kernel(build: Build) -> Any:
-    """Return the GPU kernel for ``build`` (its lanes and division do not matter), compiled on first launch."""
+    """Return the GPU kernel for ``build`` (its lanes do not matter), compiled on first launch."""
     with GENERATING:
-        text = translate(source(build._replace(lanes=1, division="exact")))
+        text = translate(source(build._replace(lanes=1)))
     return _jit.import_generated(text, "cuda").start
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pulsatile.engine.errors import InputError
-from pulsatile.engine.model import STATE_INDEX
 from pulsatile.engine.parameters import INPUTS
+from pulsatile.engine.states import STATE_INDEX
 
 BLOCK_HOURS = 672.0
 """Length of the block of pulses and meals that repeats (28 days); axis section 2."""

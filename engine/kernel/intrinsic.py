@@ -19,16 +19,15 @@ from pulsatile.engine.kernel import vecmath
 
 _OPERATIONS: dict[type, tuple[str, Callable[[Any, Any], Any]]] = {
     ast.Add: ("fadd", operator.add), ast.Sub: ("fsub", operator.sub), ast.Mult: ("fmul", operator.mul),
+    ast.Div: ("fdiv", operator.truediv),
 }  # fmt: skip
 
 
 class _Writer:
     """Writes LLVM for one body; a value is a number, a vector or a row (an integer)."""
 
-    def __init__(
-        self, context: Any, builder: Any, width: int, division: str, kinds: Any, names: dict[str, Any]
-    ) -> None:
-        self.context, self.builder, self.division, self.width, self.names = context, builder, division, width, names
+    def __init__(self, context: Any, builder: Any, width: int, kinds: Any, names: dict[str, Any]) -> None:
+        self.context, self.builder, self.width, self.names = context, builder, width, names
         self.memory = {}
         for name, kind in kinds.items():
             if isinstance(kind, types.Array):
@@ -69,7 +68,7 @@ class _Writer:
         raise NotImplementedError(ast.unparse(node))
 
     def operation(self, x: Any, op: ast.operator, y: Any) -> Any:
-        instruction, fold = _OPERATIONS.get(type(op), ("", operator.truediv))
+        instruction, fold = _OPERATIONS[type(op)]
         numbers = [isinstance(value, int | float) for value in (x, y)]
         if all(numbers):
             return fold(x, y)
@@ -78,8 +77,6 @@ class _Writer:
             ir.Constant(kind, [float(v)] * self.width) if number else v
             for v, number in zip((x, y), numbers, strict=True)
         )
-        if isinstance(op, ast.Div):
-            return vecmath.divide(self.builder, self.division, a, b)
         return getattr(self.builder, instruction)(a, b)
 
     def body(self, nodes: list[ast.stmt]) -> None:
@@ -101,14 +98,14 @@ class _Writer:
                     raise NotImplementedError(ast.unparse(node))
 
 
-def straight(width: int, division: str, arguments: str, text: str) -> Any:
+def straight(width: int, arguments: str, text: str) -> Any:
     """Return a compiled function of ``arguments``: arrays, ``t`` (a vector), ``*_row`` (integers), ``watching``."""
     names = arguments.split(", ")
     body = ast.parse(text).body
 
     def gen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         kinds = dict(zip(names, sig.args, strict=True))
-        _Writer(context, builder, width, division, kinds, dict(zip(names, args, strict=True))).body(body)
+        _Writer(context, builder, width, kinds, dict(zip(names, args, strict=True))).body(body)
         return context.get_dummy_value()
 
     def kind(name: str, given: Any) -> Any:

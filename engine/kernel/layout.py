@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from pulsatile.engine import model
+from pulsatile.engine.states import ALWAYS, GROUPS, STATE_INDEX
 
 WATCH: tuple[str, ...] = (
     "gh", "igf1", "glucose", "insulin", "ffa", "socs", "p85", "lipolysis_drive",
@@ -12,7 +12,7 @@ WATCH: tuple[str, ...] = (
 """States and fluxes whose mean, least and greatest value over windows a run can keep."""
 
 CLOCKS: tuple[str, ...] = ("t", "h", "steps", "due", "window")
-"""What a patient's run begins from beside its states and the integrals of its open window; see `marks`."""
+"""What a patient's run begins from beside its states and the integrals of its open window; see `checkpoint`."""
 
 
 class Build(NamedTuple):
@@ -21,26 +21,10 @@ class Build(NamedTuple):
     groups: tuple[str, ...] = ()
     method: str = "cfmr7"
     lanes: int = 8
-    division: str = "exact"
     precision: str = "float64"
-
-
-GROUPS: dict[str, tuple[str, ...]] = {
-    "gh_depot": model.GH_DEPOT,
-    "ghs_tolerance": model.TOLERANCE,
-    **{
-        slot: tuple(name for name in names if not name.startswith("transit_"))
-        for slot, names in model.DRUG_STATES.items()
-    },
-    **{
-        f"{slot}_transit": tuple(name for name in names if name.startswith("transit_"))
-        for slot, names in model.DRUG_STATES.items()
-    },
-}
-"""States that move together; the transit stages of a slot only where its drug has some."""
 
 
 def active_states(groups: tuple[str, ...]) -> tuple[int, ...]:
     """Return the indices of the states that a kernel for the drug ``groups`` integrates, ascending."""
-    names = list(model.BASE_UNITS) + [name for group in groups for name in GROUPS[group]]
-    return tuple(sorted(model.STATE_INDEX[name] for name in names))
+    names = (*ALWAYS, *(name for group in groups for name in GROUPS[group]))
+    return tuple(sorted(STATE_INDEX[name] for name in names))

@@ -7,7 +7,6 @@ from pulsatile.engine.errors import InputError
 from pulsatile.engine.kernel import cuda
 from pulsatile.engine.kernel.layout import Build
 from pulsatile.engine.kernel.tableaus import PAIRS
-from pulsatile.engine.kernel.vecmath import fast_division_available
 
 LEAST_MIXED = 5e-6
 """Below, the rounding of float32 stages costs steps (12 % at 1e-6) and shows in the error: benchmarks/README.md."""
@@ -19,8 +18,7 @@ class Solver:
 
     rtol : relative tolerance per step (1e-12 to 1e-2); a fifth is used, so that no more than ten gather over a run
     atol_factor : absolute tolerance as a share of ``rtol`` times the state's usual size
-    method : embedded pair, a name of `steppers.PAIRS`
-    division : "exact" (IEEE, the same on every machine) or "fast" (AVX-512 only)
+    method : embedded pair, a name of `tableaus.PAIRS`
     lanes : patients per vector, 8 (16 in mixed precision), or 1 for the scalar build of the same text
     precision : "float64", or "mixed": states and clocks in float64, the stages of a step in float32; their rounding is
         what remains of the error, so rtol below `LEAST_MIXED` is refused
@@ -36,7 +34,6 @@ class Solver:
     rtol: float = 1e-6
     atol_factor: float = 1e-2
     method: str = "cfmr7"
-    division: str = "exact"
     lanes: int = 8
     precision: str = "float64"
     max_steps_per_day: int = 20_000
@@ -57,18 +54,10 @@ class Solver:
             raise InputError(f"solver atol_factor = {self.atol_factor!r} is outside 0 ... 1; choose for example 0.01.")
         if not isinstance(self.method, str) or self.method not in PAIRS:
             raise InputError(f"solver method = {self.method!r} is unknown; choose one of {', '.join(PAIRS)}.")
-        if self.division not in ("exact", "fast"):
-            raise InputError(f"solver division = {self.division!r} is unknown; choose exact or fast.")
-        if self.division == "fast" and not fast_division_available():
-            raise InputError("solver division = 'fast' needs a CPU with AVX-512; choose exact.")
-        if not is_whole(self.lanes) or self.lanes not in (1, 4, 8) or (self.division == "fast" and self.lanes != 8):
-            raise InputError(
-                f"solver lanes = {self.lanes!r} is not possible; choose 8 (or 1 or 4 with exact division)."
-            )
+        if not is_whole(self.lanes) or self.lanes not in (1, 4, 8):
+            raise InputError(f"solver lanes = {self.lanes!r} is not possible; choose 8, 4 or 1.")
         if self.precision not in ("float64", "mixed"):
             raise InputError(f"solver precision = {self.precision!r} is unknown; choose float64 or mixed.")
-        if self.precision == "mixed" and self.division == "fast":
-            raise InputError("solver division = 'fast' is for precision float64; choose exact with mixed.")
         if self.precision == "mixed" and self.rtol < LEAST_MIXED:
             raise InputError(
                 f"solver rtol = {self.rtol!r} is below what precision mixed can reach; choose {LEAST_MIXED:g} or more, "
@@ -91,12 +80,12 @@ class Solver:
 
     def _check_gpu(self) -> None:
         """Refuse what the GPU kernel does not do, and a GPU that is not there."""
-        if (self.division, self.precision) != ("exact", "float64"):
-            raise InputError("solver device = 'cuda' knows division exact and precision float64 only; leave both out.")
+        if self.precision != "float64":
+            raise InputError("solver device = 'cuda' knows precision float64 only; leave precision out.")
         if lacking := cuda.missing():
             raise InputError(f"solver device = 'cuda' needs {lacking}.")
 
     def build(self, groups: tuple[str, ...]) -> Build:
         """Return what a kernel for these drug ``groups`` is compiled for."""
         lanes = 2 * self.lanes if self.precision == "mixed" and self.lanes > 1 else self.lanes
-        return Build(groups, self.method, lanes, self.division, self.precision)
+        return Build(groups, self.method, lanes, self.precision)

@@ -1,6 +1,6 @@
 """A lane vector as a numba type: the scalar right-hand side, called with it, compiles to packed code by construction.
 
-``lanes(width, division)`` returns a namespace of compiled primitives over ``width`` lanes, float64 or float32 as the
+``lanes(width)`` returns a namespace of compiled primitives over ``width`` lanes, float64 or float32 as the
 memory they are loaded from.  ``+ - * /``, comparisons, ``math.exp``, ``math.sqrt`` and ``math.floor`` accept the
 vector; ``if`` on one is a typing error, which is what we want.  A lane's arithmetic never depends on another lane: no
 reassociation, no horizontal operation.
@@ -20,16 +20,16 @@ from numba.core.typeconv import Conversion
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, lower_cast, overload, register_model
 
-from pulsatile.engine.kernel.vecmath import F32, F64, FUNCTIONS, I1, I8, I32, I64, call, converted, divide, extreme_of
+from pulsatile.engine.kernel.vecmath import F32, F64, FUNCTIONS, I1, I8, I32, I64, call, converted, extreme_of
 
 
 class VecType(types.Type):  # type: ignore[misc]
     """``width`` lanes of float64, or of float32 when ``single``."""
 
-    def __init__(self, width: int, division: str, single: bool = False) -> None:
-        self.width, self.division, self.single = width, division, single
+    def __init__(self, width: int, single: bool = False) -> None:
+        self.width, self.single = width, single
         self.llvm = ir.VectorType(F32 if single else F64, width)
-        super().__init__(name=f"vec{width}_{division}" + "_single" * single)
+        super().__init__(name=f"vec{width}" + "_single" * single)
 
     def can_convert_from(self, typingctx: Any, other: Any) -> Any:
         """Allow plain numbers in expressions with vectors."""
@@ -96,7 +96,9 @@ def _declare(op: Any, base: type, lower: Any, *kinds: type) -> None:
     lower_builtin(op, *kinds)(lower)
 
 
-for _op, _instruction in ((operator.add, "fadd"), (operator.sub, "fsub"), (operator.mul, "fmul")):
+for _op, _instruction in (
+    (operator.add, "fadd"), (operator.sub, "fsub"), (operator.mul, "fmul"), (operator.truediv, "fdiv"),
+):  # fmt: skip
     _declare(_op, _Arithmetic, lambda c, b, s, a, _i=_instruction: getattr(b, _i)(*a), VecType, VecType)
 _declare(operator.neg, _Arithmetic, lambda c, b, s, a: b.fneg(a[0]), VecType)
 for _op, _sign in ((operator.lt, "<"), (operator.le, "<="), (operator.gt, ">"), (operator.ge, ">=")):
@@ -107,18 +109,15 @@ _declare(operator.or_, _Logic, lambda c, b, s, a: b.or_(*a), MaskType, MaskType)
 _declare(operator.invert, _Logic, lambda c, b, s, a: b.not_(a[0]), MaskType)
 
 
-_declare(operator.truediv, _Arithmetic, lambda c, b, s, a: divide(b, s.return_type.division, *a), VecType, VecType)
-
-
 @cache
-def lanes(width: int, division: str) -> SimpleNamespace:
+def lanes(width: int) -> SimpleNamespace:
     """Return the compiled primitives over ``width`` lanes.
 
     Memory is a flat array of float64 or float32, offsets count vectors; a vector has the element of what it was loaded
     from.  ``narrow`` and ``wide`` convert between the two.
     """
     mask, bit = MaskType(width), ir.IntType(width)
-    double, single = VecType(width, division), VecType(width, division, True)
+    double, single = VecType(width), VecType(width, True)
 
     def kind_of(array: Any) -> VecType:
         return single if array.dtype == types.float32 else double

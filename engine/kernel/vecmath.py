@@ -1,20 +1,13 @@
-"""Arithmetic of LLVM vectors of float64 or float32: conversion, division, functions of one vector.
-
-Division is ``exact`` (the IEEE divide, the same on every machine) or ``fast`` (two of three float64 divisions by
-reciprocal estimate and two correction terms, relative error 2**-56; AVX-512 only).  It is a setting, never chosen by
-the CPU.
-"""
+"""Arithmetic of LLVM vectors of float64 or float32: conversion, functions of one vector."""
 
 import math
 from typing import Any
 
-import llvmlite.binding as llvm
 from llvmlite import ir
 from numba.core import cgutils
 
 F64, F32 = ir.DoubleType(), ir.FloatType()
 I1, I8, I32, I64 = (ir.IntType(bits) for bits in (1, 8, 32, 64))
-FAST_EVERY = 3  # in ``fast`` mode every third division stays on the divider, which works beside the FMA ports
 
 
 def _constant(vector: ir.VectorType, value: float | int) -> ir.Constant:
@@ -33,35 +26,6 @@ def converted(builder: Any, value: Any, kind: Any) -> Any:
         return value
     narrower = F32 in (kind, getattr(kind, "element", None))
     return builder.fptrunc(value, kind) if narrower else builder.fpext(value, kind)
-
-
-def _reciprocal(builder: Any, x: Any) -> Any:
-    """1/x for 8 lanes: vrcp14pd, then r (1 + e)(1 + e^2) with e = 1 - x r."""
-
-    def fma(a: Any, b: Any, c: Any) -> Any:
-        return call(builder, "llvm.fma.v8f64", x.type, [a, b, c])
-
-    one, zero = _constant(x.type, 1.0), _constant(x.type, 0.0)
-    r = call(builder, "llvm.x86.avx512.rcp14.pd.512", x.type, [x, zero, ir.Constant(I8, -1)])
-    e = fma(builder.fneg(x), r, one)
-    r = fma(r, e, r)
-    return fma(r, builder.fmul(e, e), r)
-
-
-def divide(builder: Any, division: str, x: Any, y: Any) -> Any:
-    """Return x / y."""
-    if division == "fast" and x.type.element == F64:
-        # counted per function, so that the choice cannot depend on what was compiled before
-        function = builder.function
-        function.divisions = getattr(function, "divisions", 0) + 1
-        if function.divisions % FAST_EVERY:
-            return builder.fmul(x, _reciprocal(builder, y))
-    return builder.fdiv(x, y)
-
-
-def fast_division_available() -> bool:
-    """Tell whether this CPU has the reciprocal estimate that ``fast`` needs."""
-    return bool(llvm.get_host_cpu_features().get("avx512f", False))
 
 
 def _elementwise(builder: Any, name: str, x: Any) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pulsatile.engine.arrays import Floats, Record
-from pulsatile.engine.model import REST, STATE_INDEX, STATES
+from pulsatile.engine.states import REST, STATES
 
 START_GH = 0.1
 """Plasma GH at the start, ug/L: a trough (axis, section 3)."""
@@ -77,7 +77,7 @@ def feasible(record: Record) -> npt.NDArray[np.bool_]:
 
 
 def fasting_state(record: Record) -> Floats:
-    """Return the fasting state (n, len(STATES)) in the order of `model.STATES`; needs `set_basal`.
+    """Return the fasting state (n, len(STATES)) in the order of `states.STATES`; needs `set_basal`.
 
     Metabolism is at its exact equilibrium for the GH-chain means of ``record``; the axis starts rested, at a GH trough.
     """
@@ -108,7 +108,7 @@ def fasting_state(record: Record) -> Floats:
         sat=r["sat0"],
         lean=r["lean0"],
     )
-    state = np.empty((len(record), len(STATES)))
-    for name, value in start.items():
-        state[:, STATE_INDEX[name]] = value
+    state = np.full((len(record), len(STATES)), np.nan)
+    for i, name in enumerate(STATES):
+        state[:, i] = start[name]  # a state of the table without a start is a KeyError
     return state

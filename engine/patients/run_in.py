@@ -18,11 +18,11 @@ from pulsatile.engine.kernel.batch import integrate
 from pulsatile.engine.kernel.events import BLOCK_HOURS, EventTable
 from pulsatile.engine.kernel.layout import WATCH
 from pulsatile.engine.kernel.solver import Solver
-from pulsatile.engine.model import STATE_INDEX, STATES
 from pulsatile.engine.parameters import NAMES, beyond
 from pulsatile.engine.patients.basal import constant_gh_means, fasting_state, feasible, set_basal
 from pulsatile.engine.patients.cohort import PEOPLE, Cohort
 from pulsatile.engine.patients.pulses import block_events
+from pulsatile.engine.states import STATE_INDEX, STATES
 
 TOLERANCE = 1e-3  # relative change of L0, S0, P0 at which the run-in ends; overview, Run-in
 MOST_PASSES = 8

@@ -17,13 +17,13 @@ import numpy.typing as npt
 
 from pulsatile.engine.arrays import Floats
 from pulsatile.engine.errors import Status
-from pulsatile.engine.kernel.batch import SCALE, Result
+from pulsatile.engine.kernel.batch import Result
 from pulsatile.engine.kernel.events import BLOCK_HOURS, EventTable, shared_events
 from pulsatile.engine.kernel.layout import WATCH
 from pulsatile.engine.kernel.solver import Solver
-from pulsatile.engine.model import STATE_INDEX, STATES
 from pulsatile.engine.outputs import evaluate
 from pulsatile.engine.parameters import ROW, SLOTS
+from pulsatile.engine.states import SIZES, STATE_INDEX
 from pulsatile.engine.trial.horizon import SLOW
 from pulsatile.engine.trial.known_answer import Event, moved, patient, tone
 from pulsatile.engine.trial.projective import Course
@@ -81,8 +81,7 @@ class Joined(NamedTuple):
         The error counts in units of `BOUND` tolerances; above 1, no row of the call is to be trusted.
         """
         found = Result._make(rows[self.canary] for rows in result)
-        size = np.array([SCALE.get(name, 1.0 if name.startswith("effect_") else 100.0) for name in STATES])
-        allowed = np.abs(self.exact) + max(self.solver.atol_factor, SHARE) * size
+        allowed = np.abs(self.exact) + max(self.solver.atol_factor, SHARE) * SIZES
         errors = [(found.y[:, self.looks] - self.exact) / allowed]
         errors += [rows / self.watched - 1 for rows in (found.mean, found.low, found.high)]
         return Result._make(rows[~self.canary] for rows in result), self._worst(errors, found.status)

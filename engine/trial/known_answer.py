@@ -3,7 +3,7 @@
 * GH, metabolism, body composition and receptors stand still for ever, every flux in balance with another.
 * The somatostatin tone follows the clock: a Gaussian dip every night, through a first-order delay.
 * Pulse drive, stomach, gut and the drugs' depots, plasma and effect sites are first-order chains that nobody feels;
-  the tone's target may be scaled (``sst_factor``).  Drugs pass no transit stage.
+  the tone's target may be scaled (``sst_factor``).
 
 Rates are those of the table, but for two: with them no step of the chains comes to the limit of stability of what is
 at rest, where rounding would grow to a few tolerances.
@@ -15,9 +15,9 @@ from math import erfc, pi, prod, sqrt
 import numpy as np
 
 from pulsatile.engine.arrays import Floats, Record
-from pulsatile.engine.model import STATE_INDEX, STATES
 from pulsatile.engine.parameters import GHRH_SLOTS, SLOTS, typical
 from pulsatile.engine.patients.basal import constant_gh_means, fasting_state, set_basal
+from pulsatile.engine.states import STATE_INDEX, STATES
 
 GH, PUMP = 2.0, 5.0  # ug/L; ug/h through the depots of somatropin where those are integrated
 

@@ -24,7 +24,7 @@ from pulsatile.engine.drugs.regimens import DAY
 from pulsatile.engine.errors import Status
 from pulsatile.engine.kernel.batch import integrate
 from pulsatile.engine.kernel.events import EventTable
-from pulsatile.engine.model import STATE_INDEX
+from pulsatile.engine.states import STATE_INDEX
 from pulsatile.engine.trial.horizon import BLOCK_DAYS, SLOW, Span
 from pulsatile.engine.trial.plan import WEEK, Plan
 from pulsatile.engine.trial.protocols import SNAPSHOT_CLOCK

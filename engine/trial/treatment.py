@@ -13,11 +13,11 @@ from pulsatile.engine.kernel import checkpoint
 from pulsatile.engine.kernel.batch import integrate
 from pulsatile.engine.kernel.events import EventTable, select, target_of
 from pulsatile.engine.kernel.layout import WATCH
-from pulsatile.engine.model import STATE_INDEX, STATES
 from pulsatile.engine.outputs import evaluate, inputs_at
 from pulsatile.engine.parameters import TABLE
 from pulsatile.engine.patients.cohort import Cohort
 from pulsatile.engine.patients.run_in import Baseline
+from pulsatile.engine.states import STATE_INDEX, STATES
 from pulsatile.engine.trial import canary
 from pulsatile.engine.trial.horizon import SLOW, calendar
 from pulsatile.engine.trial.plan import WEEK, Plan

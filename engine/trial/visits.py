@@ -10,10 +10,9 @@ from pulsatile.engine.arrays import Codes, Floats
 from pulsatile.engine.errors import Status
 from pulsatile.engine.kernel.batch import integrate
 from pulsatile.engine.kernel.events import EventTable, merge, select, shared_events, target_of
-from pulsatile.engine.kernel.layout import GROUPS
 from pulsatile.engine.kernel.solver import Solver
-from pulsatile.engine.model import STATE_INDEX
 from pulsatile.engine.outputs import evaluate, inputs_at
+from pulsatile.engine.states import GROUPS, STATE_INDEX
 from pulsatile.engine.trial.protocols import SNAPSHOT_CLOCK, SPARE_SLOTS, Person, VirtualTest
 
 FASTING_HOURS = 1.0  # from the snapshot to 07:00

@@ -31,8 +31,8 @@ def engine_files() -> dict[str, str]:
 
 
 @cache
-def platform_class(division: str, device: str = "cpu") -> str:
-    """Return what bit equality is promised within: instruction set, division mode, numba and LLVM; or kind of GPU."""
+def platform_class(device: str = "cpu") -> str:
+    """Return what bit equality is promised within: instruction set, numba and LLVM; or kind of GPU."""
     if device == "cuda":
         from pulsatile.engine.kernel.cuda import describe
 
@@ -43,7 +43,7 @@ def platform_class(division: str, device: str = "cpu") -> str:
     features = llvm.get_host_cpu_features()
     widest = next((name for name in ("avx512f", "avx2", "avx", "sve", "neon") if features.get(name)), "baseline")
     release = ".".join(map(str, llvm.llvm_version_info))
-    return f"{platform.machine()} {widest} {division}-division numba-{numba.__version__} llvm-{release}"
+    return f"{platform.machine()} {widest} numba-{numba.__version__} llvm-{release}"
 
 
 def canonical(data: Any) -> str:

@@ -100,7 +100,7 @@ class ResolvedStudy(Resolved):
     @property
     def platform(self) -> str:
         """Platform class of this machine under this study's solver: bits are equal within one."""
-        return identity.platform_class(self.solver["division"], self.solver.get("device", "cpu"))
+        return identity.platform_class(self.solver.get("device", "cpu"))
 
     def engine_arms(self) -> "tuple[EngineArm, ...]":
         """Return the engine's arms."""

@@ -138,7 +138,6 @@ class SolverSettings(Model):
 
     rtol: float = Field(1e-6, ge=1e-12, le=1e-2, description="relative tolerance per step")
     method: str = "cfmr7"
-    division: Literal["exact", "fast"] = "exact"
     lanes: Literal[1, 4, 8] = 8
     precision: Literal["float64", "mixed"] = "float64"
     max_steps_per_day: int = Field(20_000, ge=100)

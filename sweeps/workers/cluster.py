@@ -86,7 +86,7 @@ def workforce(
 
 def _kind(device: str) -> dict[str, str]:
     """Return what must be the same wherever chunks of one run are computed."""
-    return library_versions() | {"engine": engine_hash()[:12], "platform": platform_class("exact", device)}
+    return library_versions() | {"engine": engine_hash()[:12], "platform": platform_class(device)}
 
 
 @contextmanager

@@ -150,7 +150,7 @@ CALLS: dict[str, tuple[Call, str]] = {
     **{f"{name} {value!r}": (lambda name=name, value=value: pu.Solver(**{name: value}), f"solver {name} = {value!r}")
        for name, values in {
            "rtol": (0, -1, 1, 1e-15, NAN, INF, True, None, "1e-6"), "atol_factor": (0, -1, NAN, "1"),
-           "method": ("rk4", None, ["bs5"]), "division": ("slow",), "lanes": (0, 5, 8.0, True, "8"),
+           "method": ("rk4", None, ["bs5"]), "lanes": (0, 5, 8.0, True, "8"),
            "precision": ("half",), "max_steps_per_day": (0, 200.5, NAN, 1e300, None), "first_step": (0, "1", 100),
            "event_step": (-1,), "device": ("tpu",)}.items() for value in values},
     # simulate

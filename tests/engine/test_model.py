@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pulsatile.engine import model, parameters
+from pulsatile.engine import model, parameters, states
 from pulsatile.engine.patients.cohort import PHENOTYPES, virtual_cohort
+from pulsatile.engine.states import State
 
 AXIS = {  # symbol of axis.md section 2: parameter
     "kD": "k_drive", "H0": "ghrh_tone", "w": "sst_relief", "Sb": "sst_basal", "cn": "sst_night", "kS": "k_sst",
@@ -144,7 +145,7 @@ def random_state(rng: np.random.Generator, p: Any) -> Any:
         "vat": 2 * p.vat0, "sat": 2 * p.sat0, "lean": 2 * p.lean0,
         "ghs_tolerance": 1.0,
     }  # fmt: skip
-    return model.State(*(scale.get(name, 100.0) * rng.uniform() for name in model.STATES))
+    return states.State(*(scale.get(name, 100.0) * rng.uniform() for name in states.STATES))
 
 
 def random_patient(rng: np.random.Generator) -> Any:
@@ -169,13 +170,13 @@ def test_right_hand_side_is_what_the_documents_print() -> None:
 
 def test_the_documents_name_every_state_but_drugs() -> None:
     named = set(AXIS_STATES.values()) | set(METABOLISM_STATES.values())
-    assert named == set(model.BASE_UNITS) | set(model.GH_DEPOT)
+    assert named == set(states.ALWAYS) | set(states.GROUPS["gh_depot"])
 
 
 def test_gh_half_life_lengthens_with_gh() -> None:
     """Shah 1999: 9, 12 and 15 min at 0.5, 2.1 and 7.5 ug/L; with sc rhGH met too, a quarter slower."""
     p = parameters.Parameters(*(row.value for row in parameters.TABLE))
-    y = model.State(*(1.0 for _ in model.STATES))
+    y = states.State(*(1.0 for _ in states.STATES))
     for gh, minutes in ((0.5, 9.0), (2.1, 12.0), (7.5, 15.0)):
         rate = model.fluxes(0.0, y._replace(gh=gh), p).gh_clearance
         assert 1.1 < 60 * np.log(2) / rate / minutes < 1.3
@@ -201,7 +202,7 @@ def test_arrays_give_what_scalars_give() -> None:
     arrays = {"exp": np.exp, "sqrt": np.sqrt, "floor": np.floor}
     scope = {**vars(model), **arrays}
     flux = FunctionType(model.fluxes.__code__, scope)
-    p, y = parameters.Parameters(*np.array(patients).T), model.State(*np.array(states).T)
+    p, y = parameters.Parameters(*np.array(patients).T), State(*np.array(states).T)
     slopes = np.array(model.balances(y, p, flux(12.5, y, p)))
     for k in range(5):
         np.testing.assert_allclose(slopes[:, k], model.rhs(12.5, states[k], patients[k]), rtol=1e-12, atol=1e-12)
@@ -220,17 +221,17 @@ def test_states_at_rest_do_not_move_without_drug() -> None:
     rng = np.random.default_rng(5)
     for _ in range(20):
         p = random_patient(rng)
-        y = random_state(rng, p)._replace(**model.REST)
+        y = random_state(rng, p)._replace(**states.REST)
         slope = model.rhs(float(rng.uniform(0, 100)), y, p)
-        assert all(getattr(slope, name) == 0.0 for name in model.REST)
+        assert all(getattr(slope, name) == 0.0 for name in states.REST)
 
 
 def test_ghrelin_tolerance_is_that_of_therapies() -> None:
     """dR_S/dt = k_rec (1 - R_S) - k_des E_S R_S with E_S = R_S s / (1 + s) (therapies, section 2)."""
     table = {row.name: row.value for row in parameters.TABLE}
     p = parameters.Parameters(**(table | {"k_tolerance_ghs_a": 0.02, "potency_ghs_a": 0.5}))
-    y = model.State(
-        **(dict.fromkeys(model.STATES, 1.0) | {"ghs_tolerance": 0.7, "central_ghs_a": 4.0, "central_ghs_b": 0.0})
+    y = states.State(
+        **(dict.fromkeys(states.STATES, 1.0) | {"ghs_tolerance": 0.7, "central_ghs_a": 4.0, "central_ghs_b": 0.0})
     )
     loss = 0.02 * 0.7 * 2.0 / (1 + 2.0) * 0.7
     assert model.rhs(0.0, y, p).ghs_tolerance == pytest.approx(p.k_tolerance_recovery * 0.3 - loss, rel=1e-12)

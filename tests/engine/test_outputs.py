@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulsatile.engine import model
+from pulsatile.engine import model, states
 from pulsatile.engine.igf1 import igf1_sds
 from pulsatile.engine.kernel.events import EventTable, event_table
 from pulsatile.engine.outputs import OUTPUTS, Evaluated, evaluate, inputs_at
@@ -19,14 +19,14 @@ COHORT = virtual_cohort(7, {"lean": 1, "t2d": 1}, seed=9)
 AGE = COHORT.covariates["age"]
 
 
-def states() -> Any:
+def some_states() -> Any:
     """Some states (7, 5, states) about the fasting ones."""
-    spread = np.random.default_rng(3).uniform(0.6, 1.6, (7, len(TIMES), len(model.STATES)))
+    spread = np.random.default_rng(3).uniform(0.6, 1.6, (7, len(TIMES), len(states.STATES)))
     return fasting_state(COHORT.parameters)[:, None, :] * spread
 
 
 def evaluated() -> Evaluated:
-    return evaluate(TIMES, states(), COHORT.parameters, AGE)
+    return evaluate(TIMES, some_states(), COHORT.parameters, AGE)
 
 
 def test_every_output_has_unit_words_and_values() -> None:
@@ -43,23 +43,23 @@ def test_every_output_has_unit_words_and_values() -> None:
 
 
 def test_units_are_those_of_the_model() -> None:
-    for name, unit in (model.STATE_UNITS | model.FLUX_UNITS).items():
+    for name, unit in (states.STATE_UNITS | model.FLUX_UNITS).items():
         assert name not in OUTPUTS or OUTPUTS[name].unit == unit
 
 
 def test_fluxes_equal_the_scalar_equations() -> None:
-    y, e = states(), evaluated()
+    y, e = some_states(), evaluated()
     for k in range(7):
         p = Parameters(*(float(COHORT.parameters[name][k]) for name in NAMES))
         for j, t in enumerate(TIMES):
-            expected = model.fluxes(float(t), model.State(*(float(v) for v in y[k, j])), p)
+            expected = model.fluxes(float(t), states.State(*(float(v) for v in y[k, j])), p)
             for name in set(model.FLUX_UNITS) & set(OUTPUTS):
                 assert e.output(name)[k, j] == pytest.approx(getattr(expected, name), rel=1e-13, abs=1e-300)
 
 
 def test_derived_outputs_by_hand() -> None:
-    y, e = states(), evaluated()
-    at = model.STATE_INDEX
+    y, e = some_states(), evaluated()
+    at = states.STATE_INDEX
     glucose, insulin, ffa = (y[..., at[name]] for name in ("glucose", "insulin", "ffa"))
     np.testing.assert_allclose(e.output("homa_ir"), glucose * insulin / 135.0, rtol=1e-14)
     np.testing.assert_allclose(e.output("adipo_ir"), ffa * insulin)
@@ -72,7 +72,7 @@ def test_derived_outputs_by_hand() -> None:
 
 
 def test_a_patient_alone_gives_the_same_bits() -> None:
-    y, together = states(), evaluated()
+    y, together = some_states(), evaluated()
     for k in range(7):
         alone = evaluate(TIMES[2:], y[k : k + 1, 2:], COHORT.parameters[k : k + 1], AGE[k : k + 1])
         for name in OUTPUTS:
@@ -80,7 +80,7 @@ def test_a_patient_alone_gives_the_same_bits() -> None:
 
 
 def test_a_failed_patient_is_nan_without_a_warning() -> None:
-    y = states()
+    y = some_states()
     y[2] = np.nan
     e = evaluate(TIMES, y, COHORT.parameters, AGE)
     for name in OUTPUTS:
@@ -92,7 +92,7 @@ def test_a_failed_patient_is_nan_without_a_warning() -> None:
 
 def test_inputs_override_parameters() -> None:
     blocked = {"acipimox": np.full((7, 5), 1.0)}
-    e = evaluate(TIMES, states(), COHORT.parameters, AGE, blocked)
+    e = evaluate(TIMES, some_states(), COHORT.parameters, AGE, blocked)
     assert np.all(e.output("lipolysis") == 0)
 
 

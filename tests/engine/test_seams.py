@@ -9,9 +9,9 @@ from pulsatile.engine.errors import InputError
 from pulsatile.engine.kernel.batch import integrate
 from pulsatile.engine.kernel.events import BLOCK_HOURS, event_table
 from pulsatile.engine.kernel.solver import Solver
-from pulsatile.engine.model import STATE_INDEX
 from pulsatile.engine.patients.basal import fasting_state
 from pulsatile.engine.patients.cohort import virtual_cohort
+from pulsatile.engine.states import STATE_INDEX
 
 RECORD = virtual_cohort(9, variability=False).parameters
 Y0 = fasting_state(RECORD)
@@ -103,7 +103,7 @@ def test_a_bad_call_is_told_in_a_sentence(change: dict[str, Any], words: str) ->
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("rtol", 0.0), ("rtol", float("nan")), ("atol_factor", 0.0), ("method", "rk4"), ("division", "approximate"),
+    [("rtol", 0.0), ("rtol", float("nan")), ("atol_factor", 0.0), ("method", "rk4"),
      ("lanes", 3), ("max_steps_per_day", 99), ("max_steps_per_day", float("nan")), ("max_steps_per_day", float("inf")),
      ("first_step", 0.0), ("first_step", -1.0), ("event_step", 0.0), ("event_step", float("nan"))],
 )  # fmt: skip

@@ -12,7 +12,7 @@ from typing import Any
 import pint
 import pytest
 
-from pulsatile.engine import model, parameters
+from pulsatile.engine import model, parameters, states
 
 BASE = ("h", "min", "day", "L", "kg", "ug", "mmol", "pmol", "cm")
 REGISTRY = pint.UnitRegistry(None)
@@ -50,7 +50,7 @@ def problems(source: dict[str, str] = SOURCE, units: dict[str, str] = parameters
     for text in source.values():
         exec(text, scope)
     p = parameters.Parameters(*(quantity(row.value + 0.5, units[row.name]) for row in parameters.TABLE))
-    y = model.State(*(quantity(0.5 + 0.01 * i, u) for i, u in enumerate(model.STATE_UNITS.values())))
+    y = states.State(*(quantity(0.5 + 0.01 * i, u) for i, u in enumerate(states.STATE_UNITS.values())))
     try:
         f = scope["fluxes"](quantity(40.0, "h"), y, p)  # the second day: pint lets any unit be added to a plain 0
         found = [f"flux {n}: {_of(v)}, not {model.FLUX_UNITS[n]}" for n, v in f._asdict().items()
@@ -58,7 +58,7 @@ def problems(source: dict[str, str] = SOURCE, units: dict[str, str] = parameters
         slope = scope["balances"](y, p, f)
     except pint.DimensionalityError as error:
         return [str(error)]
-    wanted = {name: unit(text) / unit("h") for name, text in model.STATE_UNITS.items()}
+    wanted = {name: unit(text) / unit("h") for name, text in states.STATE_UNITS.items()}
     return found + [f"d{n}/dt: {_of(v)}, not {wanted[n]}" for n, v in slope._asdict().items() if _of(v) != wanted[n]]
 
 
@@ -73,7 +73,7 @@ def test_every_flux_and_derivative_has_its_unit() -> None:
 def test_table_units_are_real_units() -> None:
     """The strict registry takes any spelling; the units must also exist outside it, and 60 min/h must be 1."""
     real = pint.UnitRegistry()
-    for text in {*parameters.UNITS.values(), *model.STATE_UNITS.values(), *model.FLUX_UNITS.values()} - {"-"}:
+    for text in {*parameters.UNITS.values(), *states.STATE_UNITS.values(), *model.FLUX_UNITS.values()} - {"-"}:
         assert real.Quantity(1.0, text).magnitude == 1.0, text
     row = parameters.ROW["minutes_per_hour"]
     assert real.Quantity(row.value, row.unit).m_as("") == pytest.approx(1.0, rel=1e-15)
@@ -127,7 +127,7 @@ class _Drop(ast.NodeTransformer):
         self.index, self.seen, self.dropped = index, -1, ""
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
-        table = {"p": parameters.UNITS, "y": model.STATE_UNITS}.get(getattr(node.value, "id", ""), {})
+        table = {"p": parameters.UNITS, "y": states.STATE_UNITS}.get(getattr(node.value, "id", ""), {})
         if table.get(node.attr, "-") == "-":
             return node
         self.seen += 1

@@ -13,11 +13,11 @@ import numpy as np
 
 from pulsatile.engine.arrays import Floats
 from pulsatile.engine.kernel.events import BLOCK_HOURS
-from pulsatile.engine.model import STATE_INDEX
 from pulsatile.engine.parameters import ROW
 from pulsatile.engine.patients import basal
 from pulsatile.engine.patients.cohort import Cohort, virtual_cohort
 from pulsatile.engine.patients.pulses import block_events
+from pulsatile.engine.states import STATE_INDEX
 from pulsatile.engine.trial.protocols import count_peaks
 from tests.published.rows import load, markdown
 from tests.published.trial import MINUTE, Course, Rows

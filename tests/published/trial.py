@@ -8,8 +8,8 @@ import numpy.typing as npt
 from pulsatile.engine.arrays import Floats
 from pulsatile.engine.kernel.batch import integrate
 from pulsatile.engine.kernel.events import EventTable, shared_events
-from pulsatile.engine.model import STATE_INDEX
 from pulsatile.engine.outputs import Evaluated, evaluate, inputs_at
+from pulsatile.engine.states import STATE_INDEX
 
 Rows = list[tuple[float, str, Any]]
 GROUPS = ("gh_depot", "ghrh_b", "ghs_b")

@@ -18,7 +18,7 @@ from benchmarks.peers.c_integrator import FAST, CIntegrator
 from benchmarks.peers.tableaus import DOPRI5
 from benchmarks.problem import errors, make, small_task
 from benchmarks.work_precision import Point, bracket, rate_at
-from pulsatile.engine import model
+from pulsatile.engine import model, states
 from pulsatile.engine.kernel.events import merge, shared_events
 from pulsatile.engine.kernel.tableaus import PAIRS
 from pulsatile.engine.parameters import Parameters
@@ -95,10 +95,10 @@ def test_c_has_the_same_right_hand_side(straight: bool) -> None:
     work = small_task("none", 3, 0.1)
     in_c = CIntegrator(work.active, DOPRI5, straight=straight)
     for k in range(3):
-        full = np.array([model.REST.get(name, 0.0) for name in model.STATES])
+        full = np.array([states.REST.get(name, 0.0) for name in states.STATES])
         full[work.indices()] = work.y0_active[k] * 1.1
         p = Parameters(*work.parameters[k])
-        by_python = np.array(model.rhs(5.5, model.State(*full.tolist()), p))[work.indices()]
+        by_python = np.array(model.rhs(5.5, states.State(*full.tolist()), p))[work.indices()]
         in_c_too = in_c.derivative(5.5, work.y0_active[k] * 1.1, work.parameters[k])
         assert np.allclose(in_c_too, by_python, rtol=1e-10, atol=1e-12)
 
@@ -152,7 +152,7 @@ def test_interpolation_takes_the_last_crossing() -> None:
 
 
 def test_operations_are_counted() -> None:
-    active = tuple(model.BASE_UNITS)
+    active = tuple(states.ALWAYS)
     assert rhs_operations(active)["exp"] == 1
     cost = flops(active, PAIRS["bs5"])
     assert cost["step"] > 7 * cost["rhs"]

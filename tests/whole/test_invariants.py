@@ -8,21 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pulsatile.engine import model
+from pulsatile.engine import model, states
 from pulsatile.engine.kernel.batch import integrate
 from pulsatile.engine.kernel.events import EventTable, shared_events
-from pulsatile.engine.kernel.layout import GROUPS
 from pulsatile.engine.kernel.solver import Solver
-from pulsatile.engine.model import REST, STATE_INDEX, STATES
 from pulsatile.engine.parameters import GHRH_SLOTS, NAMES, SLOTS, Parameters
 from pulsatile.engine.patients import basal
 from pulsatile.engine.patients.cohort import PHENOTYPES, Cohort, virtual_cohort
 from pulsatile.engine.patients.pulses import block_events
+from pulsatile.engine.states import GROUPS, REST, STATE_INDEX, STATES
 
 N = 16
 SHARES = dict.fromkeys(PHENOTYPES, 1.0)
 ALL_GROUPS = tuple(GROUPS)
-TRANSITS = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))  # none, one, two stages
 LARGEST = {
     "drive": 5.0, "sst": 500.0, "gh_store": 5000.0, "ghrh_receptor": 1.0, "ghs_receptor": 1.0, "gh": 200.0,
     "gh_signal": 1.0, "igf1": 1500.0, "stomach": 1000.0, "gut": 500.0, "glucose": 30.0, "insulin_action": 5000.0,
@@ -31,7 +29,7 @@ LARGEST = {
 }  # fmt: skip
 SHARE = st.just(0.0) | st.floats(1e-200, 1.0)  # products of subnormal numbers are not exact
 STATE = st.lists(SHARE, min_size=len(STATES), max_size=len(STATES)).map(
-    lambda shares: model.State(*(x * LARGEST.get(name, 5000.0) for x, name in zip(shares, STATES, strict=True)))
+    lambda shares: states.State(*(x * LARGEST.get(name, 5000.0) for x, name in zip(shares, STATES, strict=True)))
 )
 
 
@@ -40,12 +38,9 @@ def cohort() -> Cohort:
     return virtual_cohort(N, SHARES, seed=11)
 
 
-def with_drugs(record: Any, stages: tuple[float, float, float]) -> Any:
+def with_drugs(record: Any) -> Any:
     record = record.copy()
     for slot in SLOTS:
-        for k in range(3):
-            record[f"transit_{k}_{slot}"] = stages[k]
-        record[f"ktr_{slot}"] = 0.9
         record[f"k_el_{slot}"] = 1.7
         record[f"potency_{slot}"] = 0.01
     return record
@@ -53,14 +48,10 @@ def with_drugs(record: Any, stages: tuple[float, float, float]) -> Any:
 
 @cache
 def patients() -> tuple[Any, ...]:
-    return tuple(
-        Parameters(*row.item())
-        for stages in TRANSITS
-        for row in with_drugs(cohort().parameters, stages)
-    )  # fmt: skip
+    return tuple(Parameters(*row.item()) for row in with_drugs(cohort().parameters))
 
 
-PATIENT = st.integers(0, 3 * N - 1).map(lambda k: patients()[k])
+PATIENT = st.integers(0, N - 1).map(lambda k: patients()[k])
 HOUR = st.floats(-700.0, 9000.0)
 
 
@@ -84,16 +75,11 @@ def test_shares_stay_below_one(y: Any, p: Any, t: float, name: str) -> None:
 @settings(max_examples=200, deadline=None)
 def test_mass_balance_of_gut_and_drugs(y: Any, p: Any, t: float) -> None:
     p = p._replace(rate_ghrh_a=3.0, rate_ghs_b=2.0, gh_pump=7.0, gh_infusion=5.0)
-    for slot in SLOTS:  # stages that the drug has not are never filled
-        second = getattr(p, f"transit_2_{slot}")
-        first = second + getattr(p, f"transit_1_{slot}")
-        y = y._replace(**{f"transit_1_{slot}": first * getattr(y, f"transit_1_{slot}"),
-                          f"transit_2_{slot}": second * getattr(y, f"transit_2_{slot}")})  # fmt: skip
     flux, slope = model.fluxes(t, y, p), model.rhs(t, y, p)
     appeared = flux.meal_appearance * p.weight * p.minutes_per_hour
     assert slope.stomach + slope.gut == pytest.approx(-appeared / p.meal_fraction, rel=1e-9, abs=1e-9)
     for slot in SLOTS:
-        stages = sum(getattr(slope, f"{stage}_{slot}") for stage in ("depot", "transit_1", "transit_2", "central"))
+        stages = sum(getattr(slope, f"{stage}_{slot}") for stage in ("depot", "central"))
         out = getattr(p, f"k_el_{slot}") * getattr(y, f"central_{slot}")
         assert stages == pytest.approx(getattr(p, f"rate_{slot}") - out, rel=1e-9, abs=1e-8), slot
     gh = slope.gh_depot_1 + slope.gh_depot_2 + p.v_gh * slope.gh + slope.gh_store
@@ -104,7 +90,7 @@ def test_mass_balance_of_gut_and_drugs(y: Any, p: Any, t: float) -> None:
 @given(y=STATE, p=PATIENT, t=HOUR, factor=st.sampled_from([0.25, 2.0, 1024.0]))
 @settings(max_examples=100, deadline=None)
 def test_drug_part_is_homogeneous(y: Any, p: Any, t: float, factor: float) -> None:
-    drug = [name for slot in SLOTS for name in model.DRUG_STATES[slot]] + list(model.GH_DEPOT)
+    drug = [name for slot in SLOTS for name in states.GROUPS[slot]] + list(states.GROUPS["gh_depot"])
     more = y._replace(**{name: factor * getattr(y, name) for name in drug})
     once, scaled = model.rhs(t, y, p), model.rhs(t, more, p)
     for name in drug:  # a power of two: exactly
@@ -114,7 +100,7 @@ def test_drug_part_is_homogeneous(y: Any, p: Any, t: float, factor: float) -> No
 @pytest.fixture(scope="module")
 def run() -> Any:
     def integrate_cohort(doses: EventTable | None, days: float, **change: float) -> Any:
-        record = with_drugs(cohort().parameters, TRANSITS[2])
+        record = with_drugs(cohort().parameters)
         for name, value in change.items():
             record[name] = value
         times = np.linspace(0.0, 24 * days, round(24 * 60 * days) + 1)
@@ -133,7 +119,7 @@ def test_without_drug_the_drug_states_stay_exactly_at_rest(run: Any) -> None:
     y = run(None, 7.0)
     for name, rest in REST.items():
         assert np.all(y[:, :, STATE_INDEX[name]] == rest), name
-    assert y[:, :, [STATE_INDEX[name] for name in model.BASE_UNITS]].min() >= 0.0
+    assert y[:, :, [STATE_INDEX[name] for name in states.ALWAYS]].min() >= 0.0
 
 
 def test_twice_the_dose_gives_twice_the_drug(run: Any) -> None:
@@ -141,7 +127,7 @@ def test_twice_the_dose_gives_twice_the_drug(run: Any) -> None:
         run(shared_events(N, [(3.0, f"depot_{slot}", amount) for slot in SLOTS]), 1.0) for amount in (100.0, 200.0)
     ]
     for slot in SLOTS:
-        names = [f"{stage}_{slot}" for stage in ("depot", "transit_1", "transit_2", "central")]
+        names = [f"{stage}_{slot}" for stage in ("depot", "central")]
         names += [f"effect_{slot}"] if slot in GHRH_SLOTS else []
         for name in names:
             once, twice = (y[:, :, STATE_INDEX[name]] for y in doses)
@@ -173,7 +159,7 @@ def test_fasting_state_is_steady_for_ten_days(gh: float) -> None:
     start[:, STATE_INDEX["gh"]] = gh
     result = integrate(record, start, None, None, start=0.0, times=np.array([240.0]), solver=Solver(rtol=1e-9))
     pituitary = ("sst", "gh_store", "ghrh_receptor", "ghs_receptor", "gh_signal")
-    metabolic = [STATE_INDEX[name] for name in model.BASE_UNITS if name not in pituitary]
+    metabolic = [STATE_INDEX[name] for name in states.ALWAYS if name not in pituitary]
     np.testing.assert_allclose(result.y[:, 0, metabolic], start[:, metabolic], rtol=1e-7, atol=1e-9)
 
 

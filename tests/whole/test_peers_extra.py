@@ -13,7 +13,7 @@ from benchmarks.peers.jax_diffrax import diffrax_run, padded
 from benchmarks.peers.sbml import sbml
 from benchmarks.peers.segments import segments
 from benchmarks.problem import Task, errors, small_task
-from pulsatile.engine import model
+from pulsatile.engine import model, states
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.parameters import Parameters
 
@@ -57,9 +57,9 @@ def test_sbml_has_the_same_right_hand_side(day: Task) -> None:
     y = day.y0_active[0] * 1.1
     simulator = roadrunner.RoadRunner(sbml(day.active, day.scale, day.parameters[0], y))
     rates = np.array([simulator.getValue(f"u_{name}'") for name in day.active]) * day.scale
-    full = np.array([model.REST.get(name, 0.0) for name in model.STATES])
+    full = np.array([states.REST.get(name, 0.0) for name in states.STATES])
     full[day.indices()] = y
-    by_python = np.array(model.rhs(0.0, model.State(*full.tolist()), Parameters(*day.parameters[0])))[day.indices()]
+    by_python = np.array(model.rhs(0.0, states.State(*full.tolist()), Parameters(*day.parameters[0])))[day.indices()]
     assert np.allclose(rates, by_python, rtol=1e-10, atol=1e-12)
 
 

@@ -1,6 +1,6 @@
 """Drug chains of the kernel against their exact solution: matrix exponentials between events.
 
-Every case is one patient of one batch: slots x transit stages x ways to give a drug, each with its own rate constants.
+Every case is one patient of one batch: slots x ways to give a drug, each with its own rate constants.
 The chain's matrix is written here from therapies section 2, not from the model's text.
 """
 
@@ -15,12 +15,11 @@ from scipy.linalg import expm
 from pulsatile.engine.arrays import Floats
 from pulsatile.engine.kernel.batch import integrate
 from pulsatile.engine.kernel.events import event_table
-from pulsatile.engine.kernel.layout import GROUPS
 from pulsatile.engine.kernel.solver import Solver
-from pulsatile.engine.model import STATE_INDEX
 from pulsatile.engine.parameters import GHRH_SLOTS, SLOTS
 from pulsatile.engine.patients.basal import fasting_state
 from pulsatile.engine.patients.cohort import virtual_cohort
+from pulsatile.engine.states import GROUPS, STATE_INDEX
 
 Row = tuple[float, str, float]  # hour, state or input, amount
 TIMES = np.arange(1.0, 49.0) * 0.5
@@ -46,7 +45,6 @@ WAYS: dict[str, Callable[[float], list[Row]]] = {
 
 class Case(NamedTuple):
     slot: str
-    transits: int
     way: str
     matrix: Floats
     names: tuple[str, ...]  # states of the chain, as the model names them
@@ -54,22 +52,20 @@ class Case(NamedTuple):
     events: list[Row]
 
 
-def _case(slot: str, transits: int, way: str) -> Case:
-    rng = np.random.default_rng(zlib.crc32(f"{slot} {transits} {way}".encode()))
-    ka, ktr, k_el, ke = rng.uniform(0.3, 6.0, 4)
+def _case(slot: str, way: str) -> Case:
+    rng = np.random.default_rng(zlib.crc32(f"{slot} 0 {way}".encode()))
+    ka, k_el, ke = rng.uniform(0.3, 6.0, 3)
     potency = rng.uniform(1e-3, 1e-2)
-    stages = ["depot", *(f"transit_{i + 1}" for i in range(transits)), "central"]
-    rates = [ka, *[ktr] * transits, k_el]
-    matrix = np.diag(-np.array(rates)) + np.diag(rates[:-1], -1)
+    stages = ["depot", "central"]
+    matrix = np.array([[-ka, 0.0], [ka, -k_el]])
     if slot in GHRH_SLOTS:
         stages.append("effect")
         matrix = np.pad(matrix, ((0, 1), (0, 1)))
         matrix[-1, -2:] = ke * potency, -ke
-    values = {"ka": ka, "ktr": ktr, "k_el": k_el, "potency": potency} | ({"ke": ke} if slot in GHRH_SLOTS else {})
-    values |= {f"transit_{i}": float(i == transits) for i in range(3)}
+    values = {"ka": ka, "k_el": k_el, "potency": potency} | ({"ke": ke} if slot in GHRH_SLOTS else {})
     amount = rng.uniform(100.0, 2000.0)
     return Case(
-        slot, transits, way, matrix, tuple(f"{stage}_{slot}" for stage in stages),
+        slot, way, matrix, tuple(f"{stage}_{slot}" for stage in stages),
         {f"{name}_{slot}": value for name, value in values.items()},
         [(t, f"{name}_{slot}", size) for t, name, size in WAYS[way](amount)],
     )  # fmt: skip
@@ -81,10 +77,10 @@ def _gh_case(way: str) -> Case:
     matrix = np.array([[-ka, 0.0], [ka, -ka]])
     own = {"depot": "gh_depot_1", "central": "gh_depot_2", "rate": "gh_pump"}
     events = [(t, own[name], size) for t, name, size in WAYS[way](rng.uniform(50.0, 900.0))]
-    return Case("gh_depot", 1, way, matrix, ("gh_depot_1", "gh_depot_2"), {"ka_gh": ka}, events)
+    return Case("gh_depot", way, matrix, ("gh_depot_1", "gh_depot_2"), {"ka_gh": ka}, events)
 
 
-CASES = [_case(slot, n, way) for slot in SLOTS for n in range(3) for way in WAYS] + [_gh_case(way) for way in WAYS]
+CASES = [_case(slot, way) for slot in SLOTS for way in WAYS] + [_gh_case(way) for way in WAYS]
 
 
 def exact(case: Case) -> Floats:
@@ -146,7 +142,7 @@ def tight() -> list[Floats]:
     return solve(1e-8)
 
 
-@pytest.mark.parametrize("k", range(len(CASES)), ids=[f"{c.slot}, {c.transits} transits, {c.way}" for c in CASES])
+@pytest.mark.parametrize("k", range(len(CASES)), ids=[f"{c.slot}, {c.way}" for c in CASES])
 def test_case(tight: list[Floats], k: int) -> None:
     assert np.abs(EXACT[k]).max(axis=0).min() > 0 or "vein" in CASES[k].way or "infusion" in CASES[k].way
     assert worst(tight[k], EXACT[k]) < 1e-6

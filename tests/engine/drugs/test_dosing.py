@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp  # type: ignore[import-untyped]
 
-from pulsatile.engine import model
+from pulsatile.engine import model, states
 from pulsatile.engine.arrays import Floats
 from pulsatile.engine.drugs import table as drugs
 from pulsatile.engine.drugs.dosing import PRESETS, Arm, Dose, arm_parameters, dose_events, preset, slots_used
@@ -168,11 +168,11 @@ def effect(name: str, dose: float, hours: float) -> tuple[Floats, Floats]:
         record[f"{field}_ghrh_a"] = value
     p = Parameters(*record[0].item())
     state = basal.fasting_state(virtual_cohort(1, variability=False).parameters)[0]
-    moving = [model.STATE_INDEX[f"{stage}_ghrh_a"] for stage in ("depot", "central", "effect")]
+    moving = [states.STATE_INDEX[f"{stage}_ghrh_a"] for stage in ("depot", "central", "effect")]
 
     def slope(t: float, y: Floats) -> list[float]:
         state[moving] = y
-        d = model.rhs(t, model.State(*state.tolist()), p)
+        d = model.rhs(t, states.State(*state.tolist()), p)
         return [d[i] for i in moving]
 
     found = solve_ivp(slope, (0, hours), [drug.value("f") * dose, 0, 0], t_eval=np.linspace(0, hours, 2001),

@@ -11,10 +11,10 @@ from pulsatile.engine.drugs.table import DRUGS
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.kernel.batch import integrate
 from pulsatile.engine.kernel.solver import Solver
-from pulsatile.engine.model import STATE_INDEX
 from pulsatile.engine.patients.basal import fasting_state
 from pulsatile.engine.patients.cohort import virtual_cohort
 from pulsatile.engine.simulate import simulate
+from pulsatile.engine.states import STATE_INDEX
 from pulsatile.engine.trial.arms import MOST_DOSES, check_arms
 from pulsatile.engine.trial.plan import Plan
 

@@ -23,11 +23,12 @@ from pulsatile.engine.kernel.batch import Result, integrate
 from pulsatile.engine.kernel.codegen import source
 from pulsatile.engine.kernel.cuda_template import translate
 from pulsatile.engine.kernel.events import event_table
-from pulsatile.engine.kernel.layout import GROUPS, Build
+from pulsatile.engine.kernel.layout import Build
 from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.kernel.tableaus import PAIRS
 from pulsatile.engine.patients.basal import fasting_state
 from pulsatile.engine.patients.pulses import block_events
+from pulsatile.engine.states import GROUPS
 
 ROOT = Path(__file__).resolve().parents[3]
 SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pulsatile.engine.kernel.events import EventTable, event_table, merge, select, shared_events, target_of
-from pulsatile.engine.model import STATE_INDEX
 from pulsatile.engine.parameters import INPUTS
+from pulsatile.engine.states import STATE_INDEX
 
 NAMES = ("drive", "stomach", "gh", "insulin_infusion", "sst_factor")
 # few different times, so that many rows fall at the same instant

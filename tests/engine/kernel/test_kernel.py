@@ -26,8 +26,8 @@ from pulsatile.engine.kernel.codegen import kernel
 from pulsatile.engine.kernel.events import shared_events
 from pulsatile.engine.kernel.layout import WATCH, Build
 from pulsatile.engine.kernel.solver import Solver
-from pulsatile.engine.model import STATE_INDEX
 from pulsatile.engine.patients.run_in import run_in
+from pulsatile.engine.states import STATE_INDEX
 
 N = 21  # two full vectors of 8 lanes and a rest
 TIMES = grid(2.0, 1.0)

@@ -9,7 +9,8 @@ from benchmarks.problem import ARMS, Task, grid, mixed_cohort, relative_error, t
 from pulsatile.engine.kernel.batch import integrate
 from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.patients.run_in import run_in
-from tests.reference import SIZES, events_of, twin
+from pulsatile.engine.states import SIZES
+from tests.reference import events_of, twin
 
 TIMES = grid(1.0, 3.0)
 

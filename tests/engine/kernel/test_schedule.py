@@ -2,12 +2,12 @@
 
 import re
 
-from pulsatile.engine import model
+from pulsatile.engine import model, states
 from pulsatile.engine.kernel.layout import WATCH
 from pulsatile.engine.kernel.rewrite import straighten
 from pulsatile.engine.kernel.schedule import ordered
 
-LINES = straighten(model.fluxes, model.balances, model.REST, WATCH).always
+LINES = straighten(model.fluxes, model.balances, states.REST, WATCH).always
 
 
 def test_every_line_once_after_its_inputs() -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pulsatile.engine import model
+from pulsatile.engine import model, states
 from pulsatile.engine.parameters import Parameters
 from pulsatile.engine.patients import basal
 from pulsatile.engine.patients.cohort import PHENOTYPES, virtual_cohort
@@ -22,10 +22,10 @@ def test_equilibrium_for_constant_gh(phenotype: str, gh: float) -> None:
     basal.constant_gh_means(record, gh)
     basal.set_basal(record)
     state = basal.fasting_state(record)
-    state[:, model.STATE_INDEX["gh"]] = gh
+    state[:, states.STATE_INDEX["gh"]] = gh
     assert np.all(basal.feasible(record))
     for k in range(len(record)):
-        y = model.State(*state[k].tolist())
+        y = states.State(*state[k].tolist())
         p = Parameters(*record[k].item())
         slope = model.rhs(0.0, y, p)
         fluxes = model.fluxes(0.0, y, p)

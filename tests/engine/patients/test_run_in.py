@@ -9,11 +9,11 @@ from pulsatile.engine.errors import Status
 from pulsatile.engine.kernel.batch import Result, integrate
 from pulsatile.engine.kernel.events import BLOCK_HOURS
 from pulsatile.engine.kernel.layout import WATCH
-from pulsatile.engine.model import REST, STATE_INDEX
 from pulsatile.engine.patients import run_in as under_test
 from pulsatile.engine.patients.cohort import PHENOTYPES, Cohort, virtual_cohort
 from pulsatile.engine.patients.run_in import EMAX_LIMIT, MOST_PASSES, PACKED, TOLERANCE, Baseline, run_in, unpacked
 from pulsatile.engine.simulate import Plan, TestAt, simulate
+from pulsatile.engine.states import REST, STATE_INDEX
 
 COHORT = virtual_cohort(24, dict.fromkeys(PHENOTYPES, 1.0), seed=2)
 

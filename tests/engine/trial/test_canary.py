@@ -7,29 +7,28 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pulsatile.engine import model
+from pulsatile.engine import model, states
 from pulsatile.engine.arrays import Floats
 from pulsatile.engine.drugs.dosing import Arm, Dose, arm_parameters, dose_events
 from pulsatile.engine.errors import Status
 from pulsatile.engine.kernel.batch import Result, integrate
 from pulsatile.engine.kernel.events import EventTable, event_table, select
-from pulsatile.engine.kernel.layout import GROUPS
 from pulsatile.engine.kernel.solver import Solver
-from pulsatile.engine.model import STATE_INDEX
-from pulsatile.engine.parameters import NAMES, Parameters
+from pulsatile.engine.parameters import NAMES, SLOTS, Parameters
 from pulsatile.engine.patients.basal import constant_gh_means, fasting_state, set_basal
 from pulsatile.engine.patients.cohort import virtual_cohort
 from pulsatile.engine.patients.pulses import block_events
+from pulsatile.engine.states import GROUPS, STATE_INDEX
 from pulsatile.engine.trial import canary, known_answer
 from pulsatile.engine.trial.horizon import LongHorizon, calendar
 from pulsatile.engine.trial.plan import Plan
 from pulsatile.engine.trial.projective import project
 
 NONE: tuple[str, ...] = ()
-ALL = tuple(group for group in GROUPS if not group.endswith("_transit"))
+ALL = tuple(GROUPS)
 MARGIN = 1 / 3
 DAYS = np.arange(29) * 24.0
-CHAINS = ("drive", "stomach", "gut", "sst", *(name for names in model.DRUG_STATES.values() for name in names))
+CHAINS = ("drive", "stomach", "gut", "sst", *(name for slot in SLOTS for name in GROUPS[slot]))
 
 
 class People(NamedTuple):
@@ -85,7 +84,7 @@ def run(
 def slopes(hour: float, changes: dict[str, float], groups: tuple[str, ...] = ALL) -> tuple[Any, Any, Any]:
     """Return state, dy/dt and fluxes of the model's own text."""
     record, rest = known_answer.patient(groups)
-    y = model.State(*rest[0].tolist())._replace(**changes)
+    y = states.State(*rest[0].tolist())._replace(**changes)
     p = Parameters(*record[0].item())
     return y, model.rhs(hour, y, p), model.fluxes(hour, y, p)
 
@@ -96,8 +95,8 @@ def test_what_rests_rests_whatever_the_chains_do(hour: float, groups: tuple[str,
     busy = {"drive": 2.0, "stomach": 300.0, "gut": 100.0, "sst": 40.0, "effect_ghrh_a": 9.0, "central_ghs_b": 500.0}
     for changes in ({}, busy):
         y, slope, fluxes = slopes(hour, changes, groups)
-        depots = () if "gh_depot" in groups else model.GH_DEPOT  # pumped full, but not integrated
-        for name in set(model.STATES) - set(CHAINS) - set(depots):
+        depots = () if "gh_depot" in groups else states.GROUPS["gh_depot"]  # pumped full, but not integrated
+        for name in set(states.STATES) - set(CHAINS) - set(depots):
             assert abs(getattr(slope, name)) <= 3e-11 * max(abs(getattr(y, name)), 0.01), name
         assert fluxes.sens_muscle == pytest.approx(1.0, abs=1e-14)
         assert fluxes.gh_secretion > 10.0  # not at rest because nothing happens
@@ -140,7 +139,7 @@ def test_canaries_keep_within_a_third_of_the_bound(name: str, groups: tuple[str,
         j = joined(alone(groups), times, solver)
         real, error = j.part(run(j.run, groups, times, solver, window=100.0))
         assert error < MARGIN
-        assert real.y.shape == (1, len(times), len(model.STATES))
+        assert real.y.shape == (1, len(times), len(states.STATES))
         assert not np.isnan(real.mean).any()
 
 
@@ -166,12 +165,8 @@ def test_both_tables_reach_every_chain_just_before_the_end() -> None:
         one[table] = select(events, events.owner < 1)  # none of the canary's
         without = run(one, ALL, DAYS).y[1, -1]
         differs = np.abs(j.exact[0, -1] - without) > 1e-2 * np.abs(j.exact[0, -1])
-        moved = {name for name in CHAINS if differs[STATE_INDEX[name]] and "transit" not in name}
-        assert moved == ({"drive", "stomach", "gut"} if table == 2 else set(CHAINS) - _transits())
-
-
-def _transits() -> set[str]:
-    return {name for name in CHAINS if "transit" in name}
+        moved = {name for name in CHAINS if differs[STATE_INDEX[name]]}
+        assert moved == ({"drive", "stomach", "gut"} if table == 2 else set(CHAINS))
 
 
 # --- loud where it is not ---
@@ -234,7 +229,7 @@ def test_scaled_states_are_caught() -> None:
     assert j.part(result._replace(y=result.y * (1 + 3e-5)))[1] > 1
     for name in ("mean", "low", "high"):
         assert j.part(result._replace(**{name: getattr(result, name) * (1 + 1e-3)}))[1] > 30
-    for state in set(model.STATES) - set(_transits()):  # each of them matters
+    for state in states.STATES:  # each of them matters
         if result.y[j.canary][0, -1, STATE_INDEX[state]] > 0:
             y = result.y.copy()
             y[..., STATE_INDEX[state]] *= 1 + 1e-3

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulsatile.engine.model import STATE_INDEX
 from pulsatile.engine.outputs import OUTPUTS
 from pulsatile.engine.parameters import INPUTS, NAMES, typical
+from pulsatile.engine.states import STATE_INDEX
 from pulsatile.engine.trial.protocols import SPARE_SLOTS, TESTS, Person, count_peaks, matsuda
 
 PERSON = Person(np.array([70.0, 100.0]), np.array([1.75, 1.60]), typical(2))
