@@ -209,6 +209,34 @@ def test_symbols_are_those_that_the_equations_are_tested_with(document: str) -> 
             assert shown[name] == symbol
 
 
+def _equations(written: str) -> set[str]:
+    """Return the equations of a text, without blanks: ``x^2`` and ``dx/dt`` or ``x'`` written ``x**2`` and ``dx``."""
+    found = set()
+    for line in written.splitlines():
+        for part in re.split(r";|   +(?=\w+'? *= )", line.partition("#")[0]):
+            one = re.sub(r"^d(\w+)/dt=|^(\w+)'=", lambda m: f"d{m[1] or m[2]}=", re.sub(r"\s", "", part))
+            found.add(one.replace("^", "**"))
+    return found
+
+
+# tests that set inputs show them in the document; the transcription has none
+TEST_INPUTS = {
+    "(S + sst_added)": "S", "igf1_factor*": "", "sst_factor*": "", " + gh_infusion": "", "gh_pump - ": "-",
+    "body_changes*( kin0 + Emax*c_E*M - kout*I )": "kin0 + Emax*c_E*M - kout*I",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("document", ["axis", "metabolism"])
+def test_equations_are_those_that_the_right_hand_side_is_tested_with(document: str) -> None:
+    code = "\n".join(re.findall(r"```\n(.*?)```", text(MODEL / f"{document}.md"), re.DOTALL))
+    for shown, plain in TEST_INPUTS.items():
+        assert document != "axis" or shown in code, shown
+        code = code.replace(shown, plain)
+    tested = _equations(getattr(test_model, f"{document.upper()}_TEXT"))
+    assert len(tested) > 15
+    assert tested - _equations(code) <= {""}
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_links_lead_to_a_file_and_a_place_in_it(path: Path) -> None:
     for link in LINK.findall(re.sub(r"```.*?```", "", text(path), flags=re.DOTALL)):
