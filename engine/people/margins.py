@@ -25,7 +25,7 @@ from pulsatile.engine.people.shapes import (
 MAN, WOMAN = 0, 1
 SEXES = ("men", "women")
 
-NHANES = "population 1.1 (NHANES 1999-2018)"
+NHANES = "population, section 1.1 (NHANES 1999-2018)"
 SHARE_OF_WOMEN = 0.509
 """COMPUTED, population 1.1."""
 
@@ -62,7 +62,7 @@ PRINTED = (
     Printed("hdl", "mmol/L", 0.975, ((0.75, 1.19, 2.04), (0.87, 1.47, 2.51)), (1.26, 1.54), (0.35, 0.43),
             "COMPUTED", NHANES),
     Printed("insulin", "pmol/L", 0.75, ((30.06, 47.16, 82.44), (31.5, 46.56, 72.06)), None, None, "READ",
-            "population 1.3 (NHANES without diabetes, weighted: median and IQR)"),
+            "population, section 1.3 (NHANES without diabetes, weighted: median and IQR)"),
 )  # fmt: skip
 """What is printed as quantiles; weight follows from BMI and height, waist from its regression."""
 _ROW = {row.name: row for row in PRINTED}

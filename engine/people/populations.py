@@ -42,16 +42,17 @@ POPULATIONS: dict[str, NamedPopulation] = {
     p.name: p
     for p in (
         NamedPopulation(
-            "adults", "adults of 20-79 y without diabetes, as in NHANES 1999-2018", "population 1.1-1.5 (COMPUTED)",
-            survey=True,
+            "adults", "adults of 20-79 y without diabetes, as in NHANES 1999-2018",
+            "population, section 1.1-1.5 (COMPUTED)", survey=True,
         ),
         NamedPopulation(
-            "trial", "adults of 30-64 y with BMI 27-39.9 kg/m2", "population 1.1, trial-like stratum (COMPUTED)",
+            "trial", "adults of 30-64 y with BMI 27-39.9 kg/m2",
+            "population, section 1.1: trial-like stratum (COMPUTED)",
             PeopleSpec(ranges={"age": (30.0, 64.0), "bmi": (27.0, 39.9)}),
         ),
         NamedPopulation(
             "abdominally_obese_men", "abdominally obese men of 48-66 y (Johannsson 1997)",
-            "Johannsson1997: men, 48-66 y (READ in trials.csv); waist above 102 cm [assumed: the NCEP limit]",
+            "Johannsson1997: men, 48-66 y (READ); waist above 102 cm [assumed: the NCEP limit]",
             _trial(0.0, age=(48.0, 66.0), bmi=(25.0, 40.0), waist=(102.0, inf)),
         ),
         NamedPopulation(
@@ -66,18 +67,19 @@ POPULATIONS: dict[str, NamedPopulation] = {
         ),
         NamedPopulation(
             "ghd_adults", "adults with severe GH deficiency",
-            "metabolism 7.7: IGF-1 SDS -3, secretion 0.08 of normal; VAT + 0.8 SD [assumed: central adiposity]",
+            "metabolism, section 7.7: IGF-1 SDS -3, secretion 0.08 of normal; VAT + 0.8 SD [assumed: central "
+            "adiposity]",
             PeopleSpec(ranges={"age": (20.0, 65.0)}, shifts={"igf1_sds": GHD_SDS, "vat": 0.8}),
             GHD_SECRETION,
         ),
         NamedPopulation(
             "healthy_elderly", "healthy adults of 64-79 y with BMI below 32 kg/m2",
-            "age as in Chapman1996 and Rahim1998 (READ in trials.csv); BMI limit [assumed]",
+            "Chapman1996 and Rahim1998: age (READ); BMI limit [assumed]",
             PeopleSpec(ranges={"age": (64.0, 79.0), "bmi": (19.0, 32.0)}),
         ),
         NamedPopulation(
             "igt", "impaired glucose tolerance, obese or overweight",
-            "metabolism 7.7: fasting glucose 5.8 mmol/L, insulin 105 pmol/L, VAT 190 cm2; SDs [assumed]",
+            "metabolism, section 7.7: fasting glucose 5.8 mmol/L, insulin 105 pmol/L, VAT 190 cm2; SDs [assumed]",
             PeopleSpec(
                 ranges={"age": (30.0, 70.0), "bmi": (27.0, 40.0), "glucose": (5.2, 6.99)},
                 margins={"glucose": log_normal(5.8, 0.06)},
@@ -87,7 +89,8 @@ POPULATIONS: dict[str, NamedPopulation] = {
         ),
         NamedPopulation(
             "t2d", "type 2 diabetes, not treated with insulin, obese or overweight",
-            "metabolism 7.7: fasting glucose 8.5 mmol/L, insulin 95 pmol/L, VAT 210 cm2; HbA1c and SDs [assumed]",
+            "metabolism, section 7.7: fasting glucose 8.5 mmol/L, insulin 95 pmol/L, VAT 210 cm2; HbA1c and SDs "
+            "[assumed]",
             PeopleSpec(
                 ranges={"age": (35.0, 70.0), "bmi": (27.0, 40.0), "glucose": (7.0, 13.0), "hba1c": (5.7, 11.0)},
                 margins={"glucose": log_normal(8.5, 0.18), "hba1c": log_normal(7.2, 0.12)},

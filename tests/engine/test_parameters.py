@@ -13,7 +13,7 @@ from pulsatile.engine.parameters import TABLE, Parameter
 BIB = (Path(parameters.__file__).parent / "references.bib").read_text()
 KEYS = set(re.findall(r"@\w+\{(\w+),", BIB))
 KEY = r"[A-Z][A-Za-z]+(?:19|20)\d\d"
-FORMS = re.compile(r"(assumed|fitted|computed|definition|axis|metabolism|therapies)\b.*[:,]? \S")
+FORMS = re.compile(r"(published|fitted|assumed|computed|definition): \S")
 ROWS = [(row.name, row) for row in TABLE]
 FIGURES = [(f"{row.drug}.{row.name}", row) for row in drugs.FIGURES]
 
@@ -49,9 +49,10 @@ def test_names_are_unique() -> None:
 
 
 def test_every_reference_is_used() -> None:
-    package = Path(parameters.__file__).parent
-    text = "".join(path.read_text() for path in package.glob("*.py"))
-    assert all(key in text for key in KEYS)
+    package, documents = Path(parameters.__file__).parent, Path(__file__).resolve().parents[2] / "docs" / "model"
+    files = [*package.rglob("*.py"), *(path for path in documents.glob("*.md") if path.name != "README.md")]
+    text = "".join(path.read_text(encoding="utf-8") for path in files)
+    assert [key for key in KEYS if key not in text] == []
 
 
 def test_record_of_typical_values() -> None:

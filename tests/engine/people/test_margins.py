@@ -149,7 +149,7 @@ def _share_outside(margin: Margin, low: float, high: float) -> float:
 def test_every_row_says_where_it_is_from() -> None:
     for row in PRINTED:
         assert row.mark in ("COMPUTED", "READ", "DERIVED", "RECALLED")
-        assert row.source.startswith("population 1.")
+        assert row.source.startswith("population, section 1.")
         assert BOUNDS[row.name][2] == row.unit
         for low, median, high in row.quantiles:
             assert low < median < high
