@@ -46,7 +46,8 @@ def test_stray_modules_called_as_our_folders_do_not_matter(tmp_path: Path) -> No
     for name in ("engine", "sweeps"):
         (tmp_path / f"{name}.py").write_text("raise SystemError('not ours')")
     root = Path(pu.__file__).resolve().parents[1]
-    code = f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(root)!r}]; import pulsatile; print(pulsatile.Arm('x').name)"
+    first = [str(tmp_path), str(root)]
+    code = f"import sys; sys.path[:0] = {first}; from pulsatile import Arm; print(Arm('x').name)"
     run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (run.returncode, run.stdout.strip()) == (0, "x"), run.stderr
 
