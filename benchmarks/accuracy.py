@@ -17,7 +17,7 @@ from benchmarks.contenders import reference
 from benchmarks.order import report
 from benchmarks.problem import ARMS, Task, errors, grid, mixed_cohort, relative_error, task
 from pulsatile.engine.arrays import Floats
-from pulsatile.engine.kernel import batch
+from pulsatile.engine.kernel import solver as settings
 from pulsatile.engine.kernel.batch import integrate
 from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.patients.run_in import Baseline, run_in
@@ -59,7 +59,7 @@ def floor(baseline: Baseline, days: float) -> list[dict[str, float]]:
     work = task("none", baseline, grid(days, 0.25))
     truth, largest = reference(work)
     rows = []
-    least, batch.LEAST_MIXED = batch.LEAST_MIXED, 0.0
+    least, settings.LEAST_MIXED = settings.LEAST_MIXED, 0.0
     try:
         for e in np.arange(4.0, 8.1, 0.5):
             row = {"rtol": float(10.0**-e)}
@@ -69,7 +69,7 @@ def floor(baseline: Baseline, days: float) -> list[dict[str, float]]:
                 row |= {f"{precision} largest": worst, f"{precision} rms": rms, f"{precision} steps": steps}
             rows.append(row)
     finally:
-        batch.LEAST_MIXED = least
+        settings.LEAST_MIXED = least
     return rows
 
 

@@ -24,7 +24,7 @@ from pulsatile.engine.kernel import batch, checkpoint
 from pulsatile.engine.kernel.batch import integrate
 from pulsatile.engine.kernel.codegen import kernel
 from pulsatile.engine.kernel.layout import WATCH, active_states
-from pulsatile.engine.kernel.solver import Solver
+from pulsatile.engine.kernel.solver import LEAST_MIXED, Solver
 from pulsatile.engine.kernel.tableaus import PAIRS
 from pulsatile.engine.states import STATES
 
@@ -114,7 +114,7 @@ def kernel_contender(name: str, **settings: Any) -> Contender:
 
     tolerances = decades(3.5, 9)
     if usual.precision == "mixed":
-        tolerances = (*(rtol for rtol in tolerances if rtol > batch.LEAST_MIXED), batch.LEAST_MIXED)
+        tolerances = (*(rtol for rtol in tolerances if rtol > LEAST_MIXED), LEAST_MIXED)
     me = Contender(name, "pulsatile", ready, tolerances, method=usual.method, precision=usual.precision)
     return me
 

@@ -45,8 +45,8 @@ def compile_ptx(build: Build) -> str:
 
     # numba asks the GPU at hand for what a device function is compiled for
     dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=ARCHITECTURE)
-    floats = [types.Floats(types.float64, ndim, "C") for ndim in range(4)]
-    integers, codes = types.Floats(types.int64, 1, "C"), types.Floats(types.int8, 1, "C")
+    floats = [types.Array(types.float64, ndim, "C") for ndim in range(4)]
+    integers, codes = types.Array(types.int64, 1, "C"), types.Array(types.int8, 1, "C")
     table = types.NamedTuple((integers, floats[1], integers, floats[1]), EventTable)
     settings = types.NamedUniTuple(types.float64, len(_Settings._fields), _Settings)
     out = types.NamedTuple((*[floats[3]] * 4, codes, integers, floats[2]), _Buffers)

@@ -51,9 +51,9 @@ def rhs_instructions(module: Any) -> Counter[str]:
     """Count the vector instructions of one right-hand side, without watched values, in its assembly."""
     lines = re.search(r'evaluate_lines = straight\(.*?"""\n(.*?)if watching:', Path(module.__file__).read_text(), re.S)
     assert lines is not None
-    alone = straight(LANES, "exact", "s, t, y_row, k_row, watch_row, watching", lines[1])
+    alone = straight(LANES, "s, t, y_row, k_row, watch_row, watching", lines[1])
     compiled = njit(**FLAGS)(lambda s, t, y, k, x, seen: alone(s, t, y, k, x, seen))
-    kind, integer, array = vec.VecType(LANES, "exact"), types.int64, types.Floats(types.float64, 1, "C")
+    kind, integer, array = vec.VecType(LANES), types.int64, types.Array(types.float64, 1, "C")
     compiled.compile((array, kind, integer, integer, integer, types.boolean))
     return count(max(compiled.inspect_asm().values(), key=len))
 

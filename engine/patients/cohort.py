@@ -118,11 +118,6 @@ class Cohort:
         return Cohort(self.seed, self.patient[index], rows, self.parameters[index], self.layers, twins, days)
 
 
-def parameter_layers() -> tuple[str, ...]:
-    """Return the names of the random layers of the parameters, one each."""
-    return tuple(f"parameter {name}" for name in OMEGA.cvs)
-
-
 def virtual_cohort(
     n: int,
     phenotype: str | Mapping[str, float] = "obese",

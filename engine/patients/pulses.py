@@ -43,11 +43,6 @@ class MealPlan:
 
 
 THREE_MEALS = MealPlan()
-WITH_SNACKS = MealPlan(
-    slots=(0, 1, 2, 3, 4, 5),
-    times=(7.0, 10.0, 13.0, 16.0, 19.0, 22.0),
-    grams=(45.0, 10.0, 70.0, 10.0, 80.0, 10.0),  # simglucose, population 1.7 (there, slots are skipped at random)
-)
 SLOTS_PER_DAY = 6
 
 

@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 from click.testing import CliRunner, Result
 
-from pulsatile import guard
+from pulsatile.cli import guard
 from pulsatile.cli.main import main
 from pulsatile.engine.drugs.presets import PRESETS
 from pulsatile.sweeps.errors import Exit

@@ -17,7 +17,7 @@ import xarray as xr
 import yaml
 from click.testing import CliRunner, Result
 
-from pulsatile import populations
+from pulsatile.cli import population as populations
 from pulsatile.cli.main import main
 from pulsatile.engine.people.populations import POPULATIONS
 from pulsatile.sweeps.errors import Exit

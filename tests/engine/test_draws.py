@@ -60,7 +60,7 @@ def test_distribution_and_independence() -> None:
 
 
 def test_layers_are_distinct() -> None:
-    names = list(cohort.parameter_layers()) + [f"drug {name}" for name in drugs.DRUGS]
+    names = [f"parameter {name}" for name in cohort.OMEGA.cvs] + [f"drug {name}" for name in drugs.DRUGS]
     numbers = [draws.layer(name) for name in names]
     numbers += [draws.PULSES, draws.MEALS, draws.PHENOTYPE, draws.SEX, draws.AGE, draws.HEIGHT]
     assert len(set(numbers)) == len(numbers)

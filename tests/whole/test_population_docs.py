@@ -1,6 +1,6 @@
-"""The tables of docs/population.md are those of the code; `python -m tests.test_population_docs [DIR]` writes them.
+"""The tables of docs/population.md are those of the code.
 
-DIR is the built population whose comparison is shown.
+`python -m tests.whole.test_population_docs [DIR]` writes them; DIR is the built population whose comparison is shown.
 """
 
 import re
@@ -59,7 +59,7 @@ def block(name: str) -> str:
 
 @pytest.mark.parametrize(("name", "table"), [("named", named), ("units", units)])
 def test_tables_are_those_of_the_code(name: str, table: object) -> None:
-    assert block(name) == table(), "run python -m tests.test_population_docs"  # type: ignore[operator]
+    assert block(name) == table(), "run python -m tests.whole.test_population_docs"  # type: ignore[operator]
 
 
 def test_every_published_number_is_compared() -> None:

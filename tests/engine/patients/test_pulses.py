@@ -11,7 +11,7 @@ from pulsatile.engine.drugs.presets import preset
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.kernel.events import BLOCK_HOURS, target_of
 from pulsatile.engine.patients.cohort import Cohort, virtual_cohort
-from pulsatile.engine.patients.pulses import WITH_SNACKS, block_events, meal_train, pulse_train, sleep_factor
+from pulsatile.engine.patients.pulses import MealPlan, block_events, meal_train, pulse_train, sleep_factor
 from pulsatile.engine.patients.run_in import run_in
 from pulsatile.engine.simulate import Plan, simulate
 
@@ -68,7 +68,10 @@ def test_meals(typical: Cohort) -> None:
     assert np.mean(time % 24, axis=0).reshape(28, 3).mean(axis=0) == pytest.approx([7, 13, 19], abs=0.01)
     assert np.std(time % 24 - np.tile([7, 13, 19], 28)) == pytest.approx(0.25, rel=0.02)
     assert amount.reshape(-1, 3).mean(axis=0) == pytest.approx(np.array([60, 75, 75]) * 5.55, rel=2e-3)
-    snacks, _ = meal_train(typical, WITH_SNACKS)
+    with_snacks = MealPlan(
+        (0, 1, 2, 3, 4, 5), (7.0, 10.0, 13.0, 16.0, 19.0, 22.0), (45.0, 10.0, 70.0, 10.0, 80.0, 10.0)
+    )
+    snacks, _ = meal_train(typical, with_snacks)
     np.testing.assert_allclose((snacks % 24)[:, ::2] - [7, 13, 19] * 28, time % 24 - [7, 13, 19] * 28, atol=1e-12)
 
 

@@ -11,10 +11,11 @@ import pytest
 import xarray as xr
 
 from pulsatile.engine.errors import InputError
+from pulsatile.sweeps.chunk import compute
 from pulsatile.sweeps.disk import commits, journal
 from pulsatile.sweeps.disk.folder import RunFolder
 from pulsatile.sweeps.errors import ClusterFailed, Damage, Exit, FolderRefuses
-from pulsatile.sweeps.run import driver, expand
+from pulsatile.sweeps.run import driver, expand, settle
 from pulsatile.sweeps.run.driver import Outcome
 from pulsatile.sweeps.run.expand import Growth
 from pulsatile.sweeps.run.progress import SilentProgress
@@ -100,16 +101,14 @@ def test_it_can_be_done_again(folder: Path, tmp_path: Path) -> None:
 
 
 def test_kept_patients_are_not_simulated(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pulsatile.engine import simulate
-
-    real, done = simulate.carry_out, list[tuple[int, int]]()
+    real, done = compute.carry_out, list[tuple[int, int]]()
     monkeypatch.setattr(driver, "warm_up", lambda resolved: 0.0)
 
     def counted(cohort: Any, arms: Any, *others: Any, **more: Any) -> Any:
         done.append((len(cohort), len(arms)))
         return real(cohort, arms, *others, **more)
 
-    monkeypatch.setattr(simulate, "carry_out", counted)
+    monkeypatch.setattr(compute, "carry_out", counted)
     expand.expand(folder, Growth(patients=9), ALONE)
     assert sum(n * arms for n, arms in done) == 2 * 2
     done.clear()
@@ -256,12 +255,12 @@ def test_a_change_of_place_that_is_cut_short_is_completed(
             patched.setattr(Path, "rename", lambda *paths, real=rename: cut(real, *paths))
             patched.setattr(Path, "replace", lambda *paths, real=replace: cut(real, *paths))
             try:
-                expand.settle(copy)
+                settle.settle(copy)
             except KeyboardInterrupt:
                 pass
             else:
                 break
-        expand.settled(copy)
+        settle.settled(copy)
         if (copy / "expanding").exists():  # cut before the first rename: the old run is the run
             resume(copy, ALONE)
         assert digest_of(copy) == digest
