@@ -89,7 +89,7 @@ def compiler_rows(methods: Sequence[str], drugs: Sequence[tuple[str, ...]]) -> l
     for method in methods:
         for groups in drugs:
             begin = time.perf_counter()
-            ptx = compile_ptx(Build(groups, method, 1, "exact"))
+            ptx = compile_ptx(Build(groups, method, 1))
             seconds = time.perf_counter() - begin
             row = {"method": method, "groups": groups, "ptx": len(ptx), "seconds": seconds} | assemble(ptx)
             keys = ("registers", "stack", "spill_stores", "spill_loads", "binary")

@@ -170,7 +170,7 @@ def test_conformance_in_the_simulator() -> None:
 @pytest.mark.parametrize("method", list(PAIRS))
 @pytest.mark.parametrize("groups", [(), tuple(GROUPS)], ids=["no drug", "all drugs"])
 def test_text_is_plain_scalar_python(method: str, groups: tuple[str, ...]) -> None:
-    tree = ast.parse(translate(source(Build(groups, method, 1, "exact"))))
+    tree = ast.parse(translate(source(Build(groups, method, 1))))
     defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
     assert {"evaluate_lines", "settle_lines", "exp", "advance", "apply_events", "run", "start"} <= defined
     called = {n.func.id for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}

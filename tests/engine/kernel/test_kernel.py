@@ -226,7 +226,7 @@ def test_step_limit(work: Task) -> None:
 
 
 def test_if_on_a_vector_is_refused() -> None:
-    primitives = vec.lanes(8, "exact")
+    primitives = vec.lanes(8)
     load, store = primitives.load, primitives.store
 
     @njit
@@ -243,7 +243,7 @@ def _evaluate_assembly(build: Build) -> str:
     """Compile the right-hand side of a kernel by itself and return its assembly."""
     module = kernel(build)
     mixed = build.precision == "mixed"
-    vector = vec.VecType(build.lanes, "exact", mixed)
+    vector = vec.VecType(build.lanes, mixed)
     array = types.Array(types.float32 if mixed else types.float64, 1, "C")
     module.evaluate.compile((array, vector, types.int64, types.int64, types.int64, types.boolean))
     return "\n".join(module.evaluate.inspect_asm().values())

@@ -13,7 +13,7 @@ WIDTHS = (1, 4, 8, 16)
 
 def applied(name: str, width: int, values: Any) -> Any:
     """Return a primitive of one argument at ``values`` (float64 or float32), padded to whole vectors."""
-    primitives = vec.lanes(width, "exact")
+    primitives = vec.lanes(width)
     load, store, function = primitives.load, primitives.store, getattr(primitives, name)
 
     @njit
@@ -86,7 +86,7 @@ def test_a_broken_error_norm_is_never_accepted(kind: type) -> None:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_conversion_between_precisions(width: int) -> None:
-    p = vec.lanes(width, "exact")
+    p = vec.lanes(width)
     load, store, narrow, wide = p.load, p.store, p.narrow, p.wide
 
     @njit
