@@ -1,4 +1,4 @@
-"""The model meets the prototype's figures; data and reasons lie beside the scripts of ``tests/published``.
+"""The model meets the prototype's figures; data and reasons lie beside the scripts of ``tests/whole/published``.
 
 A row outside its tolerance needs an explanation in its table; even then uncoupled rows may be off by no more than
 `EXPLAINED` times the tolerance.
@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.published import axis, coupled, gh_on_metabolism, metabolism
-from tests.published.rows import Row, load
+from tests.whole.published import axis, coupled, gh_on_metabolism, metabolism
+from tests.whole.published.rows import Row, load
 
 EXPLAINED = 1.5
 TABLES: dict[str, Callable[[], dict[str, float]]] = {

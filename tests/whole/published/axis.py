@@ -1,4 +1,4 @@
-"""The uncoupled axis against axis.md section 3: ``python -m tests.published.axis`` prints the table.
+"""The uncoupled axis against axis.md section 3: ``python -m tests.whole.published.axis`` prints the table.
 
 Setting, as there: insulin and FFA do not act on the pituitary (PM = 1), no meals, kdH 0.58, sleep factor 2.7, night
 factor 0.49, covariate factors 1; iv boluses at 09:00 with pulses on, IGF-1 at its reference; rhGH rows without own
@@ -19,8 +19,8 @@ from pulsatile.engine.patients.cohort import Cohort, virtual_cohort
 from pulsatile.engine.patients.pulses import block_events
 from pulsatile.engine.states import STATE_INDEX
 from pulsatile.engine.trial.protocols import count_peaks
-from tests.published.rows import load, markdown
-from tests.published.trial import MINUTE, Course, Rows
+from tests.whole.published.rows import load, markdown
+from tests.whole.published.trial import MINUTE, Course, Rows
 
 N = 64
 DAYS = 14

@@ -1,6 +1,6 @@
 """The coupled system: the re-tune of overview.md, meal day and tests per phenotype, the figures of first contact.
 
-``python -m tests.published.coupled`` prints the table (half a minute once the kernels are compiled).  Typical patients
+``python -m tests.whole.published.coupled`` prints the table (half a minute once the kernels are compiled).  Typical patients
 (men of 45 y, no between-subject variability, each with an own pulse train) unless a row says otherwise; "young": 25 y.
 """
 
@@ -21,9 +21,9 @@ from pulsatile.engine.patients.run_in import Baseline, run_in
 from pulsatile.engine.people import covariates
 from pulsatile.engine.simulate import Plan, TestAt, simulate
 from pulsatile.engine.trial.protocols import TESTS
-from tests.published.metabolism import PHENOTYPES, clamp, last
-from tests.published.rows import load, markdown
-from tests.published.trial import Course
+from tests.whole.published.metabolism import PHENOTYPES, clamp, last
+from tests.whole.published.rows import load, markdown
+from tests.whole.published.trial import Course
 
 N = 16
 YOUNG = 25.0

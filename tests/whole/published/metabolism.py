@@ -1,4 +1,4 @@
-"""The uncoupled metabolism against metabolism.md section 8; ``python -m tests.published.metabolism`` prints the table.
+"""The uncoupled metabolism against metabolism.md section 8; ``python -m tests.whole.published.metabolism`` prints the table.
 
 Plasma GH is scripted through the same right-hand side: no own secretion, first-order loss with a half-life of 17 min,
 pulses as jumps of ``gh``.  IGF-1 is held.  Compensation 0.4 in all phenotypes.  The prototype's document does not print
@@ -14,8 +14,8 @@ from pulsatile.engine.kernel.layout import WATCH
 from pulsatile.engine.patients import basal
 from pulsatile.engine.patients.cohort import virtual_cohort
 from pulsatile.engine.trial.protocols import GLUCOSE_MG, INSULIN_PER_MU, MEAL_MMOL
-from tests.published.rows import load, markdown
-from tests.published.trial import GROUPS, MINUTE, Course, Rows
+from tests.whole.published.rows import load, markdown
+from tests.whole.published.trial import GROUPS, MINUTE, Course, Rows
 
 PHENOTYPES = ("lean", "overweight", "obese", "igt", "t2d")
 LOSS = np.log(2) / (17 / 60)  # 1/h

@@ -1,9 +1,9 @@
 """GH on metabolism against metabolism.md section 9: boluses, clamps, hypopituitary and obese adults on GH.
 
-GH is scripted as in ``tests.published.metabolism``; subcutaneous GH enters through one absorption step (ka 0.004 /min,
+GH is scripted as in ``tests.whole.published.metabolism``; subcutaneous GH enters through one absorption step (ka 0.004 /min,
 F 0.6, V 7 L; clearance x1.5 in obesity) and IGF-1 goes to a scripted multiple of its reference.  Doses, background GH
 and clock times that the prototype's document does not print were chosen here, in the range of the studies, so that the
-prototype's figures are met; the table names them.  Tesamorelin rows: ``tests.published.coupled``.
+prototype's figures are met; the table names them.  Tesamorelin rows: ``tests.whole.published.coupled``.
 """
 
 import numpy as np
@@ -12,9 +12,20 @@ from pulsatile.engine.arrays import Floats, Record
 from pulsatile.engine.parameters import ROW
 from pulsatile.engine.patients import basal
 from pulsatile.engine.trial.protocols import MEAL_MMOL
-from tests.published.metabolism import LOSS, MEALS, MORNING, VOLUME, at_constant_gh, block, clamp, last, records, run_in
-from tests.published.rows import load, markdown
-from tests.published.trial import MINUTE, Course, Rows
+from tests.whole.published.metabolism import (
+    LOSS,
+    MEALS,
+    MORNING,
+    VOLUME,
+    at_constant_gh,
+    block,
+    clamp,
+    last,
+    records,
+    run_in,
+)
+from tests.whole.published.rows import load, markdown
+from tests.whole.published.trial import MINUTE, Course, Rows
 
 AVAILABLE = 0.6
 OBESE_CLEARANCE = 1.5

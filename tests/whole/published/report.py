@@ -1,14 +1,14 @@
-"""Print the validation report: ``python -m tests.published.report > docs/validation.md`` (about a minute)."""
+"""Print the validation report: ``python -m tests.whole.published.report > docs/validation.md`` (about a minute)."""
 
 # ruff: noqa: E501 - tables: one row per line
 
-from tests.published import axis, coupled, gh_on_metabolism, metabolism
-from tests.published.rows import load, markdown
+from tests.whole.published import axis, coupled, gh_on_metabolism, metabolism
+from tests.whole.published.rows import load, markdown
 
 HEAD = """# Validation: the engine against the prototype and the published figures
 
-This page is written by `python -m tests.published.report`; the rows and explanations are the CSV files of
-`tests/published/`. `tests/whole/test_published.py` checks the first three tables on every run and the fourth with `-m slow`.
+This page is written by `python -m tests.whole.published.report`; the rows and explanations are the CSV files of
+`tests/whole/published/`. `tests/whole/test_published.py` checks the first three tables on every run and the fourth with `-m slow`.
 
 "Published" is the study's figure, "prototype" what the first implementation of the same equations gave, "difference" ours
 over the prototype. A row is *met* inside its tolerance (10 %; 30 % where a GH drive is scripted, in size of the effect;
