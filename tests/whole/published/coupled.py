@@ -1,7 +1,8 @@
 """The coupled system: the re-tune of overview.md, meal day and tests per phenotype, the figures of first contact.
 
-``python -m tests.whole.published.coupled`` prints the table (half a minute once the kernels are compiled).  Typical patients
-(men of 45 y, no between-subject variability, each with an own pulse train) unless a row says otherwise; "young": 25 y.
+``python -m tests.whole.published.coupled`` prints the table (half a minute once the kernels are compiled).
+Typical patients (men of 45 y, no between-subject variability, each with an own pulse train) unless a row says
+otherwise; "young": 25 y.
 """
 
 from functools import cache

@@ -1,16 +1,17 @@
 """GH on metabolism against metabolism.md section 9: boluses, clamps, hypopituitary and obese adults on GH.
 
-GH is scripted as in ``tests.whole.published.metabolism``; subcutaneous GH enters through one absorption step (ka 0.004 /min,
-F 0.6, V 7 L; clearance x1.5 in obesity) and IGF-1 goes to a scripted multiple of its reference.  Doses, background GH
-and clock times that the prototype's document does not print were chosen here, in the range of the studies, so that the
-prototype's figures are met; the table names them.  Tesamorelin rows: ``tests.whole.published.coupled``.
+GH is scripted as in ``tests.whole.published.metabolism``; subcutaneous GH enters through one absorption
+step (ka 0.004 /min, F 0.6, V 7 L; clearance x1.5 in obesity) and IGF-1 goes to a scripted multiple of its reference.
+Doses, background GH and clock times that the prototype's document does not print were chosen here, in the range of the
+studies, so that the prototype's figures are met; the table names them. Tesamorelin rows:
+``tests.whole.published.coupled``.
 """
 
 import numpy as np
 
 from pulsatile.engine.arrays import Floats, Record
 from pulsatile.engine.parameters import ROW
-from pulsatile.engine.patients import basal
+from pulsatile.engine.states import STATE_INDEX
 from pulsatile.engine.trial.protocols import MEAL_MMOL
 from tests.whole.published.metabolism import (
     LOSS,
@@ -99,7 +100,7 @@ def deficient() -> dict[str, float]:
         rest = Course(who, state, np.array([at]), [row for row in rows if row[0] < at], start=0.0)
         return rest.y[0, 0], clamp(who, rest.y[:, 0], 40, 2.0, start=at)
 
-    glucose, insulin, ffa = (basal.STATE_INDEX[name] for name in ("glucose", "insulin", "ffa"))
+    glucose, insulin, ffa = (STATE_INDEX[name] for name in ("glucose", "insulin", "ffa"))
     control, without = morning(record, [], MORNING)
     treated, with_gh = morning(record, evenings(880, 1), MORNING)
     blocked = record.copy()
@@ -149,7 +150,7 @@ def obese() -> dict[str, float]:
         found[f"surya_{name}"] = float(course["lipolysis"].mean() / own["lipolysis"].mean())
         found[f"surya_sens_{name}"] = float(course["sens_muscle"][0, -1])
     moving = scripted_igf1(record, 2.1)
-    vat, sat = (basal.STATE_INDEX[name] for name in ("vat", "sat"))
+    vat, sat = (STATE_INDEX[name] for name in ("vat", "sat"))
     baseline = 0.0
     for weeks in (0, 1, 6, 39):
         at = 168.0 * weeks + 14  # 14:00, 17 h after the last dose

@@ -1,4 +1,6 @@
-"""The uncoupled metabolism against metabolism.md section 8; ``python -m tests.whole.published.metabolism`` prints the table.
+"""The uncoupled metabolism against metabolism.md section 8.
+
+``python -m tests.whole.published.metabolism`` prints the table.
 
 Plasma GH is scripted through the same right-hand side: no own secretion, first-order loss with a half-life of 17 min,
 pulses as jumps of ``gh``.  IGF-1 is held.  Compensation 0.4 in all phenotypes.  The prototype's document does not print
@@ -13,6 +15,7 @@ from pulsatile.engine.kernel.events import BLOCK_HOURS, EventTable, event_table
 from pulsatile.engine.kernel.layout import WATCH
 from pulsatile.engine.patients import basal
 from pulsatile.engine.patients.cohort import virtual_cohort
+from pulsatile.engine.states import STATE_INDEX
 from pulsatile.engine.trial.protocols import GLUCOSE_MG, INSULIN_PER_MU, MEAL_MMOL
 from tests.whole.published.rows import load, markdown
 from tests.whole.published.trial import GROUPS, MINUTE, Course, Rows
@@ -70,7 +73,7 @@ def at_constant_gh(record: Record, gh: float) -> tuple[Record, Floats]:
     basal.constant_gh_means(record, gh)
     basal.set_basal(record)
     start = basal.fasting_state(record)
-    start[:, basal.STATE_INDEX["gh"]] = gh
+    start[:, STATE_INDEX["gh"]] = gh
     return record, start
 
 
@@ -101,8 +104,8 @@ def clamp(
     events: EventTable | None = None, start: float = 0.0,
 ) -> Course:  # fmt: skip
     state = state.copy()
-    state[:, basal.STATE_INDEX["glucose"]] = 5.0
-    state[:, [basal.STATE_INDEX["stomach"], basal.STATE_INDEX["gut"]]] = 0.0
+    state[:, STATE_INDEX["glucose"]] = 5.0
+    state[:, [STATE_INDEX["stomach"], STATE_INDEX["gut"]]] = 0.0
     given: Rows = [(start, "glucose_clamp", 1.0), (start, "insulin_infusion", insulin_rate(record, milliunits))]
     times = start + np.arange(round(60 * hours) + 1) * MINUTE
     return Course(record, state, times, given + (rows or []), events)
@@ -186,7 +189,7 @@ def lipid_and_igf1() -> dict[str, float]:
     basal.set_basal(record)
     doubled = record.copy()
     times = np.array([0.0, 96.0])
-    index = basal.STATE_INDEX["igf1"]
+    index = STATE_INDEX["igf1"]
     levels = []
     for igf1 in (150.0, 300.0):
         state[:, index] = igf1
