@@ -15,8 +15,8 @@ import numpy as np
 
 from benchmarks.analytic import Known, all_known
 from pulsatile.engine.arrays import Floats
-from pulsatile.sweeps.sensitivity.designs import saltelli
 from pulsatile.sweeps.sensitivity.intervals import bootstrap, half_width
+from pulsatile.sweeps.sensitivity.saltelli import saltelli
 from pulsatile.sweeps.sensitivity.sobol import Sobol, sobol
 
 FIRST_SEED = 1000

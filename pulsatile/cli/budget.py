@@ -33,16 +33,16 @@ def budget(
 
     Between what is typical and not known, patients, occasions, assay noise, arms and numerical error, in one call.
     """
-    from pulsatile.cli.sensitivity import page, wanted_of
+    from pulsatile.cli.sensitivity import page, selection_of
     from pulsatile.sweeps.analysis.budget import sentences, variance_budget, write
     from pulsatile.sweeps.analysis.budget_runs import Size
     from pulsatile.sweeps.study.schema import load_study
     from pulsatile.sweeps.workers.resources import cores
 
     loaded = load_study(study)
-    wanted = wanted_of(loaded, outputs, weeks, contrast)
+    selection = selection_of(loaded, outputs, weeks, contrast)
     found = variance_budget(
-        loaded, wanted.outputs, wanted.weeks, contrast=wanted.contrast,
+        loaded, selection.outputs, selection.weeks, contrast=selection.contrast,
         size=Size(draws, patients, occasions, max(1, min(CHECKED, patients))),
         threads=cores() if threads is None else threads,
     )  # fmt: skip

@@ -234,9 +234,9 @@ def validate(study: Path, settings: tuple[str, ...]) -> None:
     if not loaded.population.drawn:
         resolved_population(loaded.population)  # its table or folder is there, and large enough
     if (wished := loaded.sensitivity) != SensitivityEntry():
-        from pulsatile.sweeps.analysis.of_design import Wanted, refuse_unknown
+        from pulsatile.sweeps.analysis.selection import Selection, refuse_unknown
 
-        refuse_unknown(loaded, Wanted(wished.outputs, wished.weeks, wished.contrast))
+        refuse_unknown(loaded, Selection(wished.outputs, wished.weeks, wished.contrast))
     click.echo(
         f"{study}: right; {loaded.who} in {len(loaded.arms)} arms for {loaded.weeks:g} weeks: "
         f"{', '.join(arm.name for arm in loaded.arms)}."

@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+import time
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +15,12 @@ from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.errors import Exit
 
 if TYPE_CHECKING:
-    from pulsatile.sweeps.analysis.of_design import Analysis, Wanted
+    from pulsatile.sweeps.analysis.result import Analysis
+    from pulsatile.sweeps.analysis.selection import Selection
     from pulsatile.sweeps.study.schema import Study
 
 MOST_ROWS = 8
-"""Factors told of each output on screen; all are in the files."""
+"""Factors of each output on screen; all are in the files."""
 
 
 @click.command(
@@ -65,9 +67,9 @@ def sensitivity(
         if loaded.design is None:
             raise InputError(f"{study}: there is no design; add one, for example design: {{factors: [v_gh, k_gh]}}.")
         folder = out if out is not None else Path("runs") / study.stem
-        from pulsatile.sweeps.analysis.of_design import refuse_unknown
+        from pulsatile.sweeps.analysis.selection import refuse_unknown
 
-        refuse_unknown(loaded, wanted_of(loaded, outputs, weeks, contrast))
+        refuse_unknown(loaded, selection_of(loaded, outputs, weeks, contrast))
         if dry_run:
             from pulsatile.cli.runs import dry_run_of
 
@@ -80,41 +82,18 @@ def sensitivity(
         if not outcome.digest:
             return report(outcome, as_json)
         code = outcome.code
-    wanted = wanted_of(loaded, outputs, weeks, contrast)
-    (_looked_at if _designed(folder) else _given)(folder, wanted, as_json)
+    _look_at(folder, selection_of(loaded, outputs, weeks, contrast), as_json)
     if code is Exit.FAILED_PATIENTS:
         say("more runs failed than the gate allows; see status in the dataset.")
     return code
 
 
-def _designed(folder: Path) -> bool:
-    from pulsatile.sweeps.disk.folder import RunFolder
-
-    return RunFolder.open(folder).resolved.population.design is not None
-
-
-def _given(folder: Path, wanted: "Wanted", as_json: bool) -> None:
-    """Look at a finished run of a population."""
-    from pulsatile.sweeps.analysis.of_population import given, sentences, write
-
-    found = given(folder, wanted)
-    paths = write(folder, found)
-    paths += page(folder, f"Sensitivity of {folder.name}", given=found)
-    if as_json:
-        print_json({"files": [str(path) for path in paths], "sentences": sentences(found), **found.indices.attrs})
-        return
-    for sentence in sentences(found):
-        click.echo(sentence)
-    click.echo(f"{', '.join(path.name for path in paths)} in {folder}")
-    click.echo(NOT_CLINICAL)
-
-
-def page(folder: Path, title: str, **what: Any) -> list[Path]:
-    """Write the page of pictures; where matplotlib is not there, say so and go on."""
+def page(folder: Path, title: str, *what: "Analysis", **more: Any) -> list[Path]:
+    """Write the page of pictures of an analysis, a budget; where matplotlib is not there, say so and go on."""
     from pulsatile.sweeps.report.sensitivity import page_of, write_page
 
     try:
-        return [write_page(folder, page_of(title, **what))]
+        return [write_page(folder, page_of(title, *what, **more))]
     except InputError as error:
         say_on(str(error))
         return []
@@ -132,48 +111,48 @@ def _study_of(folder: Path) -> "Study | None":
         return None
 
 
-def wanted_of(
+def selection_of(
     study: "Study | None", outputs: tuple[str, ...], weeks: tuple[float, ...], contrast: str | None
-) -> "Wanted":
+) -> "Selection":
     """Return what to look at: what the command line says, else what the study does."""
-    from pulsatile.sweeps.analysis.of_design import Wanted
+    from pulsatile.sweeps.analysis.selection import Selection
 
-    told = None if study is None else study.sensitivity
-    return Wanted(
-        outputs or (() if told is None else told.outputs),
-        tuple(sorted(set(weeks))) or (() if told is None else told.weeks),
-        contrast if contrast is not None or told is None else told.contrast,
-    )
+    asked = Selection() if study is None else study.sensitivity
+    return Selection(
+        outputs or asked.outputs, tuple(sorted(set(weeks))) or asked.weeks,
+        asked.contrast if contrast is None else contrast,
+    )  # fmt: skip
 
 
-def _looked_at(folder: Path, wanted: "Wanted", as_json: bool) -> None:
-    import time
-
-    from pulsatile.sweeps.analysis.of_design import analyse, save
+def _look_at(folder: Path, selection: "Selection", as_json: bool) -> None:
+    from pulsatile.sweeps.analysis.analyse import analyse
 
     begin = time.perf_counter()
-    analysis = analyse(folder, wanted)
-    paths = save(folder, analysis)
+    analysis = analyse(folder, selection)
+    paths = analysis.save(folder)
     seconds = time.perf_counter() - begin
-    told = [*analysis.verdicts, *analysis.scenarios]
-    paths += page(folder, f"Sensitivity of {folder.name}", indices=analysis.indices, steps=analysis.steps, told=told)
+    paths += page(folder, f"Sensitivity of {folder.name}", analysis)
     if as_json:
         print_json({"seconds": round(seconds, 3), "files": [str(path) for path in paths],
-                    "verdicts": list(analysis.verdicts), "scenarios": list(analysis.scenarios),
-                    **dict(analysis.indices.attrs)})  # fmt: skip
+                    "sentences": list(analysis.sentences), **analysis.indices.attrs})  # fmt: skip
         return
-    _tell(analysis)
+    if analysis.inputs is None:  # of a population the sentences name what matters most
+        _print_leading(analysis)
+    for sentence in analysis.sentences:
+        click.echo(sentence)
     click.echo(f"indices in {seconds:.1f} s: {', '.join(path.name for path in paths)} in {folder}")
     click.echo(NOT_CLINICAL)
 
 
-def _tell(analysis: "Analysis") -> None:
+def _print_leading(analysis: "Analysis") -> None:
     """Print the factors that matter most for each output in the last week, arm by arm."""
     from rich import box
     from rich.table import Table
 
+    from pulsatile.sweeps.sensitivity.methods import measures_of
+
     found = analysis.indices
-    value = next(name for name in ("ST", "mu_star", "prcc") if name in found)
+    value = measures_of(found)[0].name
     last = found.isel(week=-1)
     for output in last["output"].values:
         part = last[value].sel(output=output)
@@ -202,5 +181,3 @@ def _tell(analysis: "Analysis") -> None:
     for name in ("method", "interval", "missing", "contrast"):
         if name in found.attrs:
             click.echo(f"{name}: {found.attrs[name]}")
-    for sentence in (*analysis.verdicts, *analysis.scenarios):
-        click.echo(sentence)

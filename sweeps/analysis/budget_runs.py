@@ -16,7 +16,7 @@ from pulsatile.engine.errors import InputError
 from pulsatile.engine.patients.cohort import close
 from pulsatile.engine.patients.layers import uncertain
 from pulsatile.engine.simulate import simulate
-from pulsatile.sweeps.analysis.of_design import Wanted, at_weeks
+from pulsatile.sweeps.analysis.selection import Selection, at_weeks
 from pulsatile.sweeps.sensitivity.design import check_count
 from pulsatile.sweeps.study.resolve import ResolvedStudy
 
@@ -92,7 +92,7 @@ def carry_out(
     """
     check_study(resolved, size)
     run = _engine_simulate() if simulate is None else simulate
-    arms, plan, wanted = resolved.engine_arms(), resolved.plan(), Wanted(outputs, weeks)
+    arms, plan, wanted = resolved.engine_arms(), resolved.plan(), Selection(outputs, weeks)
     total = size.draws * size.occasions + 1
     rows: list[list[Floats]] = []
     like: xr.Dataset | None = None

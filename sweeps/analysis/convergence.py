@@ -13,6 +13,7 @@ from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.sensitivity.design import Design
 from pulsatile.sweeps.sensitivity.indices import indices
 from pulsatile.sweeps.sensitivity.intervals import LEVEL
+from pulsatile.sweeps.sensitivity.methods import kinds, method_of
 from pulsatile.sweeps.sensitivity.outputs import POINT
 
 if TYPE_CHECKING:
@@ -28,6 +29,11 @@ def first_replicates(design: Design, replicates: int) -> Design:
     )  # fmt: skip
 
 
+def settles(design: Design) -> bool:
+    """Tell whether there are intervals across replicates that could settle."""
+    return design.n_replicates > 1 and method_of(design).settles
+
+
 def convergence(
     design: Design, outputs: "xr.Dataset", status: "xr.DataArray | None" = None, contrast: str | None = None,
     level: float = LEVEL, precision: Mapping[str, float] | None = None,
@@ -37,7 +43,7 @@ def convergence(
     Parameters
     ----------
     design, outputs, status, contrast, level, precision
-        As for `sweeps.sensitivity.indices.indices`; Saltelli blocks, Morris trajectories or eFAST curves.
+        As for `sweeps.sensitivity.indices.indices`; the design of a method whose replicates give an interval.
 
     Returns
     -------
@@ -51,10 +57,10 @@ def convergence(
     import xarray as xr
 
     n = design.n_replicates
-    if n < 2 or design.kind not in ("saltelli", "morris", "efast"):
+    if not settles(design):
         raise InputError(
             f"a design of kind {design.kind} with {n} replicate{'s' * (n != 1)} has no interval that could settle; "
-            "take saltelli, morris or efast with two at least."
+            f"take {kinds(lambda method: method.settles)} with two at least."
         )
     steps = [2**k for k in range(1, n.bit_length()) if 2**k < n] + [n]
     parts = []

@@ -1,4 +1,4 @@
-"""Sensitivity on a finished run of a population: which covariates and parameters decide, in whom what happens.
+"""Sensitivity of the results of a population: which covariates and parameters decide, in whom what happens.
 
 No design is needed: the patients are the sample (`sweeps.sensitivity.given_data`).
 
@@ -13,8 +13,6 @@ The last three know no weights: where patients are weighted they look at a sampl
 probability proportional to the weight.
 """
 
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,92 +20,33 @@ import numpy as np
 from pulsatile.engine.errors import InputError, Status
 from pulsatile.sweeps.analysis.indices import indices_of, shapley_of
 from pulsatile.sweeps.analysis.inputs import Inputs, inputs_of
-from pulsatile.sweeps.analysis.of_design import Wanted, at_weeks, table
-from pulsatile.sweeps.analysis.stories import Story, stories
-from pulsatile.sweeps.disk import store
-from pulsatile.sweeps.disk.files import write_all
-from pulsatile.sweeps.disk.folder import RunFolder, unfinished
-from pulsatile.sweeps.errors import FolderRefuses
+from pulsatile.sweeps.analysis.result import Analysis
+from pulsatile.sweeps.analysis.selection import Selection, at_weeks
+from pulsatile.sweeps.analysis.stories import stories
 from pulsatile.sweeps.sensitivity.intervals import LEVEL
 from pulsatile.sweeps.study.resolve import ResolvedStudy
 
 if TYPE_CHECKING:
     import xarray as xr
 
-NOT_CLINICAL = "Research model, not for clinical use."
+RESAMPLES = 100
+"""Half samples of the intervals of S1, where no other number is asked for."""
 
 
-@dataclass(frozen=True)
-class Given:
-    """What was found.
-
-    Attributes
-    ----------
-    indices : ``S1``, ``S1_low``, ``S1_high``, ``prcc``, ``p_value`` (output, factor, arm, week), ``dummy`` and
-        ``threshold`` of prcc and ``n_effective`` (output, arm, week); arms are the study's and "ARM minus CONTRAST"
-    shapley : ``shapley`` (output, member, arm) and ``explained`` (output, arm), of the last week; None where too few
-    stories : events of the last week
-    inputs : of the patients
-    notes : what was left out, and why
-    """
-
-    indices: "xr.Dataset"
-    shapley: "xr.Dataset | None"
-    stories: tuple[Story, ...]
-    inputs: Inputs
-    notes: tuple[str, ...]
-
-
-def given(
-    folder: str | Path, wanted: Wanted, *, handful: tuple[str, ...] = (), resamples: int = 100, seed: int = 0,
-    level: float = LEVEL,
-) -> Given:  # fmt: skip
-    """Return the sensitivity of a finished run of a population.
-
-    Parameters
-    ----------
-    folder
-        Of the run.
-    wanted
-        Outputs and treatment weeks, and the arm that the others are compared with, patient by patient.
-    handful
-        Inputs of the Shapley effects, at most 12; default the covariates that tell most.
-    resamples, seed, level
-        Of the intervals of S1.
-
-    Raises
-    ------
-    FolderRefuses
-        When the folder is the run of a design, or not finished.
-    InputError
-        For outputs, weeks, an arm or inputs that are not there, or fewer than 50 patients.
-    """
-    run = RunFolder.open(Path(folder))
-    if run.resolved.population.design is not None:
-        raise FolderRefuses(f"{folder} is the run of a design; `pulsatile sensitivity` takes it as such.")
-    if not run.end.get("digest"):
-        raise FolderRefuses(f"{folder} is not finished ({run.state}); {unfinished(run)}.")
-    dataset = store.open_dataset(run.store)
-    return of_dataset(
-        dataset, run.resolved, str(run.facts["engine"]), wanted, handful=handful, resamples=resamples, seed=seed,
-        level=level,
-    )  # fmt: skip
-
-
-def of_dataset(
-    dataset: "xr.Dataset", resolved: ResolvedStudy, engine: str, wanted: Wanted, *, handful: tuple[str, ...] = (),
-    resamples: int = 100, seed: int = 0, level: float = LEVEL,
-) -> Given:  # fmt: skip
-    """Return the sensitivity of results, their study and the hash of the engine that ran it; see `given`."""
-    arms = [str(arm) for arm in dataset["arm"].values]
-    if wanted.contrast is not None and (wanted.contrast not in arms or len(arms) < 2):
-        raise InputError(f"contrast = {wanted.contrast!r} is none of two or more arms; the arms are {', '.join(arms)}.")
+def of_population(
+    dataset: "xr.Dataset", resolved: ResolvedStudy, engine: str, selection: Selection, *,
+    handful: tuple[str, ...] = (), resamples: int = RESAMPLES, seed: int = 0, level: float = LEVEL,
+) -> Analysis:  # fmt: skip
+    """Return the sensitivity of results, their study and the hash of the engine that ran it; see `analysis.analyse`."""
+    selection.check_contrast([str(arm) for arm in dataset["arm"].values])
     inputs = inputs_of(dataset, resolved, engine)
     if not inputs.names:
-        raise InputError("the patients do not differ in anything: there is no input to tell; run patients that vary.")
-    outputs = _good(at_weeks(dataset.rename(patient="design"), wanted).load(), dataset, inputs)
+        raise InputError(
+            "the patients do not differ in anything: there is no input to look at; run patients that vary."
+        )
+    outputs = _good(at_weeks(dataset.rename(patient="design"), selection).load(), dataset, inputs)
     start = _good(_start(dataset, tuple(map(str, outputs.data_vars))), dataset, inputs)
-    both, differences = _with_contrast(outputs, wanted.contrast)
+    both, differences = _with_contrast(outputs, selection.contrast)
     notes = list(inputs.notes)
     indices = indices_of(inputs, both, resamples, seed, level, notes)
     found = shapley_of(inputs, both, indices, handful, seed, notes)
@@ -118,15 +57,19 @@ def of_dataset(
         )
     if (people := resolved.population.people) is None or not people.engine_layers().residual:
         notes.append("values are without assay noise: fewer patients cross a threshold than in a trial")
+    against = selection.contrast
     indices.attrs |= {
         "method": "given data: first-order indices by polynomials in ranks, PRCC (Marino 2008)",
         "interval": f"{level:.0%}, by half samples of patients",
         "patients": len(inputs.values), "weights": "none" if inputs.weights is None else "prevalence",
-        "contrast": "none" if wanted.contrast is None else f"each arm minus {wanted.contrast}, within the patient",
+        "contrast": "none" if against is None else f"each arm minus {against}, within the patient",
         "run": resolved.identity,
     }  # fmt: skip
-    told = stories(inputs, outputs, start, differences, seed)
-    return Given(indices, found, tuple(told), inputs, tuple(notes))
+    events = tuple(stories(inputs, outputs, start, differences, seed))
+    return Analysis(
+        indices=indices, shapley=found, scenarios=tuple(event.sentence for event in events), notes=tuple(notes),
+        stories=events, inputs=inputs,
+    )  # fmt: skip
 
 
 def _good(outputs: "xr.Dataset", dataset: "xr.Dataset", inputs: Inputs) -> "xr.Dataset":
@@ -145,7 +88,7 @@ def _start(dataset: "xr.Dataset", names: tuple[str, ...]) -> "xr.Dataset":
     found = []
     for name in names:
         try:
-            found.append(at_weeks(dataset.rename(patient="design"), Wanted((name,), (0.0,))).load().isel(week=0))
+            found.append(at_weeks(dataset.rename(patient="design"), Selection((name,), (0.0,))).load().isel(week=0))
         except InputError:
             continue
     arms = [str(arm) for arm in dataset["arm"].values]
@@ -164,39 +107,3 @@ def _with_contrast(outputs: "xr.Dataset", contrast: str | None) -> "tuple[xr.Dat
     for name, variable in difference.data_vars.items():
         variable.attrs = dict(outputs[name].attrs)
     return xr.concat([outputs, difference], dim="arm"), difference
-
-
-def sentences(found: Given) -> list[str]:
-    """Return what was found in words: the three inputs that tell most of each output, then the scenarios and notes."""
-    told = []
-    last = found.indices.isel(week=-1)
-    for output in last["output"].values:
-        for arm in last["arm"].values:
-            part = last.sel(output=output, arm=arm)
-            s1 = np.nan_to_num(part["S1"].values, nan=-np.inf)
-            if not np.isfinite(s1).any():
-                continue
-            words = [
-                f"{part['factor'].values[k]} {float(part['S1'][k]):.2f} "
-                f"[{float(part['S1_low'][k]):.2f}, {float(part['S1_high'][k]):.2f}]"
-                for k in np.argsort(-s1, kind="stable")[:3]
-            ]
-            told.append(f"{output}, {arm}, week {float(last['week']):g}: S1 of {', '.join(words)}.")
-    told += [story.sentence for story in found.stories]
-    return [*told, *(f"Note: {note}." for note in found.notes)]
-
-
-def write(folder: str | Path, found: Given) -> list[Path]:
-    """Write the tables and what they say into a folder; return the paths."""
-
-    def text(dataset: "xr.Dataset") -> str:
-        return str(table(dataset).to_csv(index=False, float_format="%.17g", lineterminator="\n"))
-
-    files = {"given_indices.csv": text(found.indices.drop_vars("factor_unit"))}
-    if found.shapley is not None:
-        frame = found.shapley.to_dataframe(dim_order=["output", "arm", "member"]).reset_index()
-        files["given_shapley.csv"] = frame.to_csv(index=False, float_format="%.17g", lineterminator="\n")
-    attrs = [f"{name}: {value}" for name, value in found.indices.attrs.items()]
-    files["given.txt"] = "\n".join([*sentences(found), *attrs, NOT_CLINICAL]) + "\n"
-    write_all(Path(folder), {name: content.encode() for name, content in files.items()})
-    return [Path(folder) / name for name in files]

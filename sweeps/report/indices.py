@@ -9,6 +9,7 @@ from pulsatile.engine.arrays import Floats
 from pulsatile.sweeps.report import drawing
 from pulsatile.sweeps.report.page import Picture
 from pulsatile.sweeps.sensitivity.intervals import LIMIT
+from pulsatile.sweeps.sensitivity.methods import measures_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -27,12 +28,6 @@ TOP_ROWS = 20
 LEADING = 5
 """Factors of which the convergence is drawn."""
 COLUMNS = 3
-_WORDS = {"ST": "total index ST", "mu_star": "mean size of effects, mu*", "S1": "first-order index S1"}
-
-
-def main_index(indices: "xr.Dataset") -> str:
-    """Return the name of the index that tells most: ST, mu_star, S1 or prcc."""
-    return next(name for name in ("ST", "mu_star", "S1", "prcc") if name in indices)
 
 
 def tornado(indices: "xr.Dataset", output: str, week: float) -> Picture | None:
@@ -40,9 +35,10 @@ def tornado(indices: "xr.Dataset", output: str, week: float) -> Picture | None:
 
     None where nothing varies, or the indices are rank correlations only.
     """
-    name = main_index(indices)
-    if name == "prcc":
+    main = measures_of(indices)[0]
+    if main.signed:
         return None
+    name, words = main.name, main.words
     part = indices.sel(output=output, week=week)
     arms = [str(arm) for arm in part["arm"].values if np.isfinite(part[name].sel(arm=arm)).any()]
     if not arms:
@@ -56,17 +52,17 @@ def tornado(indices: "xr.Dataset", output: str, week: float) -> Picture | None:
             panel.set_title(arm)
         for panel in axes.flat[len(arms) :]:
             panel.set_axis_off()
-        unit = f", {part['unit'].values}" if name == "mu_star" else ""
+        unit = "" if main.unit == "1" else f", {part['unit'].values}"
         drawn = axes.flat[: len(arms)]
         left, right = (end(panel.get_xlim()[k] for panel in drawn) for k, end in ((0, min), (1, max)))
         for panel in drawn:  # one scale, so that arms compare
-            panel.set(xlabel=f"{_WORDS[name]}{unit}", xlim=(min(left, 0.0), right))
+            panel.set(xlabel=f"{words}{unit}", xlim=(min(left, 0.0), right))
         picture = drawing.png(figure)
     inside = "; dark: first-order index S1, what the factor does alone" if name == "ST" else ""
     interval = "; line: its 95 % interval" if f"{name}_low" in part else ""
     unsure = "; grey: where it must lie for any values of the missing runs" if f"{name}_least" in part else ""
-    caption = f"{output}, week {week:g}. Light: {_WORDS[name]}{interval}{inside}{unsure}. The {count} largest of each."
-    return Picture(picture, f"Tornado of {_WORDS[name]} of {output} in week {week:g}: {', '.join(arms)}", caption)
+    caption = f"{output}, week {week:g}. Light: {words}{interval}{inside}{unsure}. The {count} largest of each."
+    return Picture(picture, f"Tornado of {words} of {output} in week {week:g}: {', '.join(arms)}", caption)
 
 
 def _bars(panel: Any, part: "xr.Dataset", name: str, count: int) -> None:
@@ -96,15 +92,15 @@ def _bars(panel: Any, part: "xr.Dataset", name: str, count: int) -> None:
 
 def heat(indices: "xr.Dataset", output: str) -> Picture | None:
     """Return a map of the index over weeks and factors, one panel per arm; None with fewer than two weeks."""
-    name = main_index(indices)
+    main = measures_of(indices)[0]
+    name, signed = main.name, main.signed
     part = indices[name].sel(output=output)
     arms = [str(arm) for arm in part["arm"].values if np.isfinite(part.sel(arm=arm)).any()]
     if part.sizes["week"] < 2 or not arms:
         return None
     largest = abs(part).max(("arm", "week")).fillna(0).values
     order = np.argsort(-largest, kind="stable")[:TOP_ROWS]
-    top = 1.0 if name != "mu_star" else float(largest.max())
-    signed = name == "prcc"
+    top = 1.0 if main.unit == "1" else float(largest.max())
     columns = min(COLUMNS, len(arms))
     with drawing.style():
         figure, axes = drawing.board(-(-len(arms) // columns), columns, 0.9 + 0.24 * len(order))
@@ -123,11 +119,9 @@ def heat(indices: "xr.Dataset", output: str) -> Picture | None:
             panel.spines[:].set_visible(False)
         for panel in axes.flat[len(arms) :]:
             panel.set_axis_off()
-        figure.colorbar(image, ax=axes, shrink=0.6, pad=0.01, label=_WORDS.get(name, "PRCC"))
+        figure.colorbar(image, ax=axes, shrink=0.6, pad=0.01, label=main.label or main.words)
         picture = drawing.png(figure)
-    caption = (
-        f"{output}: {_WORDS.get(name, 'partial rank correlation')} by week, factors in the order of their largest."
-    )
+    caption = f"{output}: {main.words} by week, factors in the order of their largest."
     return Picture(picture, f"Heat map of {name} of {output} over weeks: {', '.join(arms)}", caption)
 
 
@@ -207,7 +201,8 @@ def settling(steps: "xr.Dataset", output: str, arm: str, week: float) -> Picture
 
     ``steps`` of `sweeps.analysis.convergence.convergence`; None where the output does not vary.
     """
-    name = main_index(steps)
+    main = measures_of(steps)[0]
+    name = main.name
     part = steps.sel(output=output, arm=arm, week=week)
     value = part[name].transpose("points", "factor").values
     if not np.isfinite(value[-1]).any():
@@ -222,7 +217,7 @@ def settling(steps: "xr.Dataset", output: str, arm: str, week: float) -> Picture
             sides = np.abs(np.stack([value[:, i] - low[:, i], high[:, i] - value[:, i]]))
             panels[0].errorbar(shifted, value[:, i], yerr=sides, color=LINES[k], marker=MARKERS[k], ms=4, lw=1,
                                elinewidth=1, capsize=2, label=part["factor"].values[i])  # fmt: skip
-        panels[0].set(ylabel=_WORDS[name], title=f"{output}, {arm}, week {week:g}")
+        panels[0].set(ylabel=main.words, title=f"{output}, {arm}, week {week:g}")
         panels[0].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
         width = high - low
         panels[1].plot(points, np.nanmax(width, axis=1), marker="o", ms=4, color=LINES[0], label="widest")

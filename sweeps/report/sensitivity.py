@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pulsatile.sweeps.analysis.result import PAGE, Analysis
 from pulsatile.sweeps.disk.files import write_all
 from pulsatile.sweeps.report.budget import budget_bars, budget_table
 from pulsatile.sweeps.report.indices import fan, heat, settling, tornado
@@ -13,21 +14,15 @@ from pulsatile.sweeps.report.scenario import scatter
 if TYPE_CHECKING:
     import xarray as xr
 
-    from pulsatile.sweeps.analysis.of_population import Given
-
-PAGE = "sensitivity.html"
 MOST_SCENARIOS = 6
-"""Scenarios that are drawn; all are told."""
+"""Scenarios that are drawn."""
 
 
 def page_of(
     title: str,
-    indices: "xr.Dataset | None" = None,
+    analysis: Analysis | None = None,
     *,
-    steps: "xr.Dataset | None" = None,
     budget: "xr.Dataset | None" = None,
-    given: "Given | None" = None,
-    told: Sequence[str] = (),
     week: float | None = None,
 ) -> str:
     """Return the page as HTML, with the sections that there is something for.
@@ -36,17 +31,10 @@ def page_of(
     ----------
     title
         Of the page.
-    indices
-        Of a design run, dims (output, factor, arm, week), as `sweeps.analysis.of_design.analyse` gives them; those of
-        ``given`` where left out.
-    steps
-        Of `sweeps.analysis.convergence.convergence`.
+    analysis
+        Of `sweeps.analysis.analyse.analyse`.
     budget
         Of `sweeps.analysis.budget.variance_budget`.
-    given
-        Of `sweeps.analysis.of_population.given`.
-    told
-        Sentences of the analysis, for the head of the page.
     week
         Of the pictures of one week; default the last.
 
@@ -55,25 +43,27 @@ def page_of(
     InputError
         Where matplotlib is not installed.
     """
-    found = given.indices if indices is None and given is not None else indices
     sections: list[tuple[str, Sequence[Part]]] = []
-    if found is not None:
-        sections += _of_indices(found, week)
-    if steps is not None:
+    head: list[str] = []
+    if analysis is not None:
+        head = [*analysis.verdicts, *(() if analysis.stories else analysis.scenarios)]
+        head += [f"Note: {note}." for note in analysis.notes]
+        sections += _of_indices(analysis.indices, week)
+    if analysis is not None and (steps := analysis.steps) is not None:
         at = float(steps["week"].values[-1]) if week is None else week
         arm = str(steps["arm"].values[-1])
         pictures = [settling(steps, str(output), arm, at) for output in steps["output"].values]
         sections.append(("Does the design suffice?", _there(pictures)))
     if budget is not None:
         sections += _of_budget(budget, week)
-    if given is not None:
-        drawn = _there([scatter(given.inputs, story) for story in given.stories])[:MOST_SCENARIOS]
-        others = [story.sentence for story in given.stories if story.box is None or not story.box.limits]
+    if analysis is not None and analysis.inputs is not None:
+        drawn = _there([scatter(analysis.inputs, story) for story in analysis.stories])[:MOST_SCENARIOS]
+        others = [story.sentence for story in analysis.stories if story.box is None or not story.box.limits]
         sections.append(("In whom it happens", [*drawn, *others]))
-        told = [*told, *(f"Note: {note}." for note in given.notes)]
-    how = [] if found is None else [f"{name}: {value}" for name, value in found.attrs.items() if value != "none"]
+    facts = {} if analysis is None else analysis.facts
+    how = [f"{name}: {value}" for name, value in facts.items() if value != "none"]
     sections.append(("How the numbers came about", [*how, *([] if budget is None else _attrs(budget))]))
-    return page(title, told, [(heading, parts) for heading, parts in sections if parts])
+    return page(title, head, [(heading, parts) for heading, parts in sections if parts])
 
 
 def write_page(folder: str | Path, html: str) -> Path:

@@ -4,6 +4,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+from pulsatile.sweeps.analysis.result import FILES
 from pulsatile.sweeps.disk.files import sync_folder, writing
 from pulsatile.sweeps.disk.folder import GROWING, JOURNAL, RunFolder
 from pulsatile.sweeps.disk.lock import held
@@ -12,12 +13,6 @@ from pulsatile.sweeps.run.driver import Outcome
 from pulsatile.sweeps.run.verify import verify
 
 GROWN, REPLACED = "expanded", "replaced"
-
-ANALYSES = (
-    "indices.csv", "indices_of_pairs.csv", "indices_of_curves.csv", "failed_region.csv", "sensitivity.txt",
-    "sensitivity.html", "given_indices.csv", "given_shapley.csv", "given.txt",
-)  # fmt: skip
-"""What `pulsatile sensitivity` wrote of the smaller run: it would be read as of the larger one, and is made again."""
 
 
 def refuse_damaged(path: Path) -> None:
@@ -44,7 +39,7 @@ def settle(path: Path, outcome: Outcome | None = None) -> Outcome:
         sync_folder(path)
     if grown.is_dir():
         replaced.mkdir(exist_ok=True)
-        for name in ANALYSES:
+        for name in FILES:  # of the smaller run: they would be read as of the larger one, and are made again
             (path / name).unlink(missing_ok=True)
         for item in sorted(grown.iterdir()):
             old = path / item.name

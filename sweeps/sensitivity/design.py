@@ -27,13 +27,13 @@ class Design:
 
     Attributes
     ----------
-    kind : ``"grid"``, ``"list"``, ``"latin"``, ``"saltelli"``, ``"morris"`` or ``"efast"``
+    kind : of the method (`sweeps.sensitivity.methods`)
     factors, groups : every factor is in exactly one group
     unit : points of the unit cube (n_points, k)
     values : the same in the units of the factors (n_points, k)
     replicate, row, block : place of each point in the plan (n_points,)
     seed : of every draw
-    setting : ``saltelli``: 1 with second-order blocks; ``morris``: levels; ``efast``: harmonics; else 0
+    setting : a number that the method's indices need of its design: see where it is made; else 0
     """
 
     kind: str
@@ -77,16 +77,6 @@ class Design:
         """Which factor (columns) belongs to which group (rows)."""
         return membership(self.factors, self.groups)
 
-    @property
-    def independent(self) -> Flags:
-        """Points (n_points,) that repeat no others: not those where some factors alone were exchanged or moved.
-
-        What counts points as cases must look at these only: of all points a factor's value stands there many times, and
-        chance looks like evidence.  The points of a curve (eFAST) are all taken, for there are no others.
-        """
-        kept = {"saltelli": (0, self.n_blocks - 1), "morris": (0,)}.get(self.kind)
-        return np.ones(self.n_points, np.bool_) if kept is None else np.isin(self.block, kept)
-
     def table(self) -> "xr.Dataset":
         """Return the points as a dataset along ``design``, one variable per factor, with units."""
         import xarray as xr
@@ -96,7 +86,7 @@ class Design:
             for i, factor in enumerate(self.factors)
         }
         places = {"replicate": ("design", self.replicate), "row": ("design", self.row), "block": ("design", self.block)}
-        attrs = {"kind": self.kind, "seed": str(self.seed), "groups": "; ".join(map(_told, self.groups))}
+        attrs = {"kind": self.kind, "seed": str(self.seed), "groups": "; ".join(map(_line, self.groups))}
         return xr.Dataset(columns, coords={"design": np.arange(self.n_points), **places}, attrs=attrs)
 
     def check(self, y: npt.ArrayLike, *kinds: str) -> Floats:
@@ -122,7 +112,7 @@ class Design:
         return found
 
 
-def _told(group: Group) -> str:
+def _line(group: Group) -> str:
     return f"{group.name}: {', '.join(group.factors)}"
 
 

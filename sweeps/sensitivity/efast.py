@@ -14,8 +14,10 @@ from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.sensitivity.design import Design, build, check_count, check_size, generator
 from pulsatile.sweeps.sensitivity.factors import Factor, partition
 from pulsatile.sweeps.sensitivity.intervals import LEVEL, half_width
+from pulsatile.sweeps.sensitivity.method import Columns, Settings, where_enough
 from pulsatile.sweeps.sensitivity.sobol import ROUNDING, Index, Mean
 
+EFAST = "efast"
 HARMONICS = 4
 """Of the fast frequency, counted as the factor's own (interference factor M)."""
 
@@ -61,7 +63,7 @@ def efast_design(
         for i in range(k):
             angle = np.outer(s, np.insert(slow, i, fast)) + phases[i]
             cube[r, :, i] = 0.5 + np.arcsin(np.sin(angle)) / np.pi
-    return build("efast", kept, groups, np.clip(cube, 0, 1), seed, harmonics)
+    return build(EFAST, kept, groups, np.clip(cube, 0, 1), seed, harmonics)
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def efast(design: Design, y: npt.ArrayLike, level: float = LEVEL) -> Efast:
     InputError
         When the outputs do not belong to the design, or no curve of a factor is whole.
     """
-    checked = design.check(y, "efast")
+    checked = design.check(y, EFAST)
     n, k, harmonics = design.n_rows, len(design.factors), design.setting
     outputs = checked.reshape(design.n_replicates, n, k, -1)
     if np.isnan(outputs).any(axis=1).all(axis=0).any():
@@ -110,3 +112,18 @@ def _across(values: Floats, level: float) -> tuple[Floats, Floats]:
     mean = Mean(np.where(np.isfinite(flat), flat, 0.0), np.isfinite(flat).astype(np.float64))
     sure = half_width(Index(mean.value, mean.influence), level).reshape(values.shape[1:])
     return mean.value.reshape(values.shape[1:]), np.where(there.sum(axis=0) > 1, sure, np.nan)
+
+
+def columns(design: Design, y: Floats, settings: Settings) -> Columns:
+    """Return S1 and ST with intervals of outputs (n_points, m); NaN for those without a whole curve of each factor."""
+    whole = np.isfinite(y).reshape(design.n_replicates, design.n_rows, design.n_blocks, -1).all(axis=1)
+
+    def columns_of(some: Floats) -> Columns:
+        found = efast(design, some, settings.level)
+        columns: Columns = {}
+        for name, value, sure in (("S1", found.s1, found.s1_half_width), ("ST", found.st, found.st_half_width)):
+            for end, values in (("", value), ("_low", value - sure), ("_high", value + sure)):
+                columns[name + end] = "factor", values
+        return columns
+
+    return where_enough(np.asarray(whole.any(axis=0).all(axis=0)), y, columns_of)

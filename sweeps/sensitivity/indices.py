@@ -3,31 +3,25 @@
     found = indices(design, outputs, status=status, contrast="rhGH")
     found.S1.sel(output="hba1c", factor="k_out", arm="peptide")     along time
 
-What is computed follows from the design: Saltelli blocks give Sobol' indices, Morris trajectories mu* and sigma, eFAST
-curves S1 and ST, and any other sample partial rank correlations.
+What is computed follows from the design: its kind names a row of `sweeps.sensitivity.methods`.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pulsatile.engine.arrays import Flags, Floats
+from pulsatile.engine.arrays import Flags
 from pulsatile.engine.errors import InputError
-from pulsatile.sweeps.sensitivity import sobol as blocks
 from pulsatile.sweeps.sensitivity.design import Design
-from pulsatile.sweeps.sensitivity.efast import efast
-from pulsatile.sweeps.sensitivity.intervals import LEVEL, bootstrap, check_level, half_width
-from pulsatile.sweeps.sensitivity.missing import bounds, leave_out, observed_limits
-from pulsatile.sweeps.sensitivity.morris import morris
+from pulsatile.sweeps.sensitivity.intervals import LEVEL, check_level
+from pulsatile.sweeps.sensitivity.method import Columns, Method, Settings
+from pulsatile.sweeps.sensitivity.methods import method_of
 from pulsatile.sweeps.sensitivity.outputs import flat, prepare
-from pulsatile.sweeps.sensitivity.prcc import LEAST_BEYOND, prcc
+from pulsatile.sweeps.sensitivity.sobol import REASONS, pairs_of
 
 if TYPE_CHECKING:
     import xarray as xr
-
-Columns = dict[str, tuple[str, Floats]]
-"""Name -> (first dimension: ``"factor"``, ``"pair"`` or none, values)."""
 
 
 def indices(
@@ -76,7 +70,8 @@ def indices(
     - of Morris trajectories: ``mu``, ``mu_star`` and ``sigma`` (unit of the output); of eFAST curves ``S1`` and
       ``ST``; of other samples ``prcc`` with ``p_value``, ``dummy`` and ``threshold``;
     - ``mean``, ``variance`` (of Saltelli blocks), ``n_missing``, ``reason``: a code where the index is NaN;
-    - attrs: method, interval, contrast, and what was done about missing runs.
+    - attrs: kind (the row of `sweeps.sensitivity.methods`), method, interval, contrast, and what was done about
+      missing runs.
 
     Raises
     ------
@@ -86,120 +81,30 @@ def indices(
     import xarray as xr
 
     check_level(level)
+    method = method_of(design)
     ready = prepare(design, outputs, status, contrast, precision)
     unknown = set(limits or {}) - set(map(str, ready.data_vars))
     if unknown:
         raise InputError(f"limits are given for {', '.join(sorted(unknown))}, which is no output; correct the name.")
     gone = {str(name): np.isnan(flat(variable)) for name, variable in ready.data_vars.items()}
-    any_gone = any(flags.any() for flags in gone.values())
+    incomplete = any(flags.any() for flags in gone.values())
     parts = []
     for name, variable in ready.data_vars.items():
-        y = flat(variable)
-        if design.kind == "saltelli":
-            ends = (limits or {}).get(str(name))
-            columns = _sobol(design, y, missing, ends, any_gone, level, resamples)
-        elif design.kind == "morris":
-            columns = _morris(design, y, level)
-        elif design.kind == "efast":
-            columns = _where_enough(design, y, lambda some: _efast(design, some, level))
-        else:
-            columns = _where_enough(design, y, lambda some: _prcc(design, some))
+        settings = Settings(level, missing, resamples, (limits or {}).get(str(name)), incomplete)
+        columns = method.columns(design, flat(variable), settings)
         columns["n_missing"] = "", gone[str(name)].sum(axis=0)
         parts.append(_labelled(design, variable, columns))
     found = xr.concat(parts, dim=xr.Variable("output", [str(name) for name in ready.data_vars]))
     units = [str(variable.attrs.get("units", "")) for variable in ready.data_vars.values()]
     found = found.assign_coords(unit=("output", units))
+    units_of = {"mean": "of the output", "variance": "square of that of the output"}
+    units_of |= {measure.name: measure.unit for measure in method.measures}
     for name in found.data_vars:
-        found[name].attrs["units"] = _UNITS.get(str(name).split("_low")[0].split("_high")[0], "1")
+        found[name].attrs["units"] = units_of.get(str(name).split("_low")[0].split("_high")[0], "1")
     if "reason" in found:
         found["reason"] = found["reason"].astype(np.int8)
-        found["reason"].attrs.update(
-            flag_values=list(range(len(blocks.REASONS))), flag_meanings="; ".join(blocks.REASONS)
-        )
-    found.attrs = _told(design, contrast, missing, limits, level, gone)
-    return found
-
-
-_UNITS = {
-    "mean": "of the output", "variance": "square of that of the output",
-    "mu": "of the output", "mu_star": "of the output", "sigma": "of the output",
-}  # fmt: skip
-
-
-def _sobol(
-    design: Design, y: Floats, method: str, ends: tuple[float, float] | None, gone: bool, level: float, resamples: int
-) -> Columns:
-    used = leave_out(design, y, method)
-    found = blocks.sobol(design, used)
-    names: Iterable[str] = ("S1", "ST") if found.s2 is None else ("S1", "ST", "S2")
-    columns: Columns = {}
-    for name in names:
-        index = found.index(name)
-        sure = half_width(index, level)
-        dim = "pair" if name == "S2" else "factor"
-        for end, values in (("", index.value), ("_low", index.value - sure), ("_high", index.value + sure)):
-            columns[name + end] = dim, values
-    if resamples:
-        for name, (low, high) in bootstrap(design, used, resamples, design.seed, level).items():
-            dim = "pair" if name == "S2" else "factor"
-            columns[f"{name}_boot_low"], columns[f"{name}_boot_high"] = (dim, low), (dim, high)
-    if gone:
-        range_of = bounds(design, y, *(observed_limits(y) if ends is None else ends))
-        for name, low, high in (("S1", range_of.s1_low, range_of.s1_high), ("ST", range_of.st_low, range_of.st_high)):
-            # leaving out is no filling: the printed index itself may lie a little outside
-            value = found.index(name).value
-            columns[f"{name}_least"] = "factor", np.where(np.isfinite(value), np.minimum(low, value), np.nan)
-            columns[f"{name}_most"] = "factor", np.where(np.isfinite(value), np.maximum(high, value), np.nan)
-    columns["mean"], columns["variance"] = ("", found.mean), ("", found.variance)
-    columns["reason"] = "", found.reason.astype(np.float64)
-    return columns
-
-
-def _morris(design: Design, y: Floats, level: float) -> Columns:
-    found = morris(design, y, level)
-    columns: Columns = {name: ("factor", getattr(found, name)) for name in ("mu", "mu_star", "sigma")}
-    columns["mu_star_low"] = "factor", found.mu_star - found.half_width
-    columns["mu_star_high"] = "factor", found.mu_star + found.half_width
-    return columns
-
-
-def _efast(design: Design, y: Floats, level: float) -> Columns:
-    found = efast(design, y, level)
-    columns: Columns = {}
-    for name, value, sure in (("S1", found.s1, found.s1_half_width), ("ST", found.st, found.st_half_width)):
-        columns[name], columns[f"{name}_low"], columns[f"{name}_high"] = (
-            ("factor", value), ("factor", value - sure), ("factor", value + sure),
-        )  # fmt: skip
-    return columns
-
-
-def _prcc(design: Design, y: Floats) -> Columns:
-    found = prcc(design.values, y, design.seed)
-    return {
-        "prcc": ("factor", found.value), "p_value": ("factor", found.p_value),
-        "dummy": ("", found.dummy), "threshold": ("", found.threshold),
-    }  # fmt: skip
-
-
-def _enough(design: Design, y: Floats) -> Flags:
-    """Tell of which outputs (m,) of a sample or of curves enough runs are there for an index."""
-    there = np.isfinite(y)
-    if design.kind == "efast":
-        whole = there.reshape(design.n_replicates, design.n_rows, design.n_blocks, -1).all(axis=1)
-        return np.asarray(whole.any(axis=0).all(axis=0))
-    return np.asarray(there.sum(axis=0) >= len(design.factors) + LEAST_BEYOND)
-
-
-def _where_enough(design: Design, y: Floats, columns_of: Callable[[Floats], Columns]) -> Columns:
-    """Return the columns, NaN for outputs of which too few runs are there, unless that is so of all."""
-    enough = _enough(design, y)
-    if enough.all() or not enough.any():
-        return columns_of(y)
-    found: Columns = {}
-    for name, (first, part) in columns_of(y[:, enough]).items():
-        whole = np.full((*part.shape[:-1], y.shape[1]), np.nan)
-        whole[..., enough] = part
-        found[name] = first, whole
+        found["reason"].attrs.update(flag_values=list(range(len(REASONS))), flag_meanings="; ".join(REASONS))
+    found.attrs = _words(design, method, contrast, missing, limits, level, gone)
     return found
 
 
@@ -212,7 +117,7 @@ def _labelled(design: Design, variable: "xr.DataArray", columns: Columns) -> "xr
     coords: dict[str, object] = {str(dim): variable[dim] for dim in dims if dim in variable.coords}
     coords["factor"] = names
     if any(first == "pair" for first, _ in columns.values()):
-        pairs = blocks.pairs_of(len(names))
+        pairs = pairs_of(len(names))
         coords["pair"] = [f"{names[i]} x {names[j]}" for i, j in pairs]
     return xr.Dataset(
         {
@@ -223,24 +128,9 @@ def _labelled(design: Design, variable: "xr.DataArray", columns: Columns) -> "xr
     )
 
 
-_METHODS = {
-    "saltelli": "Sobol' indices: S1 by Saltelli 2010, ST by Jansen 1999, pooled over replicates",
-    "morris": "elementary effects (Morris 1991), per full range of the factor",
-    "efast": "extended FAST (Saltelli 1999)",
-}
-
-
-_MISSING = {
-    "pairs": "each index leaves out the rows in which a run it needs is missing",
-    "rows": "a row with any missing run is left out whole",
-    "morris": "a step with a missing run is left out",
-    "efast": "a curve with a missing run is left out",
-    "prcc": "a missing run is left out",
-}
-
-
-def _told(
+def _words(
     design: Design,
+    method: Method,
     contrast: str | None,
     missing: str,
     limits: Mapping[str, tuple[float, float]] | None,
@@ -249,11 +139,8 @@ def _told(
 ) -> dict[str, str]:
     """Say in words how the numbers came about."""
     replicates = design.n_replicates
-    attrs = {
-        "method": _METHODS.get(design.kind, "partial rank correlation (Marino 2008)"),
-        "n_points": str(design.n_points),
-    }
-    if design.kind in _METHODS:
+    attrs = {"kind": method.kind, "method": method.words, "n_points": str(design.n_points)}
+    if method.settles:
         attrs["interval"] = (
             f"t, {level:.0%}, across {replicates} replicates"
             if replicates > 1
@@ -265,9 +152,9 @@ def _told(
     count = int(gone[most].sum(axis=0).max())
     if not count:
         return attrs | {"missing": "no run is missing"}
-    how = _MISSING[missing if design.kind == "saltelli" else design.kind if design.kind in _METHODS else "prcc"]
+    how = method.missing_words(missing)
     attrs["missing"] = f"at most {count} of {design.n_points} runs are missing ({most}); {how}"
-    if design.kind == "saltelli":
+    if method.bounds:
         given = {name: (limits or {}).get(name) for name in gone}
         ranges = [
             f"{name}: {'range of the good runs' if at is None else f'{at[0]:g} ... {at[1]:g}'}"

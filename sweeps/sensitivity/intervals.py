@@ -11,13 +11,18 @@ The bootstrap is printed for comparison with other tools and for designs of one 
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pulsatile.engine.arrays import Floats
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.sensitivity.design import Design, check_count, generator
-from pulsatile.sweeps.sensitivity.sobol import Index, Sobol, across, means, pairs_of, split
+from pulsatile.sweeps.sensitivity.outputs import flat
+from pulsatile.sweeps.sensitivity.sobol import FINE, Index, Sobol, across, means, pairs_of, sobol, split
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 LEVEL = 0.95
 LIMIT = 0.05
@@ -124,12 +129,32 @@ def stopping(found: Sobol, level: float = LEVEL, limit: float = LIMIT) -> list[V
     n = len(found.st.influence)
     if n < 2:
         raise InputError("one replicate cannot tell its error; make the design with at least two, better 8.")
-    good = np.flatnonzero(found.reason == 0)
+    good = np.flatnonzero(found.reason == FINE)
     if not len(good):
         raise InputError("no output has indices: all are constant or missing; give outputs that vary.")
     first = Index(found.s1.value[:, good], found.s1.influence[:, :, good])
     total = Index(found.st.value[:, good], found.st.influence[:, :, good])
     return [_values(first, total, level, limit), _ranking(total, level, limit), _screening(total, level, limit)]
+
+
+def verdicts(design: Design, outputs: "xr.Dataset", level: float) -> tuple[str, ...]:
+    """Return the sentences of `stopping`, output by output; none for one replicate, or where nothing varies.
+
+    Parameters
+    ----------
+    design
+        Saltelli blocks.
+    outputs
+        Dims (design, arm, week), NaN where a run is missing.
+    level
+        Of the intervals.
+    """
+    sentences: list[str] = []
+    for name, variable in outputs.data_vars.items() if design.n_replicates > 1 else ():
+        found = sobol(design, flat(variable.transpose("design", "arm", "week")))
+        if (found.reason == FINE).any():
+            sentences += [f"{name}: {verdict.sentence}" for verdict in stopping(found, level)]
+    return tuple(sentences)
 
 
 def _values(first: Index, total: Index, level: float, limit: float) -> Verdict:

@@ -20,11 +20,16 @@ import numpy.typing as npt
 from pulsatile.engine.arrays import Flags, Floats
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.sensitivity.design import Design
+from pulsatile.sweeps.sensitivity.sobol import SALTELLI
 
 if TYPE_CHECKING:
     import xarray as xr
 
-METHODS = ("pairs", "rows")
+CHOICES = {
+    "pairs": "each index leaves out the rows in which a run it needs is missing",
+    "rows": "a row with any missing run is left out whole",
+}
+"""How missing runs are left out, with words for the reader."""
 
 Range = tuple[Floats, Floats]
 """Low and high ends, equal where the run is there."""
@@ -38,8 +43,8 @@ def leave_out(design: Design, y: Floats, method: str) -> Floats:
     InputError
         When the method is not known.
     """
-    if method not in METHODS:
-        raise InputError(f"missing = {method!r} is not known; take one of {', '.join(METHODS)}.")
+    if method not in CHOICES:
+        raise InputError(f"missing = {method!r} is not known; take one of {', '.join(CHOICES)}.")
     if method == "pairs":
         return y
     rows = y.reshape(-1, design.n_blocks, y.shape[1])
@@ -82,7 +87,7 @@ def bounds(design: Design, y: Floats, low: npt.ArrayLike, high: npt.ArrayLike) -
     InputError
         When a lower limit is above the upper one, or not a finite number for an output with missing runs.
     """
-    checked = design.check(y, "saltelli")
+    checked = design.check(y, SALTELLI)
     least = np.broadcast_to(np.asarray(low, np.float64), checked.shape[1:])
     most = np.broadcast_to(np.asarray(high, np.float64), checked.shape[1:])
     gone = np.isnan(checked)

@@ -19,7 +19,10 @@ from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.sensitivity.design import Design, build, check_count, check_size, generator
 from pulsatile.sweeps.sensitivity.factors import Factor, Group, membership, partition
 from pulsatile.sweeps.sensitivity.intervals import LEVEL, half_width
+from pulsatile.sweeps.sensitivity.method import Columns, Settings
 from pulsatile.sweeps.sensitivity.sobol import Index, Mean
+
+MORRIS = "morris"
 
 
 def morris_design(
@@ -60,7 +63,7 @@ def morris_design(
         for at, group in enumerate(rng.permutation(g), 1):
             moved |= members[group]
             cube[r, 0, at] = np.where(moved, end, start)
-    return build("morris", kept, found, np.clip(cube, 0, 1), seed, levels)
+    return build(MORRIS, kept, found, np.clip(cube, 0, 1), seed, levels)
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,7 @@ def morris(design: Design, y: npt.ArrayLike, level: float = LEVEL) -> Morris:
     InputError
         When the outputs do not belong to the design.
     """
-    checked = design.check(y, "morris")
+    checked = design.check(y, MORRIS)
     g = len(design.groups)
     members = design.members
     points = design.unit.reshape(-1, g + 1, len(design.factors))
@@ -125,3 +128,12 @@ def morris(design: Design, y: npt.ArrayLike, level: float = LEVEL) -> Morris:
         half_width=half_width(Index(large.value, large.influence), level).reshape(shape),
         count=count.reshape(shape),
     )
+
+
+def columns(design: Design, y: Floats, settings: Settings) -> Columns:
+    """Return mu, mu* with its interval, and sigma of outputs (n_points, m)."""
+    found = morris(design, y, settings.level)
+    columns: Columns = {name: ("factor", getattr(found, name)) for name in ("mu", "mu_star", "sigma")}
+    columns["mu_star_low"] = "factor", found.mu_star - found.half_width
+    columns["mu_star_high"] = "factor", found.mu_star + found.half_width
+    return columns

@@ -51,10 +51,10 @@ def prepare(
     first = next(iter(dims))
     for name, own in dims.items():
         if POINT not in own:
-            raise InputError(f"output {name} has no dimension design; it has {_told(own)}.")
+            raise InputError(f"output {name} has no dimension design; it has {_listed(own)}.")
         if own != dims[first]:
             raise InputError(
-                f"outputs {first} and {name} have different dimensions, {_told(dims[first])} and {_told(own)}; "
+                f"outputs {first} and {name} have different dimensions, {_listed(dims[first])} and {_listed(own)}; "
                 "ask for curves and single numbers in two calls."
             )
         kind = outputs[name].dtype.kind
@@ -76,7 +76,7 @@ def prepare(
     return found
 
 
-def _told(dims: "set[str] | set[object]") -> str:
+def _listed(dims: "set[str] | set[object]") -> str:
     return ", ".join(sorted(str(dim) for dim in dims)) or "none"
 
 
@@ -97,7 +97,7 @@ def _masked(ready: "xr.Dataset", status: "xr.DataArray") -> "xr.Dataset":
     unknown = set(status.dims) - set(first.dims)
     if POINT not in status.dims or unknown:
         raise InputError(
-            f"status has the dimensions {_told(set(status.dims))}; design, and those of outputs, are allowed."
+            f"status has the dimensions {_listed(set(status.dims))}; design, and those of outputs, are allowed."
         )
     good = status == 0
     if POINT not in ready.coords:
@@ -112,7 +112,7 @@ def _masked(ready: "xr.Dataset", status: "xr.DataArray") -> "xr.Dataset":
 def _contrasted(ready: "xr.Dataset", contrast: str) -> "xr.Dataset":
     if ARM not in ready.dims or ARM not in ready.coords:
         raise InputError(
-            f"contrast = {contrast!r} needs outputs with named arms; the dimensions are {_told(set(ready.dims))}."
+            f"contrast = {contrast!r} needs outputs with named arms; the dimensions are {_listed(set(ready.dims))}."
         )
     arms = [str(arm) for arm in ready[ARM].values]
     if contrast not in arms:

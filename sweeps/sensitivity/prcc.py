@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from pulsatile.engine.arrays import Floats, Integers
 from pulsatile.engine.errors import InputError
-from pulsatile.sweeps.sensitivity.design import generator
+from pulsatile.sweeps.sensitivity.design import Design, generator
+from pulsatile.sweeps.sensitivity.method import Columns, Settings, where_enough
 
 _DUMMY = 0xD0DD
 """Sets the dummy's draws apart from those of the design."""
@@ -102,3 +103,29 @@ def _partial(x: Floats, y: Floats) -> Floats:
     residual = np.maximum(1 - np.einsum("im,im->m", slope, np.einsum("ij,jm->im", between, slope)), 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(slope / np.sqrt(np.diag(inverse)[:, None] * residual + slope**2), np.float64)
+
+
+def columns(design: Design, y: Floats, settings: Settings) -> Columns:
+    """Return PRCC with p-values, dummy and threshold of outputs (n_points, m); NaN for those of too few runs."""
+
+    def columns_of(some: Floats) -> Columns:
+        found = prcc(design.values, some, design.seed)
+        return {
+            "prcc": ("factor", found.value), "p_value": ("factor", found.p_value),
+            "dummy": ("", found.dummy), "threshold": ("", found.threshold),
+        }  # fmt: skip
+
+    return where_enough(np.isfinite(y).sum(axis=0) >= len(design.factors) + LEAST_BEYOND, y, columns_of)
+
+
+def check(design: Design) -> None:
+    """Refuse a sample of too few points, or of a factor with one value, for rank correlations."""
+    least = len(design.factors) + LEAST_BEYOND
+    if design.n_points < least:
+        raise InputError(
+            f"the design has {design.n_points} points; rank correlations of {len(design.factors)} factors need "
+            f"{least} at least."
+        )
+    same = [factor.name for factor, x in zip(design.factors, design.values.T, strict=True) if np.ptp(x) == 0]
+    if same:
+        raise InputError(f"factor {same[0]} is the same in all points: it has no rank correlation; leave it out.")

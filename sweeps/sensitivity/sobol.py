@@ -24,6 +24,8 @@ from pulsatile.engine.arrays import Flags, Floats
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.sensitivity.design import Design
 
+SALTELLI = "saltelli"
+"""Kind of the designs whose blocks these are."""
 ROUNDING = 64 * 2.0**-52
 """An output whose largest and smallest value differ by less, relative to its size, is constant."""
 
@@ -210,7 +212,7 @@ def sobol(design: Design, y: npt.ArrayLike) -> Sobol:
     Parameters
     ----------
     design
-        Of `sweeps.sensitivity.designs.saltelli`.
+        Of `sweeps.sensitivity.saltelli.saltelli`.
     y
         NaN where a run is missing: each index then uses the rows whose runs it needs are all there.
 
@@ -219,7 +221,7 @@ def sobol(design: Design, y: npt.ArrayLike) -> Sobol:
     InputError
         When the outputs do not belong to the design, or are infinite.
     """
-    checked = design.check(y, "saltelli")
+    checked = design.check(y, SALTELLI)
     return from_blocks(split(design, checked.reshape(design.n_points, -1)))
 
 

@@ -8,12 +8,20 @@ variance and by its weight, and shifts or rotations of the output change nothing
 Source: Gamboa 2014, arXiv 1311.1797 (READ): the generalised Sobol' index.
 """
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import numpy.typing as npt
 
 from pulsatile.engine.arrays import Flags, Floats
 from pulsatile.engine.errors import InputError
-from pulsatile.sweeps.sensitivity.sobol import FINE, Index, Sobol
+from pulsatile.sweeps.sensitivity.design import Design
+from pulsatile.sweeps.sensitivity.intervals import half_width
+from pulsatile.sweeps.sensitivity.outputs import flat
+from pulsatile.sweeps.sensitivity.sobol import FINE, Index, Sobol, sobol
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 def time_weights(times: npt.ArrayLike) -> Floats:
@@ -57,6 +65,40 @@ def of_trajectory(found: Sobol, weights: npt.ArrayLike) -> tuple[Index, Index]:
     if not fine.reshape(-1, len(w)).any(axis=1).all():
         raise InputError("the output does not vary at any time, or all runs are missing; leave the trajectory out.")
     return _pooled(found, found.s1, fine, w), _pooled(found, found.st, fine, w)
+
+
+def curves(design: Design, outputs: "xr.Dataset", level: float) -> "xr.Dataset":
+    """Return S1 and ST of trajectories over the weeks, with intervals: dims (output, factor, arm).
+
+    Parameters
+    ----------
+    design
+        Saltelli blocks.
+    outputs
+        Dims (design, arm, week), NaN where a run is missing: each index then uses the rows whose runs it needs.
+    level
+        Of the intervals.
+    """
+    import xarray as xr
+
+    weights, arms = time_weights(outputs["week"].values), outputs["arm"].values
+    shape = (len(design.names), len(arms))
+    parts = []
+    for variable in outputs.data_vars.values():
+        y = flat(variable.transpose("design", "arm", "week"))
+        fine = (sobol(design, y).reason == FINE).reshape(len(arms), -1).any(axis=1)
+        pooled = of_trajectory(sobol(design, y[:, np.repeat(fine, len(weights))]), weights) if fine.any() else ()
+        columns: dict[str, Any] = {}
+        for name, index in zip(("S1", "ST"), pooled or (None, None), strict=True):
+            value, sure = np.full(shape, np.nan), np.full(shape, np.nan)
+            if index is not None:
+                value[:, fine], sure[:, fine] = index.value, half_width(index, level)
+            for end, values in (("", value), ("_low", value - sure), ("_high", value + sure)):
+                columns[name + end] = (("factor", "arm"), values, {"units": "1"})
+        parts.append(xr.Dataset(columns, {"factor": design.names, "arm": arms}))
+    found = xr.concat(parts, dim=xr.Variable("output", [str(name) for name in outputs.data_vars]))
+    found.attrs["method"] = "generalised Sobol' index of the trajectory over the weeks (arXiv 1311.1797)"
+    return found
 
 
 def _pooled(found: Sobol, index: Index, fine: Flags, w: Floats) -> Index:

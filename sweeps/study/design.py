@@ -5,7 +5,7 @@ in place of the own, and with that patient's pulses, meals and drug kinetics.  S
 """
 
 from functools import lru_cache
-from math import exp, isnan, log1p, nan, prod, sqrt
+from math import exp, isnan, log1p, nan, sqrt
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -13,32 +13,28 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.parameters import ROW
 from pulsatile.engine.patients.layers import DEFICIT, FRACTIONS, LARGEST_ETA
-from pulsatile.sweeps.sensitivity import designs
-from pulsatile.sweeps.sensitivity.efast import efast_design
 from pulsatile.sweeps.sensitivity.factors import Factor, Group
-from pulsatile.sweeps.sensitivity.morris import morris_design
-from pulsatile.sweeps.study.fields import MOST_PATIENTS, Model, Name
+from pulsatile.sweeps.sensitivity.method import DesignSpec
+from pulsatile.sweeps.sensitivity.methods import DEFAULT_KIND, METHODS, kinds
+from pulsatile.sweeps.study.fields import MOST_PATIENTS, Model, Name, known
 from pulsatile.sweeps.study.vocabulary import choose
 
 if TYPE_CHECKING:
     from pulsatile.engine.parameters import Parameter
     from pulsatile.sweeps.sensitivity.design import Design
-    from pulsatile.sweeps.sensitivity.factors import Factor
 
-Kind = Literal["saltelli", "latin", "morris", "efast", "grid", "list"]
+Kind = Annotated[
+    str,
+    known(lambda: tuple(METHODS), "kind of design"),
+    Field(json_schema_extra=lambda schema: schema.update(enum=list(METHODS))),
+]
 MOST_FACTORS = 200
 MOST_LEVELS = 10_000
 
-DEFAULT_POINTS: dict[str, int] = {"saltelli": 128, "latin": 512, "morris": 4, "efast": 129, "grid": 5, "list": 1}
-GROUPED = ("saltelli", "morris")
-"""Designs whose factors can be moved in groups."""
-FIXED = ("grid", "list")
-"""Designs without anything drawn, and so without replicates."""
 _UNUSED = {
     "uniform": ("centre", "spread", "levels"), "log-uniform": ("centre", "spread", "levels"),
     "normal": ("levels",), "log-normal": ("levels",), "levels": ("low", "high", "centre", "spread"),
 }  # fmt: skip
-DEFAULT_REPLICATES: dict[str, int] = {"saltelli": 8, "latin": 1, "morris": 20, "efast": 4, "grid": 1, "list": 1}
 
 
 class FactorEntry(Model):
@@ -101,17 +97,26 @@ class FactorEntry(Model):
 class DesignEntry(Model):
     """Points of a plan over parameters; see docs/sensitivity.md."""
 
-    kind: Kind = "saltelli"
+    kind: Kind = DEFAULT_KIND
     factors: Annotated[tuple[str | FactorEntry, ...], Field(min_length=1, max_length=MOST_FACTORS)] = Field(
         description="names of parameters, or entries with limits and a distribution"
     )
     points: int | None = Field(
-        None, ge=1, description="rows per replicate (a power of two), samples, Morris levels, points of a curve or axis"
+        None,
+        ge=1,
+        description="; ".join(f"{m.kind}: {m.point_is}, default {m.points}" for m in METHODS.values() if m.point_is),
     )
-    replicates: int | None = Field(None, ge=1, description="independent replicates: scrambles, trajectories, curves")
+    replicates: int | None = Field(
+        None,
+        ge=1,
+        description="independent replicates; "
+        + "; ".join(f"{m.kind}: {m.replicate_is}, default {m.replicates}" for m in METHODS.values() if m.replicate_is),
+    )
     seed: int = Field(1, ge=0, lt=2**64)
     groups: dict[Name, tuple[str, ...]] = Field({}, description="factors swapped together, with one index")
-    second_order: bool = Field(False, description="pairs too (saltelli): nearly twice the runs")
+    second_order: bool = Field(
+        False, description=f"pairs too ({kinds(lambda m: m.second_order)}): nearly twice the runs"
+    )
     values: tuple[tuple[float, ...], ...] = Field((), description="points of a list, one row each, factors in order")
 
     @model_validator(mode="after")
@@ -137,20 +142,17 @@ class ResolvedDesign(BaseModel):
     @property
     def n_points(self) -> int:
         """How many points there are, from the numbers alone."""
-        k = len(self.factors)
-        moved = k - sum(map(len, self.groups.values())) + len(self.groups)
-        match self.kind:
-            case "saltelli":
-                return self.points * self.replicates * ((2 if self.second_order else 1) * moved + 2)
-            case "latin":
-                return self.points * self.replicates
-            case "morris":
-                return self.replicates * (moved + 1)
-            case "efast":
-                return self.points * self.replicates * k
-            case "grid":
-                return prod(len(f.get("levels", ())) or self.points for f in self.factors)
-        return len(self.values)
+        return METHODS[self.kind].count(self.spec)
+
+    @property
+    def spec(self) -> DesignSpec:
+        """What the points are made from."""
+        return DesignSpec(
+            factors=tuple(Factor(**f | {"levels": tuple(f.get("levels", ()))}) for f in self.factors),
+            groups=tuple(Group(name, members) for name, members in self.groups.items()),
+            points=self.points, replicates=self.replicates, seed=self.seed, second_order=self.second_order,
+            values=self.values,
+        )  # fmt: skip
 
     def design(self) -> "Design":
         """Return the points; `InputError` where they are more than a run has patients."""
@@ -162,7 +164,7 @@ class ResolvedDesign(BaseModel):
         """Return the design with more replicates; its points begin with these, bit for bit."""
         if replicates is None:
             return self
-        if self.kind in FIXED:
+        if not METHODS[self.kind].replicate_is:
             raise InputError(f"a design of kind {self.kind} has no replicates; start a new run.")
         return self.model_copy(update={"replicates": replicates})
 
@@ -172,50 +174,44 @@ def resolved_design(entry: DesignEntry) -> ResolvedDesign:
     from dataclasses import asdict
 
     factors = [(FactorEntry(name=f) if isinstance(f, str) else f).factor() for f in entry.factors]
-    told = tuple(
+    numbers = tuple(
         {k: v for k, v in asdict(f).items() if not (isinstance(v, float) and isnan(v)) and v != ()} for f in factors
     )
-    if entry.kind != "saltelli" and entry.second_order:
-        raise InputError(f"design.second_order is of saltelli designs, not of {entry.kind}; leave it out.")
-    if entry.kind not in GROUPED and entry.groups:
-        raise InputError(
-            f"design.groups cannot be had by {entry.kind}; take {' or '.join(GROUPED)}, or leave the groups out."
-        )
-    if (entry.kind == "list") != bool(entry.values):
-        raise InputError("design.values are the points of kind: list, and of no other; give both or neither.")
-    if entry.kind in FIXED and entry.replicates is not None:
-        raise InputError(f"design.replicates: a design of kind {entry.kind} has none, it is not drawn; leave it out.")
-    if entry.kind == "list" and entry.points is not None:
-        raise InputError("design.points: a list has as many as it has values; leave it out.")
+    _check_allowed(entry)
     for k, row in enumerate(entry.values):
         if len(row) != len(factors):
             raise InputError(
                 f"design.values[{k}] has {len(row)} numbers for {len(factors)} factors; give one for each."
             )
     found = ResolvedDesign(
-        kind=entry.kind, factors=told, groups=dict(entry.groups),
-        points=DEFAULT_POINTS[entry.kind] if entry.points is None else entry.points,
-        replicates=DEFAULT_REPLICATES[entry.kind] if entry.replicates is None else entry.replicates, seed=entry.seed,
+        kind=entry.kind, factors=numbers, groups=dict(entry.groups),
+        points=METHODS[entry.kind].points if entry.points is None else entry.points,
+        replicates=METHODS[entry.kind].replicates if entry.replicates is None else entry.replicates, seed=entry.seed,
         second_order=entry.second_order, values=entry.values,
     )  # fmt: skip
     found.design()
     return found
 
 
+def _check_allowed(entry: DesignEntry) -> None:
+    """Refuse what the method of the design has not."""
+    method = METHODS[entry.kind]
+    if entry.second_order and not method.second_order:
+        of = kinds(lambda m: m.second_order)
+        raise InputError(f"design.second_order is of {of} designs, not of {entry.kind}; leave it out.")
+    if entry.groups and not method.groups:
+        others = kinds(lambda m: m.groups)
+        raise InputError(f"design.groups cannot be had by {entry.kind}; take {others}, or leave the groups out.")
+    if method.values != bool(entry.values):
+        of = kinds(lambda m: m.values)
+        raise InputError(f"design.values are the points of kind: {of}, and of no other; give both or neither.")
+    if entry.replicates is not None and not method.replicate_is:
+        raise InputError(f"design.replicates: a design of kind {entry.kind} has none, it is not drawn; leave it out.")
+    if entry.points is not None and not method.point_is:
+        raise InputError(f"design.points: a {entry.kind} has as many as it has values; leave it out.")
+
+
 @lru_cache(4)
 def _design(text: str) -> "Design":
-
-    d = ResolvedDesign.model_validate_json(text)
-    factors = [Factor(**(f | ({"levels": tuple(f["levels"])} if "levels" in f else {}))) for f in d.factors]
-    groups: list[Group] = [Group(name, members) for name, members in d.groups.items()]
-    if d.kind == "saltelli":
-        return designs.saltelli(factors, d.points, d.replicates, d.seed, groups, d.second_order)
-    if d.kind == "latin":
-        return designs.latin(factors, d.points, d.seed, d.replicates)
-    if d.kind == "morris":
-        return morris_design(factors, d.replicates, d.points, d.seed, groups)
-    if d.kind == "efast":
-        return efast_design(factors, d.points, d.replicates, d.seed)
-    if d.kind == "grid":
-        return designs.grid(factors, d.points)
-    return designs.listed(factors, d.values)
+    resolved = ResolvedDesign.model_validate_json(text)
+    return METHODS[resolved.kind].make(resolved.spec)

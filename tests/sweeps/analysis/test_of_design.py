@@ -12,7 +12,9 @@ import pytest
 import yaml
 
 from pulsatile.engine.errors import InputError
-from pulsatile.sweeps.analysis.of_design import Wanted, analyse, at_weeks, points, save
+from pulsatile.sweeps.analysis.analyse import analyse, open_design
+from pulsatile.sweeps.analysis.result import FILES
+from pulsatile.sweeps.analysis.selection import Selection, at_weeks
 from pulsatile.sweeps.chunk.run_chunk import run_chunk
 from pulsatile.sweeps.errors import FolderRefuses
 from pulsatile.sweeps.run.run import resume, run
@@ -32,7 +34,7 @@ STUDY: dict[str, Any] = {
     "outputs": {"names": ["vat", "igf1"], "dtype": "float64"},
     "sensitivity": {"outputs": ["vat", "fasting_glucose"], "weeks": [1, 2], "contrast": "none"},
 }
-WANTED = Wanted(("vat", "fasting_glucose"), (1.0, 2.0), "none")
+SELECTION = Selection(("vat", "fasting_glucose"), (1.0, 2.0), "none")
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +45,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_indices_are_those_of_the_stored_values(finished: Path) -> None:
-    found = analyse(finished, WANTED)
-    dataset = points(finished)
+    found = analyse(finished, SELECTION)
+    dataset = open_design(finished)
     design = study_design()
     for arm in ("none", "tesamorelin"):
         y = dataset["vat"].sel(arm=arm, time=[168.0, 336.0]).values
@@ -56,6 +58,11 @@ def test_indices_are_those_of_the_stored_values(finished: Path) -> None:
     contrast = found.indices["S1"].sel(output="vat", arm="tesamorelin minus none").values
     assert np.array_equal(contrast, by_hand.s1.value)
     assert found.indices["unit"].sel(output="vat").item() == "cm**2"
+    assert found.indices.attrs["kind"] == "saltelli"
+    narrow = analyse(finished, SELECTION, level=0.5, resamples=20)
+    np.testing.assert_array_equal(narrow.indices["S1"], found.indices["S1"])
+    assert (narrow.indices["ST_high"] < found.indices["ST_high"]).all()
+    assert "S1_boot_low" in narrow.indices
     assert found.curves is not None
     assert set(found.curves.dims) == {"output", "factor", "arm"}
 
@@ -82,7 +89,7 @@ def test_an_interrupted_and_resumed_sweep_has_the_same_indices(
             run(study_from(STUDY, "study"), tmp_path / "run", Resources(5, workers=1, threads=1))
     resume(tmp_path / "run", Resources(workers=1, threads=2))
     for folder in (finished, tmp_path / "run"):
-        save(folder, analyse(folder, WANTED))
+        analyse(folder, SELECTION).save(folder)
     for name in ("indices.csv", "indices_of_curves.csv", "sensitivity.txt"):
         assert (finished / name).read_bytes() == (tmp_path / "run" / name).read_bytes()
 
@@ -98,7 +105,7 @@ def test_the_command_goes_from_study_to_indices_and_looks_again(finished: Path, 
     assert done.returncode == 0, done.stderr
     assert "vat, week 2: ST" in done.stdout
     assert "not for clinical use" in done.stdout
-    save(finished, analyse(finished, WANTED))
+    analyse(finished, SELECTION).save(finished)
     assert (out / "indices.csv").read_bytes() == (finished / "indices.csv").read_bytes()
     again = subprocess.run([*command, out, "--output", "igf1", "--json"], capture_output=True, text=True, check=False)
     assert again.returncode == 0, again.stderr
@@ -118,32 +125,34 @@ def test_failed_points_are_left_out_bounded_and_told(tmp_path: Path) -> None:
     design = {"points": 8, "replicates": 2, "factors": [{"name": "sens_muscle0", "low": 0.5, "high": 1.3}, "v_gh"]}
     study = STUDY | {"weeks": 1, "design": design, "tests": [], "sensitivity": {}}
     run(study_from(study, "study"), tmp_path / "run", Resources(64, workers=1, threads=1, gate=1.0))
-    found = analyse(tmp_path / "run", Wanted(("vat",), (1.0,)))
-    failed = points(tmp_path / "run")["status"].values[0] != 0
+    found = analyse(tmp_path / "run", Selection(("vat",), (1.0,)))
+    failed = open_design(tmp_path / "run")["status"].values[0] != 0
     assert 0 < failed.sum() < len(failed)
     assert found.indices["n_missing"].sel(output="vat", arm="none").item() == failed.sum()
     assert {"S1_least", "S1_most"} <= set(found.indices.data_vars)
     assert found.failed is not None
     assert found.failed["factor"].values[0] == "sens_muscle0"
     assert found.failed["side"].values[0] == "above"
-    save(tmp_path / "run", found)
+    found.save(tmp_path / "run")
     assert (tmp_path / "run" / "failed_region.csv").exists()
 
 
 def test_what_cannot_be_looked_at_is_one_sentence(finished: Path, small: dict[str, Any], tmp_path: Path) -> None:
-    dataset = points(finished)
+    dataset = open_design(finished)
     for k, name in enumerate(FACTORS):  # the dataset says what the points are
         assert dataset[name].dims == ("design",)
         assert dataset[name].values.tolist() == study_design().values[:, k].tolist()
     with pytest.raises(InputError, match="'clamp_m' is not in the results; choose from"):
-        at_weeks(dataset, Wanted(("clamp_m",)))
+        at_weeks(dataset, Selection(("clamp_m",)))
     with pytest.raises(InputError, match=r"was not measured in week 1\.5"):
-        at_weeks(dataset, Wanted(("vat",), (1.5,)))
+        at_weeks(dataset, Selection(("vat",), (1.5,)))
+    with pytest.raises(InputError, match=r"handful = .'vat',. is for runs of a population"):
+        analyse(finished, SELECTION, handful=("vat",))
     with pytest.raises(InputError, match="is no arm"):
-        analyse(finished, Wanted(("vat",), (1.0,), "placebo"))
+        analyse(finished, Selection(("vat",), (1.0,), "placebo"))
     run(study_from(small, "study"), tmp_path / "people", Resources(4, workers=1, threads=1))
     with pytest.raises(FolderRefuses, match="no run of a design"):
-        points(tmp_path / "people")
+        open_design(tmp_path / "people")
 
 
 def test_a_run_of_a_few_patients_is_no_sample(small: dict[str, Any], tmp_path: Path) -> None:
@@ -210,9 +219,12 @@ def test_tables_hold_pairs_units_and_why_an_index_is_missing(tmp_path: Path) -> 
     design = {"points": 2, "replicates": 2, "factors": FACTORS, "second_order": True}
     run(study_from(STUDY | {"weeks": 1, "design": design, "tests": [], "sensitivity": {}}, "study"), tmp_path / "run",
         Resources(64, workers=1, threads=1))  # fmt: skip
-    found = analyse(tmp_path / "run", Wanted(("vat",), (1.0,)))
-    names = [path.name for path in save(tmp_path / "run", found)]
-    assert names[:2] == ["indices.csv", "indices_of_pairs.csv"]
+    found = analyse(tmp_path / "run", Selection(("vat",), (1.0,)))
+    names = [path.name for path in found.save(tmp_path / "run")]
+    assert names == ["indices.csv", "indices_of_pairs.csv", "indices_of_curves.csv", "sensitivity.txt"]
+    assert set(names) < set(FILES)  # those that an expansion removes
+    assert repr(found).startswith("<Analysis of a saltelli design: Sobol' indices")
+    assert "ST, S1, S2 of 1 output, 2 factors, 2 arms, 1 week\n  beside: curves, steps" in repr(found)
     pairs = pd.read_csv(tmp_path / "run" / "indices_of_pairs.csv")
     assert pairs["pair"].tolist() == [" x ".join(FACTORS)] * 2
     assert pairs["S2"].to_numpy() == pytest.approx(found.indices["S2"].values.ravel(), rel=1e-15)
@@ -247,13 +259,13 @@ def test_validate_looks_at_what_the_analysis_would(tmp_path: Path) -> None:
 
 
 def test_flags_are_outputs_of_0_and_1(finished: Path) -> None:
-    dataset = points(finished)
-    found = at_weeks(dataset, Wanted(("vat_responder", "igf1_high", "glucose_diabetic"), (1.0, 2.0)))
+    dataset = open_design(finished)
+    found = at_weeks(dataset, Selection(("vat_responder", "igf1_high", "glucose_diabetic"), (1.0, 2.0)))
     vat = dataset["vat"].sel(time=[0.0, 168.0, 336.0]).transpose("design", "arm", "time").values
     assert np.array_equal(found["vat_responder"].values, (vat[:, :, 1:] <= 0.92 * vat[:, :, :1]).astype(float))
     score = dataset["fasting_igf1_sds"].transpose("design", "arm", "fasting_week").values
     assert np.array_equal(found["igf1_high"].values, (score > 2).astype(float))
     assert set(np.unique(found["glucose_diabetic"].values)) <= {0.0, 1.0}
-    assert np.isnan(at_weeks(dataset * np.nan, Wanted(("igf1_high",), (1.0,)))["igf1_high"].values).all()
+    assert np.isnan(at_weeks(dataset * np.nan, Selection(("igf1_high",), (1.0,)))["igf1_high"].values).all()
     with pytest.raises(InputError, match=r"cannot be told: the run kept none of vat"):
-        at_weeks(dataset.drop_vars("vat"), Wanted(("vat_responder",), (1.0,)))
+        at_weeks(dataset.drop_vars("vat"), Selection(("vat_responder",), (1.0,)))

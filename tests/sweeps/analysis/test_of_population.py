@@ -11,9 +11,11 @@ from pulsatile.engine.dataset import template
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.patients.cohort import Cohort
 from pulsatile.engine.simulate import covariates_of
+from pulsatile.sweeps.analysis.analyse import analyse
 from pulsatile.sweeps.analysis.inputs import independent, inputs_of
-from pulsatile.sweeps.analysis.of_design import Wanted
-from pulsatile.sweeps.analysis.of_population import Given, given, of_dataset, sentences, write
+from pulsatile.sweeps.analysis.of_population import of_population
+from pulsatile.sweeps.analysis.result import Analysis
+from pulsatile.sweeps.analysis.selection import Selection
 from pulsatile.sweeps.errors import FolderRefuses
 from pulsatile.sweeps.run.run import run
 from pulsatile.sweeps.study.identity import engine_hash
@@ -22,7 +24,7 @@ from pulsatile.sweeps.study.schema import study_from
 from pulsatile.sweeps.workers.resources import Resources
 
 N = 400
-WANTED = Wanted(("vat", "fasting_glucose", "clamp_m"), (1.0,), "control")
+SELECTION = Selection(("vat", "fasting_glucose", "clamp_m"), (1.0,), "control")
 PAIR = "tesamorelin minus control"
 
 
@@ -72,15 +74,15 @@ def case() -> tuple[ResolvedStudy, xr.Dataset]:
 
 
 @pytest.fixture(scope="module")
-def found(case: tuple[ResolvedStudy, xr.Dataset]) -> Given:
-    return of_dataset(case[1], case[0], engine_hash(), WANTED, resamples=10)
+def found(case: tuple[ResolvedStudy, xr.Dataset]) -> Analysis:
+    return of_population(case[1], case[0], engine_hash(), SELECTION, resamples=10)
 
 
-def s1(found: Given, output: str, arm: str, factor: str, name: str = "S1") -> float:
+def s1(found: Analysis, output: str, arm: str, factor: str, name: str = "S1") -> float:
     return float(found.indices[name].sel(output=output, arm=arm, factor=factor, week=1))
 
 
-def test_known_influences_are_found(found: Given) -> None:
+def test_known_influences_are_found(found: Analysis) -> None:
     assert s1(found, "vat", "control", "own_vat") > 0.98
     assert s1(found, "fasting_glucose", "control", "k_insulin") == pytest.approx(0.5, abs=0.1)
     low, high = (s1(found, "fasting_glucose", "control", "k_insulin", end) for end in ("S1_low", "S1_high"))
@@ -91,7 +93,7 @@ def test_known_influences_are_found(found: Given) -> None:
     assert found.indices["unit"].values.tolist() == ["cm**2", "mmol/L", "mg/kg/min"]
 
 
-def test_rank_correlations_tell_the_sign_with_all_others_held(found: Given) -> None:
+def test_rank_correlations_tell_the_sign_with_all_others_held(found: Analysis) -> None:
     # the partial correlation of x in x + noise of equal variance is sqrt(1/2); in ranks a little less
     assert s1(found, "fasting_glucose", "control", "k_insulin", "prcc") == pytest.approx(0.7, abs=0.08)
     assert s1(found, "fasting_glucose", "control", "k_insulin", "p_value") < 1e-6
@@ -100,7 +102,7 @@ def test_rank_correlations_tell_the_sign_with_all_others_held(found: Given) -> N
     assert s1(found, "clamp_m", PAIR, "bmi", "prcc") > 0.9
 
 
-def test_shapley_effects_share_out_what_the_handful_explains(found: Given) -> None:
+def test_shapley_effects_share_out_what_the_handful_explains(found: Analysis) -> None:
     assert found.shapley is not None
     glucose = found.shapley.sel(output="vat", arm="control")
     assert float(glucose["shapley"].sum()) == pytest.approx(1)
@@ -111,7 +113,7 @@ def test_shapley_effects_share_out_what_the_handful_explains(found: Given) -> No
     assert float(nothing) < 0.1  # covariates do not tell it
 
 
-def test_scenarios_name_who_gains_and_who_responds(found: Given) -> None:
+def test_scenarios_name_who_gains_and_who_responds(found: Analysis) -> None:
     told = {(story.arm, story.event): story for story in found.stories}
     gain, lose = (told[PAIR, f"{verb} insulin sensitivity"] for verb in ("gain", "lose"))
     assert gain.box is not None
@@ -152,7 +154,7 @@ def test_failed_runs_and_strange_inputs_are_left_out(case: tuple[ResolvedStudy, 
     worse = dataset.copy(deep=True)
     worse["status"][1, :100] = 1
     worse = worse.assign_coords(waist=("patient", np.where(np.arange(N) < 5, np.nan, worse["waist"])))
-    found = of_dataset(worse, resolved, engine_hash(), WANTED, resamples=0)
+    found = of_population(worse, resolved, engine_hash(), SELECTION, resamples=0)
     assert found.indices["n_effective"].sel(output="vat", week=1).values.tolist() == [N - 5, N - 100, N - 100]
     assert any(note.startswith(f"5 of {N} patients") for note in found.notes)
     assert f"of {N - 100} patients" in next(s.sentence for s in found.stories if s.arm == PAIR)
@@ -167,7 +169,7 @@ def test_weights_count(case: tuple[ResolvedStudy, xr.Dataset]) -> None:
     noisy["fasting_glucose"][:, heavy, 0] = np.log(resolved.cohort(0, N).parameters["k_insulin"][heavy])
     weights = np.where(heavy, 1.96, 0.04)
     weighted = noisy.assign_coords(prevalence=("patient", weights))
-    plain, found = (of_dataset(ds, resolved, engine_hash(), WANTED, resamples=0) for ds in (noisy, weighted))
+    plain, found = (of_population(ds, resolved, engine_hash(), SELECTION, resamples=0) for ds in (noisy, weighted))
     assert s1(found, "fasting_glucose", "control", "k_insulin") > s1(plain, "fasting_glucose", "control", "k_insulin")
     effective = weights.sum() ** 2 / (weights**2).sum()
     assert float(found.indices["n_effective"][0, 0, 0]) == pytest.approx(effective)
@@ -187,13 +189,17 @@ def test_columns_that_others_tell_are_dropped() -> None:
     assert independent(many)[1] == []  # of 12 patients 20 columns are dependent by chance
 
 
-def test_tables_and_sentences(found: Given, tmp_path: Path) -> None:
-    paths = write(tmp_path, found)
-    assert [path.name for path in paths] == ["given_indices.csv", "given_shapley.csv", "given.txt"]
+def test_tables_and_sentences(found: Analysis, tmp_path: Path) -> None:
+    paths = found.save(tmp_path)
+    assert [path.name for path in paths] == ["indices.csv", "shapley_effects.csv", "sensitivity.txt"]
+    assert found.inputs is not None
     lines = paths[0].read_text(encoding="utf-8").splitlines()
     assert lines[0].startswith("output,arm,week,factor,unit,S1,S1_low,S1_high,prcc,p_value")
     assert len(lines) == 1 + 3 * 3 * len(found.inputs.names)
-    told = "\n".join(sentences(found))
+    assert repr(found).startswith("<Analysis of a population: given data: first-order indices")
+    assert f"S1, prcc of 3 outputs, {len(found.inputs.names)} factors, 3 arms, 1 week" in repr(found)
+    told = "\n".join(found.sentences)
+    assert (tmp_path / "sensitivity.txt").read_text(encoding="utf-8").startswith(told)
     assert "vat, control, week 1: S1 of own_vat " in told
     assert "without assay noise" in told
 
@@ -201,18 +207,18 @@ def test_tables_and_sentences(found: Given, tmp_path: Path) -> None:
 def test_bad_input_is_told_in_one_sentence(case: tuple[ResolvedStudy, xr.Dataset], tmp_path: Path) -> None:
     resolved, dataset = case
 
-    def refused(match: str, wanted: Wanted = WANTED, part: xr.Dataset = dataset, **arguments: Any) -> None:
+    def refused(match: str, selection: Selection = SELECTION, part: xr.Dataset = dataset, **arguments: Any) -> None:
         with pytest.raises(InputError, match=match) as caught:
-            of_dataset(part, resolved, engine_hash(), wanted, resamples=0, **arguments)
+            of_population(part, resolved, engine_hash(), selection, resamples=0, **arguments)
         assert "\n" not in str(caught.value)
 
-    refused("contrast = 'placebo' is none", Wanted(("vat",), (1.0,), "placebo"))
-    refused("'hba2' is not in the results", Wanted(("hba2",), (1.0,)))
-    refused("not measured in week 3", Wanted(("vat",), (3.0,)))
+    refused("contrast = 'placebo' must be one of at least two arms", Selection(("vat",), (1.0,), "placebo"))
+    refused("'hba2' is not in the results", Selection(("hba2",), (1.0,)))
+    refused("not measured in week 3", Selection(("vat",), (3.0,)))
     refused("'shoes' is no input", handful=("shoes",))
     refused("40 runs are too few", part=dataset.isel(patient=slice(0, 40)))
     with pytest.raises(FolderRefuses):
-        given(tmp_path, WANTED)
+        analyse(tmp_path, SELECTION)
 
 
 def test_a_real_run(tmp_path: Path) -> None:
@@ -224,7 +230,7 @@ def test_a_real_run(tmp_path: Path) -> None:
         }, "study",
     )  # fmt: skip
     run(study, tmp_path / "run", Resources(workers=0))
-    found = given(tmp_path / "run", Wanted(("vat", "fasting_homa_ir"), (1.0,), "control"), resamples=10)
+    found = analyse(tmp_path / "run", Selection(("vat", "fasting_homa_ir"), (1.0,), "control"), resamples=10)
     assert s1(found, "fasting_homa_ir", "control", "insulin_basal") > 0.8
     assert any("no PRCC" in note for note in found.notes)
     assert {story.event for story in found.stories} >= {"gain insulin sensitivity", "respond in visceral fat"}

@@ -12,6 +12,7 @@ import xarray as xr
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.analysis.convergence import convergence, first_replicates
 from pulsatile.sweeps.analysis.inputs import Inputs
+from pulsatile.sweeps.analysis.result import Analysis
 from pulsatile.sweeps.analysis.stories import Story
 from pulsatile.sweeps.report import drawing
 from pulsatile.sweeps.report import indices as pictures
@@ -19,10 +20,11 @@ from pulsatile.sweeps.report.budget import COLOURS, budget_bars, budget_table
 from pulsatile.sweeps.report.scenario import scatter
 from pulsatile.sweeps.report.sensitivity import PAGE, page_of, write_page
 from pulsatile.sweeps.sensitivity.design import Design
-from pulsatile.sweeps.sensitivity.designs import grid, latin, saltelli
 from pulsatile.sweeps.sensitivity.factors import Factor
 from pulsatile.sweeps.sensitivity.indices import indices
 from pulsatile.sweeps.sensitivity.morris import morris_design
+from pulsatile.sweeps.sensitivity.saltelli import saltelli
+from pulsatile.sweeps.sensitivity.samples import grid, latin
 from pulsatile.sweeps.sensitivity.scenarios import Box, Limit
 
 pytest.importorskip("matplotlib")
@@ -178,8 +180,11 @@ def test_scenarios_are_drawn_by_their_first_limits(name: str) -> None:
 def test_the_page_needs_nothing_else(sobol: tuple[Design, xr.Dataset], tmp_path: Path) -> None:
     design, found = sobol
     html = page_of(
-        "A <title>", found, steps=convergence(design, outputs(design)), budget=budget(), told=["A sentence."]
+        "A <title>",
+        Analysis(found, steps=convergence(design, outputs(design)), verdicts=("A sentence.",)),
+        budget=budget(),
     )
+    assert "A sentence." in html
     assert html.count("data:image/png;base64,") == 4
     assert not re.search(r"(src|href)=\"(?!data:)", html)
     assert "<script" not in html
@@ -197,4 +202,4 @@ def test_without_matplotlib_it_is_told_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(InputError, match=r"pulsatile\[report\]"):
-        page_of("title", sobol[1])
+        page_of("title", Analysis(sobol[1]))

@@ -8,10 +8,12 @@ import pytest
 from scipy.stats import kstest, lognorm, qmc, truncnorm  # type: ignore[import-untyped]
 
 from pulsatile.engine.errors import InputError
-from pulsatile.sweeps.sensitivity.designs import grid, latin, listed, saltelli
 from pulsatile.sweeps.sensitivity.efast import efast_design
 from pulsatile.sweeps.sensitivity.factors import DISTRIBUTIONS, RESERVED, Factor, Group, partition
+from pulsatile.sweeps.sensitivity.methods import method_of
 from pulsatile.sweeps.sensitivity.morris import morris_design
+from pulsatile.sweeps.sensitivity.saltelli import saltelli
+from pulsatile.sweeps.sensitivity.samples import grid, latin, listed
 
 THREE = [Factor("a", low=0, high=1), Factor("b", low=-5, high=5), Factor("c", "log-uniform", 0.1, 10)]
 PAIR = [Group("ab", ("a", "b"))]
@@ -216,8 +218,8 @@ def test_independent_points_hold_every_value_of_a_factor_once() -> None:
     factors = (Factor("a", low=0, high=1), Factor("b", low=0, high=1), Factor("c", low=0, high=1))
     for second_order in (False, True):
         design = saltelli(factors, 4, 2, second_order=second_order)
-        own = design.unit[design.independent]
+        own = design.unit[method_of(design).independent(design)]
         assert len(own) == 16
         assert all(len(np.unique(column)) == 16 for column in own.T)
-    assert morris_design(factors, 5).independent.sum() == 5
-    assert latin(factors, 8).independent.all()
+    for design, count in ((morris_design(factors, 5), 5), (latin(factors, 8), 8), (efast_design(factors, 65), 780)):
+        assert method_of(design).independent(design).sum() == count

@@ -6,8 +6,8 @@ import pytest
 from benchmarks.analytic import ishigami
 from benchmarks.indices import bootstrap_ratio, honesty, main
 from pulsatile.engine.errors import InputError
-from pulsatile.sweeps.sensitivity.designs import saltelli
 from pulsatile.sweeps.sensitivity.intervals import bootstrap, half_width, stopping
+from pulsatile.sweeps.sensitivity.saltelli import saltelli
 from pulsatile.sweeps.sensitivity.sobol import Index, sobol
 
 KNOWN = ishigami()

@@ -6,11 +6,12 @@ import xarray as xr
 
 from benchmarks.analytic import Known, g_function, ishigami
 from pulsatile.engine.errors import InputError
-from pulsatile.sweeps.sensitivity.designs import latin, saltelli
 from pulsatile.sweeps.sensitivity.efast import efast_design
 from pulsatile.sweeps.sensitivity.factors import Factor
 from pulsatile.sweeps.sensitivity.indices import indices
-from pulsatile.sweeps.sensitivity.missing import METHODS, bounds, failed_region, leave_out, observed_limits
+from pulsatile.sweeps.sensitivity.missing import CHOICES, bounds, failed_region, leave_out, observed_limits
+from pulsatile.sweeps.sensitivity.saltelli import saltelli
+from pulsatile.sweeps.sensitivity.samples import latin
 from pulsatile.sweeps.sensitivity.sobol import sobol
 
 FACTORS = (Factor("a", low=0, high=1), Factor("b", low=0, high=1))
@@ -38,7 +39,7 @@ def test_the_full_index_lies_within_the_bounds(known: Known, share: float, corne
     assert np.all((found.s1_low <= full.s1.value) & (full.s1.value <= found.s1_high))
     assert np.all((found.st_low <= full.st.value) & (full.st.value <= found.st_high))
     outputs = xr.Dataset({"y": ("design", seen[:, 0])})
-    for method in METHODS:  # what is printed holds the shift between the printed index and the full one
+    for method in CHOICES:  # what is printed holds the shift between the printed index and the full one
         told = indices(design, outputs, missing=method, limits={"y": (known.low, known.high)})
         for name, truth in (("S1", full.s1.value[:, 0]), ("ST", full.st.value[:, 0])):
             least, most, index = (told[name + end].values[0] for end in ("_least", "_most", ""))

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from pulsatile.engine.errors import InputError
-from pulsatile.sweeps.sensitivity.designs import saltelli
 from pulsatile.sweeps.sensitivity.factors import Factor
+from pulsatile.sweeps.sensitivity.methods import method_of
+from pulsatile.sweeps.sensitivity.saltelli import saltelli
 from pulsatile.sweeps.sensitivity.scenarios import peeling, scenario
 
 NAMES, UNITS = ["VAT", "age", "FFA", "BMI"], ["cm2", "y", "mmol/l", "kg/m2"]
@@ -81,7 +82,7 @@ def test_repeated_points_are_no_evidence() -> None:
         densities = []
         for seed in range(2):
             design = saltelli(factors, 16, 4, seed)
-            rows = design.independent if which == "independent" else np.ones(design.n_points, bool)
+            rows = method_of(design).independent(design) if which == "independent" else np.ones(design.n_points, bool)
             edge = np.quantile(fresh, 0.7)
             box = scenario(design.unit[rows], design.unit[rows] @ weight > edge, [f.name for f in factors])
             again = np.random.default_rng(seed).random((20_000, 20))

@@ -15,12 +15,12 @@ from scipy.stats import pearsonr, rankdata  # type: ignore[import-untyped]
 from benchmarks.analytic import g_function, ishigami
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.sensitivity import moments
-from pulsatile.sweeps.sensitivity.designs import latin
 from pulsatile.sweeps.sensitivity.efast import efast, efast_design, frequencies
 from pulsatile.sweeps.sensitivity.factors import Factor, Group
 from pulsatile.sweeps.sensitivity.moments import delta, pawn
 from pulsatile.sweeps.sensitivity.morris import morris, morris_design
 from pulsatile.sweeps.sensitivity.prcc import prcc
+from pulsatile.sweeps.sensitivity.samples import latin
 
 KNOWN = ishigami()
 

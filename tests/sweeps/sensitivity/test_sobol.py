@@ -8,10 +8,11 @@ from SALib.analyze import sobol as salib  # type: ignore[import-untyped]
 from benchmarks.analytic import Known, all_known, g_function, ishigami
 from benchmarks.indices import errors
 from pulsatile.engine.errors import InputError
-from pulsatile.sweeps.sensitivity.designs import latin, saltelli
 from pulsatile.sweeps.sensitivity.factors import Group
 from pulsatile.sweeps.sensitivity.indices import indices
 from pulsatile.sweeps.sensitivity.morris import morris_design
+from pulsatile.sweeps.sensitivity.saltelli import saltelli
+from pulsatile.sweeps.sensitivity.samples import latin
 from pulsatile.sweeps.sensitivity.sobol import CONSTANT, FINE, TOO_FEW, sobol
 from pulsatile.sweeps.sensitivity.trajectories import of_trajectory, time_weights
 

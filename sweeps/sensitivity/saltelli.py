@@ -1,4 +1,4 @@
-"""Designs: grid, list, Latin hypercube, and Saltelli blocks from independently scrambled Sobol' sequences.
+"""Saltelli blocks from independently scrambled Sobol' sequences: the design, and its indices with intervals and bounds.
 
 A Saltelli design has replicates.  Each is a Sobol' sequence of its own scramble in 2k dimensions, whose row holds two
 points A and B of the unit cube, and these blocks:
@@ -15,90 +15,22 @@ depends on the seed, so replicates agree on a wrong number (measured).
 """
 
 from collections.abc import Sequence
-from itertools import product
 
 import numpy as np
-import numpy.typing as npt
 
 from pulsatile.engine.arrays import Floats
 from pulsatile.engine.errors import InputError
+from pulsatile.sweeps.sensitivity import sobol
 from pulsatile.sweeps.sensitivity.design import Design, build, check_count, check_size, generator
 from pulsatile.sweeps.sensitivity.factors import Factor, Group, partition
+from pulsatile.sweeps.sensitivity.intervals import bootstrap, half_width
+from pulsatile.sweeps.sensitivity.method import Columns, Settings
+from pulsatile.sweeps.sensitivity.missing import bounds, leave_out, observed_limits
 
 BITS = 52
 """Of each coordinate: all that a double between 1/2 and 1 holds."""
 MOST_DIMENSIONS = 21201
 """Of the direction numbers in scipy (Joe and Kuo 2008)."""
-
-
-def grid(factors: Sequence[Factor], points: int | Sequence[int]) -> Design:
-    """Return every combination of evenly spaced points, ends included; a factor of levels takes all its levels.
-
-    Parameters
-    ----------
-    points
-        Per factor, or one number for all; 1 takes the middle.  Ignored for levels.
-    """
-    kept = tuple(factors)
-    groups = partition(kept)
-    wanted = [points] * len(kept) if isinstance(points, (int, np.integer)) else list(points)
-    if len(wanted) != len(kept):
-        raise InputError(f"points = {wanted} has {len(wanted)} numbers for {len(kept)} factors; give one for each.")
-    axes: list[Floats] = []
-    for factor, number in zip(kept, wanted, strict=True):
-        check_count(f"points of factor {factor.name}", number, 1)
-        levels = len(factor.levels)
-        if levels:
-            axes.append((np.arange(levels) + 0.5) / levels)
-        else:
-            axes.append(np.linspace(0, 1, number) if number > 1 else np.array([0.5]))
-    total = 1
-    for axis in axes:
-        total *= len(axis)  # whole numbers of Python: no overflow
-    check_size(total, len(kept), 0)
-    return build("grid", kept, groups, np.array(list(product(*axes)))[None, :, None, :])
-
-
-def listed(factors: Sequence[Factor], values: npt.ArrayLike) -> Design:
-    """Return the given points (n_points, k), in the units of the factors; the unit cube holds their ranks.
-
-    Raises
-    ------
-    InputError
-        When a value is not finite or outside the limits of its factor.
-    """
-    kept = tuple(factors)
-    groups = partition(kept)
-    table = np.array(values, np.float64)
-    if table.ndim != 2 or table.shape[1] != len(kept) or not len(table):
-        raise InputError(
-            f"the list of points has the shape {table.shape}; it needs one row per point and {len(kept)} columns."
-        )
-    unit = np.empty_like(table)
-    for i, factor in enumerate(kept):
-        column = table[:, i]
-        allowed = np.isin(column, factor.levels) if factor.levels else (column >= factor.low) & (column <= factor.high)
-        if not allowed.all():
-            at = int(np.argmin(allowed))
-            limits = f"one of {factor.levels}" if factor.levels else f"between {factor.low:g} and {factor.high:g}"
-            raise InputError(f"point {at}: {factor.name} = {column[at]:g} must be {limits}; correct the list.")
-        unit[:, i] = (np.argsort(np.argsort(column, kind="stable"), kind="stable") + 0.5) / len(column)
-    return build("list", kept, groups, unit[None, :, None, :], values=table)
-
-
-def latin(factors: Sequence[Factor], points: int, seed: int = 0, replicates: int = 1) -> Design:
-    """Return Latin hypercubes: in each replicate every factor has one point in each of ``points`` equal strata."""
-    kept = tuple(factors)
-    groups = partition(kept)
-    check_count("points", points, 1)
-    check_count("replicates", replicates, 1)
-    check_size(points * replicates, len(kept), seed)
-    cube = np.empty((replicates, points, 1, len(kept)))
-    for r in range(replicates):
-        rng = generator(seed, r)
-        for i in range(len(kept)):
-            cube[r, :, 0, i] = (rng.permutation(points) + rng.random(points)) / points
-    return build("latin", kept, groups, cube, seed)
 
 
 def saltelli(
@@ -152,7 +84,7 @@ def saltelli(
             cube[r, :, 1 + i, own] = b[:, own].T
             if second_order:
                 cube[r, :, 1 + g + i, own] = a[:, own].T
-    return build("saltelli", kept, found, cube, seed, int(second_order))
+    return build(sobol.SALTELLI, kept, found, cube, seed, int(second_order))
 
 
 def scrambled(dimensions: int, points: int, seed: int, replicate: int) -> Floats:
@@ -162,3 +94,34 @@ def scrambled(dimensions: int, points: int, seed: int, replicate: int) -> Floats
     engine = qmc.Sobol(dimensions, scramble=True, bits=BITS, rng=generator(seed, replicate))
     # the middle of each cell: 0 would be minus infinity for a normal factor
     return np.asarray(engine.random(points) + 2.0 ** -(BITS + 1), np.float64)
+
+
+def columns(design: Design, y: Floats, settings: Settings) -> Columns:
+    """Return S1, ST and S2 of outputs (n_points, m) with intervals and bounds, their mean, variance and reason."""
+    used = leave_out(design, y, settings.missing)
+    found = sobol.sobol(design, used)
+    columns: Columns = {}
+    for name in ("S1", "ST") if found.s2 is None else ("S1", "ST", "S2"):
+        index = found.index(name)
+        sure = half_width(index, settings.level)
+        for end, values in (("", index.value), ("_low", index.value - sure), ("_high", index.value + sure)):
+            columns[name + end] = _along(name), values
+    if settings.resamples:
+        resampled = bootstrap(design, used, settings.resamples, design.seed, settings.level)
+        for name, (low, high) in resampled.items():
+            columns[f"{name}_boot_low"], columns[f"{name}_boot_high"] = (_along(name), low), (_along(name), high)
+    if settings.incomplete:
+        limits = observed_limits(y) if settings.limits is None else settings.limits
+        within = bounds(design, y, *limits)
+        for name, low, high in (("S1", within.s1_low, within.s1_high), ("ST", within.st_low, within.st_high)):
+            # leaving out is no filling: the printed index itself may lie a little outside
+            value = found.index(name).value
+            columns[f"{name}_least"] = "factor", np.where(np.isfinite(value), np.minimum(low, value), np.nan)
+            columns[f"{name}_most"] = "factor", np.where(np.isfinite(value), np.maximum(high, value), np.nan)
+    columns["mean"], columns["variance"] = ("", found.mean), ("", found.variance)
+    columns["reason"] = "", found.reason.astype(np.float64)
+    return columns
+
+
+def _along(name: str) -> str:
+    return "pair" if name == "S2" else "factor"

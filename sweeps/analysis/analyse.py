@@ -1,0 +1,99 @@
+"""The front: the folder of a finished run in, its sensitivity out, be it a run of a design or of a population."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pulsatile.engine.errors import InputError
+from pulsatile.sweeps.analysis.of_design import of_design
+from pulsatile.sweeps.analysis.of_population import RESAMPLES, of_population
+from pulsatile.sweeps.analysis.result import Analysis
+from pulsatile.sweeps.analysis.selection import EVERYTHING, Selection
+from pulsatile.sweeps.disk import store
+from pulsatile.sweeps.disk.folder import RunFolder, unfinished
+from pulsatile.sweeps.errors import FolderRefuses
+from pulsatile.sweeps.sensitivity.intervals import LEVEL
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def analyse(
+    folder: str | Path,
+    selection: Selection = EVERYTHING,
+    *,
+    handful: tuple[str, ...] = (),
+    resamples: int | None = None,
+    seed: int = 0,
+    level: float = LEVEL,
+) -> Analysis:
+    """Return the sensitivity of a finished run.
+
+    Of a design: indices of its factors in all outputs, arms and weeks, by the method of the design.  Of a population,
+    whose patients are the sample: indices of what differs between them, and in whom what happens.
+
+    Parameters
+    ----------
+    folder
+        Of the run.
+    selection
+        Outputs and treatment weeks, and the arm that the others are compared with, point by point or patient by
+        patient; default all outputs and common weeks, no comparison.
+    handful
+        Of a population: inputs of the Shapley effects, at most 12; default the covariates that tell most.
+    resamples
+        Of a population: half samples of the intervals of S1, default 100.  Of Saltelli blocks: bootstrap intervals in
+        ``indices`` beside those across replicates, default none.
+    seed
+        Of a population: of the half samples and of the sample for methods that know no weights.
+    level
+        Of the intervals.
+
+    Raises
+    ------
+    FolderRefuses
+        When the folder is no run, or not finished.
+    InputError
+        For outputs, weeks, an arm or inputs that are not there, or fewer than 50 patients.
+    """
+    run = _finished(folder)
+    dataset = store.open_dataset(run.store)
+    if run.resolved.population.design is not None:
+        if handful:
+            raise InputError(f"handful = {handful} is for runs of a population, and {folder} is of a design; leave it.")
+        return of_design(_points(run, dataset), run.resolved, selection, resamples=resamples or 0, level=level)
+    return of_population(
+        dataset, run.resolved, str(run.facts["engine"]), selection, handful=handful,
+        resamples=RESAMPLES if resamples is None else resamples, seed=seed, level=level,
+    )  # fmt: skip
+
+
+def open_design(folder: str | Path) -> "xr.Dataset":
+    """Open the results of a finished run of a design, dims arm, design, time and those of tests.
+
+    The factors' values, and each point's replicate, row and block, are coordinates along ``design``; the covariates are
+    those of the patient whom all points are about.
+
+    Raises
+    ------
+    FolderRefuses
+        When the folder is no run of a design, or not finished.
+    """
+    run = _finished(folder)
+    if run.resolved.population.design is None:
+        raise FolderRefuses(f"{folder} is no run of a design; give its study a design, or look at it as it is.")
+    return _points(run, store.open_dataset(run.store))
+
+
+def _finished(folder: str | Path) -> RunFolder:
+    run = RunFolder.open(Path(folder))
+    if not run.end.get("digest"):
+        raise FolderRefuses(f"{folder} is not finished ({run.state}); {unfinished(run)}.")
+    return run
+
+
+def _points(run: RunFolder, dataset: "xr.Dataset") -> "xr.Dataset":
+    """Return results along ``design``, with the factors and places of the points as coordinates."""
+    assert run.resolved.population.design is not None
+    table = run.resolved.population.design.design().table()
+    columns = {name: table[name].variable for name in (*table.data_vars, "replicate", "row", "block")}
+    return dataset.rename(patient="design").assign_coords(columns)

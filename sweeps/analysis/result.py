@@ -1,0 +1,145 @@
+"""What an analysis of sensitivity gives, of a design or of a population: datasets, tables, sentences, files."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pulsatile.sweeps.analysis.inputs import Inputs
+from pulsatile.sweeps.analysis.stories import Story
+from pulsatile.sweeps.disk.files import write_all
+from pulsatile.sweeps.sensitivity.methods import measures_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+NOT_CLINICAL = "Research model, not for clinical use."
+_TABLES = ("indices", "indices_of_pairs", "indices_of_curves", "failed_region", "shapley_effects")
+INDICES, PAIRS, CURVES, FAILED, SHAPLEY = _TABLES
+SENTENCES, PAGE = "sensitivity.txt", "sensitivity.html"
+FILES = (*(f"{name}.csv" for name in _TABLES), SENTENCES, PAGE)
+"""All files that an analysis writes into the folder of its run, and the page of its pictures."""
+_ALSO = ("mean", "variance", "n_missing", "reason")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Analysis:
+    """The sensitivity of a finished run.
+
+    Arms are the study's and, where a contrast was asked for, "ARM minus CONTRAST".  Units of outputs are in the
+    coordinate and column ``unit``; those of variables in their attrs.
+
+    Attributes
+    ----------
+    indices : dims (output, factor, arm, week); of a design as of `sweeps.sensitivity.indices.indices`; of a population
+        ``S1``, ``S1_low``, ``S1_high``, ``prcc``, ``p_value``, and (output, arm, week) ``dummy`` and ``threshold`` of
+        prcc, and ``n_effective``
+    verdicts : whether the replicates of a design suffice
+    scenarios : which points gain and which lose; in which patients what happens
+    notes : what was left out, and why
+    curves : indices of whole trajectories over the weeks, dims (output, factor, arm); None where the method has none
+    steps : how the indices settle with replicates (`sweeps.analysis.convergence`); None where they have no interval
+    failed : where in a design runs failed (`sweeps.sensitivity.missing.failed_region`); None if none or all did
+    shapley : of a population ``shapley`` (output, member, arm) and ``explained`` (output, arm), of the last week; None
+        where patients are too few
+    stories, inputs : of a population, the scenarios with their patients, and what differed between the patients
+    """
+
+    indices: "xr.Dataset"
+    verdicts: tuple[str, ...] = ()
+    scenarios: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    curves: "xr.Dataset | None" = None
+    steps: "xr.Dataset | None" = None
+    failed: "xr.Dataset | None" = None
+    shapley: "xr.Dataset | None" = None
+    stories: tuple[Story, ...] = ()
+    inputs: Inputs | None = None
+
+    def __repr__(self) -> str:
+        counts = {str(name): n for name, n in self.indices.sizes.items() if name != "pair"}
+        sizes = ", ".join(f"{n} {name}{'s' * (n != 1)}" for name, n in counts.items())
+        names = [measure.name for measure in measures_of(self.indices)]
+        kept = ("curves", "steps", "failed", "shapley")
+        return (
+            f"<Analysis of a {self.of}: {self.indices.attrs['method']}\n"
+            f"  indices: {', '.join(names)} of {sizes}\n"
+            f"  beside: {', '.join(name for name in kept if getattr(self, name) is not None) or 'nothing'}\n"
+            f"  tables: {', '.join(self.tables)}; {len(self.sentences)} sentences; save(folder) writes both>"
+        )
+
+    @property
+    def of(self) -> str:
+        """What the run is of, "saltelli design" for example, or "population"."""
+        return f"{self.indices.attrs['kind']} design" if self.inputs is None else "population"
+
+    @property
+    def tables(self) -> "dict[str, pd.DataFrame]":
+        """Tables by the name of their file: one row per output, arm, week and factor (pair, member)."""
+        found = {INDICES: _table(self.indices)}
+        if "pair" in self.indices.dims:
+            found[PAIRS] = _table(self.indices, "pair")
+        if self.curves is not None:
+            found[CURVES] = _table(self.curves)
+        if self.failed is not None:
+            found[FAILED] = self.failed.to_dataframe().reset_index()
+        if self.shapley is not None:
+            found[SHAPLEY] = self.shapley.to_dataframe(dim_order=["output", "arm", "member"]).reset_index()
+        return found
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What was found, in words; of a population first the three inputs that tell most of each output."""
+        leading = () if self.inputs is None else _leading(self.indices)
+        return (*leading, *self.verdicts, *self.scenarios, *(f"Note: {note}." for note in self.notes))
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """How the numbers came about, by a word for each."""
+        return {str(name): value for name, value in self.indices.attrs.items() if name != "kind"}
+
+    def save(self, folder: str | Path) -> list[Path]:
+        """Write tables, sentences and facts into a folder, the run's own as a rule; return the paths."""
+        files = {
+            f"{name}.csv": frame.to_csv(
+                index=False, float_format=None if name == FAILED else "%.17g", lineterminator="\n"
+            )
+            for name, frame in self.tables.items()
+        }
+        facts = [f"{name}: {value}" for name, value in self.facts.items()]
+        files[SENTENCES] = "\n".join([*self.sentences, *facts, NOT_CLINICAL]) + "\n"
+        write_all(Path(folder), {name: text.encode() for name, text in files.items()})
+        return [Path(folder) / name for name in files]
+
+
+def _table(found: "xr.Dataset", along: str = "factor") -> "pd.DataFrame":
+    """Return the variables that have the dims output, arm, week and factor (or pair), a row for each.
+
+    With them stand the unit of the output, its mean and variance, and why an index is not there.
+    """
+    dims = ("output", "arm", "week", along)
+    kept = [name for name in found.data_vars if along in found[name].dims]
+    kept += [name for name in _ALSO if name in found]
+    frame = found[kept].to_dataframe(dim_order=[d for d in dims if d in found[kept].dims])
+    return frame[[*(c for c in ("unit",) if c in frame), *kept]].reset_index()
+
+
+def _leading(indices: "xr.Dataset") -> list[str]:
+    """Say of each output and arm in the last week which three inputs have the largest S1."""
+    sentences = []
+    last = indices.isel(week=-1)
+    for output in last["output"].values:
+        for arm in last["arm"].values:
+            part = last.sel(output=output, arm=arm)
+            s1 = np.nan_to_num(part["S1"].values, nan=-np.inf)
+            if not np.isfinite(s1).any():
+                continue
+            words = [
+                f"{part['factor'].values[k]} {float(part['S1'][k]):.2f} "
+                f"[{float(part['S1_low'][k]):.2f}, {float(part['S1_high'][k]):.2f}]"
+                for k in np.argsort(-s1, kind="stable")[:3]
+            ]
+            sentences.append(f"{output}, {arm}, week {float(last['week']):g}: S1 of {', '.join(words)}.")
+    return sentences
