@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from pulsatile.cli.main import main
 from tests.conftest import Write
-from tests.test_bad_input import Change, changed, refused, rule
+from tests.sweeps.study.test_bad_input import Change, changed, refused, rule
 
 UNFOLDING = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 9))
 

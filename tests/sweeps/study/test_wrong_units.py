@@ -14,7 +14,7 @@ from pulsatile.sweeps.study import quantities
 from pulsatile.sweeps.study.conversions import conversions
 from pulsatile.sweeps.study.schema import study_from
 from tests.conftest import Write
-from tests.test_bad_input import Change, changed, infusion, refused, rule
+from tests.sweeps.study.test_bad_input import Change, changed, infusion, refused, rule
 
 MASS = "ug, mg, ug/kg, mg/kg, IU"
 OF_A_PEPTIDE = "use ug or mg or ug/kg or mg/kg"
