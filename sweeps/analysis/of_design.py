@@ -26,8 +26,8 @@ from pulsatile.sweeps.sensitivity.prcc import LEAST_BEYOND
 from pulsatile.sweeps.sensitivity.scenarios import LEAST_CASES, scenario
 from pulsatile.sweeps.sensitivity.sobol import sobol
 from pulsatile.sweeps.sensitivity.trajectories import of_trajectory, time_weights
+from pulsatile.sweeps.study.arms import ArmEntry
 from pulsatile.sweeps.study.resolve import resolve
-from pulsatile.sweeps.study.schema import Arm
 from pulsatile.sweeps.summary.endpoints import SAME_TIME, WEEK
 from pulsatile.sweeps.summary.events import FLAGS, Flag
 
@@ -153,8 +153,10 @@ def refuse_unknown(study: "Study", wanted: Wanted) -> None:
             f"contrast = {wanted.contrast!r} must be one of at least two arms; the arms are {', '.join(names)}."
         )
     # no matched dose is looked for
-    resolved = resolve(study.model_copy(update={"arms": tuple(Arm(name=name, preset="control") for name in names)}))
-    at_weeks(template([0], resolved.engine_arms(), resolved.plan()).rename(patient="design"), wanted)
+    resolved = resolve(
+        study.model_copy(update={"arms": tuple(ArmEntry(name=name, preset="control") for name in names)})
+    )
+    at_weeks(template([0], resolved.arms, resolved.plan()).rename(patient="design"), wanted)
     if resolved.population.design is not None:
         design = resolved.population.design.design()
         refuse_no_ranks(design)

@@ -116,7 +116,7 @@ def of_dataset(
             f"PRCC, Shapley effects and scenarios look at {int(inputs.included(seed).sum())} of {len(inputs.values)} "
             "patients, each taken with a probability proportional to the prevalence weight"
         )
-    if (people := resolved.population.people) is None or not people.engine_layers().residual:
+    if (people := resolved.population.people) is None or not people.layers.residual:
         notes.append("values are without assay noise: fewer patients cross a threshold than in a trial")
     indices.attrs |= {
         "method": "given data: first-order indices by polynomials in ranks, PRCC (Marino 2008)",

@@ -146,7 +146,7 @@ def _compute(
     again = set(hit) - folder.suspects  # the records of the others are replaced, not removed
     folder.drop([first for first in hit if first in folder.chunks and first in again])
     commits.drop(folder.path, again)
-    spread = resources.spread(resolved.solver.get("device", "cpu"))
+    spread = resources.spread(resolved.solver.device)
     progress.start(sum(stop - first for first, stop in chunks))
     with Interrupt(progress, lock).installed() as interrupt:
         todo = jobs(folder, resolved, chunks, spread.threads)

@@ -75,6 +75,15 @@ def hours(text: str) -> float:
     return found
 
 
+def weeks(text: str) -> float:
+    """Return a length of time in weeks.
+
+    >>> weeks("84 h")
+    0.5
+    """
+    return hours(text) / HOURS["week"]
+
+
 def spacing(text: str) -> float:
     """Return a length of time of at least one minute in hours."""
     found = hours(text)
