@@ -86,7 +86,7 @@ def points(folder: str | Path) -> "xr.Dataset":
     run = RunFolder.open(Path(folder))
     if run.resolved.population.design is None:
         raise FolderRefuses(f"{folder} is no run of a design; give its study a design, or look at it as it is.")
-    if not run.end.get("digest"):
+    if not run.digest:
         raise FolderRefuses(f"{folder} is not finished ({run.state}); {unfinished(run)}.")
     dataset = store.open_dataset(run.store).rename(patient="design")
     table = run.resolved.population.design.design().table()

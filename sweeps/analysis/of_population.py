@@ -85,7 +85,7 @@ def given(
     run = RunFolder.open(Path(folder))
     if run.resolved.population.design is not None:
         raise FolderRefuses(f"{folder} is the run of a design; `pulsatile sensitivity` takes it as such.")
-    if not run.end.get("digest"):
+    if not run.digest:
         raise FolderRefuses(f"{folder} is not finished ({run.state}); {unfinished(run)}.")
     dataset = store.open_dataset(run.store)
     return of_dataset(

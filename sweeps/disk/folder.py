@@ -12,7 +12,7 @@ from pulsatile.sweeps.disk import commits, journal
 from pulsatile.sweeps.disk.files import ASIDE, make_folder, sha256, write_all, write_aside, writing
 from pulsatile.sweeps.disk.journal import JOURNAL as JOURNAL
 from pulsatile.sweeps.disk.journal import MANIFEST as MANIFEST
-from pulsatile.sweeps.disk.journal import Entry
+from pulsatile.sweeps.disk.journal import Entry, JournalState
 from pulsatile.sweeps.disk.lock_file import LOCK
 from pulsatile.sweeps.disk.store import RESULTS, STATES
 from pulsatile.sweeps.errors import Damage, FolderRefuses
@@ -88,57 +88,12 @@ def _never_begun(path: Path) -> bool:
     return not left or (BEGINNING in left and JOURNAL not in left)
 
 
-class RunFolder:
-    """The files of one run.
-
-    ``facts`` of its beginning; ``done`` the first patients of committed chunks with their entries; ``state`` and
-    ``end`` the last that was told of them.
-    """
+class RunFolder(JournalState):
+    """The files of one run, and its state by its journal."""
 
     def __init__(self, path: Path, entries: list[Entry]) -> None:
         self.path = path.absolute()
-        self.facts: Entry = {}
-        self.begin: Entry = {}
-        self.state = "planned"
-        self.end: Entry = {}
-        self.closing: dict[str, str] = {}
-        self.gates = [0.05]
-        self.chunks: dict[int, Entry] = {}
-        self.lines = 0  # of the journal
-        self.done = self.failed = 0  # patients whose chunks are committed, and their failed patient-arms
-        for entry in entries:
-            self._fold(entry)
-
-    def _fold(self, entry: Entry) -> None:
-        self.lines += 1
-        match entry["kind"]:
-            case "begin":
-                self.begin, self.facts = entry, entry["facts"]
-                self.gates = [entry["facts"].get("gate", 0.05)]
-            case "state":
-                self.state = entry["state"]
-                self.gates += [entry["gate"]] if "gate" in entry else []
-            case "chunk":
-                self._forget(entry["first"])
-                self.chunks[entry["first"]] = entry
-                self._count(entry, 1)
-            case "dropped":
-                for first in entry["firsts"]:
-                    self._forget(first)
-            case "closing":
-                self.closing = entry["files"]
-            case "end":
-                self.end, self.state = entry, entry["state"]
-
-    def _forget(self, first: int) -> None:
-        """Let a chunk be as if it had never been carried out."""
-        if first in self.chunks:
-            self._count(self.chunks.pop(first), -1)
-
-    def _count(self, entry: Entry, sign: int) -> None:
-        self.done += sign * (entry["stop"] - entry["first"])
-        # who was left out is no failed patient: that the run is not whole says more
-        self.failed += sign * sum(k for name, k in entry["status"].items() if name not in ("ok", "never_run"))
+        super().__init__(entries)
 
     @classmethod
     def create(
@@ -229,18 +184,7 @@ class RunFolder:
 
     def fits(self, name: str, digest: str) -> bool:
         """Tell whether a file that belongs to no chunk is as it was written; while a run closes, as old or new."""
-        told = [self.files.get(name)] + ([] if self.end.get("digest") else [self.closing.get(name)])
-        return digest in told
-
-    @property
-    def poison(self) -> dict[int, str]:
-        """Patients that end their worker, by position, with what was seen."""
-        return {int(k): why for entry in self.chunks.values() for k, why in entry["poison"].items()}
-
-    @property
-    def suspects(self) -> set[int]:
-        """First patients of the chunks with poison: their records stay until others take their place."""
-        return {first for first, entry in self.chunks.items() if entry["poison"]}
+        return digest in [self.files.get(name)] + ([] if self.digest else [self.closing.get(name)])
 
     @property
     def plan(self) -> list[tuple[int, int]]:
@@ -250,9 +194,8 @@ class RunFolder:
 
     @property
     def pending(self) -> list[tuple[int, int]]:
-        """Chunks (first, stop) that are not committed, or were without some of their patients."""
-        suspects = self.suspects
-        return [chunk for chunk in self.plan if chunk[0] not in self.chunks or chunk[0] in suspects]
+        """Chunks (first, stop) that are not committed, or are without some of their patients."""
+        return [chunk for chunk in self.plan if chunk[0] not in self.chunks or chunk[0] in self.suspects]
 
     # --- what is told of it ---
 
@@ -266,18 +209,13 @@ class RunFolder:
         """Append an entry to the journal, on disk."""
         with writing(self.path):
             journal.write_entry(self.path / JOURNAL, entry)
-        self._fold(entry)
+        self.fold(entry)
 
     @property
     def base(self) -> str:
         """Folder of the run that this one, while it is an expansion under way, goes on from; else empty."""
         under_way = self.path.name == GROWING and self.facts.get("base")
         return str((self.path / self.facts["base"]).resolve()) if under_way else ""
-
-    @property
-    def gate(self) -> float:
-        """Share of failed patient-arms above which the run counts as failed."""
-        return float(self.gates[-1])
 
     def mend_journal(self) -> None:
         """Cut off a last line whose writer was killed before its end."""
@@ -299,19 +237,16 @@ class RunFolder:
 
     def manifest(self) -> str:
         """Return the manifest's text: the journal in one object, sealed, for people and as a second copy."""
-        statuses = dict[str, int]()
-        for entry in self.chunks.values():
-            for name, k in entry["status"].items():
-                statuses[name] = statuses.get(name, 0) + k
         end = {key: value for key, value in self.end.items() if key not in ("kind", "state", "files")}
         told = {
             "state": self.state,
             **self.facts,
             "journal_lines": self.lines,
-            "chunks_done": len(self.chunks),
+            "chunks_done": self.chunks_done,
             "patients_done": self.done,
         }
-        told |= {"failed_patient_arms": self.failed, "status": dict(sorted(statuses.items())), "digest": "", **end}
+        status = {name: count for name, count in sorted(self.statuses.items()) if count}
+        told |= {"failed_patient_arms": self.failed, "status": status, "digest": "", **end}
         told |= {"files": self.files, "sources": self.begin["sources"], "study": self.begin["study"]}
         return journal.seal(told, indent=1)
 

@@ -146,7 +146,7 @@ def _state_kept(folder: RunFolder, lock: Held) -> Iterator[None]:
         yield
     except BaseException as error:
         with suppress(Exception):  # a full disk: the state stays "running", and nobody holds the lock
-            if not lock.lost and not folder.end.get("digest"):  # lost: the folder is another's; digest: it is finished
+            if not lock.lost and not folder.digest:  # lost: the folder is another's; digest: it is finished
                 folder.enter("interrupted" if isinstance(error, KeyboardInterrupt) else "broken")
         raise
 

@@ -92,7 +92,7 @@ def expand(
             )
         old = RunFolder.open(path)
         resolved = refuse_other_inputs(old)
-        if not old.end.get("digest"):
+        if not old.digest:
             raise FolderRefuses(f"{path} is not finished ({old.state}); {unfinished(old)}.")
         grown = _grown(resolved, growth)
         _check(resolved, grown)
@@ -191,7 +191,7 @@ def _begin(
     if resources.scheduler is not None:  # before any work, so that a wrong address leaves nothing behind
         slots, room = capacity(resources.scheduler, grown.solver.device)
     chunk = chunk_size(grown, grown.plan(), resources.chunk, slots, room)
-    step = {"identity": old.facts["identity"], "digest": old.end["digest"], "certified": old.end["certified"]}
+    step = {"identity": old.facts["identity"], "digest": old.digest, "certified": old.end["certified"]}
     expanded = [*old.facts.get("expanded", []), step | {"by": growth.words()}]
     facts = {"command": old.facts["command"], "expanded": expanded}
     facts |= {"settings": list(settings)} if source else {"settings": old.facts["settings"]}

@@ -76,7 +76,7 @@ def heal(path: str | Path, resources: Resources = Resources(), progress: Progres
             _write(folder, "summary.csv", csv_text(names, rows).encode())
         _prove(folder)
         sweep(path)
-    return Healed(findings, hit, folder.end.get("digest", ""), round(time.perf_counter() - begin, 3))
+    return Healed(findings, hit, folder.digest, round(time.perf_counter() - begin, 3))
 
 
 def entries(folder: RunFolder) -> list[journal.Entry]:
@@ -102,8 +102,8 @@ def _small_files(folder: RunFolder, damaged: set[str]) -> ResolvedStudy:
     stores = empty_stores(resolved, folder.facts["chunk"])
     for name in sorted(damaged & stores.keys()):
         data = stores[name]
-        if name == f"{RESULTS}/{store.ROOT}" and folder.end.get("digest"):
-            data = store.with_attrs(data, {"digest": folder.end["digest"]})[store.ROOT]
+        if name == f"{RESULTS}/{store.ROOT}" and folder.digest:
+            data = store.with_attrs(data, {"digest": folder.digest})[store.ROOT]
         _write(folder, name, data)
     if "README.md" in damaged:
         _write(folder, "README.md", readme(resolved, folder.facts).encode())
@@ -164,9 +164,9 @@ def _prove(folder: RunFolder) -> None:
     left = verify(folder.path)
     if left:
         raise Damage(f"{folder.path}: {left[0].sentence} still; take it from a copy of the run.")
-    if folder.end.get("digest"):
+    if folder.digest:
         found = store.digest(folder.store)
-        if found != folder.end["digest"]:
+        if found != folder.digest:
             raise Damage(
                 f"{folder.path}: the values computed again have the digest {found}, the run ended with "
                 f"{folder.end['digest']}; do not use them, and tell the authors."

@@ -1,4 +1,4 @@
-"""How far a run is, told from outside by its journal and its lock."""
+"""How far a run is, as seen from outside by its journal and its lock."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -16,11 +16,11 @@ from pulsatile.sweeps.run.progress import pace, size, span
 GROWING = "expanding"
 EVERY = 1.0  # s between two looks of `watch`
 SHOWN = 5
-"""Patients and lines that are named; of the others only the number is told."""
+"""Patients and lines that are named; the others are only counted."""
 
 
 @dataclass(frozen=True)
-class Status:
+class RunStatus:
     """How far a run is.
 
     state : planned, running, interrupted, complete, failed, incomplete (patients left out) or broken
@@ -55,7 +55,7 @@ class Status:
     holder: Holder | None
     seen: bool
     damaged: list[int]
-    expansion: "Status | None" = None
+    expansion: "RunStatus | None" = None
 
     def lines(self) -> list[str]:
         """Return the status in words."""
@@ -88,7 +88,7 @@ class Status:
         return asdict(self)
 
 
-def status(folder: Path) -> Status:
+def status(folder: Path) -> RunStatus:
     """Return how far the run in a folder is.
 
     Raises
@@ -99,7 +99,7 @@ def status(folder: Path) -> Status:
     return next(watch(folder))
 
 
-def watch(folder: Path) -> Iterator[Status]:
+def watch(folder: Path) -> Iterator[RunStatus]:
     """Yield the status every second until nobody works on the folder; only what is new of the journal is read.
 
     A holder on another machine whose beat stands still for as long as `unlock` would wait is taken for dead.
@@ -124,7 +124,7 @@ def watch(folder: Path) -> Iterator[Status]:
         raise FolderRefuses(f"{error.filename} cannot be read ({error.strerror}); ask its owner.") from error
 
 
-def _status(folder: Path, run: Follower, growing: Follower, seen: Seen) -> Status:
+def _status(folder: Path, run: Follower, growing: Follower, seen: Seen) -> RunStatus:
     """Return the status of a run and of the expansion inside it."""
     held = seen.lives is not False
     state, resume = _state(run, held), f"pulsatile resume {folder}"
@@ -147,15 +147,14 @@ def _state(run: Follower, held: bool) -> str:
     return "interrupted" if run.state in ("planned", "running") else run.state
 
 
-def _part(folder: Path, run: Follower, state: str) -> Status:
+def _part(folder: Path, run: Follower, state: str) -> RunStatus:
     """Return the status of a run without who works on it."""
     patients, rate = run.facts.get("patients", 0), run.rate if state == "running" else None
-    return Status(
+    return RunStatus(
         folder=str(folder), state=state, go_on="", identity=run.facts.get("identity", ""), digest=run.digest,
-        patients=patients, done=run.done, chunks=run.facts.get("chunks", 0), chunks_done=len(run.chunks),
-        failed=run.failures.total(), failures={name: count for name, count in run.failures.items() if count},
-        poison=run.poison, bytes=run.bytes, rate=rate, seconds_left=(patients - run.done) / rate if rate else None,
-        holder=None, seen=True, damaged=run.damaged,
+        patients=patients, done=run.done, chunks=run.facts.get("chunks", 0), chunks_done=run.chunks_done,
+        failed=run.failed, failures=run.failures, poison=dict(run.poison), bytes=run.bytes, rate=rate,
+        seconds_left=(patients - run.done) / rate if rate else None, holder=None, seen=True, damaged=run.damaged,
     )  # fmt: skip
 
 

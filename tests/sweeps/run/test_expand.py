@@ -11,6 +11,7 @@ import pytest
 import xarray as xr
 
 from pulsatile.engine.errors import InputError
+from pulsatile.sweeps.chunk import compute
 from pulsatile.sweeps.disk import commits, journal
 from pulsatile.sweeps.disk.folder import RunFolder
 from pulsatile.sweeps.errors import ClusterFailed, Damage, Exit, FolderRefuses
@@ -19,6 +20,7 @@ from pulsatile.sweeps.run.driver import Outcome
 from pulsatile.sweeps.run.expand import Growth
 from pulsatile.sweeps.run.progress import SilentProgress
 from pulsatile.sweeps.run.run import resume, run
+from pulsatile.sweeps.run.settle import settled
 from pulsatile.sweeps.run.verify import digest_of, verify
 from pulsatile.sweeps.study.schema import study_from
 from pulsatile.sweeps.workers import cluster
@@ -100,16 +102,14 @@ def test_it_can_be_done_again(folder: Path, tmp_path: Path) -> None:
 
 
 def test_kept_patients_are_not_simulated(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pulsatile.engine import simulate
-
-    real, done = simulate.carry_out, list[tuple[int, int]]()
+    real, done = compute.carry_out, list[tuple[int, int]]()
     monkeypatch.setattr(driver, "warm_up", lambda resolved: 0.0)
 
     def counted(cohort: Any, arms: Any, *others: Any, **more: Any) -> Any:
         done.append((len(cohort), len(arms)))
         return real(cohort, arms, *others, **more)
 
-    monkeypatch.setattr(simulate, "carry_out", counted)
+    monkeypatch.setattr(compute, "carry_out", counted)
     expand.expand(folder, Growth(patients=9), ALONE)
     assert sum(n * arms for n, arms in done) == 2 * 2
     done.clear()
@@ -261,7 +261,7 @@ def test_a_change_of_place_that_is_cut_short_is_completed(
                 pass
             else:
                 break
-        expand.settled(copy)
+        settled(copy)
         if (copy / "expanding").exists():  # cut before the first rename: the old run is the run
             resume(copy, ALONE)
         assert digest_of(copy) == digest
