@@ -1,4 +1,4 @@
-"""Follow a run's journal from outside: read what is new, and keep of every chunk only its counts."""
+"""Follow a run's journal from outside: read new lines, and keep of every chunk only its counts."""
 
 from contextlib import suppress
 from datetime import datetime
@@ -38,7 +38,7 @@ class Follower(JournalState):
         return sum(rates) or None
 
     def read(self) -> None:
-        """Take in what is new; all of it again where the journal is another one than before."""
+        """Take in new lines; all of them again where another journal has taken the place of the one read before."""
         path = self._folder / JOURNAL
         try:
             found = path.stat()

@@ -7,8 +7,9 @@ from pathlib import Path
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.disk import commits, journal, store
 from pulsatile.sweeps.disk.files import sha256, sweep, write_all, write_aside, writing
-from pulsatile.sweeps.disk.folder import JOURNAL, RunFolder, readme
+from pulsatile.sweeps.disk.folder import JOURNAL, RunFolder
 from pulsatile.sweeps.disk.lock import Held, check_run, held, refuse_held
+from pulsatile.sweeps.disk.readme import readme
 from pulsatile.sweeps.disk.store import RESULTS
 from pulsatile.sweeps.errors import Damage, FolderRefuses
 from pulsatile.sweeps.run.begin import empty_stores

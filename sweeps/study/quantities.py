@@ -71,7 +71,7 @@ def hours(text: str) -> float:
     number, unit = _split(text, tuple(HOURS), '"1 week"')
     found = number / 60 if unit == "min" else number * HOURS[unit]
     if not 0 <= found <= MOST_WEEKS * HOURS["week"]:
-        raise ValueError(f'is no length of time from 0 to {MOST_WEEKS} weeks: write for example "1 week"')
+        raise ValueError(f'is not a length of time from 0 to {MOST_WEEKS} weeks: write for example "1 week"')
     return found
 
 
