@@ -1,12 +1,16 @@
-"""What a number, a whole number and a list are, asked of values that people wrote."""
+"""Checks of values that people wrote: numbers, lists, names, and the fields of a dataclass of settings."""
 
 from collections.abc import Iterable
+from dataclasses import field, fields
+from difflib import get_close_matches
 from math import isfinite
-from typing import Any, TypeGuard
+from typing import Any, Literal, TypeGuard, TypeVar, get_args, get_origin
 
 import numpy as np
 
 from pulsatile.engine.errors import InputError
+
+T = TypeVar("T")
 
 
 def is_number(value: object) -> TypeGuard[float]:
@@ -29,3 +33,49 @@ def listed(name: str, values: Any) -> tuple[Any, ...]:
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise InputError(f"{name} = {values!r} must be a list.")
     return tuple(values)
+
+
+def choices(name: object, allowed: Iterable[str]) -> str:
+    """Return what may stand in place of an unknown ``name``, the nearest first.
+
+    >>> choices("tesamorelim", ["sermorelin", "tesamorelin"])
+    'did you mean tesamorelin? Known are sermorelin, tesamorelin'
+    """
+    names = list(allowed)
+    near = get_close_matches(str(name).lower(), names, 1)
+    return f"{f'did you mean {near[0]}? Known are' if near else 'choose from'} {', '.join(names)}"
+
+
+def setting(default: T, ge: float, le: float) -> T:
+    """Return the field of a dataclass, a number with a default and inclusive bounds, for `check_fields`."""
+    made: T = field(default=default, metadata={"ge": ge, "le": le})
+    return made
+
+
+def check_fields(made: Any, what: str) -> None:
+    """Refuse fields of the dataclass ``made`` that are not of their type, or outside the bounds of their `setting`.
+
+    Checks the fields of type bool, int, float and ``Literal``.
+
+    Raises
+    ------
+    InputError
+        ``WHAT NAME = VALUE must be ...``, for the first such field.
+    """
+    for each in fields(made):
+        value, kind, bounds = getattr(made, each.name), each.type, each.metadata
+        if get_origin(kind) is Literal:
+            *others, last = get_args(kind)
+            fits = any(type(value) is type(option) and value == option for option in get_args(kind))
+            wanted = f"{', '.join(map(str, others))} or {last}"
+        elif kind is bool:
+            fits, wanted = isinstance(value, bool), "True or False"
+        elif kind in (int, float):
+            fits = is_whole(value) if kind is int else is_number(value)
+            fits = fits and (not bounds or bounds["ge"] <= value <= bounds["le"])
+            wanted = "a whole number" if kind is int else "a number"
+            wanted += f" from {bounds['ge']} to {bounds['le']}" if bounds else ""
+        else:
+            continue
+        if not fits:
+            raise InputError(f"{what} {each.name} = {value!r} must be {wanted}.", (each.name,))

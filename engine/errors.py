@@ -4,7 +4,14 @@ from enum import IntEnum
 
 
 class InputError(ValueError):
-    """A bad input, told in one plain sentence: what, where, got, allowed, what to do."""
+    """A bad input, in one plain sentence: what, where, got, allowed, what to do.
+
+    ``at`` is the field of the object that could not be made, and the place in it, as in ``("weeks", 0)``.
+    """
+
+    def __init__(self, sentence: str, at: tuple[str | int, ...] = ()) -> None:
+        super().__init__(sentence)
+        self.at = at
 
 
 class Status(IntEnum):

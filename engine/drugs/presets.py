@@ -4,9 +4,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from types import MappingProxyType
 
+from pulsatile.engine.checks import choices
 from pulsatile.engine.drugs.regimens import Arm, Dose
 from pulsatile.engine.errors import InputError
 
@@ -106,9 +106,7 @@ def preset(name: str) -> Arm:
     """Return the preset ``name`` as an arm; `InputError` when it is unknown or a number it needs is missing."""
     row = PRESETS.get(name) if isinstance(name, str) else None
     if row is None:
-        near = get_close_matches(str(name), PRESETS, 1)
-        hint = f"did you mean {near[0]}? Known" if near else "choose one of"
-        raise InputError(f"preset = {name!r} is not known: {hint}: {', '.join(PRESETS)}.")
+        raise InputError(f"preset = {name!r} is not known: {choices(name, PRESETS)}.")
     if not row.available:
         raise InputError(f"preset = {name!r} is not available: missing is the {row.missing}.")
     return Arm(row.name, row.doses, row.description, row.standing)

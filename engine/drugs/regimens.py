@@ -1,14 +1,13 @@
 """What is given when: a dose rule, an arm, and the hours at which an arm's doses fall."""
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 from itertools import pairwise
 from math import inf
 
 import numpy as np
 
 from pulsatile.engine.arrays import Floats
-from pulsatile.engine.checks import is_number, is_whole, listed
+from pulsatile.engine.checks import choices, is_number, is_whole, listed
 from pulsatile.engine.drugs.table import DRUGS, EXTRAPOLATED, INPUTS, REFERENCE_WEIGHT
 from pulsatile.engine.errors import InputError
 
@@ -54,13 +53,15 @@ class Dose:
     duration: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse a rule without sense."""
         object.__setattr__(self, "times", listed(f"times of {self.drug}", self.times))
         object.__setattr__(self, "days", listed(f"days of {self.drug}", self.days))
         _check_drug(self)
         _check_clock(self)
         _check_amount(self)
-        object.__setattr__(self, "times", tuple(float(t) for t in self.times))
+        object.__setattr__(self, "times", tuple(map(float, self.times)))
+        for name in ("amount", "start_week", "stop_week", "duration"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, float(getattr(self, name)))
 
     @property
     def per_weight(self) -> bool:
@@ -98,9 +99,8 @@ class Arm:
     standing: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse an arm without a name, and doses that are none."""
         if not isinstance(self.name, str) or not self.name.strip() or not self.name.isprintable():
-            raise InputError(f"name of an arm = {self.name!r} is none: give every arm a name in one line.")
+            raise InputError(f"name of an arm = {self.name!r} is not a name: give every arm a name in one line.")
         object.__setattr__(self, "doses", listed(f"doses of arm {self.name}", self.doses))
         for dose in self.doses:
             if not isinstance(dose, Dose):
@@ -117,9 +117,7 @@ class Arm:
 def _check_drug(dose: Dose) -> None:
     where = f"dose of {dose.drug}"
     if not isinstance(dose.drug, str) or dose.drug not in DRUGS:
-        near = get_close_matches(str(dose.drug).lower(), DRUGS, 1)
-        hint = f"did you mean {near[0]}? Known" if near else "choose one of"
-        raise InputError(f"drug = {dose.drug!r} is not known: {hint}: {', '.join(DRUGS)}.")
+        raise InputError(f"drug = {dose.drug!r} is not known: {choices(dose.drug, DRUGS)}.")
     drug = DRUGS[dose.drug]
     if drug.missing:
         raise InputError(f"drug = {drug.name!r} cannot be dosed: its {' and '.join(drug.missing)} are not known.")

@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from pulsatile.engine import draws
 from pulsatile.engine.arrays import Floats, Ids
-from pulsatile.engine.checks import is_number, is_whole
+from pulsatile.engine.checks import check_fields, is_number, setting
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.parameters import ROW, TABLE
 from pulsatile.engine.people.copula import Correlation, assemble, correlate
@@ -53,19 +53,19 @@ CORRELATIONS: dict[tuple[str, str], float] = {
 
 @dataclass(frozen=True)
 class Layers:
-    """Which layers are on; ``uncertainty`` is the number of the draw of typical values, 0 for the table's own."""
+    """Layers of variability, each a switch."""
 
     between: bool = True
+    """patients differ from what is typical for their covariates"""
     occasions: bool = True
+    """GH pulses and meals differ from day to day"""
     residual: bool = False
-    uncertainty: int = 0
+    """measured outputs have the noise of their assays"""
+    uncertainty: int = setting(0, 0, MOST_DRAWS - 1)
+    """number of a draw of typical values; 0: the table's own"""
 
     def __post_init__(self) -> None:
-        for name in ("between", "occasions", "residual"):
-            if not isinstance(getattr(self, name), bool):
-                raise InputError(f"layer {name} = {getattr(self, name)!r} must be True or False.")
-        if not is_whole(self.uncertainty) or not 0 <= self.uncertainty < MOST_DRAWS:
-            raise InputError(f"layer uncertainty = {self.uncertainty!r} must be a whole number from 0 to 2**32 - 1.")
+        check_fields(self, "layer")
 
 
 ALL = Layers()

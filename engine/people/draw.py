@@ -31,7 +31,7 @@ from pulsatile.engine.people import copula
 from pulsatile.engine.people.correlations import COVARIATES
 from pulsatile.engine.people.margins import BOUNDS, MAN, SEXES, WAIST_LOG, WAIST_OF_HEIGHT, WOMAN
 from pulsatile.engine.people.shapes import TINY
-from pulsatile.engine.people.spec import RAREST, PeopleSpec, Plan, check, plan
+from pulsatile.engine.people.spec import RAREST, DrawPlan, PeopleSpec, check, plan
 
 __all__ = ["ADULTS", "KEYS", "People", "PeopleSpec", "draw_adults"]
 
@@ -96,7 +96,7 @@ def draw_adults(seed: int, ids: npt.ArrayLike, spec: PeopleSpec = ADULTS) -> Peo
     return people
 
 
-def _fill(people: People, which: Plan, seed: int, ids: Ids, open_: Ids) -> None:
+def _fill(people: People, which: DrawPlan, seed: int, ids: Ids, open_: Ids) -> None:
     """Draw the people at the positions ``open_``, all of one sex, until each is within the limits; in place."""
     attempt = 0
     while len(open_):
@@ -117,7 +117,7 @@ def _fill(people: People, which: Plan, seed: int, ids: Ids, open_: Ids) -> None:
         attempt += several
 
 
-def _draw(layer: str, seed: int, ids: Ids, attempt: Ids, which: Plan) -> list[Floats]:
+def _draw(layer: str, seed: int, ids: Ids, attempt: Ids, which: DrawPlan) -> list[Floats]:
     """Return the independent normals (n,) of each covariate, age within its window."""
     independent = []
     for name in COVARIATES:
@@ -129,7 +129,7 @@ def _draw(layer: str, seed: int, ids: Ids, attempt: Ids, which: Plan) -> list[Fl
     return independent
 
 
-def _values(which: Plan, independent: Sequence[Floats]) -> People:
+def _values(which: DrawPlan, independent: Sequence[Floats]) -> People:
     """Return the covariates that the independent normals of `COVARIATES` give."""
     score = dict(zip(COVARIATES, copula.correlate(which.factor, independent), strict=True))
     own = dict(zip(COVARIATES, independent, strict=True))
@@ -155,7 +155,7 @@ def _values(which: Plan, independent: Sequence[Floats]) -> People:
     return people | {name: value(name, score[name]) for name in KEYS if name not in people}
 
 
-def _inside(which: Plan, people: People) -> npt.NDArray[np.bool_]:
+def _inside(which: DrawPlan, people: People) -> npt.NDArray[np.bool_]:
     """Tell who is within all limits (n,); who has a value that is no number is not."""
     ratio = people["waist"] / (100 * people["height"])
     inside = (ratio > WAIST_OF_HEIGHT[0]) & (ratio < WAIST_OF_HEIGHT[1])
@@ -169,11 +169,11 @@ def _within(values: Floats, limits: tuple[float, float]) -> npt.NDArray[np.bool_
 
 
 @lru_cache(maxsize=1)
-def _table_plans() -> tuple[Plan, ...]:
+def _table_plans() -> tuple[DrawPlan, ...]:
     return plan(ADULTS, MAN), plan(ADULTS, WOMAN)
 
 
-def _plans(spec: PeopleSpec) -> tuple[Plan, ...]:
+def _plans(spec: PeopleSpec) -> tuple[DrawPlan, ...]:
     """Return the plans of the sexes that ``spec`` has, each tried on people of its own."""
     check(spec)
     plans = tuple(plan(spec, sex) for sex, share in ((MAN, 1 - spec.women), (WOMAN, spec.women)) if share > 0)
@@ -182,7 +182,7 @@ def _plans(spec: PeopleSpec) -> tuple[Plan, ...]:
     return plans
 
 
-def _try_out(which: Plan) -> None:
+def _try_out(which: DrawPlan) -> None:
     """Refuse limits that fewer than `RAREST` of trial people meet; who they are hangs on neither seed nor patients."""
     accepted = start = 0
     while accepted < _ENOUGH and start < _TRIALS:
@@ -202,7 +202,7 @@ def _try_out(which: Plan) -> None:
     )
 
 
-def _trial(which: Plan, start: int, stop: int) -> People:
+def _trial(which: DrawPlan, start: int, stop: int) -> People:
     ids = np.arange(start, stop, dtype=np.int64)
     return _values(which, _draw("trial covariate", 0, ids, np.zeros(len(ids), np.int64), which))
 

@@ -51,7 +51,7 @@ class PeopleSpec:
 
 
 @dataclass(frozen=True)
-class Plan:
+class DrawPlan:
     """What the people of one sex are drawn by.
 
     ``margins`` and ``shifts`` by covariate; ``waist`` None where waist has a margin of its own; ``vat_by_waist`` weight
@@ -89,7 +89,7 @@ def check(spec: PeopleSpec) -> None:
                 )
 
 
-def plan(spec: PeopleSpec, sex: int) -> Plan:
+def plan(spec: PeopleSpec, sex: int) -> DrawPlan:
     """Return the plan of men (0) or women (1) of a specification that `check` let pass."""
     margins = table(sex)
     for name in spec.margins:
@@ -99,7 +99,7 @@ def plan(spec: PeopleSpec, sex: int) -> Plan:
     for name, value in spec.ranges.items():
         low, high = _range(name, _of(value, sex))
         limits[name] = (max(low, limits[name][0]), min(high, limits[name][1]))
-    return Plan(
+    return DrawPlan(
         sex, margins, shifts, None if "waist" in spec.margins else waist_regression(sex), vat_weights(sex)[1], limits,
         _window(margins["age"], limits["age"], sex), matrix(sex).factor,
     )  # fmt: skip

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import ceil, gcd, log
 from typing import NamedTuple
 
+from pulsatile.engine.checks import check_fields, setting
 from pulsatile.engine.drugs.regimens import DAY, TIME_DECIMALS, Arm, Dose
 from pulsatile.engine.drugs.table import DRUGS
 from pulsatile.engine.errors import InputError
@@ -33,29 +34,22 @@ SLOW_PATIENT = 2.0
 class LongHorizon:
     """Projective integration of body composition: an approximation, never the default.
 
-    macro_days : length of a macro step
-    burn_in_days : days integrated at its end before anything is measured
-    measured_days : days integrated after them, whose losses of fat and lean mass are compared with the reference block
-    settle_days : days integrated in full after the start and after each change of regimen, before the reference block;
-        at least five half-lives of the p85-like signal (2 days), which insulin sensitivity follows
-
     Raises `InputError` for lengths without sense, also for macro steps whose windows would not sweep the days of the
     block, but fall on the same or on neighbouring ones: what is peculiar to those would pass for the rule, unnoticed.
     """
 
-    macro_days: int = 13
-    burn_in_days: int = 1
-    measured_days: int = 1
-    settle_days: int = 14
+    macro_days: int = setting(13, 3, 364)
+    """length of a macro step, for example 13, 15 or 25; not 14 or 28"""
+    burn_in_days: int = setting(1, 1, 28)
+    """days integrated at its end before anything is measured"""
+    measured_days: int = setting(1, 1, 28)
+    """days integrated after them, whose losses of fat and lean mass are compared with the reference block"""
+    settle_days: int = setting(14, 11, 364)
+    """days integrated in full after the start and after each change of regimen, before the reference block of 28; at
+    least five half-lives of the p85-like signal (2 days), which insulin sensitivity follows"""
 
     def __post_init__(self) -> None:
-        """Refuse lengths without sense."""
-        for name, low, high in (
-            ("macro_days", 3, 364), ("burn_in_days", 1, 28), ("measured_days", 1, 28), ("settle_days", 11, 364),
-        ):  # fmt: skip
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-                raise InputError(f"long_horizon {name} = {value!r} must be a whole number from {low} to {high}.")
+        check_fields(self, "long_horizon")
         if self.window_days >= self.macro_days:
             raise InputError(
                 f"long_horizon macro_days = {self.macro_days} leaves no day to skip after {self.burn_in_days} + "

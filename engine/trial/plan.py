@@ -1,11 +1,11 @@
 """What is run and kept: the length of a study, its outputs, its reductions, its virtual tests."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from pulsatile.engine.arrays import Floats
-from pulsatile.engine.checks import is_number, listed
+from pulsatile.engine.checks import choices, is_number, listed
 from pulsatile.engine.drugs.regimens import LEAST_WEEKS, MOST_WEEKS
 from pulsatile.engine.drugs.regimens import WEEK as WEEK
 from pulsatile.engine.errors import InputError
@@ -16,6 +16,8 @@ from pulsatile.engine.trial.horizon import SLOW, LongHorizon
 from pulsatile.engine.trial.protocols import TESTS
 
 REDUCTIONS = {"mean": "time mean", "min": "least value", "max": "greatest value", "auc": "area under the curve"}
+WATCHED = tuple(f"{name}_{kind}" for name in WATCH for kind in REDUCTIONS)
+"""Names of all reductions."""
 
 
 @dataclass(frozen=True)
@@ -24,18 +26,27 @@ class TestAt:
 
     __test__ = False  # not a pytest class
     test: str
-    weeks: tuple[float, ...]
+    """name of a virtual test"""
+    weeks: tuple[float, ...] = field(metadata={"min_length": 1})
+    """whole weeks of treatment, ascending; 0 is before all treatment"""
 
     def __post_init__(self) -> None:
-        """Refuse an unknown test, and weeks without sense."""
         if not isinstance(self.test, str) or self.test not in TESTS:
-            raise InputError(f"test = {self.test!r} is unknown; choose one of {', '.join(TESTS)}.")
+            raise InputError(f"test = {self.test!r} is unknown; {choices(self.test, TESTS)}.", ("test",))
         weeks = listed(f"weeks of test {self.test}", self.weeks)
-        if not weeks or not all(is_number(w) and w >= 0 and w == int(w) for w in weeks):
-            raise InputError(f"weeks of test {self.test} = {list(weeks)} must be whole weeks of at least 0.")
-        if list(weeks) != sorted(set(weeks)):
-            raise InputError(f"weeks of test {self.test} = {list(weeks)} must ascend without repeats.")
-        object.__setattr__(self, "weeks", weeks)
+        for k, week in enumerate(weeks):
+            if not is_number(week) or week < 0:
+                raise InputError(f"week of test {self.test} = {week!r} must be a number of at least 0.", ("weeks", k))
+        object.__setattr__(self, "weeks", tuple(map(float, weeks)))
+        if not weeks or any(week != int(week) for week in weeks) or list(weeks) != sorted(set(weeks)):
+            raise InputError(
+                f"{self.words} must be whole weeks in ascending order, each once, for example [0, 6, 26].", ("weeks",)
+            )
+
+    @property
+    def words(self) -> str:
+        """The weeks, for a sentence about them."""
+        return f"weeks of test {self.test} = [{', '.join(f'{week:g}' for week in self.weeks)}]"
 
 
 @dataclass(frozen=True)
@@ -62,9 +73,8 @@ class Plan:
     long_horizon: LongHorizon | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a plan without sense."""
-        for field in ("outputs", "reductions", "tests"):
-            object.__setattr__(self, field, listed(field, getattr(self, field)))
+        for name in ("outputs", "reductions", "tests"):
+            object.__setattr__(self, name, listed(name, getattr(self, name)))
         if not is_number(self.weeks) or not LEAST_WEEKS <= self.weeks <= MOST_WEEKS:
             raise InputError(
                 f"weeks = {self.weeks!r} is outside {LEAST_WEEKS} ... {MOST_WEEKS}; choose for example 26."
@@ -77,10 +87,9 @@ class Plan:
                 )
         for name in self.outputs:
             if not isinstance(name, str) or name not in OUTPUTS:
-                raise InputError(f"output = {name!r} is unknown; choose from {', '.join(OUTPUTS)}.")
+                raise InputError(f"output = {name!r} is unknown; {choices(name, OUTPUTS)}.")
         for name in self.reductions:
-            watched, _, how = str(name).rpartition("_")
-            if watched not in WATCH or how not in REDUCTIONS:
+            if name not in WATCHED:
                 raise InputError(
                     f"reduction = {name!r} is unknown; choose <name>_<{'|'.join(REDUCTIONS)}> of {', '.join(WATCH)}."
                 )
@@ -90,24 +99,27 @@ class Plan:
             )
         self._check_tests()
         if not isinstance(self.solver, Solver):
-            raise InputError(f"solver = {self.solver!r} is none; give for example Solver(rtol=1e-6).")
+            raise InputError(f"solver = {self.solver!r} is not a Solver; give for example Solver(rtol=1e-6).")
         if not isinstance(self.long_horizon, LongHorizon | None):
-            raise InputError(f"long_horizon = {self.long_horizon!r} is none; give LongHorizon(), or leave it out.")
+            raise InputError(
+                f"long_horizon = {self.long_horizon!r} is not a LongHorizon; give LongHorizon(), or leave it out."
+            )
         if len(set(self.outputs)) < len(self.outputs) or len(set(self.reductions)) < len(self.reductions):
             raise InputError("outputs or reductions name the same variable twice; name each once.")
         if self.long_horizon is not None:
             self.long_horizon.check_plan(self.weeks, self.every, self.outputs, self.reductions)
 
     def _check_tests(self) -> None:
-        for test in self.tests:
+        for k, test in enumerate(self.tests):
             if not isinstance(test, TestAt):
                 raise InputError(f"tests hold {test!r}; give TestAt objects, for example TestAt('clamp', (0, 26)).")
             if max(test.weeks) > self.weeks:
                 raise InputError(
-                    f"weeks of test {test.test} = {list(test.weeks)} go beyond the study's {self.weeks:g} weeks."
+                    f"{test.words} go beyond the study's end; allowed is up to week {self.weeks:g}.",
+                    ("tests", k, "weeks"),
                 )
-        if len({test.test for test in self.tests}) < len(self.tests):
-            raise InputError("tests name the same test twice; give all its weeks in one entry.")
+            if test.test in [earlier.test for earlier in self.tests[:k]]:
+                raise InputError(f"tests name {test.test!r} twice; give all its weeks in one entry.", ("tests", k))
 
     @property
     def end(self) -> float:

@@ -155,7 +155,7 @@ def simulate(presets: tuple[str, ...], phenotype: str, weeks: float, patients: i
     }  # fmt: skip
     resolved = resolve(study_from(data, "pulsatile simulate"))
     cohort = resolved.cohort(0, resolved.population.n)
-    dataset = run_patients(cohort, resolved.engine_arms(), resolved.plan(), threads=cores())
+    dataset = run_patients(cohort, resolved.arms, resolved.plan(), threads=cores())
     names, rows = summarise(dataset, "control")
     failed = int((dataset["status"].values != 0).sum())
     print_rich(table(names, rows, standing_marks(resolved)))
@@ -244,7 +244,7 @@ def validate(study: Path, settings: tuple[str, ...]) -> None:
     for sentence in told:
         click.echo(sentence)
     if loaded.long_horizon is not None:
-        click.echo(f"Approximation: {loaded.long_horizon.engine_horizon().sentence}.")
+        click.echo(f"Approximation: {loaded.long_horizon.sentence}.")
 
 
 for command in (*runs.COMMANDS, population.population, sensitivity.sensitivity, budget.budget):

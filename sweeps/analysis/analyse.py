@@ -86,7 +86,7 @@ def open_design(folder: str | Path) -> "xr.Dataset":
 
 def _finished(folder: str | Path) -> RunFolder:
     run = RunFolder.open(Path(folder))
-    if not run.end.get("digest"):
+    if not run.digest:
         raise FolderRefuses(f"{folder} is not finished ({run.state}); {unfinished(run)}.")
     return run
 

@@ -92,7 +92,7 @@ def carry_out(
     """
     check_study(resolved, size)
     run = _engine_simulate() if simulate is None else simulate
-    arms, plan, wanted = resolved.engine_arms(), resolved.plan(), Selection(outputs, weeks)
+    arms, plan, wanted = resolved.arms, resolved.plan(), Selection(outputs, weeks)
     total = size.draws * size.occasions + 1
     rows: list[list[Floats]] = []
     like: xr.Dataset | None = None
@@ -131,11 +131,11 @@ def check_study(resolved: ResolvedStudy, size: Size) -> None:
         )
     if population.table is not None and population.n < size.patients:
         raise InputError(f"patients = {size.patients} is more than the {population.n} of the population; take fewer.")
-    if population.people is not None and not population.people.engine_layers().occasions:
+    if population.people is not None and not population.people.layers.occasions:
         raise InputError("population.layers.occasions is false: days do not differ; set it to true for a budget.")
-    if resolved.solver["rtol"] < TIGHTER * LEAST_RTOL:
+    if resolved.solver.rtol < TIGHTER * LEAST_RTOL:
         raise InputError(
-            f"solver.rtol = {resolved.solver['rtol']:g} leaves no room for a check at a {TIGHTER:g} times tighter "
+            f"solver.rtol = {resolved.solver.rtol:g} leaves no room for a check at a {TIGHTER:g} times tighter "
             f"tolerance; take {TIGHTER * LEAST_RTOL:g} or more."
         )
 
@@ -147,7 +147,7 @@ def under_draw(resolved: ResolvedStudy, draw: int, patients: int) -> "Cohort":
     """
     population = resolved.population
     if population.people is not None:
-        layers = population.people.layers | {"uncertainty": draw, "residual": False}
+        layers = replace(population.people.layers, uncertainty=draw, residual=False)
         people = population.people.model_copy(update={"layers": layers})
         return population.model_copy(update={"people": people}).cohort(resolved.seed, 0, patients)
     cohort = population.cohort(resolved.seed, 0, patients)

@@ -55,7 +55,7 @@ def of_population(
             f"PRCC, Shapley effects and scenarios look at {int(inputs.included(seed).sum())} of {len(inputs.values)} "
             "patients, each taken with a probability proportional to the prevalence weight"
         )
-    if (people := resolved.population.people) is None or not people.engine_layers().residual:
+    if (people := resolved.population.people) is None or not people.layers.residual:
         notes.append("values are without assay noise: fewer patients cross a threshold than in a trial")
     against = selection.contrast
     indices.attrs |= {

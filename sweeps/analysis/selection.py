@@ -8,8 +8,8 @@ import numpy as np
 
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.sensitivity.methods import method_of
+from pulsatile.sweeps.study.arms import ArmEntry
 from pulsatile.sweeps.study.resolve import resolve
-from pulsatile.sweeps.study.schema import Arm
 from pulsatile.sweeps.summary.endpoints import SAME_TIME, WEEK
 from pulsatile.sweeps.summary.events import FLAGS, Flag
 
@@ -120,8 +120,10 @@ def refuse_unknown(study: "Study", selection: Selection) -> None:
     names = [arm.name for arm in study.arms]
     selection.check_contrast(names)
     # no matched dose is looked for
-    resolved = resolve(study.model_copy(update={"arms": tuple(Arm(name=name, preset="control") for name in names)}))
-    at_weeks(template([0], resolved.engine_arms(), resolved.plan()).rename(patient="design"), selection)
+    resolved = resolve(
+        study.model_copy(update={"arms": tuple(ArmEntry(name=name, preset="control") for name in names)})
+    )
+    at_weeks(template([0], resolved.arms, resolved.plan()).rename(patient="design"), selection)
     if resolved.population.design is not None:
         design = resolved.population.design.design()
         method_of(design).check(design)

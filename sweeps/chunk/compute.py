@@ -79,14 +79,14 @@ def _course(resolved: ResolvedStudy, patients: Ids, arms: Sequence[int], threads
     """Simulate patients, given by position in the run, in some arms."""
     first = int(patients[0])
     cohort = resolved.cohort(first, int(patients[-1]) + 1).subset(patients - first)
-    chosen = [resolved.engine_arms()[a] for a in arms]
+    chosen = [resolved.arms[a] for a in arms]
     return carry_out(cohort, chosen, resolved.plan(), threads=threads, **begun)
 
 
 def _empty(job: "Job", resolved: ResolvedStudy) -> Values:
     """Return a chunk in which nothing has run."""
     who, n = resolved.population, job.stop - job.first
-    whole = template(who.ids(job.first, job.stop), resolved.engine_arms(), resolved.plan(), who.covariates)
+    whole = template(who.ids(job.first, job.stop), resolved.arms, resolved.plan(), who.covariates)
     variables = {
         str(name): np.array(variable.values)  # a template has no memory of its own
         for name, variable in (*whole.data_vars.items(), *whole.coords.items())
@@ -141,14 +141,14 @@ def _keep(chunk: Values, patients: Ids, base: _Base, resolved: ResolvedStudy, jo
     inside = patients - first
     states = store.patients_stored(base.states, first, stop)
     baseline = unpacked(resolved.cohort(first, stop).subset(inside), states["baseline"][inside])
-    known = {b.science: k for k, b in enumerate(base.resolved.arms)}
-    old = [a for a, arm in enumerate(resolved.arms) if arm.science in known]
+    known = {b.doses: k for k, b in enumerate(base.resolved.arms)}
+    old = [a for a, arm in enumerate(resolved.arms) if arm.doses in known]
     new = [a for a in range(len(resolved.arms)) if a not in old]
     plan, earlier = resolved.plan(), base.resolved.plan()
     if plan != earlier and plan.goes_on_from(earlier):  # other outputs: everything anew but the run-in
         old, new = [], list(range(len(resolved.arms)))
     if old:
-        source, target = (np.array([known[resolved.arms[a].science] for a in old]), inside), (np.array(old), at)
+        source, target = (np.array([known[resolved.arms[a].doses] for a in old]), inside), (np.array(old), at)
         ends = states["ends"][np.ix_(*source)]
         stored = store.patients_stored(base.results, first, stop)
         chunk.kept += len(old) * len(patients)
@@ -194,4 +194,4 @@ def _merge(chunk: Values, stored: Arrays, base: _Base, source: Place, target: Pl
 
 def bytes_per_patient(resolved: ResolvedStudy, plan: "Plan") -> int:
     """Return the bytes of one patient's results in float64, all arms."""
-    return template(np.zeros(1, np.int64), resolved.engine_arms(), plan, resolved.population.covariates).nbytes
+    return template(np.zeros(1, np.int64), resolved.arms, plan, resolved.population.covariates).nbytes

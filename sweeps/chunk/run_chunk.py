@@ -97,7 +97,7 @@ def warm_up(resolved: ResolvedStudy) -> float:
     plan = resolved.plan()
     arms = [
         replace(arm, doses=tuple(replace(dose, start_week=0.0, stop_week=None) for dose in arm.doses))
-        for arm in resolved.engine_arms()
+        for arm in resolved.arms
     ]
     tests = tuple(TestAt(t.test, (0.0,)) for t in plan.tests)
     short = replace(plan, weeks=min(1.0, plan.weeks), tests=tests, long_horizon=None)

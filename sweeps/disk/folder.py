@@ -1,4 +1,4 @@
-"""The folder of a run: what is in it, how it begins, and how it is opened again."""
+"""The folder of a run: its files, how it begins, and how it is opened again."""
 
 import errno
 import os
@@ -12,8 +12,9 @@ from pulsatile.sweeps.disk import commits, journal
 from pulsatile.sweeps.disk.files import ASIDE, make_folder, sha256, write_all, write_aside, writing
 from pulsatile.sweeps.disk.journal import JOURNAL as JOURNAL
 from pulsatile.sweeps.disk.journal import MANIFEST as MANIFEST
-from pulsatile.sweeps.disk.journal import Entry
+from pulsatile.sweeps.disk.journal import Entry, JournalState
 from pulsatile.sweeps.disk.lock_file import LOCK
+from pulsatile.sweeps.disk.readme import readme
 from pulsatile.sweeps.disk.store import RESULTS, STATES
 from pulsatile.sweeps.errors import Damage, FolderRefuses
 from pulsatile.sweeps.study.identity import engine_files, engine_hash
@@ -23,45 +24,13 @@ PACKAGES = ("pulsatile", "numpy", "numba", "llvmlite", "xarray", "zarr", "dask",
 GROWING = "expanding"
 """Subfolder in which a larger run grows."""
 BEGINNING = "beginning"
-"""A file that is there while the first files of a run are written: what is beside it may be overwritten."""
+"""A file that exists while the first files of a run are written: the files beside it may be overwritten."""
 FORMAT = 1
 """Version of the folder's layout."""
 
-_README = """# {title}
-
-A run of virtual patients by pulsatile {version}. **Research model, not for clinical use.**
-
-| file | what it holds |
-|---|---|
-| study.yaml | the study as it was given{settings} |
-| resolved.json | the study with every default and every matched dose as a number |
-| manifest.json | state, versions, identity, digest, counts, failures, SHA-256 of files |
-| journal.jsonl | what happened: beginning, a line per committed chunk of patients, end with digest |
-| commits/ | a commit record per chunk, with the SHA-256 of every file it wrote |
-| results.zarr | all results: dims arm, patient, time (h) and the tests' own |
-| states.zarr | run-in and end states (float64), from which `pulsatile expand` goes on; may be deleted |
-| summary.csv | means, paired differences to the control arm, 95 % intervals; of a finished run |
-
-```python
-import xarray as xr
-ds = xr.open_zarr("results.zarr")     # in this folder
-ok = ds.where(ds.status == 0)         # a missing value is always explained by status
-print(ok.{output}.mean("patient").to_pandas())
-```
-
-Times are hours since Monday 00:00 of treatment day 1; week k ends at 168 k h.
-
-`pulsatile status`, `resume`, `expand`, `verify`, `heal` and `digest` take this folder. The digest is a hash of the
-stored values, equal for any chunk size, number of workers and interruption on one kind of machine ({platform}).
-
-{approximation}
-
-Identity of the run: {identity}
-"""
-
 
 def check_free(path: Path) -> None:
-    """Refuse a folder that holds something, a file in its place, and a place where nothing can be written."""
+    """Refuse a folder that is not empty, a file in its place, and a place where nothing can be written."""
     with writing(path):
         if path.is_symlink() and not path.exists():
             raise FolderRefuses(f"{path} is a link to nothing; choose another folder with --out.")
@@ -83,62 +52,17 @@ def check_free(path: Path) -> None:
 
 
 def _never_begun(path: Path) -> bool:
-    """Tell whether a folder holds at most what is left of a run that was killed before it began."""
+    """Return whether a folder is empty, but for files of a run that was killed before it began."""
     left = {item.name for item in path.iterdir() if item.name.partition(".")[0] != LOCK} - {ASIDE}
     return not left or (BEGINNING in left and JOURNAL not in left)
 
 
-class RunFolder:
-    """The files of one run.
-
-    ``facts`` of its beginning; ``done`` the first patients of committed chunks with their entries; ``state`` and
-    ``end`` the last that was told of them.
-    """
+class RunFolder(JournalState):
+    """The files of one run, and its state by its journal."""
 
     def __init__(self, path: Path, entries: list[Entry]) -> None:
         self.path = path.absolute()
-        self.facts: Entry = {}
-        self.begin: Entry = {}
-        self.state = "planned"
-        self.end: Entry = {}
-        self.closing: dict[str, str] = {}
-        self.gates = [0.05]
-        self.chunks: dict[int, Entry] = {}
-        self.lines = 0  # of the journal
-        self.done = self.failed = 0  # patients whose chunks are committed, and their failed patient-arms
-        for entry in entries:
-            self._fold(entry)
-
-    def _fold(self, entry: Entry) -> None:
-        self.lines += 1
-        match entry["kind"]:
-            case "begin":
-                self.begin, self.facts = entry, entry["facts"]
-                self.gates = [entry["facts"].get("gate", 0.05)]
-            case "state":
-                self.state = entry["state"]
-                self.gates += [entry["gate"]] if "gate" in entry else []
-            case "chunk":
-                self._forget(entry["first"])
-                self.chunks[entry["first"]] = entry
-                self._count(entry, 1)
-            case "dropped":
-                for first in entry["firsts"]:
-                    self._forget(first)
-            case "closing":
-                self.closing = entry["files"]
-            case "end":
-                self.end, self.state = entry, entry["state"]
-
-    def _forget(self, first: int) -> None:
-        """Let a chunk be as if it had never been carried out."""
-        if first in self.chunks:
-            self._count(self.chunks.pop(first), -1)
-
-    def _count(self, entry: Entry, sign: int) -> None:
-        self.done += sign * (entry["stop"] - entry["first"])
-        # who was left out is no failed patient: that the run is not whole says more
-        self.failed += sign * sum(k for name, k in entry["status"].items() if name not in ("ok", "never_run"))
+        super().__init__(entries)
 
     @classmethod
     def create(
@@ -149,7 +73,7 @@ class RunFolder:
         Parameters
         ----------
         study : text of the study as it was given
-        facts : what the run is; versions and the engine's hash are added
+        facts : identity, counts and settings of the run; versions and the engine's hash are added
         stores : the empty stores' files, by path relative to the folder
         """
         check_free(path)
@@ -205,7 +129,7 @@ class RunFolder:
             )
         return folder
 
-    # --- what is in it ---
+    # --- reading ---
 
     @property
     def resolved(self) -> ResolvedStudy:
@@ -219,7 +143,7 @@ class RunFolder:
 
     @property
     def states(self) -> Path:
-        """Path of what an expansion goes on from."""
+        """Path of the run-in and end states, from which an expansion goes on."""
         return self.path / STATES
 
     @property
@@ -228,19 +152,8 @@ class RunFolder:
         return {**self.begin["files"], **self.end.get("files", {})}
 
     def fits(self, name: str, digest: str) -> bool:
-        """Tell whether a file that belongs to no chunk is as it was written; while a run closes, as old or new."""
-        told = [self.files.get(name)] + ([] if self.end.get("digest") else [self.closing.get(name)])
-        return digest in told
-
-    @property
-    def poison(self) -> dict[int, str]:
-        """Patients that end their worker, by position, with what was seen."""
-        return {int(k): why for entry in self.chunks.values() for k, why in entry["poison"].items()}
-
-    @property
-    def suspects(self) -> set[int]:
-        """First patients of the chunks with poison: their records stay until others take their place."""
-        return {first for first, entry in self.chunks.items() if entry["poison"]}
+        """Return whether a file that belongs to no chunk is as written; while a run closes, as its old or new form."""
+        return digest in [self.files.get(name)] + ([] if self.digest else [self.closing.get(name)])
 
     @property
     def plan(self) -> list[tuple[int, int]]:
@@ -250,34 +163,28 @@ class RunFolder:
 
     @property
     def pending(self) -> list[tuple[int, int]]:
-        """Chunks (first, stop) that are not committed, or were without some of their patients."""
-        suspects = self.suspects
-        return [chunk for chunk in self.plan if chunk[0] not in self.chunks or chunk[0] in suspects]
+        """Chunks (first, stop) that are not committed, or are without some of their patients."""
+        return [chunk for chunk in self.plan if chunk[0] not in self.chunks or chunk[0] in self.suspects]
 
-    # --- what is told of it ---
+    # --- writing ---
 
     def drop(self, firsts: list[int]) -> None:
-        """Take chunks back: they are to be computed again."""
+        """Take chunks back, so that they are computed again."""
         if firsts:
             self.tell({"kind": "dropped", "firsts": firsts})
             commits.drop(self.path, firsts)
 
     def tell(self, entry: Entry) -> None:
-        """Append an entry to the journal, on disk."""
+        """Append an entry to the journal on disk, and take it in."""
         with writing(self.path):
             journal.write_entry(self.path / JOURNAL, entry)
-        self._fold(entry)
+        self.fold(entry)
 
     @property
     def base(self) -> str:
-        """Folder of the run that this one, while it is an expansion under way, goes on from; else empty."""
+        """Folder of the run that an expansion under way goes on from; empty for any other run."""
         under_way = self.path.name == GROWING and self.facts.get("base")
         return str((self.path / self.facts["base"]).resolve()) if under_way else ""
-
-    @property
-    def gate(self) -> float:
-        """Share of failed patient-arms above which the run counts as failed."""
-        return float(self.gates[-1])
 
     def mend_journal(self) -> None:
         """Cut off a last line whose writer was killed before its end."""
@@ -288,7 +195,7 @@ class RunFolder:
                 os.truncate(place, lines.size)
 
     def enter(self, state: str, **more: Any) -> None:
-        """Tell a new state, in the journal and in the manifest."""
+        """Enter a new state into the journal and the manifest."""
         self.tell({"kind": "state", "state": state, "at": now(), **more})
         self.write_manifest()
 
@@ -299,33 +206,18 @@ class RunFolder:
 
     def manifest(self) -> str:
         """Return the manifest's text: the journal in one object, sealed, for people and as a second copy."""
-        statuses = dict[str, int]()
-        for entry in self.chunks.values():
-            for name, k in entry["status"].items():
-                statuses[name] = statuses.get(name, 0) + k
         end = {key: value for key, value in self.end.items() if key not in ("kind", "state", "files")}
-        told = {
+        facts = {
             "state": self.state,
             **self.facts,
             "journal_lines": self.lines,
-            "chunks_done": len(self.chunks),
+            "chunks_done": self.chunks_done,
             "patients_done": self.done,
         }
-        told |= {"failed_patient_arms": self.failed, "status": dict(sorted(statuses.items())), "digest": "", **end}
-        told |= {"files": self.files, "sources": self.begin["sources"], "study": self.begin["study"]}
-        return journal.seal(told, indent=1)
-
-
-def readme(resolved: ResolvedStudy, facts: Entry) -> str:
-    """Return the text of a run's README."""
-    settings = f", with {' '.join(facts['settings'])}" if facts.get("settings") else ""
-    steps = [step["by"] for step in facts.get("expanded", []) if step["by"].startswith("--")]
-    settings += f"; then expanded by {', then '.join(steps)}" if steps else ""
-    return _README.format(
-        title=resolved.title or facts["name"], version=facts["versions"]["pulsatile"], identity=facts["identity"],
-        output=resolved.outputs.names[0], settings=settings, platform=facts["platform"],
-        approximation=resolved.approximation or "Every day is integrated.",
-    )  # fmt: skip
+        status = {name: count for name, count in sorted(self.statuses.items()) if count}
+        facts |= {"failed_patient_arms": self.failed, "status": status, "digest": "", **end}
+        facts |= {"files": self.files, "sources": self.begin["sources"], "study": self.begin["study"]}
+        return journal.seal(facts, indent=1)
 
 
 def unfinished(folder: RunFolder) -> str:

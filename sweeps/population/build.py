@@ -30,7 +30,7 @@ from pulsatile.sweeps.study.population_file import FILE, FORMAT, seal
 from pulsatile.sweeps.study.read import read_mapping
 from pulsatile.sweeps.study.resolve import ResolvedStudy
 from pulsatile.sweeps.study.schema import Study, study_from
-from pulsatile.sweeps.study.table import MOST_IN_TABLE, Table
+from pulsatile.sweeps.study.table import MOST_IN_TABLE, PatientTable
 from pulsatile.sweeps.summary.weights import LEAST_EFFECTIVE, MOST_WEIGHT, Balance, balance, effective_number
 from pulsatile.sweeps.workers.resources import Resources
 
@@ -171,7 +171,7 @@ def freeze(folder: Path, resolved: ResolvedStudy, digest: str, how: str) -> dict
         "selection": how,
         "patients": {"run": len(untreated.ids), "kept": len(kept)},
         "rejected": counts(selection.why),
-        "table": Table.of(columns).model_dump(mode="json"),
+        "table": PatientTable.of(columns).model_dump(mode="json"),
     }
     if selection.found is not None:
         w = selection.weights[kept]

@@ -22,7 +22,7 @@ from pulsatile.sweeps.run.verify import digest_of
 from pulsatile.sweeps.study.identity import engine_hash
 from pulsatile.sweeps.study.population_file import FILE, read_frozen
 from pulsatile.sweeps.study.resolve import ResolvedStudy
-from pulsatile.sweeps.study.table import Table
+from pulsatile.sweeps.study.table import PatientTable
 from pulsatile.sweeps.summary.weights import effective_number
 
 NO_AXIS = ("phenotype", "parameter_draws", "prevalence")
@@ -166,7 +166,7 @@ def open_built(path: str | Path) -> Built:
     if digest != told["run"]:
         raise InputError(f"{folder / FILE}: it was made from another run than the one beside it; build it again.")
     untreated = Untreated.of(folder)
-    table = Table.model_validate(told["table"]).columns
+    table = PatientTable.model_validate(told["table"]).columns
     if not np.isin(table["patient"], untreated.ids).all():
         raise InputError(f"{folder / FILE}: it names patients that were not run; build it again.")
     weights, why = _judged(untreated, table, told["selection"])

@@ -26,7 +26,7 @@ def population_findings(folder: Path) -> list[Finding]:
     except InputError:
         return [Finding(FILE, "is not what was written")]
     try:
-        digest = RunFolder.open(folder).end.get("digest")
+        digest = RunFolder.open(folder).digest
     except FolderRefuses:
         return []  # told of the run
     return [] if digest == told["run"] else [Finding(FILE, "was made from another run")]

@@ -15,7 +15,7 @@ def begin_run(
     path: Path, resolved: ResolvedStudy, resources: Resources, chunk: int, source: str, facts: dict[str, object]
 ) -> RunFolder:
     """Make the folder of a run with its empty stores."""
-    spread = resources.spread(resolved.solver.get("device", "cpu"))
+    spread = resources.spread(resolved.solver.device)
     n, arms = resolved.population.n, len(resolved.arms)
     facts = facts | {"seed": resolved.seed, "patients": n, "arms": arms, "chunk": chunk, "chunks": -(-n // chunk)}
     facts |= {
@@ -30,7 +30,7 @@ def begin_run(
 def empty_stores(resolved: ResolvedStudy, chunk: int) -> dict[str, bytes]:
     """Return the files of a run's stores before anything has run, by path relative to its folder."""
     who, n, arms = resolved.population, resolved.population.n, len(resolved.arms)
-    whole = template(who.ids(0, n), resolved.engine_arms(), resolved.plan(), who.covariates)
+    whole = template(who.ids(0, n), resolved.arms, resolved.plan(), who.covariates)
     attrs = {"identity": resolved.identity, "seed": resolved.seed, "control": resolved.control}
     attrs |= {"title": resolved.title} if resolved.title else {}
     attrs["resolved_study"] = resolved.model_dump_json()  # a copied store tells what it is; `heal` has a second copy

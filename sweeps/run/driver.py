@@ -72,7 +72,7 @@ def drive(
     begin : `time.perf_counter` when the command began; what went before is told as planning
     lock : of the folder, held by this process
     """
-    spread = resources.spread(resolved.solver.get("device", "cpu"))
+    spread = resources.spread(resolved.solver.device)
     planned = time.perf_counter()
     with Interrupt(progress, lock).installed() as interrupt, _state_kept(folder, lock):
         chunks = folder.pending
@@ -104,7 +104,7 @@ def _carry_out(
     folder: RunFolder, work: list[Job], resources: Resources, enough: Callable[[], bool], progress: Progress, lock: Held
 ) -> None:
     """Have the jobs carried out, and tell of each in the folder."""
-    spread = resources.spread(folder.resolved.solver.get("device", "cpu"))
+    spread = resources.spread(folder.resolved.solver.device)
     with writing(folder.path):
         for entry in records(work, spread, resources.cluster, enough, progress.note, lock.tell):
             lock.check()
@@ -146,7 +146,7 @@ def _state_kept(folder: RunFolder, lock: Held) -> Iterator[None]:
         yield
     except BaseException as error:
         with suppress(Exception):  # a full disk: the state stays "running", and nobody holds the lock
-            if not lock.lost and not folder.end.get("digest"):  # lost: the folder is another's; digest: it is finished
+            if not lock.lost and not folder.digest:  # lost: the folder is another's; digest: it is finished
                 folder.enter("interrupted" if isinstance(error, KeyboardInterrupt) else "broken")
         raise
 

@@ -118,7 +118,7 @@ class Estimate:
 
 def estimate(resolved: ResolvedStudy, chunk: int, spread: Spread) -> Estimate:
     """Time a small probe and return what the whole run will need; compiles kernels where none are kept."""
-    plan, arms = resolved.plan(), resolved.engine_arms()
+    plan, arms = resolved.plan(), resolved.arms
     n = resolved.population.n
     affordable = int(PROBE_PATIENT_WEEKS / (len(arms) * resolved.weeks)) // FEWEST * FEWEST
     probe = min(n, PROBE, max(FEWEST, affordable))

@@ -11,8 +11,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from pulsatile.engine.drugs.regimens import MOST_WEEKS, Arm
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.trial.arms import check_arms
+from pulsatile.engine.trial.plan import TestAt
 from pulsatile.sweeps.disk.files import writing
 from pulsatile.sweeps.disk.folder import GROWING, RunFolder, unfinished
 from pulsatile.sweeps.disk.lock import check_run, held, refuse_held
@@ -23,11 +25,12 @@ from pulsatile.sweeps.run.driver import Outcome, drive
 from pulsatile.sweeps.run.estimate import chunk_size
 from pulsatile.sweeps.run.progress import Progress, SilentProgress
 from pulsatile.sweeps.run.settle import refuse_damaged, settle
+from pulsatile.sweeps.study.arms import ArmEntry
 from pulsatile.sweeps.study.fields import MOST_PATIENTS
 from pulsatile.sweeps.study.patients import ResolvedPopulation, with_design
 from pulsatile.sweeps.study.read import sentences
-from pulsatile.sweeps.study.resolve import ResolvedArm, ResolvedStudy, ResolvedTest, resolve, resolved_arm
-from pulsatile.sweeps.study.schema import MOST_WEEKS, Arm, Study
+from pulsatile.sweeps.study.resolve import ResolvedStudy, resolve
+from pulsatile.sweeps.study.schema import Study
 from pulsatile.sweeps.study.table import some
 from pulsatile.sweeps.workers.resources import Resources
 from pulsatile.sweeps.workers.workers import capacity
@@ -89,7 +92,7 @@ def expand(
             )
         old = RunFolder.open(path)
         resolved = refuse_other_inputs(old)
-        if not old.end.get("digest"):
+        if not old.digest:
             raise FolderRefuses(f"{path} is not finished ({old.state}); {unfinished(old)}.")
         grown = _grown(resolved, growth)
         _check(resolved, grown)
@@ -106,7 +109,7 @@ def _grown(resolved: ResolvedStudy, growth: Growth) -> ResolvedStudy:
     if growth.study is not None:
         return resolve(growth.study)
     population = _more_patients(resolved.population, growth)
-    weeks = resolved.weeks if growth.weeks is None else growth.weeks
+    weeks = resolved.weeks if growth.weeks is None else float(growth.weeks)
     if not weeks <= MOST_WEEKS:
         raise InputError(f"--weeks {weeks:g} is too large or no number: at most {MOST_WEEKS:g} are allowed.")
     further = tuple(_arm(name, preset) for name, preset in growth.arms)
@@ -131,18 +134,18 @@ def _more_patients(population: ResolvedPopulation, growth: Growth) -> ResolvedPo
     return population.model_copy(update={"n": n})
 
 
-def _arm(name: str, preset: str) -> ResolvedArm:
+def _arm(name: str, preset: str) -> Arm:
     try:
-        return resolved_arm(Arm(name=name, preset=preset))
+        return ArmEntry(name=name, preset=preset).resolved()
     except ValidationError as error:
-        raise sentences(error, Arm, f"--arm {name}={preset}") from None
+        raise sentences(error, ArmEntry, f"--arm {name}={preset}") from None
 
 
-def _also_at_the_end(test: ResolvedTest, was: float, weeks: float) -> ResolvedTest:
+def _also_at_the_end(test: TestAt, was: float, weeks: float) -> TestAt:
     """Return a test that was made at the end so that it is made at the new end too."""
     if weeks <= was or test.weeks[-1] != was or weeks != int(weeks):
         return test
-    return test.model_copy(update={"weeks": (*test.weeks, weeks)})
+    return replace(test, weeks=(*test.weeks, weeks))
 
 
 def _check(was: ResolvedStudy, now: ResolvedStudy) -> None:
@@ -159,10 +162,10 @@ def _check(was: ResolvedStudy, now: ResolvedStudy) -> None:
     ):  # fmt: skip
         if new < old:
             raise InputError(f"{name} = {new:g} is fewer than the {old:g}{unit} of the run; give at least that.")
-    lost = [arm.name for arm in was.arms if arm.science not in {a.science for a in now.arms}]
+    lost = [arm.name for arm in was.arms if arm.doses not in {a.doses for a in now.arms}]
     if lost:
         raise InputError(f"arm {', '.join(lost)} of the run is not in the larger study; an expansion keeps every arm.")
-    check_arms(now.engine_arms(), now.plan())
+    check_arms(now.arms, now.plan())
     if now.identity == was.identity:
         raise InputError("the run has all that already; give more --patients, --weeks or an --arm.")
 
@@ -183,12 +186,12 @@ def _begin(
 ) -> RunFolder:
     """Make the folder of the larger run inside the finished one."""
     wanted = replace(resources, gate=old.gate)
-    spread = resources.spread(grown.solver.get("device", "cpu"))
+    spread = resources.spread(grown.solver.device)
     slots, room = spread.slots, spread.room
     if resources.scheduler is not None:  # before any work, so that a wrong address leaves nothing behind
-        slots, room = capacity(resources.scheduler, grown.solver.get("device", "cpu"))
+        slots, room = capacity(resources.scheduler, grown.solver.device)
     chunk = chunk_size(grown, grown.plan(), resources.chunk, slots, room)
-    step = {"identity": old.facts["identity"], "digest": old.end["digest"], "certified": old.end["certified"]}
+    step = {"identity": old.facts["identity"], "digest": old.digest, "certified": old.end["certified"]}
     expanded = [*old.facts.get("expanded", []), step | {"by": growth.words()}]
     facts = {"command": old.facts["command"], "expanded": expanded}
     facts |= {"settings": list(settings)} if source else {"settings": old.facts["settings"]}

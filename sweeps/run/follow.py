@@ -1,35 +1,30 @@
-"""Follow a run's journal from outside: read what is new, keep of every chunk only what is counted."""
+"""Follow a run's journal from outside: read new lines, and keep of every chunk only its counts."""
 
-from collections import Counter
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 from pulsatile.sweeps.disk import journal
-from pulsatile.sweeps.disk.journal import JOURNAL, MANIFEST, Damaged, Entry
+from pulsatile.sweeps.disk.journal import JOURNAL, MANIFEST, Damaged, Entry, JournalState
 
 PIECE = 2**16
 """Bytes read at once: of a long journal little is in memory, and the garbage collector has nothing to look through."""
 
-Chunk = tuple[int, int, tuple[tuple[str, int], ...]]
-"""What is kept of a committed chunk: patients, bytes, and its failures as (type, patient-arms)."""
 
+class Follower(JournalState):
+    """The state of a run by the journal in its folder, or by its manifest where the journal has lost its beginning.
 
-class Follower:
-    """What a run's journal tells, and of a damaged journal's beginning the manifest; `read` takes in what is new."""
+    ``damaged`` are the numbers of damaged lines; ``state`` is empty where there is no journal.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._forget()
+        super().__init__(whole=False)
 
-    def _forget(self) -> None:
+    def clear(self) -> None:
+        """Return to the state before the first line."""
+        super().clear()
         self._inode = self._size = self._line = 0
-        self.facts: Entry = {}
-        self.state = self.digest = ""  # no state: there is no journal
-        self.chunks: dict[int, Chunk] = {}
-        self.done = self.bytes = 0
-        self.failures = Counter[str]()
-        self.poison: dict[int, str] = {}
         self.damaged: list[int] = []
         self._session: dict[str, list[float]] = {}  # by host: patients, begin and end in s of its own clock
 
@@ -43,21 +38,21 @@ class Follower:
         return sum(rates) or None
 
     def read(self) -> None:
-        """Take in what is new; all of it again where the journal is another one than before."""
+        """Take in new lines; all of them again where another journal has taken the place of the one read before."""
         path = self._folder / JOURNAL
         try:
             found = path.stat()
             if found.st_ino != self._inode or found.st_size < self._size:
-                self._forget()
+                self.clear()
                 self._inode = found.st_ino
             while (lines := self._lines(path)).size > self._size:
                 self.damaged += [self._line + number for number in lines.damaged]
                 self._line += len(lines.entries) + len(lines.damaged)
                 self._size = lines.size
                 for entry in lines.entries:
-                    self._take_in(entry)
+                    self.fold(entry)
         except FileNotFoundError:
-            self._forget()
+            self.clear()
         if not self.facts:
             with suppress(FileNotFoundError, Damaged, UnicodeDecodeError):
                 self.facts = journal.unseal((self._folder / MANIFEST).read_bytes().decode())
@@ -69,51 +64,14 @@ class Follower:
             lines = journal.read(path, self._size)
         return lines
 
-    def _take_in(self, entry: Entry) -> None:
-        match entry["kind"]:
-            case "chunk":
-                self._count(entry)
-            case "dropped":
-                for first in entry["firsts"]:
-                    self._take_back(first)
-            case "begin":
-                self.facts, self.state = entry["facts"], "planned"
-            case "state":
-                self.state = entry["state"]
-                if self.state == "running":
-                    self._session = {}
-            case "end":
-                self.state, self.digest = entry["state"], entry.get("digest", "")
-
-    def _count(self, entry: Entry) -> None:
-        """Count a chunk, in place of an earlier entry of it."""
-        first, stop = entry["first"], entry["stop"]
-        self._take_back(first)
-        failures = tuple([item for item in entry["status"].items() if item[0] != "ok"])
-        self.chunks[first] = now = (stop - first, entry["bytes"], failures)
-        self._add(now, 1)
-        for position, why in entry["poison"].items():
-            self.poison[int(position)] = why
-        end = datetime.fromisoformat(entry["at"]).timestamp()
-        begin = end - entry["seconds"]
-        work = self._session.setdefault(entry["host"], [0, begin, end])
-        work[0] += stop - first
-        if begin < work[1]:
-            work[1] = begin
-        if end > work[2]:
-            work[2] = end
-
-    def _take_back(self, first: int) -> None:
-        """Let a chunk be as if it had never been carried out."""
-        if first in self.chunks:
-            chunk = self.chunks.pop(first)
-            self._add(chunk, -1)
-            for position in range(first, first + chunk[0]):
-                self.poison.pop(position, None)
-
-    def _add(self, chunk: Chunk, sign: int) -> None:
-        patients, written, failures = chunk
-        self.done += sign * patients
-        self.bytes += sign * written
-        for name, count in failures:
-            self.failures[name] += sign * count
+    def fold(self, entry: Entry) -> None:
+        """Take in the next entry, and the time its chunk took in this session."""
+        super().fold(entry)
+        if entry["kind"] == "state" and self.state == "running":
+            self._session = {}
+        elif entry["kind"] == "chunk":
+            end = datetime.fromisoformat(entry["at"]).timestamp()
+            begin = end - entry["seconds"]
+            work = self._session.setdefault(entry["host"], [0, begin, end])
+            work[0] += entry["stop"] - entry["first"]
+            work[1], work[2] = min(begin, work[1]), max(end, work[2])

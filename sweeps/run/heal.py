@@ -7,8 +7,9 @@ from pathlib import Path
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.disk import commits, journal, store
 from pulsatile.sweeps.disk.files import sha256, sweep, write_all, write_aside, writing
-from pulsatile.sweeps.disk.folder import JOURNAL, RunFolder, readme
+from pulsatile.sweeps.disk.folder import JOURNAL, RunFolder
 from pulsatile.sweeps.disk.lock import Held, check_run, held, refuse_held
+from pulsatile.sweeps.disk.readme import readme
 from pulsatile.sweeps.disk.store import RESULTS
 from pulsatile.sweeps.errors import Damage, FolderRefuses
 from pulsatile.sweeps.run.begin import empty_stores
@@ -76,7 +77,7 @@ def heal(path: str | Path, resources: Resources = Resources(), progress: Progres
             _write(folder, "summary.csv", csv_text(names, rows).encode())
         _prove(folder)
         sweep(path)
-    return Healed(findings, hit, folder.end.get("digest", ""), round(time.perf_counter() - begin, 3))
+    return Healed(findings, hit, folder.digest, round(time.perf_counter() - begin, 3))
 
 
 def entries(folder: RunFolder) -> list[journal.Entry]:
@@ -102,8 +103,8 @@ def _small_files(folder: RunFolder, damaged: set[str]) -> ResolvedStudy:
     stores = empty_stores(resolved, folder.facts["chunk"])
     for name in sorted(damaged & stores.keys()):
         data = stores[name]
-        if name == f"{RESULTS}/{store.ROOT}" and folder.end.get("digest"):
-            data = store.with_attrs(data, {"digest": folder.end["digest"]})[store.ROOT]
+        if name == f"{RESULTS}/{store.ROOT}" and folder.digest:
+            data = store.with_attrs(data, {"digest": folder.digest})[store.ROOT]
         _write(folder, name, data)
     if "README.md" in damaged:
         _write(folder, "README.md", readme(resolved, folder.facts).encode())
@@ -146,7 +147,7 @@ def _compute(
     again = set(hit) - folder.suspects  # the records of the others are replaced, not removed
     folder.drop([first for first in hit if first in folder.chunks and first in again])
     commits.drop(folder.path, again)
-    spread = resources.spread(resolved.solver.get("device", "cpu"))
+    spread = resources.spread(resolved.solver.device)
     progress.start(sum(stop - first for first, stop in chunks))
     with Interrupt(progress, lock).installed() as interrupt:
         todo = jobs(folder, resolved, chunks, spread.threads)
@@ -164,9 +165,9 @@ def _prove(folder: RunFolder) -> None:
     left = verify(folder.path)
     if left:
         raise Damage(f"{folder.path}: {left[0].sentence} still; take it from a copy of the run.")
-    if folder.end.get("digest"):
+    if folder.digest:
         found = store.digest(folder.store)
-        if found != folder.end["digest"]:
+        if found != folder.digest:
             raise Damage(
                 f"{folder.path}: the values computed again have the digest {found}, the run ended with "
                 f"{folder.end['digest']}; do not use them, and tell the authors."

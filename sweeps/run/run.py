@@ -103,7 +103,7 @@ def resume(path: str | Path, resources: Resources = Resources(), progress: Progr
             refuse_damaged(path)
         resolved = refuse_other_inputs(folder)
         adopt(folder)
-        if not folder.pending and folder.end.get("digest"):
+        if not folder.pending and folder.digest:
             progress.note(f"{path} is finished already.")
             folder.write_manifest()
             return finished(folder, resolved)

@@ -34,7 +34,7 @@ def settle(path: Path, outcome: Outcome | None = None) -> Outcome:
     growing, grown, replaced = path / GROWING, path / GROWN, path / REPLACED
     if growing.is_dir() and not (growing / JOURNAL).exists() and not grown.exists():  # killed before it began
         shutil.rmtree(growing)
-    if growing.is_dir() and not grown.exists() and RunFolder.open(growing).end.get("digest"):
+    if growing.is_dir() and not grown.exists() and RunFolder.open(growing).digest:
         growing.rename(grown)
         sync_folder(path)
     if grown.is_dir():

@@ -1,4 +1,4 @@
-"""How far a run is, told from outside by its journal and its lock."""
+"""How far a run is, as seen from outside by its journal and its lock."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -16,15 +16,15 @@ from pulsatile.sweeps.run.progress import pace, size, span
 GROWING = "expanding"
 EVERY = 1.0  # s between two looks of `watch`
 SHOWN = 5
-"""Patients and lines that are named; of the others only the number is told."""
+"""Patients and lines that are named; the others are only counted."""
 
 
 @dataclass(frozen=True)
-class Status:
+class RunStatus:
     """How far a run is.
 
     state : planned, running, interrupted, complete, failed, incomplete (patients left out) or broken
-    go_on : the command that goes on with it, where there is something left to do
+    go_on : the command that goes on with it; empty where nothing is left to do
     patients, done : planned patients, and those in committed chunks
     failed, failures : patient-arms that failed, in all and by type
     poison : patients left out because they end their worker, by position
@@ -32,8 +32,8 @@ class Status:
     rate : patients per second since the run was started or resumed, while it runs
     seconds_left : at that rate
     holder : who works on the folder
-    seen : whether that one is known to live; on another machine only `watch` finds out
-    damaged : lines of the journal that are not what was written
+    seen : whether the holder is known to live or not; of one on another machine only `watch` knows
+    damaged : numbers of the damaged lines of the journal
     expansion : the larger run that is being made of it
     """
 
@@ -55,40 +55,40 @@ class Status:
     holder: Holder | None
     seen: bool
     damaged: list[int]
-    expansion: "Status | None" = None
+    expansion: "RunStatus | None" = None
 
     def lines(self) -> list[str]:
         """Return the status in words."""
         share = f" ({100 * self.done // self.patients} %)" if self.patients else ""
-        told = [
+        lines = [
             f"{self.folder}: {self.state}",
             f"{self.done} of {self.patients} patients{share} in {self.chunks_done} of {self.chunks} chunks, "
             f"{size(self.bytes)} written",
         ]
         if self.rate is not None and self.seconds_left is not None:
-            told.append(f"{pace(self.rate)}, about {span(self.seconds_left)} left")
+            lines.append(f"{pace(self.rate)}, about {span(self.seconds_left)} left")
         if self.failed:
             kinds = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in self.failures.items())
-            told.append(f"failed patient-arms: {self.failed} ({kinds})")
+            lines.append(f"failed patient-arms: {self.failed} ({kinds})")
         if self.poison:
-            told.append(f"patients left out, by position: {_some([f'{k} ({why})' for k, why in self.poison.items()])}")
+            lines.append(f"patients left out, by position: {_some([f'{k} ({why})' for k, why in self.poison.items()])}")
         if self.damaged:
-            told.append(f"{JOURNAL} is damaged in line {_some(self.damaged)}; `pulsatile heal {self.folder}` mends it")
+            lines.append(f"{JOURNAL} is damaged in line {_some(self.damaged)}; `pulsatile heal {self.folder}` mends it")
         if self.holder is not None:
             unseen = "" if self.seen else " on another machine; `--watch` tells whether it lives"
-            told.append(f"in use by {self.holder.who}{unseen}")
-            told += [f"dashboard: {self.holder.dashboard}"] if self.holder.dashboard else []
-        told += [f"digest: {self.digest}"] if self.digest else []
-        told += [f"identity: {self.identity}"] if self.identity else []
-        told += [f"expansion: {line}" for line in self.expansion.lines()] if self.expansion else []
-        return told + ([f"go on with: {self.go_on}"] if self.go_on else [])
+            lines.append(f"in use by {self.holder.who}{unseen}")
+            lines += [f"dashboard: {self.holder.dashboard}"] if self.holder.dashboard else []
+        lines += [f"digest: {self.digest}"] if self.digest else []
+        lines += [f"identity: {self.identity}"] if self.identity else []
+        lines += [f"expansion: {line}" for line in self.expansion.lines()] if self.expansion else []
+        return lines + ([f"go on with: {self.go_on}"] if self.go_on else [])
 
     def to_json(self) -> dict[str, Any]:
         """Return the status for programs."""
         return asdict(self)
 
 
-def status(folder: Path) -> Status:
+def status(folder: Path) -> RunStatus:
     """Return how far the run in a folder is.
 
     Raises
@@ -99,10 +99,10 @@ def status(folder: Path) -> Status:
     return next(watch(folder))
 
 
-def watch(folder: Path) -> Iterator[Status]:
-    """Yield the status every second until nobody works on the folder; only what is new of the journal is read.
+def watch(folder: Path) -> Iterator[RunStatus]:
+    """Yield the status every second until nobody works on the folder; only new lines of the journal are read.
 
-    A holder on another machine whose beat stands still for as long as `unlock` would wait is taken for dead.
+    A holder on another machine whose beat stands still for as long as `unlock` would wait counts as dead.
     """
     check_run(folder)
     run, growing = Follower(folder), Follower(folder / GROWING)
@@ -124,18 +124,18 @@ def watch(folder: Path) -> Iterator[Status]:
         raise FolderRefuses(f"{error.filename} cannot be read ({error.strerror}); ask its owner.") from error
 
 
-def _status(folder: Path, run: Follower, growing: Follower, seen: Seen) -> Status:
+def _status(folder: Path, run: Follower, growing: Follower, seen: Seen) -> RunStatus:
     """Return the status of a run and of the expansion inside it."""
     held = seen.lives is not False
     state, resume = _state(run, held), f"pulsatile resume {folder}"
     go_on = {"interrupted": resume, "incomplete": resume, "broken": resume if run.state else f"pulsatile heal {folder}"}
-    told = _part(folder, run, state)
+    whole = _part(folder, run, state)
     if growing.facts:
         expansion = _part(folder / GROWING, growing, _state(growing, held))
-        told = replace(told, expansion=expansion)
+        whole = replace(whole, expansion=expansion)
         go_on[state] = "" if held else resume
     holder = seen.holder if held else None
-    return replace(told, go_on=go_on.get(state, ""), holder=holder, seen=seen.lives is not None)
+    return replace(whole, go_on=go_on.get(state, ""), holder=holder, seen=seen.lives is not None)
 
 
 def _state(run: Follower, held: bool) -> str:
@@ -147,19 +147,18 @@ def _state(run: Follower, held: bool) -> str:
     return "interrupted" if run.state in ("planned", "running") else run.state
 
 
-def _part(folder: Path, run: Follower, state: str) -> Status:
-    """Return the status of a run without who works on it."""
+def _part(folder: Path, run: Follower, state: str) -> RunStatus:
+    """Return the status of a run, without its holder."""
     patients, rate = run.facts.get("patients", 0), run.rate if state == "running" else None
-    return Status(
+    return RunStatus(
         folder=str(folder), state=state, go_on="", identity=run.facts.get("identity", ""), digest=run.digest,
-        patients=patients, done=run.done, chunks=run.facts.get("chunks", 0), chunks_done=len(run.chunks),
-        failed=run.failures.total(), failures={name: count for name, count in run.failures.items() if count},
-        poison=run.poison, bytes=run.bytes, rate=rate, seconds_left=(patients - run.done) / rate if rate else None,
-        holder=None, seen=True, damaged=run.damaged,
+        patients=patients, done=run.done, chunks=run.facts.get("chunks", 0), chunks_done=run.chunks_done,
+        failed=run.failed, failures=run.failures, poison=dict(run.poison), bytes=run.bytes, rate=rate,
+        seconds_left=(patients - run.done) / rate if rate else None, holder=None, seen=True, damaged=run.damaged,
     )  # fmt: skip
 
 
 def _some(items: Sequence[object]) -> str:
-    """Return the first of some items in words, and how many there are besides."""
+    """Return the first of some items in words, and the number of the others."""
     more = f" and {len(items) - SHOWN} more" if len(items) > SHOWN else ""
     return ", ".join(map(str, items[:SHOWN])) + more

@@ -56,7 +56,7 @@ def verify(path: Path) -> list[Finding]:
             found.append(Finding(commits.place(first), "is not the record that the journal tells of", first))
         checks += [(name, digest, first) for name, digest in record["files"].items()]
     named = {finding.chunk for finding in found}
-    wanted = {first for first, _ in folder.plan} if folder.end.get("digest") else set(folder.chunks)
+    wanted = {first for first, _ in folder.plan} if folder.digest else set(folder.chunks)
     found += [Finding(commits.place(k), "is missing", k) for k in sorted(wanted - texts.keys() - named)]
     return found + list(_compared(folder, checks))
 
@@ -73,10 +73,10 @@ def opened(path: Path) -> tuple[RunFolder, list[Finding]]:
         if told is not None and folder.lines < told["journal_lines"]:
             found.append(Finding(JOURNAL, "has lost lines that the manifest tells of"))
             whole = False
-        elif told is not None and told["state"] == "complete" and not folder.end.get("digest"):
+        elif told is not None and told["state"] == "complete" and not folder.digest:
             found.append(Finding(JOURNAL, "has lost its end"))
             whole = False
-        elif told is not None and folder.end.get("digest") and folder.manifest() != journal.seal(told, indent=1):
+        elif told is not None and folder.digest and folder.manifest() != journal.seal(told, indent=1):
             found.append(Finding(MANIFEST, "does not tell what the journal does"))
     if not whole:
         folder = RunFolder(path, rebuilt(path, entries, told))
@@ -96,7 +96,7 @@ def _journal(path: Path, found: list[Finding]) -> tuple[list[Entry], bool]:
     begun = bool(lines.entries) and lines.entries[0]["kind"] == "begin"
     if not begun and not lines.damaged:
         found.append(Finding(JOURNAL, "has lost its beginning"))
-    elif lines.torn and begun and RunFolder(path, lines.entries).end.get("digest"):
+    elif lines.torn and begun and RunFolder(path, lines.entries).digest:
         found.append(Finding(JOURNAL, "has more than its end"))
     return lines.entries, begun and not lines.damaged
 
@@ -187,7 +187,7 @@ def digest_of(path: Path) -> str:
         When it is not the digest that the run ended with.
     """
     folder = RunFolder.open(path)
-    told = folder.end.get("digest")
+    told = folder.digest
     if not told:
         raise FolderRefuses(f"{path} is not finished ({folder.state}) and has no digest; {unfinished(folder)}.")
     try:

@@ -1,4 +1,4 @@
-"""What a study says in one unit and the engine takes in another, said aloud."""
+"""Sentences for what a study gives in one unit and the engine takes in another."""
 
 from pulsatile.sweeps.study import quantities
 from pulsatile.sweeps.study.own_patients import read_patients
@@ -9,8 +9,12 @@ from pulsatile.sweeps.study.schema import Study
 def conversions(study: Study) -> list[str]:
     """Return a sentence for each dose that is taken in another unit, or sign of a unit, than it was written in.
 
-    And for each column of own patients that is not taken as it stands, and for a seed that a frozen population does not
-    follow; `InputError` where the table or folder is none.
+    And for each column of own patients that is converted, and for a seed that a frozen population does not follow.
+
+    Raises
+    ------
+    InputError
+        Where the table of own patients, or the folder of the frozen population, cannot be read.
 
     >>> from pulsatile.sweeps.study.schema import study_from
     >>> rule = {"drug": "somatropin", "dose": "6 IU", "at": ["21:00"]}
@@ -32,7 +36,7 @@ def conversions(study: Study) -> list[str]:
                 continue
             number, unit = quantities.amount(rule.dose)
             if unit == "IU":
-                number, unit = rule.engine_dose(number).micrograms / 1000, "mg"
+                number, unit = rule.resolved().micrograms / 1000, "mg"
             if unit not in rule.dose:
                 found.append(f"arms[{i}].regimen[{j}].dose = {rule.dose!r} is taken as {number:g} {unit}.")
     return found

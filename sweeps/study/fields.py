@@ -1,27 +1,35 @@
-"""The kinds of entries that a study file is made of: quantities with units, names, lists, as checked types."""
+"""The kinds of entries that a study file is made of: quantities with units, names, lists, as checked types.
 
-from collections.abc import Callable, Sequence
+A frozen dataclass of the engine can be the type of a field: pydantic takes it with the strictness of the `Model` around
+it, with bounds from the metadata of its fields and descriptions from the docstrings below them.
+"""
+
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from pulsatile.sweeps.study import quantities, vocabulary
+from pulsatile.engine.patients.cohort import PHENOTYPES
+from pulsatile.sweeps.study import quantities
+from pulsatile.sweeps.study.vocabulary import choose
 
 
 class Model(BaseModel):
     """An entry: no other keys, no conversions between types, no NaN."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
 
 class Resolved(BaseModel):
-    """A part of a resolved study: plain data, as it is written to disk and handed to workers."""
+    """A part of a resolved study, as it is written to disk and sent to workers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def checked(check: Callable[[str], object]) -> AfterValidator:
-    """Keep the text; only look whether it can be understood."""
+    """Return a validator that keeps the text when ``check`` can read it."""
 
     def look(text: str) -> str:
         check(text)
@@ -30,13 +38,13 @@ def checked(check: Callable[[str], object]) -> AfterValidator:
     return AfterValidator(look)
 
 
-def known(names: Callable[[], Sequence[str]], what: str) -> AfterValidator:
-    """Allow only ``names``, which are asked for when first needed."""
-    return AfterValidator(lambda name: vocabulary.choose(name, names(), what))
+def known(names: Iterable[str], what: str) -> AfterValidator:
+    """Return a validator that allows only ``names``."""
+    return AfterValidator(lambda name: choose(name, names, what))
 
 
 def once(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Refuse a list that holds something twice."""
+    """Refuse a list that holds a value twice."""
     twice = [str(v) for i, v in enumerate(values) if v in values[:i]]
     if twice:
         raise ValueError(f"holds {', '.join(dict.fromkeys(twice))} twice: give each once")
@@ -44,7 +52,7 @@ def once(values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def ascending(values: tuple[float, ...]) -> tuple[float, ...]:
-    """Refuse what are not whole weeks in ascending order."""
+    """Refuse weeks that are not whole numbers in ascending order."""
     if any(value != int(value) for value in values) or list(values) != sorted(set(values)):
         raise ValueError("must be whole weeks in ascending order, each once, for example [0, 6, 26]")
     return values
@@ -63,7 +71,7 @@ def _line(text: str) -> str:
 
 
 def _unit_needed(value: Any) -> Any:
-    """A bare number where a quantity is due gets the sentence about its unit, not about its type."""
+    """Return a bare number as text, so that its sentence is about the missing unit, not about the type."""
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
@@ -74,8 +82,7 @@ Day = Annotated[str, checked(quantities.day)]
 Amount = Annotated[str, BeforeValidator(_unit_needed), checked(quantities.amount)]
 Text = Annotated[str, Field(max_length=200), AfterValidator(_line)]
 Name = Annotated[str, Field(min_length=1, max_length=60), AfterValidator(_printable)]
-Phenotype = Annotated[str, known(vocabulary.phenotypes, "phenotype")]
+Phenotype = Annotated[str, known(PHENOTYPES, "phenotype")]
 Share = Annotated[float, Field(ge=0, le=1e9)]
-
 
 MOST_PATIENTS = 10_000_000

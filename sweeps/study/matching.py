@@ -1,31 +1,25 @@
-"""The matched dose: found once, at planning, on a pilot of its own that does not know the study's size.
+"""The matched dose: solved for once, at planning, on a pilot that does not depend on the study's size.
 
-The pilot has 64 patients of the study's phenotypes under a fixed seed and lasts 8 weeks.  Wanted is the dose at which
-the pilot's mean IGF-1 gain equals that of the reference arm.  IGF-1 is averaged over the whole eighth week: a drug
-given at night and one given in the morning stand differently at any one hour of the day.  The gain rises smoothly with
-the dose and levels off, so false position with halving (Illinois) needs few runs, each of the matched arm only: the
-pilot's run-in, the untreated and the reference arm are simulated once.
+The pilot has 64 patients of the study's phenotypes under a fixed seed and lasts 8 weeks.  The matched dose is the one
+at which the pilot's mean IGF-1 gain equals that of the reference arm.  IGF-1 is averaged over the whole eighth week,
+because a drug given at night and one given in the morning differ at any one hour of the day.  The gain rises smoothly
+with the dose and levels off, so false position with halving (Illinois) needs few runs, each of the matched arm only:
+the pilot's run-in, the untreated and the reference arm are simulated once.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pulsatile.engine.drugs.regimens import Arm as EngineArm
+from pulsatile.engine.drugs.regimens import Arm
 from pulsatile.engine.errors import InputError, Status
+from pulsatile.engine.kernel.solver import Solver
+from pulsatile.engine.trial.plan import Plan
+from pulsatile.sweeps.study.arms import ArmEntry
 from pulsatile.sweeps.study.fields import Resolved
 from pulsatile.sweeps.study.patients import ResolvedPopulation
-from pulsatile.sweeps.study.quantities import HOURS, hours
-from pulsatile.sweeps.study.schema import Arm
-
-if TYPE_CHECKING:
-    pass
-
-if TYPE_CHECKING:
-    from pulsatile.engine.kernel.solver import Solver
-    from pulsatile.sweeps.study.patients import ResolvedPopulation
+from pulsatile.sweeps.study.quantities import weeks
 
 PATIENTS, WEEKS = 64, 8.0
 SEED = 8_064_001
@@ -40,19 +34,20 @@ MOST_EVALUATIONS = 12
 
 
 def match_dose(
-    arm: Arm, reference: Arm, population: "ResolvedPopulation", solver: "Solver", threads: int = 1
+    arm: ArmEntry, reference: ArmEntry, population: ResolvedPopulation, solver: Solver, threads: int = 1
 ) -> "MatchedDose":
     """Return the dose (mg) of ``arm`` whose pilot gain of IGF-1 equals that of ``reference``.
 
     Raises
     ------
     InputError
-        When the reference arm raises IGF-1 by less, or by more, than any dose searched, or the pilot sees no dose.
+        When the reference arm raises IGF-1 by less, or by more, than any dose searched, or no dose falls within the
+        pilot.
     """
     from pulsatile.engine.patients.run_in import run_in
-    from pulsatile.engine.simulate import Plan, simulate
+    from pulsatile.engine.simulate import simulate
 
-    if all(hours(rule.start) >= HOURS["week"] * WEEKS for rule in arm.regimen or ()):
+    if all(weeks(rule.start) >= WEEKS for rule in arm.regimen or ()):
         raise InputError(
             f"arm {arm.name}: its matched dose starts only after the {WEEKS:g} weeks of the pilot; "
             "start it earlier, or give the dose itself."
@@ -63,13 +58,12 @@ def match_dose(
     plan = Plan(weeks=WEEKS, every=168.0 * WEEKS, outputs=(), reductions=("igf1_mean",), solver=solver)
     baseline = run_in(cohort, solver=solver, threads=threads)
 
-    def last_week(engine_arm: Any) -> npt.NDArray[np.float64]:
-        dataset = simulate(cohort, [engine_arm], plan, threads=threads, baseline=baseline)
+    def last_week(treatment: Arm) -> npt.NDArray[np.float64]:
+        dataset = simulate(cohort, [treatment], plan, threads=threads, baseline=baseline)
         ok = dataset["status"].values[0] == Status.OK
         return np.where(ok, dataset["igf1_mean"].values[0, :, -1], np.nan)
 
-    untreated, treated = last_week(EngineArm("untreated")), last_week(reference.engine_arm())
-
+    untreated, treated = last_week(Arm("untreated")), last_week(reference.resolved())
     where = f"arm {arm.name}: a dose matched to {reference.name}"
 
     def gain(igf1: npt.NDArray[np.float64]) -> float:
@@ -87,7 +81,7 @@ def match_dose(
             f"{where} does not exist, because that arm changes IGF-1 by {wanted:.3g} ug/L in the pilot; "
             "match to an arm that raises IGF-1."
         )
-    dose, found, evaluations = _search(lambda amount: gain(last_week(arm.engine_arm(amount))) - wanted, wanted, where)
+    dose, found, evaluations = _search(lambda amount: gain(last_week(arm.resolved(amount))) - wanted, wanted, where)
     return MatchedDose(
         arm=arm.name, to=reference.name, quantity="igf1", dose_mg=dose, wanted_gain=wanted, found_gain=wanted + found,
         unit="ug/L", patients=PATIENTS, weeks=WEEKS, seed=SEED, evaluations=evaluations,
@@ -140,7 +134,7 @@ def _search(excess: Callable[[float], float], wanted: float, where: str) -> tupl
 
 
 class MatchedDose(Resolved):
-    """How a matched dose was found, on a pilot that does not depend on the study's size."""
+    """A matched dose, with the gains and the pilot behind it."""
 
     arm: str
     to: str
@@ -156,7 +150,7 @@ class MatchedDose(Resolved):
 
     @property
     def sentence(self) -> str:
-        """What was found, in words."""
+        """The dose and its gain, in words."""
         return (
             f"{self.arm}: {self.dose_mg:g} mg, matched to {self.to} by mean IGF-1 gain ({self.found_gain:.1f} for "
             f"{self.wanted_gain:.1f} {self.unit}) in a pilot of {self.patients} for {self.weeks:g} weeks."

@@ -15,7 +15,7 @@ from pulsatile.engine.checks import is_number
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.people.completion import check_known
 from pulsatile.sweeps.study.read import shorten
-from pulsatile.sweeps.study.table import MOST_IN_TABLE, Table
+from pulsatile.sweeps.study.table import MOST_IN_TABLE, PatientTable
 from pulsatile.sweeps.study.table_file import Sheet, read_sheet
 
 UNITS: dict[str, dict[str, float]] = {
@@ -41,7 +41,7 @@ _HEADING = re.compile(r"\s*(?P<name>\w+)\s*(\[(?P<unit>[^\[\]]*)\]\s*)?")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
-def own_patients(path: str | Path) -> Table:
+def own_patients(path: str | Path) -> PatientTable:
     """Return the patients of a file, in the model's units.
 
     Raises
@@ -50,7 +50,7 @@ def own_patients(path: str | Path) -> Table:
         One plain sentence: what, where, got, allowed, what to do.
     """
     columns, _ = read_patients(path)
-    return Table.of(columns)
+    return PatientTable.of(columns)
 
 
 def read_patients(path: str | Path) -> tuple[dict[str, Floats], list[str]]:

@@ -1,6 +1,5 @@
 """The patients of a resolved study: how each chunk of them is made again, anywhere, from the study alone."""
 
-import json
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,10 +14,10 @@ from pulsatile.sweeps.study.design import DesignEntry, ResolvedDesign, resolved_
 from pulsatile.sweeps.study.fields import Resolved
 from pulsatile.sweeps.study.identity import engine_hash
 from pulsatile.sweeps.study.own_patients import own_patients
-from pulsatile.sweeps.study.people import People
-from pulsatile.sweeps.study.population import Population
+from pulsatile.sweeps.study.people import ResolvedPeople
+from pulsatile.sweeps.study.population import PopulationEntry
 from pulsatile.sweeps.study.population_file import read_frozen
-from pulsatile.sweeps.study.table import Table, some
+from pulsatile.sweeps.study.table import PatientTable, some
 
 if TYPE_CHECKING:
     from pulsatile.engine.patients.cohort import Cohort
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 class ResolvedPopulation(Resolved):
     """All that the patients at positions 0 ... n - 1 follow from.
 
-    Either ``shares`` of phenotypes, or ``people``; of these a ``table`` tells ids ("patient"), prevalence weights
+    Either ``shares`` of phenotypes, or ``people``; of these a ``table`` has ids ("patient"), prevalence weights
     ("prevalence") and covariates that are given rather than drawn.  ``seed`` where the patients have one of their own,
     other than the study's; ``id`` of a frozen population.  With a ``design`` the patients are its points: the first
     of these patients with the factors' values.
@@ -37,8 +36,8 @@ class ResolvedPopulation(Resolved):
     first: int
     shares: dict[str, float] = {}
     variability: bool = True
-    people: People | None = None
-    table: Table | None = None
+    people: ResolvedPeople | None = None
+    table: PatientTable | None = None
     seed: int | None = None
     id: str = ""
     design: ResolvedDesign | None = None
@@ -93,18 +92,16 @@ class ResolvedPopulation(Resolved):
         rows = slice(self.first + start, self.first + stop)
         known = {name: column[rows] for name, column in columns.items() if name not in ("patient", "prevalence")}
         people = complete(own, ids, known, who.people) if known else draw_adults(own, ids, who.people)
-        cohort = people_cohort(own, ids, people, who, self.people.engine_layers(), self.people.omega())
+        cohort = people_cohort(own, ids, people, who, self.people.layers, self.people.omega())
         if self.weighted:
             cohort.covariates["prevalence"] = columns["prevalence"][rows]
         return cohort
 
 
-def resolved_population(study: Population, entry: DesignEntry | None = None) -> ResolvedPopulation:
+def resolved_population(entry: PopulationEntry, design: DesignEntry | None = None) -> ResolvedPopulation:
     """Return the patients that a study asks for, or the points of its design about the first of them."""
-    base = _resolved(study)
-    if entry is None:
-        return base
-    return with_design(base, resolved_design(entry))
+    base = _resolved(entry)
+    return base if design is None else with_design(base, resolved_design(design))
 
 
 def with_design(base: ResolvedPopulation, design: ResolvedDesign) -> ResolvedPopulation:
@@ -112,18 +109,18 @@ def with_design(base: ResolvedPopulation, design: ResolvedDesign) -> ResolvedPop
     return base.model_copy(update={"design": design, "n": design.design().n_points})
 
 
-def _resolved(study: Population) -> ResolvedPopulation:
+def _resolved(entry: PopulationEntry) -> ResolvedPopulation:
     """Return the patients of a study's population; tables and frozen populations are read."""
-    if study.frozen is not None:
-        return frozen_population(study.frozen, study.n, study.first)
-    if study.patients is not None:
-        table = own_patients(study.patients)
-        n = some(study.n, study.first, table.rows, study.patients)
-        return ResolvedPopulation(n=n, first=study.first, people=study.people, table=table)
-    if study.named is not None:
-        return ResolvedPopulation(n=study.n or 1, first=study.first, people=study.people)
-    shares = {name: share for name, share in study.mix.items() if share > 0}
-    return ResolvedPopulation(n=study.n or 1, first=study.first, shares=shares, variability=study.variability)
+    if entry.frozen is not None:
+        return frozen_population(entry.frozen, entry.n, entry.first)
+    if entry.patients is not None:
+        table = own_patients(entry.patients)
+        n = some(entry.n, entry.first, table.rows, entry.patients)
+        return ResolvedPopulation(n=n, first=entry.first, people=entry.people, table=table)
+    if entry.named is not None:
+        return ResolvedPopulation(n=entry.n or 1, first=entry.first, people=entry.people)
+    shares = {name: share for name, share in entry.mix.items() if share > 0}
+    return ResolvedPopulation(n=entry.n or 1, first=entry.first, shares=shares, variability=entry.variability)
 
 
 def frozen_population(path: str, n: int | None, first: int) -> ResolvedPopulation:
@@ -134,8 +131,7 @@ def frozen_population(path: str, n: int | None, first: int) -> ResolvedPopulatio
             f"{path}: the population was built by another version of the engine, in which its people may be others; "
             "build it again."
         )
-    table = Table.model_validate(told["table"])
+    table, people = PatientTable.model_validate(told["table"]), ResolvedPeople.model_validate(told["people"])
     return ResolvedPopulation(
-        n=some(n, first, table.rows, path), first=first, people=People.model_validate_json(json.dumps(told["people"])),
-        table=table, seed=told["seed"], id=told["id"],
-    )  # fmt: skip
+        n=some(n, first, table.rows, path), first=first, people=people, table=table, seed=told["seed"], id=told["id"]
+    )

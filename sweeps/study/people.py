@@ -2,24 +2,20 @@
 
 from collections.abc import Iterable
 from math import inf
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.patients.adults import COVARIATES, OMEGA
 from pulsatile.engine.patients.layers import Layers, Omega
 from pulsatile.engine.people.draw import draw_adults
 from pulsatile.engine.people.margins import BOUNDS
-from pulsatile.engine.people.populations import population, restricted
+from pulsatile.engine.people.populations import NamedPopulation, population, restricted
 from pulsatile.engine.people.shapes import constant, from_mean, log_normal, through
 from pulsatile.engine.people.spec import PeopleSpec
 from pulsatile.sweeps.study.fields import Resolved
 
-if TYPE_CHECKING:
-    from pulsatile.engine.patients.layers import Layers, Omega
-    from pulsatile.engine.people.populations import NamedPopulation
 
-
-class People(Resolved):
+class ResolvedPeople(Resolved):
     """People drawn from a named population, with its ranges, margins and shifts changed, in layers."""
 
     named: str
@@ -27,35 +23,31 @@ class People(Resolved):
     ranges: dict[str, Any]
     margins: dict[str, Any]
     shifts: dict[str, Any]
-    layers: dict[str, Any]
+    layers: Layers
     cv: dict[str, float]
     correlations: tuple[tuple[str, str, float], ...]
 
     @classmethod
     def of(
         cls, named: str, women: float | None, ranges: dict[str, Any], margins: dict[str, Any], shifts: dict[str, Any],
-        layers: dict[str, Any], cv: dict[str, float], correlations: Iterable[tuple[str, str, float]],
+        layers: Layers, cv: dict[str, float], correlations: Iterable[tuple[str, str, float]],
     ) -> Self:  # fmt: skip
-        """Return the people of a study's entries; the same people, however they are written, are written the same."""
+        """Return the people of a study's entries, in one form however they are written in the file."""
         bounded = {name: _by_sex(value, lambda v, n=name: _bounded(n, v)) for name, value in ranges.items()}
         return cls(
             named=named, women=women, ranges=_plain(bounded), margins=_plain(margins), shifts=_plain(shifts),
             layers=layers, cv=cv, correlations=tuple(sorted((*sorted((a, b)), r) for a, b, r in correlations)),
         )  # fmt: skip
 
-    def who(self) -> "NamedPopulation":
-        """Return whom to draw, for the engine."""
+    def who(self) -> NamedPopulation:
+        """Return the population to draw from."""
         base = population(self.named)
         ranges = {name: _by_sex(value, lambda v, n=name: _range(n, v)) for name, value in self.ranges.items()}
         margins = {name: _by_sex(value, lambda v, n=name: _margin(n, v)) for name, value in self.margins.items()}
         return restricted(base, PeopleSpec(ranges=ranges, margins=margins, shifts=self.shifts), self.women)
 
-    def engine_layers(self) -> "Layers":
-        """Return the engine's `Layers`."""
-        return Layers(**self.layers)
-
-    def omega(self) -> "Omega":
-        """Return the engine's `Omega`."""
+    def omega(self) -> Omega:
+        """Return the covariance of the patients' own parameters."""
         for name in self.cv:
             if name in COVARIATES:
                 raise InputError(
@@ -71,9 +63,8 @@ class People(Resolved):
         return Omega(self.cv, kept | own, OMEGA.held)
 
     def check(self) -> None:
-        """Refuse what the engine would refuse, before anything runs."""
+        """Refuse people that the engine cannot draw, before anything runs."""
         draw_adults(0, [0, 1], self.who().people)
-        self.engine_layers()
         self.omega()
 
 

@@ -1,27 +1,16 @@
-"""Who is treated, as a study file says it: phenotypes, people drawn from a population, own patients, a frozen one."""
+"""Who is treated, as a study file has it: phenotypes, people drawn from a population, own patients, a frozen one."""
 
 from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from pulsatile.sweeps.study import vocabulary
+from pulsatile.engine.patients.layers import Layers
+from pulsatile.engine.people.populations import POPULATIONS
 from pulsatile.sweeps.study.fields import MOST_PATIENTS, Model, Phenotype, Share, known
-from pulsatile.sweeps.study.people import People
-
-Pair = Annotated[tuple[float, float], Field(description="least and greatest value; .inf for no limit")]
-BySex = dict[str, Any]
+from pulsatile.sweeps.study.people import ResolvedPeople
 
 
-class Layers(Model):
-    """Layers of variability, each a switch; see `engine.patients.layers`."""
-
-    between: bool = Field(True, description="patients differ from what is typical for their covariates")
-    occasions: bool = Field(True, description="GH pulses and meals differ from day to day")
-    residual: bool = Field(False, description="measured outputs have the noise of their assays")
-    uncertainty: int = Field(0, ge=0, lt=2**32, description="number of a draw of typical values; 0: the table's own")
-
-
-class Population(Model):
+class PopulationEntry(Model):
     """Who is treated: ``n`` virtual patients from id ``first``.
 
     One source: ``phenotype`` or ``shares`` of several; ``named``, a population of people (`pulsatile population list`),
@@ -38,14 +27,14 @@ class Population(Model):
     )
     first: int = Field(0, ge=0, le=2**53, description="id of the first patient, or its place in a table")
     variability: bool = Field(True, description="false: typical patients, all alike but for their pulses and meals")
-    named: Annotated[str, known(vocabulary.populations, "population")] | None = None
+    named: Annotated[str, known(POPULATIONS, "population")] | None = None
     patients: str | None = Field(None, description="file of own patients, CSV or Parquet; see docs/population.md")
     frozen: str | None = Field(None, description="folder made by `pulsatile population build`")
     women: float | None = Field(None, ge=0, le=1, description="share of women among people drawn")
     ranges: dict[str, Any] = Field({}, description="least and greatest value, for example {age: [30, 64]}")
     margins: dict[str, Any] = Field({}, description="own distributions, for example {vat: {median: 180, cv: 0.4}}")
     shifts: dict[str, Any] = Field({}, description="SDs by which a covariate is higher, for example {igf1_sds: -1}")
-    layers: Layers = Layers.model_construct()
+    layers: Layers = Layers()
     cv: dict[str, float] = Field({}, description="coefficients of variation, for example {v_gh: 0.3}")
     correlations: tuple[tuple[str, str, float], ...] = Field(
         (), description="of parameters, for example [[k_gh, v_gh, 0.5]]; they replace the defaults of the same pairs"
@@ -64,7 +53,7 @@ class Population(Model):
         asked = [name for name, value in people.items() if value not in (None, {})]
         if asked and self.named is None:
             raise ValueError(
-                f"has {', '.join(asked)} of no population of people: give named, for example named: adults"
+                f"has {', '.join(asked)} without a population of people: give named, for example named: adults"
             )
         of_people = [name for name in ("cv", "correlations") if getattr(self, name)]
         of_people += ["layers"] if self.layers != Layers() else []
@@ -81,10 +70,10 @@ class Population(Model):
         return self
 
     @property
-    def people(self) -> People:
+    def people(self) -> ResolvedPeople:
         """The people drawn, where the population is of people."""
-        return People.of(
-            self.named or "adults", self.women, self.ranges, self.margins, self.shifts, self.layers.model_dump(),
+        return ResolvedPeople.of(
+            self.named or "adults", self.women, self.ranges, self.margins, self.shifts, self.layers,
             self.cv, self.correlations,
         )  # fmt: skip
 
@@ -95,7 +84,7 @@ class Population(Model):
 
     @property
     def drawn(self) -> bool:
-        """Whether patients are drawn, so that their number must be said."""
+        """Whether patients are drawn, so that ``n`` must be given."""
         return self.patients is None and self.frozen is None
 
     @property

@@ -9,7 +9,7 @@ from typing import Any
 
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.study.identity import canonical
-from pulsatile.sweeps.study.table import Table
+from pulsatile.sweeps.study.table import PatientTable
 
 FILE = "population.json"
 
@@ -19,7 +19,7 @@ FORMAT = 1
 def seal(told: Mapping[str, Any]) -> str:
     """Return the id: SHA-256 of all else that ``population.json`` says, of its table the content."""
     said = {name: value for name, value in told.items() if name != "id"}
-    said["table"] = Table.model_validate(told["table"]).content
+    said["table"] = PatientTable.model_validate(told["table"]).content
     return hashlib.sha256(canonical(said).encode()).hexdigest()
 
 

@@ -71,8 +71,17 @@ def hours(text: str) -> float:
     number, unit = _split(text, tuple(HOURS), '"1 week"')
     found = number / 60 if unit == "min" else number * HOURS[unit]
     if not 0 <= found <= MOST_WEEKS * HOURS["week"]:
-        raise ValueError(f'is no length of time from 0 to {MOST_WEEKS} weeks: write for example "1 week"')
+        raise ValueError(f'is not a length of time from 0 to {MOST_WEEKS} weeks: write for example "1 week"')
     return found
+
+
+def weeks(text: str) -> float:
+    """Return a length of time in weeks.
+
+    >>> weeks("84 h")
+    0.5
+    """
+    return hours(text) / HOURS["week"]
 
 
 def spacing(text: str) -> float:

@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args
@@ -163,17 +164,18 @@ def sentences(error: ValidationError, model: type[BaseModel], where: str) -> Inp
 
 
 def _sentence(error: dict[str, Any], model: type[BaseModel], where: str) -> str:
-    loc = tuple(part for part in error["loc"] if not str(part).startswith("<") and part != "[key]")
-    path = shorten(field_path(loc), 200)
-    got = f"{where}: {path} = {show(error['input'])}" if path else f"{where}: {show(error['input'])}"
     context = error.get("ctx", {})
     cause = context.get("error")
+    loc = tuple(part for part in error["loc"] if not str(part).startswith("<") and part != "[key]")
+    loc += cause.at if isinstance(cause, InputError) else ()
+    path = shorten(field_path(loc), 200)
+    got = f"{where}: {path} = {show(error['input'])}" if path else f"{where}: {show(error['input'])}"
     if isinstance(cause, InputError):  # a whole sentence from the engine
         return f"{where}: {path}: {cause}" if path else f"{where}: {cause}"
     match error["type"]:
         case "missing":
             return f"{where}: {path} is missing; add it ({_allowed_keys(model, loc[:-1])})."
-        case "extra_forbidden":
+        case "extra_forbidden" | "unexpected_keyword_argument":
             allowed = _keys(model, loc[:-1])
             near = get_close_matches(str(loc[-1]), allowed, 1)
             hint = f"did you mean {near[0]}? Allowed are" if near else "allowed are"
@@ -201,7 +203,8 @@ def _sentence(error: dict[str, Any], model: type[BaseModel], where: str) -> str:
     kinds = {
         "int": "a whole number such as 100", "float": "a number such as 1.5", "string": "text",
         "bool": "true or false", "tuple": "a list such as [a, b]", "dict": "a mapping of names to values",
-        "model": "a mapping of keys to values", "mapping": "a mapping of names to values",
+        "model": "a mapping of keys to values", "dataclass": "a mapping of keys to values",
+        "mapping": "a mapping of names to values",
     }  # fmt: skip
     wanted = kinds.get(str(error["type"]).partition("_")[0])
     if wanted:
@@ -238,22 +241,22 @@ def shorten(text: str, most: int = 60) -> str:
     return text if len(text) <= most else text[: most - 4] + " ..."
 
 
-def _models(annotation: Any) -> list[type[BaseModel]]:
-    """Return the models inside a type, in order."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for part in get_args(annotation) for model in _models(part)]
+def _entries(kind: Any) -> dict[str, Any]:
+    """Return the keys of a model or dataclass, or of those inside another type, each with its type."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return {name: field.annotation for name, field in kind.model_fields.items()}
+    if is_dataclass(kind):
+        return {field.name: field.type for field in fields(kind)}
+    return {name: inner for part in get_args(kind) for name, inner in _entries(part).items()}
 
 
 def _keys(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
     """Return the keys allowed at a location."""
-    candidates: list[type[BaseModel]] = [model]
+    kind: Any = model
     for part in loc:
-        if isinstance(part, int):
-            continue
-        fields: Mapping[str, Any] = {k: v for m in candidates for k, v in m.model_fields.items()}
-        candidates = _models(fields[str(part)].annotation) if str(part) in fields else []
-    return [key for found in candidates for key in found.model_fields]
+        if isinstance(part, str):
+            kind = _entries(kind).get(part)
+    return list(_entries(kind))
 
 
 def _allowed_keys(model: type[BaseModel], loc: tuple[int | str, ...]) -> str:

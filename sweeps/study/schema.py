@@ -1,176 +1,45 @@
-"""The study file: population, arms, outputs and virtual tests as a typed model, and how it is read."""
+"""The study file: who gets what for how long, and what is kept, as a typed model; and how the file is read.
+
+An entry of the same form as the engine's own dataclass (`TestAt`, `Solver`, `LongHorizon`, `Layers`) is that class.
+"""
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from pulsatile.engine.drugs import regimens
-from pulsatile.engine.drugs.presets import preset
-from pulsatile.engine.drugs.regimens import LEAST_WEEKS, MOST_TIMES, Dose
-from pulsatile.engine.drugs.regimens import MOST_WEEKS as MOST_WEEKS
+from pulsatile.engine.drugs.regimens import LEAST_WEEKS, MOST_WEEKS
 from pulsatile.engine.errors import InputError
-from pulsatile.engine.trial.horizon import LongHorizon as EngineHorizon
-from pulsatile.sweeps.study import quantities, vocabulary
+from pulsatile.engine.kernel.solver import Solver
+from pulsatile.engine.outputs import OUTPUTS
+from pulsatile.engine.trial.arms import check_arms
+from pulsatile.engine.trial.horizon import LongHorizon
+from pulsatile.engine.trial.plan import WATCHED, Plan, TestAt
+from pulsatile.sweeps.study import quantities
+from pulsatile.sweeps.study.arms import ArmEntry
 from pulsatile.sweeps.study.design import DesignEntry, resolved_design
-from pulsatile.sweeps.study.fields import Amount, Clock, Day, Length, Model, Name, Spacing, Text, ascending, known, once
-from pulsatile.sweeps.study.population import Population
+from pulsatile.sweeps.study.fields import Model, Spacing, Text, ascending, known, once
+from pulsatile.sweeps.study.population import PopulationEntry
 from pulsatile.sweeps.study.read import apply_override, as_json, read_mapping, sentences
 
-MOST_RULES = 100  # of an arm
 
-
-class Match(Model):
-    """A dose found at planning: the pilot's mean gain of ``match`` equals that of the arm ``to``."""
-
-    match: Literal["igf1"] = Field(description="quantity whose mean gain over 8 weeks is matched")
-    to: Name = Field(description="name of the arm to match")
-
-
-class Regimen(Model):
-    """One drug of an arm: how much, by which route, and when."""
-
-    drug: Annotated[str, known(vocabulary.drugs, "drug")]
-    dose: Annotated[
-        Annotated[Amount, Tag("<text>")] | Annotated[Match, Tag("<match>")],
-        Discriminator(lambda value: "<match>" if isinstance(value, dict | Match) else "<text>"),
-    ] = Field(description='a quantity such as "2 mg" or "10 ug/kg", or {match: igf1, to: ARM}')
-    route: Literal["SC", "IV", "infusion", "pump", "oral"] = "SC"
-    at: tuple[Clock, ...] = Field(
-        min_length=1, max_length=MOST_TIMES, description='clock times, for example ["08:00", "22:00"]'
-    )
-    days: Annotated[tuple[Day, ...], Field(min_length=1), AfterValidator(once)] = quantities.DAYS
-    every_weeks: int = Field(1, ge=1, le=MOST_WEEKS, description="1: every week, 2: every second week, ...")
-    start: Length = Field("0 weeks", description="first dose not before this time of treatment")
-    stop: Length | None = Field(None, description="no dose from this time on; default the end of the study")
-    duration: Length = Field("0 h", description="length of an infusion or pump delivery")
-
-    @model_validator(mode="after")
-    def _engine_agrees(self) -> Self:
-        self.engine_dose(1.0)
-        if isinstance(self.dose, Match) and self.drug != "somatropin":
-            raise ValueError(f"asks for a matched dose of {self.drug}: only somatropin can be matched")
-        return self
-
-    def engine_dose(self, matched: float) -> Any:
-        """Return the engine's `Dose`; ``matched`` is the amount in mg where the dose is to be matched."""
-        number, unit = (matched, "mg") if isinstance(self.dose, Match) else quantities.amount(self.dose)
-        return Dose(
-            self.drug,
-            number,
-            unit,
-            self.route,
-            tuple(quantities.clock(text) for text in self.at),
-            tuple(sorted(quantities.day(text) for text in self.days)),
-            self.every_weeks,
-            quantities.hours(self.start) / quantities.HOURS["week"],
-            None if self.stop is None else quantities.hours(self.stop) / quantities.HOURS["week"],
-            quantities.hours(self.duration),
-        )
-
-
-class Arm(Model):
-    """A treatment arm: a preset, or a regimen of its own (an empty one is no treatment)."""
-
-    name: Name
-    preset: str | None = Field(None, description="a name of `pulsatile presets`")
-    regimen: Annotated[tuple[Regimen, ...], Field(max_length=MOST_RULES)] | None = None
-    description: Text = ""
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        if (self.preset is None) == (self.regimen is None):
-            raise ValueError("must have either a preset or a regimen: give one of the two")
-        if self.preset is not None:
-            preset(self.preset)
-        return self
-
-    @model_validator(mode="after")
-    def _one_match(self) -> Self:
-        targets = {r.dose.to for r in self.regimen or () if isinstance(r.dose, Match)}
-        if len(targets) > 1:
-            raise ValueError(f"matches doses to {' and '.join(sorted(targets))}: an arm can be matched to one other")
-        return self
-
-    @property
-    def match(self) -> Match | None:
-        """The dose to be matched, if the arm has one; where several rules say so, each gives that dose."""
-        return next((r.dose for r in self.regimen or () if isinstance(r.dose, Match)), None)
-
-    def engine_arm(self, matched: float = 1.0) -> Any:
-        """Return the engine's `Arm`; ``matched`` is the amount in mg where a dose is to be matched."""
-        if self.preset is not None:
-            found = preset(self.preset)
-            return regimens.Arm(self.name, found.doses, self.description or found.description, found.standing)
-        return regimens.Arm(self.name, tuple(r.engine_dose(matched) for r in self.regimen or ()), self.description)
-
-
-class Outputs(Model):
+class OutputsEntry(Model):
     """Variables kept on a time grid."""
 
     names: Annotated[
-        tuple[Annotated[str, known(vocabulary.outputs, "output")], ...], Field(min_length=1), AfterValidator(once)
+        tuple[Annotated[str, known(OUTPUTS, "output")], ...], Field(min_length=1), AfterValidator(once)
     ] = ("igf1", "igf1_sds", "vat", "sat", "lean")
     every: Spacing = "1 week"
     dtype: Literal["float32", "float64"] = Field("float32", description="precision of what is stored")
 
 
-class Reductions(Model):
+class ReductionsEntry(Model):
     """Variables reduced over windows while a patient runs, such as ``gh_mean``."""
 
-    names: Annotated[tuple[Annotated[str, known(vocabulary.reductions, "reduction")], ...], AfterValidator(once)] = ()
+    names: Annotated[tuple[Annotated[str, known(WATCHED, "reduction")], ...], AfterValidator(once)] = ()
     every: Spacing = "1 week"
-
-
-class Test(Model):
-    """A virtual test and the treatment weeks at which every patient has it."""
-
-    __test__ = False  # not a pytest class
-    test: Annotated[str, known(vocabulary.tests, "test")]
-    weeks: Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1), AfterValidator(ascending)]
-
-
-class SolverSettings(Model):
-    """Settings of the integrator; part of a run's identity."""
-
-    rtol: float = Field(1e-6, ge=1e-12, le=1e-2, description="relative tolerance per step")
-    method: str = "cfmr7"
-    lanes: Literal[1, 4, 8] = 8
-    precision: Literal["float64", "mixed"] = "float64"
-    max_steps_per_day: int = Field(20_000, ge=100)
-    device: Literal["cpu", "cuda"] = "cpu"
-
-    @model_validator(mode="after")
-    def _engine_agrees(self) -> Self:
-        self.engine_solver()
-        return self
-
-    def engine_solver(self) -> Any:
-        """Return the engine's `Solver`."""
-        from pulsatile.engine.kernel.solver import Solver
-
-        return Solver(**self.model_dump())
-
-
-class LongHorizon(Model):
-    """Skip days and project body composition over them: an approximation that every result is marked with."""
-
-    macro_days: int = Field(13, description="length of a macro step, for example 13, 15 or 25; not 14 or 28")
-    burn_in_days: int = Field(1, description="days integrated at its end before anything is measured")
-    measured_days: int = Field(1, description="days integrated after them and measured")
-    settle_days: int = Field(14, description="days integrated in full after each change of regimen, before 28 more")
-
-    @model_validator(mode="after")
-    def _engine_agrees(self) -> Self:
-        self.engine_horizon()
-        return self
-
-    def engine_horizon(self) -> Any:
-        """Return the engine's `LongHorizon`."""
-        return EngineHorizon(**self.model_dump())
 
 
 class SensitivityEntry(Model):
@@ -191,15 +60,15 @@ class Study(Model):
     title: Text = ""
     seed: int = Field(1, ge=0, lt=2**64, description="seed of every random draw")
     weeks: float = Field(ge=LEAST_WEEKS, le=MOST_WEEKS, description="length of treatment; overrides a preset's")
-    population: Population
+    population: PopulationEntry
     design: DesignEntry | None = Field(None, description="points of a plan over parameters, about one patient")
-    sensitivity: SensitivityEntry = SensitivityEntry.model_construct()
-    arms: tuple[Arm, ...] = Field(min_length=1, max_length=100)
+    sensitivity: SensitivityEntry = SensitivityEntry()
+    arms: tuple[ArmEntry, ...] = Field(min_length=1, max_length=100)
     control: str | None = Field(None, description="arm that the summary compares with; default the first")
-    outputs: Outputs = Outputs.model_construct()
-    reductions: Reductions = Reductions.model_construct()
-    tests: tuple[Test, ...] = ()
-    solver: SolverSettings = SolverSettings.model_construct()
+    outputs: OutputsEntry = OutputsEntry()
+    reductions: ReductionsEntry = ReductionsEntry()
+    tests: tuple[TestAt, ...] = ()
+    solver: Solver = Solver()
     long_horizon: LongHorizon | None = Field(None, description="project body composition; default: integrate every day")
 
     @property
@@ -246,24 +115,14 @@ class Study(Model):
 
     @model_validator(mode="after")
     def _times_agree(self) -> Self:
-        end = self.weeks * quantities.HOURS["week"]
         for i, arm in enumerate(self.arms):
-            for j, regimen in enumerate(arm.regimen or ()):
-                if quantities.hours(regimen.start) >= end:
+            for j, rule in enumerate(arm.regimen or ()):
+                if quantities.weeks(rule.start) >= self.weeks:
                     raise InputError(
-                        f"arms[{i}].regimen[{j}].start = {regimen.start!r} is not before the study's end; "
+                        f"arms[{i}].regimen[{j}].start = {rule.start!r} is not before the study's end; "
                         f"allowed is below {self.weeks:g} weeks."
                     )
-        for i, test in enumerate(self.tests):
-            if max(test.weeks) > self.weeks:
-                weeks = ", ".join(f"{week:g}" for week in test.weeks)
-                raise InputError(
-                    f"tests[{i}].weeks = [{weeks}] goes beyond the study's end; allowed is up to week {self.weeks:g}."
-                )
-        twice = [t.test for k, t in enumerate(self.tests) if t.test in [u.test for u in self.tests[:k]]]
-        if twice:
-            raise InputError(f"tests name {twice[0]!r} twice; give all its weeks in one entry.")
-        if self.reductions.names and quantities.hours(self.reductions.every) > end:
+        if self.reductions.names and quantities.weeks(self.reductions.every) > self.weeks:
             raise InputError(
                 f"reductions.every = {self.reductions.every!r} is longer than the study; "
                 f"allowed is up to {self.weeks:g} weeks."
@@ -272,21 +131,21 @@ class Study(Model):
 
     @model_validator(mode="after")
     def _engine_agrees(self) -> Self:
-        from pulsatile.engine.simulate import Plan, TestAt
-        from pulsatile.engine.trial.arms import check_arms
-
-        plan = Plan(self.weeks, tests=tuple(TestAt(test.test, test.weeks) for test in self.tests))
-        if self.long_horizon is not None:
-            plan = replace(
-                plan,
-                every=quantities.hours(self.outputs.every),
-                outputs=self.outputs.names,
-                reductions=self.reductions.names,
-                reduce_every=quantities.hours(self.reductions.every),
-                long_horizon=self.long_horizon.engine_horizon(),
-            )
-        check_arms([arm.engine_arm() for arm in self.arms], plan)
+        check_arms([arm.resolved() for arm in self.arms], self.plan())
         return self
+
+    def plan(self) -> Plan:
+        """Return what the engine is to run and keep."""
+        return Plan(
+            weeks=self.weeks,
+            every=quantities.hours(self.outputs.every),
+            outputs=self.outputs.names,
+            reductions=self.reductions.names,
+            reduce_every=quantities.hours(self.reductions.every),
+            tests=self.tests,
+            solver=self.solver,
+            long_horizon=self.long_horizon,
+        )
 
 
 def study_from(data: dict[str, Any], where: str) -> Study:

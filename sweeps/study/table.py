@@ -21,7 +21,7 @@ MOST_IN_TABLE = 200_000
 """Patients of a table of one's own or of a frozen population: it travels with the study."""
 
 
-class Table(Resolved):
+class PatientTable(Resolved):
     """Columns of numbers (float64), one row per patient, packed so that a study's text can hold them."""
 
     names: tuple[str, ...]

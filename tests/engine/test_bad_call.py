@@ -137,14 +137,14 @@ CALLS: dict[str, tuple[Call, str]] = {
     "reduction": (lambda: plan(reductions=("gh_median",)), "'gh_median' is unknown"),
     "window beyond": (lambda: plan(reductions=("gh_mean",), reduce_every=1000.0), "is longer than the study"),
     "test as text": (lambda: plan(tests=("clamp",)), "give TestAt objects"),
-    "test late": (lambda: plan(tests=(pu.TestAt("clamp", (2,)),)), "go beyond the study's 1 weeks"),
+    "test late": (lambda: plan(tests=(pu.TestAt("clamp", (2,)),)), "the study's end; allowed is up to week 1"),
     "test unknown": (lambda: pu.TestAt("scan", (0,)), "'scan' is unknown"),
     "test in a list": (lambda: pu.TestAt(["clamp"], (0,)), "is unknown"),  # type: ignore[arg-type]
     "test half a week": (lambda: pu.TestAt("clamp", (0.5,)), "must be whole weeks"),
     "test week alone": (lambda: pu.TestAt("clamp", 3), "must be a list"),  # type: ignore[arg-type]
-    "solver by name": (lambda: plan(solver="bs5"), "solver = 'bs5' is none"),
-    "solver none": (lambda: plan(solver=None), "solver = None is none"),
-    "horizon True": (lambda: plan(weeks=26, long_horizon=True), "long_horizon = True is none"),
+    "solver by name": (lambda: plan(solver="bs5"), "solver = 'bs5' is not a Solver"),
+    "solver none": (lambda: plan(solver=None), "solver = None is not a Solver"),
+    "horizon True": (lambda: plan(weeks=26, long_horizon=True), "long_horizon = True is not a LongHorizon"),
     "horizon": (lambda: pu.LongHorizon(macro_days="13"), "whole number from 3 to 364"),  # type: ignore[arg-type]
     # solver
     **{f"{name} {value!r}": (lambda name=name, value=value: pu.Solver(**{name: value}), f"solver {name} = {value!r}")

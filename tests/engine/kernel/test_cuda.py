@@ -191,7 +191,7 @@ def test_a_missing_gpu_is_told() -> None:
 
 
 def test_bad_settings_are_told() -> None:
-    with pytest.raises(InputError, match=r"^solver device = 'tpu' is unknown; choose cpu or cuda[.]$"):
+    with pytest.raises(InputError, match=r"^solver device = 'tpu' must be cpu or cuda[.]$"):
         Solver(device="tpu")
 
 

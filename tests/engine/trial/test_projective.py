@@ -2,7 +2,6 @@
 
 import csv
 import json
-from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,6 @@ from pulsatile.engine.trial.horizon import BLOCK_DAYS, PROJECTED, SLOW, LongHori
 from pulsatile.engine.trial.plan import Plan, TestAt
 from pulsatile.sweeps.run.progress import PlainProgress
 from pulsatile.sweeps.run.run import run
-from pulsatile.sweeps.study import schema as studies
 from pulsatile.sweeps.study.resolve import ResolvedStudy, resolve
 from pulsatile.sweeps.study.schema import study_from
 from pulsatile.sweeps.summary.table import summarise
@@ -239,8 +237,8 @@ def long(small: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def test_studies_and_the_engine_have_the_same_defaults() -> None:
-    assert studies.LongHorizon().model_dump() == asdict(HORIZON)
+def test_studies_and_the_engine_have_the_same_defaults(long: dict[str, Any]) -> None:
+    assert study_from(long, "study").long_horizon == HORIZON
 
 
 def test_it_is_part_of_the_identity(long: dict[str, Any]) -> None:
@@ -281,7 +279,7 @@ def test_a_run_says_so_everywhere(long: dict[str, Any], tmp_path: Path, capsys: 
     assert all(sentence in row["approximation"] for row in rows)
     assert all("ci95 leaves out the projection's error" in row["approximation"] for row in rows)
     stored = xr.open_zarr(out / "results.zarr", chunks=None)
-    direct = simulate(outcome.resolved.cohort(0, 3), outcome.resolved.engine_arms(), outcome.resolved.plan())
+    direct = simulate(outcome.resolved.cohort(0, 3), outcome.resolved.arms, outcome.resolved.plan())
     assert stored.attrs["integration"] == stored.vat.attrs["integration"] == sentence
     np.testing.assert_array_equal(stored.lean_projection_error.values, direct.lean_projection_error.values)
     largest = {row["variable"]: row["largest_projection_error"] for row in rows if row["week"] == "8"}

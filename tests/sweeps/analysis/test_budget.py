@@ -170,7 +170,7 @@ def test_an_occasion_is_the_same_patient_on_other_days() -> None:
     other = on_occasion(own, 3)
     assert on_occasion(own, 0) is own
     assert own.parameters.tobytes() == other.parameters.tobytes() != drawn.parameters.tobytes()
-    arm = resolved.engine_arms()[1]
+    arm = resolved.arms[1]
     assert arm_parameters(arm, own).tobytes() == arm_parameters(arm, other).tobytes()
     assert not set(own.day_keys) & set(other.day_keys)
     assert not other.layers.residual
@@ -232,9 +232,9 @@ def test_bad_input_is_told_in_one_sentence() -> None:
 
 def test_weighted_patients_are_refused() -> None:
     resolved = resolve(study())
-    from pulsatile.sweeps.study.table import Table
+    from pulsatile.sweeps.study.table import PatientTable
 
-    table = Table.of({"patient": np.arange(4.0), "prevalence": np.ones(4)})
+    table = PatientTable.of({"patient": np.arange(4.0), "prevalence": np.ones(4)})
     population = resolved.population.model_copy(update={"table": table})
     refused("prevalence weights", resolved.model_copy(update={"population": population}))
 

@@ -45,7 +45,7 @@ def results(resolved: ResolvedStudy, cohort: Cohort) -> xr.Dataset:
     noise of the same variance.  Clamp: its paired difference is 0.1 (BMI - 33).
     """
     p, c = cohort.parameters, cohort.covariates
-    plan, arms = resolved.plan(), resolved.engine_arms()
+    plan, arms = resolved.plan(), resolved.arms
     empty = template(cohort.patient, arms, plan, covariates_of(cohort))
     found = empty.copy(data={name: np.array(v.values, v.dtype) for name, v in empty.data_vars.items()})
     found = found.assign_coords({name: ("patient", np.asarray(c[name], float)) for name in covariates_of(cohort)})

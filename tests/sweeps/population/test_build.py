@@ -13,25 +13,25 @@ from pulsatile.sweeps.population.build import untreated_study
 from pulsatile.sweeps.study.conversions import conversions
 from pulsatile.sweeps.study.identity import engine_hash
 from pulsatile.sweeps.study.patients import frozen_population
-from pulsatile.sweeps.study.population import Population
+from pulsatile.sweeps.study.population import PopulationEntry
 from pulsatile.sweeps.study.population_file import FILE, FORMAT, read_frozen, seal
 from pulsatile.sweeps.study.resolve import resolve
 from pulsatile.sweeps.study.schema import study_from
-from pulsatile.sweeps.study.table import MOST_IN_TABLE, Table
+from pulsatile.sweeps.study.table import MOST_IN_TABLE, PatientTable
 
-TABLE = Table.of({"patient": [3, 9, 5], "prevalence": [0.5, 1.0, 1.5]})
+TABLE = PatientTable.of({"patient": [3, 9, 5], "prevalence": [0.5, 1.0, 1.5]})
 ARMS = [{"name": "none", "preset": "control"}]
 
 
-def packed_otherwise(table: Table) -> Table:
+def packed_otherwise(table: PatientTable) -> PatientTable:
     """Return the same numbers as another library compresses them."""
     block = zlib.decompress(base64.b85decode(table.packed))
     return table.model_copy(update={"packed": base64.b85encode(zlib.compress(block, 0)).decode()})
 
 
-def population(folder: Path, table: Table = TABLE, **change: Any) -> dict[str, Any]:
+def population(folder: Path, table: PatientTable = TABLE, **change: Any) -> dict[str, Any]:
     told: dict[str, Any] = {
-        "format": FORMAT, "people": Population(named="adults", n=1).people.model_dump(mode="json"), "seed": 7,
+        "format": FORMAT, "people": PopulationEntry(named="adults", n=1).people.model_dump(mode="json"), "seed": 7,
         "engine": engine_hash(), "run": "0" * 64, "table": table.model_dump(mode="json"),
     } | change  # fmt: skip
     told = {"id": seal(told), **told}
@@ -50,7 +50,7 @@ def test_ids_are_of_content_not_of_compression(tmp_path: Path) -> None:
     assert population(tmp_path / "a")["id"] == population(tmp_path / "b", other)["id"]
     one, two = (resolve(study(population={"frozen": str(tmp_path / name)})) for name in "ab")
     assert one.identity == two.identity
-    heavier = Table.of({"patient": [3, 9, 5], "prevalence": [0.5, 1.5, 1.0]})
+    heavier = PatientTable.of({"patient": [3, 9, 5], "prevalence": [0.5, 1.5, 1.0]})
     assert population(tmp_path / "c", heavier)["id"] != population(tmp_path / "a")["id"]
 
 

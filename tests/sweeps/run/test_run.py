@@ -76,7 +76,7 @@ def test_the_store_is_what_simulate_gives(seven: dict[str, Any], tmp_path: Path)
     carried_out(seven, tmp_path / "a", Resources(chunk=3))
     found = xr.open_zarr(tmp_path / "a" / "results.zarr").load()
     resolved = resolve(study_from(seven, "study"))
-    expected = simulate(resolved.cohort(0, 7), resolved.engine_arms(), resolved.plan())
+    expected = simulate(resolved.cohort(0, 7), resolved.arms, resolved.plan())
     assert set(found.data_vars) == set(expected.data_vars)
     for name, variable in expected.data_vars.items():
         np.testing.assert_array_equal(found[name].values, variable.values, err_msg=str(name))

@@ -16,7 +16,7 @@ from pulsatile.sweeps.disk import journal
 from pulsatile.sweeps.disk.lock import held
 from pulsatile.sweeps.errors import FolderRefuses
 from pulsatile.sweeps.run import follow, status
-from pulsatile.sweeps.run.status import Status, watch
+from pulsatile.sweeps.run.status import RunStatus, watch
 
 ROOT = Path(__file__).parents[3]
 BEGIN = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -55,7 +55,7 @@ def tell(folder: Path, *entries: journal.Entry) -> None:
         file.write(journal.text_of(entries))
 
 
-def told(folder: Path, working: bool = False) -> Status:
+def told(folder: Path, working: bool = False) -> RunStatus:
     """Return the status, with or without somebody at work."""
     if not working:
         return status.status(folder)

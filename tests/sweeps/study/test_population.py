@@ -16,7 +16,7 @@ from pulsatile.engine.patients.layers import CORRELATIONS
 from pulsatile.engine.people.populations import POPULATIONS
 from pulsatile.sweeps.study.resolve import ResolvedStudy, resolve
 from pulsatile.sweeps.study.schema import study_from
-from pulsatile.sweeps.study.table import Table
+from pulsatile.sweeps.study.table import PatientTable
 
 REST: dict[str, Any] = {"weeks": 1, "arms": [{"name": "untreated", "preset": "control"}]}
 ADULTS: dict[str, Any] = {"n": 4, "named": "adults"}
@@ -123,7 +123,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (of_adults(shifts={"vat": {"man": 1, "women": 1}}), "men and women"),
     # layers
     (of_adults(layers={"uncertainty": -1}), "at least 0"),
-    (of_adults(layers={"uncertainty": 2**32}), "below 4294967296"),
+    (of_adults(layers={"uncertainty": 2**32}), "at most 4294967295"),
     (of_adults(layers={"uncertainty": 1.5}), "whole number"),
     (of_adults(layers={"between": "no"}), "true or false"),
     (of_adults(layers={"noise": True}), "unknown key"),
@@ -297,8 +297,8 @@ def test_part_of_a_table(table: str) -> None:
 @settings(deadline=None, max_examples=50)
 def test_a_table_keeps_every_bit(rows: list[list[float]]) -> None:
     columns = {name: np.array([row[k] for row in rows]) for k, name in enumerate(("patient", "age", "vat"))}
-    packed = Table.of(columns)
-    again = Table.model_validate_json(packed.model_dump_json())
+    packed = PatientTable.of(columns)
+    again = PatientTable.model_validate_json(packed.model_dump_json())
     assert again.rows == len(rows)
     for name, values in columns.items():
         assert again.columns[name].tobytes() == values.tobytes()

@@ -1,6 +1,7 @@
 """Study files: what they may say, what they become, and what their identity depends on."""
 
 import json
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,10 @@ from hypothesis import strategies as st
 
 from pulsatile.engine.drugs.presets import PRESETS
 from pulsatile.engine.errors import InputError
+from pulsatile.engine.kernel.solver import Solver
+from pulsatile.engine.patients.layers import Layers
+from pulsatile.engine.trial.horizon import LongHorizon
+from pulsatile.engine.trial.plan import TestAt
 from pulsatile.sweeps.study import quantities
 from pulsatile.sweeps.study.identity import engine_hash
 from pulsatile.sweeps.study.matching import TOLERANCE
@@ -62,7 +67,6 @@ def test_defaults_and_doses(small: dict[str, Any]) -> None:
     assert dose.days == (0, 1, 2, 3, 4, 5, 6)
     assert found.control == "no treatment"
     assert found.dtype == "float32"
-    assert found.engine_arms()[1].doses[0].amount == 2.0
 
 
 @pytest.mark.parametrize("name", [name for name, row in PRESETS.items() if row.available])
@@ -87,7 +91,8 @@ def test_resolved_study_survives_json(small: dict[str, Any]) -> None:
     assert again == found
     assert again.identity == found.identity
     assert again.plan() == found.plan()
-    assert again.engine_arms() == found.engine_arms()
+    assert hash(again.arms) == hash(found.arms)
+    assert (again.solver, again.tests) == (found.solver, found.tests)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +134,7 @@ def test_weeks_override_a_preset(small: dict[str, Any]) -> None:
     small["weeks"] = 30
     small["tests"] = []
     found = resolved(small)
-    assert found.arms[0].engine_arm().doses[0].starts(0.0, 30 * 168.0).size == 210
+    assert found.arms[0].doses[0].starts(0.0, 30 * 168.0).size == 210
 
 
 def test_overrides(small: dict[str, Any], write: Write) -> None:
@@ -154,6 +159,29 @@ def test_schema_describes_study_files() -> None:
     assert {"weeks", "population", "arms"} <= set(schema["required"])
     assert set(schema["properties"]) == set(Study.model_fields)
     json.dumps(schema)
+
+
+@pytest.mark.parametrize("kind", [Solver, LongHorizon, Layers, TestAt])
+def test_settings_of_the_engine_are_described_in_the_schema(kind: Any) -> None:
+    entry = json_schema()["$defs"][kind.__name__]
+    assert not entry["additionalProperties"]
+    assert list(entry["properties"]) == [field.name for field in fields(kind)]
+    for field in fields(kind):
+        told = entry["properties"][field.name]
+        assert told["description"]
+        bounds = {"minimum": field.metadata.get("ge"), "maximum": field.metadata.get("le")}
+        assert {name: told.get(name) for name in bounds} == bounds
+
+
+def test_entries_of_the_engine_convert_nothing(small: dict[str, Any]) -> None:
+    for change in (
+        {"solver": {"rtol": "1e-6"}}, {"solver": {"max_steps_per_day": 200.0}}, {"solver": {"rtol": True}},
+        {"tests": [{"test": "clamp", "weeks": ["0"]}]}, {"tests": [{"test": "clamp", "weeks": [True]}]},
+        {"population": {"n": 1, "named": "adults", "layers": {"between": 1}}},
+        {"population": {"n": 1, "named": "adults", "layers": {"noise": True}}},
+    ):  # fmt: skip
+        with pytest.raises(InputError, match=r"^study: "):
+            study_from(small | change, "study")
 
 
 def test_shipped_examples_are_right() -> None:

@@ -1,0 +1,97 @@
+"""The arms of a study file: doses written as quantities, and doses to be matched to another arm."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
+
+from pulsatile.engine.drugs.presets import preset
+from pulsatile.engine.drugs.regimens import MOST_TIMES, MOST_WEEKS, Arm, Dose
+from pulsatile.engine.drugs.table import DRUGS
+from pulsatile.sweeps.study import quantities
+from pulsatile.sweeps.study.fields import Amount, Clock, Day, Length, Model, Name, Text, known, once
+
+MOST_RULES = 100  # of an arm
+
+
+class MatchEntry(Model):
+    """A dose to be matched on a pilot: its mean gain of ``match`` equals that of the arm ``to``."""
+
+    match: Literal["igf1"] = Field(description="quantity whose mean gain over 8 weeks is matched")
+    to: Name = Field(description="name of the arm to match")
+
+
+class DoseEntry(Model):
+    """One drug of an arm: how much, by which route, and when; a `Dose` written with quantities."""
+
+    drug: Annotated[str, known(DRUGS, "drug")]
+    dose: Annotated[
+        Annotated[Amount, Tag("<text>")] | Annotated[MatchEntry, Tag("<match>")],
+        Discriminator(lambda value: "<match>" if isinstance(value, dict | MatchEntry) else "<text>"),
+    ] = Field(description='a quantity such as "2 mg" or "10 ug/kg", or {match: igf1, to: ARM}')
+    route: Literal["SC", "IV", "infusion", "pump", "oral"] = "SC"
+    at: tuple[Clock, ...] = Field(
+        min_length=1, max_length=MOST_TIMES, description='clock times, for example ["08:00", "22:00"]'
+    )
+    days: Annotated[tuple[Day, ...], Field(min_length=1), AfterValidator(once)] = quantities.DAYS
+    every_weeks: int = Field(1, ge=1, le=MOST_WEEKS, description="1: every week, 2: every second week, ...")
+    start: Length = Field("0 weeks", description="first dose not before this time of treatment")
+    stop: Length | None = Field(None, description="no dose from this time on; default the end of the study")
+    duration: Length = Field("0 h", description="length of an infusion or pump delivery")
+
+    @model_validator(mode="after")
+    def _engine_agrees(self) -> Self:
+        self.resolved()
+        if isinstance(self.dose, MatchEntry) and self.drug != "somatropin":
+            raise ValueError(f"asks for a matched dose of {self.drug}: only somatropin can be matched")
+        return self
+
+    def resolved(self, matched: float = 1.0) -> Dose:
+        """Return the dose in numbers; ``matched`` is the amount in mg where it is to be matched."""
+        number, unit = (matched, "mg") if isinstance(self.dose, MatchEntry) else quantities.amount(self.dose)
+        return Dose(
+            drug=self.drug,
+            amount=number,
+            unit=unit,
+            route=self.route,
+            times=tuple(map(quantities.clock, self.at)),
+            days=tuple(sorted(map(quantities.day, self.days))),
+            every_weeks=self.every_weeks,
+            start_week=quantities.weeks(self.start),
+            stop_week=None if self.stop is None else quantities.weeks(self.stop),
+            duration=quantities.hours(self.duration),
+        )
+
+
+class ArmEntry(Model):
+    """A treatment arm: a preset, or a regimen of its own (an empty one is no treatment)."""
+
+    name: Name
+    preset: str | None = Field(None, description="a name of `pulsatile presets`")
+    regimen: Annotated[tuple[DoseEntry, ...], Field(max_length=MOST_RULES)] | None = None
+    description: Text = ""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.preset is None) == (self.regimen is None):
+            raise ValueError("must have either a preset or a regimen: give one of the two")
+        self.resolved()
+        return self
+
+    @model_validator(mode="after")
+    def _one_match(self) -> Self:
+        targets = {r.dose.to for r in self.regimen or () if isinstance(r.dose, MatchEntry)}
+        if len(targets) > 1:
+            raise ValueError(f"matches doses to {' and '.join(sorted(targets))}: an arm can be matched to one other")
+        return self
+
+    @property
+    def match(self) -> MatchEntry | None:
+        """The dose to be matched, if the arm has one; where several rules are matched, all have that dose."""
+        return next((r.dose for r in self.regimen or () if isinstance(r.dose, MatchEntry)), None)
+
+    def resolved(self, matched: float = 1.0) -> Arm:
+        """Return the arm in numbers; ``matched`` is the amount in mg where a dose is to be matched."""
+        if self.preset is not None:
+            usual = preset(self.preset)
+            return Arm(self.name, usual.doses, self.description or usual.description, usual.standing)
+        return Arm(self.name, tuple(rule.resolved(matched) for rule in self.regimen or ()), self.description)
