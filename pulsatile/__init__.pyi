@@ -39,7 +39,8 @@ from .sweeps.study.resolve import resolve as resolve
 from .sweeps.study.schema import Study as Study
 from .sweeps.study.schema import json_schema as json_schema
 from .sweeps.study.schema import load_study as load_study
-from .sweeps.summary.table import summarise as summarise
+from .sweeps.summary.summarise import Summary as Summary
+from .sweeps.summary.summarise import summarise as summarise
 from .sweeps.workers.resources import Resources as Resources
 
 __version__: str

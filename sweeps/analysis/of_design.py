@@ -29,7 +29,7 @@ from pulsatile.sweeps.sensitivity.trajectories import of_trajectory, time_weight
 from pulsatile.sweeps.study.resolve import resolve
 from pulsatile.sweeps.study.schema import Arm
 from pulsatile.sweeps.summary.endpoints import SAME_TIME, WEEK
-from pulsatile.sweeps.summary.events import FLAGS, Flag
+from pulsatile.sweeps.summary.events import Event, flag_outputs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,21 +105,23 @@ def at_weeks(dataset: "xr.Dataset", wanted: Wanted) -> "xr.Dataset":
     """
     import xarray as xr
 
+    events = flag_outputs()
     there = [str(name) for name, v in dataset.data_vars.items() if v.ndim == 3 and {"arm", "design"} <= set(v.dims)]
     names = wanted.outputs or tuple(name for name in there if _weeks_of(dataset, name))
-    read = {name: FLAGS[name].source(there) for name in names if name not in there and name in FLAGS}
+    read = {name: events[name].source(there) for name in names if name not in there and name in events}
     for name in names:
-        if name not in there and name not in FLAGS:
-            raise InputError(f"output {name!r} is not in the results; choose from {', '.join((*there, *FLAGS))}.")
+        if name not in there and name not in events:
+            raise InputError(f"output {name!r} is not in the results; choose from {', '.join((*there, *events))}.")
         if name in read and read[name] is None:
             raise InputError(
-                f"{name} ({FLAGS[name].words}) cannot be told: the run kept none of {', '.join(FLAGS[name].sources)}."
+                f"{name} ({events[name].measure()}) cannot be told: the run kept none of "
+                f"{', '.join(events[name].sources)}."
             )
     weeks = wanted.weeks or _common_weeks(dataset, [read.get(name) or name for name in names])
     parts = {}
     for name in names:
         if source := read.get(name):
-            parts[name] = _flagged(dataset, FLAGS[name], source, weeks)
+            parts[name] = _flagged(dataset, events[name], source, weeks)
             continue
         known = _weeks_of(dataset, name)
         lost = [week for week in weeks if week not in known]
@@ -136,11 +138,11 @@ def at_weeks(dataset: "xr.Dataset", wanted: Wanted) -> "xr.Dataset":
     return xr.Dataset(parts, coords)
 
 
-def _flagged(dataset: "xr.Dataset", flag: Flag, source: str, weeks: tuple[float, ...]) -> Any:
+def _flagged(dataset: "xr.Dataset", flag: Event, source: str, weeks: tuple[float, ...]) -> Any:
     """Return a flag at treatment weeks, (dims, values, attributes)."""
     values = at_weeks(dataset, Wanted((source,), weeks))[source].values
     start = at_weeks(dataset, Wanted((source,), (0.0,)))[source].values if flag.change else None
-    return ("design", "arm", "week"), flag.values(values, start), {"units": "-", "long_name": flag.words}
+    return ("design", "arm", "week"), flag.values(values, start), {"units": "-", "long_name": flag.measure(source)}
 
 
 def refuse_unknown(study: "Study", wanted: Wanted) -> None:
