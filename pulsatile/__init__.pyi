@@ -23,6 +23,8 @@ from .engine.trial.horizon import LongHorizon as LongHorizon
 from .engine.trial.plan import Plan as Plan
 from .engine.trial.plan import TestAt as TestAt
 from .sweeps.analysis.budget import variance_budget as variance_budget
+from .sweeps.analysis.budget_result import VarianceBudget as VarianceBudget
+from .sweeps.analysis.budget_runs import BudgetSize as BudgetSize
 from .sweeps.analysis.of_design import Wanted as Wanted
 from .sweeps.analysis.of_design import analyse as analyse
 from .sweeps.analysis.of_design import points as points

@@ -13,6 +13,7 @@ from pulsatile.sweeps.report.scenario import scatter
 if TYPE_CHECKING:
     import xarray as xr
 
+    from pulsatile.sweeps.analysis.budget_result import VarianceBudget
     from pulsatile.sweeps.analysis.of_population import Given
 
 PAGE = "sensitivity.html"
@@ -25,7 +26,7 @@ def page_of(
     indices: "xr.Dataset | None" = None,
     *,
     steps: "xr.Dataset | None" = None,
-    budget: "xr.Dataset | None" = None,
+    budget: "VarianceBudget | None" = None,
     given: "Given | None" = None,
     told: Sequence[str] = (),
     week: float | None = None,
@@ -65,14 +66,14 @@ def page_of(
         pictures = [settling(steps, str(output), arm, at) for output in steps["output"].values]
         sections.append(("Does the design suffice?", _there(pictures)))
     if budget is not None:
-        sections += _of_budget(budget, week)
+        sections += _of_budget(budget.dataset, week)
     if given is not None:
         drawn = _there([scatter(given.inputs, story) for story in given.stories])[:MOST_SCENARIOS]
         others = [story.sentence for story in given.stories if story.box is None or not story.box.limits]
         sections.append(("In whom it happens", [*drawn, *others]))
         told = [*told, *(f"Note: {note}." for note in given.notes)]
     how = [] if found is None else [f"{name}: {value}" for name, value in found.attrs.items() if value != "none"]
-    sections.append(("How the numbers came about", [*how, *([] if budget is None else _attrs(budget))]))
+    sections.append(("How the numbers came about", [*how, *([] if budget is None else _attrs(budget.dataset))]))
     return page(title, told, [(heading, parts) for heading, parts in sections if parts])
 
 
