@@ -25,6 +25,8 @@ from .engine.trial.plan import TestAt as TestAt
 from .sweeps.analysis.analyse import analyse as analyse
 from .sweeps.analysis.analyse import open_design as open_design
 from .sweeps.analysis.budget import variance_budget as variance_budget
+from .sweeps.analysis.budget_result import VarianceBudget as VarianceBudget
+from .sweeps.analysis.budget_runs import BudgetSize as BudgetSize
 from .sweeps.analysis.result import Analysis as Analysis
 from .sweeps.analysis.selection import Selection as Selection
 from .sweeps.disk.store import open_dataset as open_dataset
@@ -39,7 +41,8 @@ from .sweeps.study.resolve import resolve as resolve
 from .sweeps.study.schema import Study as Study
 from .sweeps.study.schema import json_schema as json_schema
 from .sweeps.study.schema import load_study as load_study
-from .sweeps.summary.table import summarise as summarise
+from .sweeps.summary.summarise import Summary as Summary
+from .sweeps.summary.summarise import summarise as summarise
 from .sweeps.workers.resources import Resources as Resources
 
 __version__: str

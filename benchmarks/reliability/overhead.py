@@ -78,7 +78,7 @@ def main(study: str, out: str, threads: int, chunk: int) -> None:
     from pulsatile.sweeps.study.identity import engine_hash
     from pulsatile.sweeps.study.resolve import resolve
     from pulsatile.sweeps.study.schema import load_study
-    from pulsatile.sweeps.summary.table import csv_text, summarise
+    from pulsatile.sweeps.summary.summarise import summarise
 
     folder, resolved = Path(out), resolve(load_study(study))
     text, n = resolved.model_dump_json(), resolved.population.n
@@ -119,8 +119,8 @@ def main(study: str, out: str, threads: int, chunk: int) -> None:
         error = finished.get()
         if error is not None:
             raise error
-    names, rows = summarise(store.open_dataset(folder / RESULTS), resolved.control)
-    (folder / "summary.csv").write_text(csv_text(names, rows))
+    summary = summarise(store.open_dataset(folder / RESULTS), resolved.control)
+    (folder / "summary.csv").write_text(summary.csv_text())
     print(json.dumps({"patients": n}))
 
 

@@ -34,8 +34,8 @@ def budget(
     Between what is typical and not known, patients, occasions, assay noise, arms and numerical error, in one call.
     """
     from pulsatile.cli.sensitivity import page, selection_of
-    from pulsatile.sweeps.analysis.budget import sentences, variance_budget, write
-    from pulsatile.sweeps.analysis.budget_runs import Size
+    from pulsatile.sweeps.analysis.budget import variance_budget
+    from pulsatile.sweeps.analysis.budget_runs import BudgetSize
     from pulsatile.sweeps.study.schema import load_study
     from pulsatile.sweeps.workers.resources import cores
 
@@ -43,14 +43,14 @@ def budget(
     selection = selection_of(loaded, outputs, weeks, contrast)
     found = variance_budget(
         loaded, selection.outputs, selection.weeks, contrast=selection.contrast,
-        size=Size(draws, patients, occasions, max(1, min(CHECKED, patients))),
+        size=BudgetSize(draws, patients, occasions, max(1, min(CHECKED, patients))),
         threads=cores() if threads is None else threads,
     )  # fmt: skip
-    paths = [] if out is None else [*write(out, found), *page(out, f"Variance budget of {study.stem}", budget=found)]
+    paths = [] if out is None else [*found.save(out), *page(out, f"Variance budget of {study.stem}", budget=found)]
     if as_json:
-        print_json({"files": [str(path) for path in paths], "sentences": sentences(found)})
+        print_json({"files": [str(path) for path in paths], "sentences": found.sentences})
         return Exit.DONE
-    for sentence in sentences(found):
+    for sentence in found.sentences:
         click.echo(sentence)
     if out is not None:
         click.echo(f"{', '.join(path.name for path in paths)} in {out}")

@@ -141,7 +141,8 @@ def simulate(presets: tuple[str, ...], phenotype: str, weeks: float, patients: i
     from pulsatile.engine.simulate import simulate as run_patients
     from pulsatile.sweeps.study.resolve import resolve
     from pulsatile.sweeps.study.schema import study_from
-    from pulsatile.sweeps.summary.table import standing_marks, study_notes, summarise, table
+    from pulsatile.sweeps.summary.summarise import summarise
+    from pulsatile.sweeps.summary.table import standing_marks, study_notes
     from pulsatile.sweeps.workers.resources import cores
 
     visits = sorted({0, int(weeks) if 1 <= weeks <= MOST_WEEKS else 0})  # what is no length is refused below
@@ -156,9 +157,8 @@ def simulate(presets: tuple[str, ...], phenotype: str, weeks: float, patients: i
     resolved = resolve(study_from(data, "pulsatile simulate"))
     cohort = resolved.cohort(0, resolved.population.n)
     dataset = run_patients(cohort, resolved.arms, resolved.plan(), threads=cores())
-    names, rows = summarise(dataset, "control")
     failed = int((dataset["status"].values != 0).sum())
-    print_rich(table(names, rows, standing_marks(resolved)))
+    print_rich(summarise(dataset, "control").table(standing_marks(resolved)))
     click.echo("\n".join(study_notes(resolved, failed)))
 
 

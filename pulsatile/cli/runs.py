@@ -61,7 +61,7 @@ def resources_from(options: dict[str, Any]) -> Any:
 
 def report(outcome: "Outcome", json_wanted: bool = False) -> Exit:
     """Print how a run ended: its table and where it lies, or one JSON object."""
-    from pulsatile.sweeps.summary.table import standing_marks, study_notes, table
+    from pulsatile.sweeps.summary.table import standing_marks, study_notes
 
     folder, code = outcome.folder, outcome.code
     if json_wanted:
@@ -76,8 +76,8 @@ def report(outcome: "Outcome", json_wanted: bool = False) -> Exit:
     if code is Exit.INTERRUPTED:
         say_on(f"Interrupted; committed chunks are kept. Go on with: pulsatile resume {folder}")
         return code
-    if outcome.rows:
-        print_rich(table(outcome.names, outcome.rows, standing_marks(outcome.resolved)))
+    if outcome.summary is not None and not outcome.summary.frame.empty:
+        print_rich(outcome.summary.table(standing_marks(outcome.resolved)))
         click.echo("\n".join(study_notes(outcome.resolved, outcome.failed)))
     seconds = outcome.seconds
     click.echo(

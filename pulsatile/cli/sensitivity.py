@@ -149,6 +149,7 @@ def _print_leading(analysis: "Analysis") -> None:
     from rich import box
     from rich.table import Table
 
+    from pulsatile.sweeps.contrast import rows
     from pulsatile.sweeps.sensitivity.methods import measures_of
 
     found = analysis.indices
@@ -165,16 +166,14 @@ def _print_leading(analysis: "Analysis") -> None:
             grid.add_column(str(arm).replace("[", r"\["), justify="right")
         for factor in order:
             cells = []
-            for arm in part["arm"].values:
-                at = {"output": output, "factor": factor, "arm": arm}
-                cell = f"{float(last[value].sel(at)):.2f}"
-                if f"{value}_low" in last and not isnan(float(last[f"{value}_low"].sel(at))):
-                    half = (float(last[f"{value}_high"].sel(at)) - float(last[f"{value}_low"].sel(at))) / 2
-                    cell += f" ± {half:.2f}"
+            for _, row in rows(last.sel(output=output, factor=factor)):
+                cell = f"{float(row[value]):.2f}"
+                if f"{value}_low" in row and not isnan(float(row[f"{value}_low"])):
+                    cell += f" ± {(float(row[f'{value}_high']) - float(row[f'{value}_low'])) / 2:.2f}"
                 cells.append(cell)
             grid.add_row(str(factor), *cells)
         if "variance" in last:  # an index of next to no variance says little
-            sds = [float(last["variance"].sel(output=output, arm=arm)) ** 0.5 for arm in part["arm"].values]
+            sds = [float(row) ** 0.5 for _, row in rows(last["variance"].sel(output=output))]
             grid.add_section()
             grid.add_row(f"SD, {found['unit'].sel(output=output).item()}", *(f"{sd:.3g}" for sd in sds))
         print_rich(grid)

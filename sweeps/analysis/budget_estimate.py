@@ -7,11 +7,11 @@ adds to it, mean over arms of Var(mean) minus Var(mean of all).  The other compo
 import numpy as np
 
 from pulsatile.engine.arrays import Floats
+from pulsatile.sweeps.contrast import with_differences
 from pulsatile.sweeps.sensitivity import anova
 from pulsatile.sweeps.sensitivity.anova import Crossed, normal_interval, resampled
 
 COMPONENTS = ("arm", *anova.COMPONENTS, "residual", "numerical")
-ALL_ARMS = "all arms"
 _CROSSED = slice(1, 5)
 
 
@@ -26,17 +26,17 @@ class Estimate:
         Numerical error of the patients that were checked (checked, arms, outputs, weeks).
     cv
         Of the assay (outputs,), 0 where there is none.
-    pairs
-        Arms whose paired difference is a row: one minus the other.
+    contrast
+        Position of the arm that the others are compared with; None: no contrasts.
     """
 
-    def __init__(self, values: Floats, error: Floats, cv: Floats, pairs: list[tuple[int, int]]) -> None:
+    def __init__(self, values: Floats, error: Floats, cv: Floats, contrast: int | None = None) -> None:
         self.n_arms, self.shape = values.shape[3], values.shape[4:]
-        everything = _with_pairs(values, pairs, axis=3)
+        everything = with_differences(values, contrast, axis=3)
         self.layout, self.of_mean_arm = Crossed.of(everything), Crossed.of(values.mean(axis=3))
         # noise has mean 1, so E[(measured - true)^2] = true^2 CV^2; arms share it, so of a difference too
         self.residual = ((everything * cv[:, None]) ** 2).mean(axis=(0, 2))
-        self.numerical = _with_pairs(error, pairs, axis=1) ** 2
+        self.numerical = with_differences(error, contrast, axis=1) ** 2
 
     def variance(self) -> Floats:
         """Return the components (7, rows, outputs, weeks); NaN for the arm of one arm."""
@@ -99,12 +99,6 @@ class Estimate:
         own = self.layout.variance_of_mean(squares).reshape(-1, *self.shape)[: self.n_arms].mean(axis=0)
         common = self.of_mean_arm.variance_of_mean(self.of_mean_arm.mean_squares())
         return np.asarray(own - common.reshape(self.shape), np.float64)
-
-
-def _with_pairs(values: Floats, pairs: list[tuple[int, int]], axis: int) -> Floats:
-    """Append the paired differences to the arms."""
-    differences = [np.take(values, [a], axis) - np.take(values, [b], axis) for a, b in pairs]
-    return np.concatenate([values, *differences], axis=axis)
 
 
 def _mean(squares: Floats, times: Floats | None = None) -> Floats:

@@ -15,7 +15,7 @@ from pulsatile.engine.arrays import Floats
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.patients.cohort import close
 from pulsatile.engine.patients.layers import uncertain
-from pulsatile.engine.simulate import simulate
+from pulsatile.engine.simulate import simulate as simulate_patients
 from pulsatile.sweeps.analysis.selection import Selection, at_weeks
 from pulsatile.sweeps.sensitivity.design import check_count
 from pulsatile.sweeps.study.resolve import ResolvedStudy
@@ -37,7 +37,7 @@ LEAST_RTOL = 1e-12
 
 
 @dataclass(frozen=True)
-class Size:
+class BudgetSize:
     """How much is run: draws of typical values, patients, occasions of each, and patients whose numbers are checked."""
 
     draws: int = 8
@@ -56,7 +56,7 @@ class Size:
             raise InputError(f"checked = {self.checked} is more than the {self.patients} patients; take fewer.")
 
 
-USUAL = Size()
+USUAL = BudgetSize()
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def carry_out(
     resolved: ResolvedStudy,
     outputs: tuple[str, ...],
     weeks: tuple[float, ...],
-    size: Size,
+    size: BudgetSize,
     simulate: Simulate | None = None,
     threads: int = 1,
     progress: Callable[[int, int], None] | None = None,
@@ -91,7 +91,7 @@ def carry_out(
         For a study whose patients cannot be taken apart so, or outputs and weeks that it does not keep.
     """
     check_study(resolved, size)
-    run = _engine_simulate() if simulate is None else simulate
+    run = simulate_patients if simulate is None else simulate
     arms, plan, wanted = resolved.arms, resolved.plan(), Selection(outputs, weeks)
     total = size.draws * size.occasions + 1
     rows: list[list[Floats]] = []
@@ -119,7 +119,7 @@ def carry_out(
     return Runs(values, tight, like, tighter.solver.rtol)
 
 
-def check_study(resolved: ResolvedStudy, size: Size) -> None:
+def check_study(resolved: ResolvedStudy, size: BudgetSize) -> None:
     """Refuse a study of a design, of weighted patients, of equal days, or of fewer patients than wanted."""
     population = resolved.population
     if population.design is not None:
@@ -171,8 +171,3 @@ def _block(found: "xr.Dataset") -> Floats:
 def _tighter(solver: Any) -> Any:
     """Return the solver of the check; in float64, for mixed precision would not become more exact."""
     return replace(solver, rtol=solver.rtol / TIGHTER, precision="float64")
-
-
-def _engine_simulate() -> Simulate:
-
-    return simulate

@@ -12,6 +12,7 @@ from pulsatile.engine.errors import Status
 from pulsatile.sweeps.analysis.convergence import convergence, settles
 from pulsatile.sweeps.analysis.result import Analysis
 from pulsatile.sweeps.analysis.selection import Selection, at_weeks
+from pulsatile.sweeps.contrast import ARM, CONTRAST, label, of_kind, rows
 from pulsatile.sweeps.sensitivity.design import Design
 from pulsatile.sweeps.sensitivity.indices import indices
 from pulsatile.sweeps.sensitivity.intervals import LEVEL
@@ -49,9 +50,11 @@ def of_design(
         part = indices(
             design, outputs, status=status, contrast=contrast, level=level, resamples=resamples, precision=precision
         )
-        labels = [str(arm) if contrast is None else f"{arm} minus {contrast}" for arm in part["arm"].values]
-        parts.append(part.assign_coords(arm=labels))
-        ready.append(prepare(design, outputs, status, contrast, precision).assign_coords(arm=labels))
+        kind = ARM if contrast is None else CONTRAST
+        names = [str(arm) if contrast is None else label(str(arm), contrast) for arm in part["arm"].values]
+        parts.append(of_kind(part.assign_coords(arm=names), kind))
+        values = prepare(design, outputs, status, contrast, precision).assign_coords(arm=names)
+        ready.append(of_kind(values, kind))
     found = xr.concat(parts, dim="arm", data_vars="minimal", join="outer", combine_attrs="drop_conflicts")
     found.attrs = parts[0].attrs | {
         "contrast": parts[-1].attrs.get("contrast", "none"),
@@ -73,8 +76,8 @@ def _scenarios(design: Design, differences: "xr.Dataset") -> list[str]:
     """Say where, among independent points, the first output of an arm is above or below the contrast's at the end."""
     name, independent = next(iter(differences.data_vars)), method_of(design).independent(design)
     sentences = []
-    for arm in differences["arm"].values:
-        end = differences[name].sel(arm=arm).isel(week=-1).values
+    for arm, difference in rows(differences[name].isel(week=-1)):
+        end = difference.values
         fine = np.isfinite(end) & independent
         for words, flags in (("higher", end > 0), ("lower", end < 0)):
             count = int(flags[fine].sum())

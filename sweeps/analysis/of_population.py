@@ -23,6 +23,7 @@ from pulsatile.sweeps.analysis.inputs import Inputs, inputs_of
 from pulsatile.sweeps.analysis.result import Analysis
 from pulsatile.sweeps.analysis.selection import Selection, at_weeks
 from pulsatile.sweeps.analysis.stories import stories
+from pulsatile.sweeps.contrast import ARM, label, of_kind, paired_difference
 from pulsatile.sweeps.sensitivity.intervals import LEVEL
 from pulsatile.sweeps.study.resolve import ResolvedStudy
 
@@ -48,7 +49,7 @@ def of_population(
     start = _good(_start(dataset, tuple(map(str, outputs.data_vars))), dataset, inputs)
     both, differences = _with_contrast(outputs, selection.contrast)
     notes = list(inputs.notes)
-    indices = indices_of(inputs, both, resamples, seed, level, notes)
+    indices = indices_of(inputs, both, resamples, seed, level, notes).assign_coords(kind=both["kind"])
     found = shapley_of(inputs, both, indices, handful, seed, notes)
     if inputs.weights is not None:
         notes.append(
@@ -62,7 +63,7 @@ def of_population(
         "method": "given data: first-order indices by polynomials in ranks, PRCC (Marino 2008)",
         "interval": f"{level:.0%}, by half samples of patients",
         "patients": len(inputs.values), "weights": "none" if inputs.weights is None else "prevalence",
-        "contrast": "none" if against is None else f"each arm minus {against}, within the patient",
+        "contrast": "none" if against is None else f"{label('each arm', against)}, within the patient",
         "run": resolved.identity,
     }  # fmt: skip
     events = tuple(stories(inputs, outputs, start, differences, seed))
@@ -99,11 +100,8 @@ def _with_contrast(outputs: "xr.Dataset", contrast: str | None) -> "tuple[xr.Dat
     """Return the outputs with paired differences as more arms, and the differences alone."""
     import xarray as xr
 
+    arms = of_kind(outputs, ARM)
     if contrast is None:
-        return outputs, None
-    others = [arm for arm in outputs["arm"].values if str(arm) != contrast]
-    difference = outputs.sel(arm=others) - outputs.sel(arm=contrast, drop=True)
-    difference = difference.assign_coords(arm=[f"{arm} minus {contrast}" for arm in others])
-    for name, variable in difference.data_vars.items():
-        variable.attrs = dict(outputs[name].attrs)
-    return xr.concat([outputs, difference], dim="arm"), difference
+        return arms, None
+    difference = paired_difference(outputs, contrast)
+    return xr.concat([arms, difference], dim="arm"), difference

@@ -8,6 +8,7 @@ import numpy as np
 
 from pulsatile.sweeps.analysis.inputs import Inputs
 from pulsatile.sweeps.analysis.stories import Story
+from pulsatile.sweeps.contrast import rows
 from pulsatile.sweeps.disk.files import write_all
 from pulsatile.sweeps.sensitivity.methods import measures_of
 
@@ -123,7 +124,7 @@ def _table(found: "xr.Dataset", along: str = "factor") -> "pd.DataFrame":
     kept = [name for name in found.data_vars if along in found[name].dims]
     kept += [name for name in _ALSO if name in found]
     frame = found[kept].to_dataframe(dim_order=[d for d in dims if d in found[kept].dims])
-    return frame[[*(c for c in ("unit",) if c in frame), *kept]].reset_index()
+    return frame[[*(c for c in ("kind", "unit") if c in frame), *kept]].reset_index()
 
 
 def _leading(indices: "xr.Dataset") -> list[str]:
@@ -131,8 +132,7 @@ def _leading(indices: "xr.Dataset") -> list[str]:
     sentences = []
     last = indices.isel(week=-1)
     for output in last["output"].values:
-        for arm in last["arm"].values:
-            part = last.sel(output=output, arm=arm)
+        for arm, part in rows(last.sel(output=output)):
             s1 = np.nan_to_num(part["S1"].values, nan=-np.inf)
             if not np.isfinite(s1).any():
                 continue

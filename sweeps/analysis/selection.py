@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pulsatile.engine.errors import InputError
+from pulsatile.sweeps.contrast import check_contrast
 from pulsatile.sweeps.sensitivity.methods import method_of
 from pulsatile.sweeps.study.arms import ArmEntry
 from pulsatile.sweeps.study.resolve import resolve
 from pulsatile.sweeps.summary.endpoints import SAME_TIME, WEEK
-from pulsatile.sweeps.summary.events import FLAGS, Flag
+from pulsatile.sweeps.summary.events import Event, flag_outputs
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -31,10 +32,8 @@ class Selection:
 
     def check_contrast(self, arms: Sequence[str]) -> None:
         """Refuse a contrast that is not an arm, or the only one."""
-        if self.contrast is not None and (self.contrast not in arms or len(arms) < 2):
-            raise InputError(
-                f"contrast = {self.contrast!r} must be one of at least two arms; the arms are {', '.join(arms)}."
-            )
+        if self.contrast is not None:
+            check_contrast(self.contrast, arms)
 
 
 EVERYTHING = Selection()
@@ -50,21 +49,23 @@ def at_weeks(dataset: "xr.Dataset", selection: Selection) -> "xr.Dataset":
     """
     import xarray as xr
 
+    events = flag_outputs()
     there = [str(name) for name, v in dataset.data_vars.items() if v.ndim == 3 and {"arm", "design"} <= set(v.dims)]
     names = selection.outputs or tuple(name for name in there if _weeks_of(dataset, name))
-    read = {name: FLAGS[name].source(there) for name in names if name not in there and name in FLAGS}
+    read = {name: events[name].source(there) for name in names if name not in there and name in events}
     for name in names:
-        if name not in there and name not in FLAGS:
-            raise InputError(f"output {name!r} is not in the results; choose from {', '.join((*there, *FLAGS))}.")
+        if name not in there and name not in events:
+            raise InputError(f"output {name!r} is not in the results; choose from {', '.join((*there, *events))}.")
         if name in read and read[name] is None:
             raise InputError(
-                f"{name} ({FLAGS[name].words}) cannot be told: the run kept none of {', '.join(FLAGS[name].sources)}."
+                f"{name} ({events[name].measure()}) cannot be told: the run kept none of "
+                f"{', '.join(events[name].sources)}."
             )
     weeks = selection.weeks or _common_weeks(dataset, [read.get(name) or name for name in names])
     parts = {}
     for name in names:
         if source := read.get(name):
-            parts[name] = _flagged(dataset, FLAGS[name], source, weeks)
+            parts[name] = _flagged(dataset, events[name], source, weeks)
             continue
         known = _weeks_of(dataset, name)
         lost = [week for week in weeks if week not in known]
@@ -81,11 +82,11 @@ def at_weeks(dataset: "xr.Dataset", selection: Selection) -> "xr.Dataset":
     return xr.Dataset(parts, coords)
 
 
-def _flagged(dataset: "xr.Dataset", flag: Flag, source: str, weeks: tuple[float, ...]) -> Any:
+def _flagged(dataset: "xr.Dataset", flag: Event, source: str, weeks: tuple[float, ...]) -> Any:
     """Return a flag at treatment weeks, (dims, values, attributes)."""
     values = at_weeks(dataset, Selection((source,), weeks))[source].values
     start = at_weeks(dataset, Selection((source,), (0.0,)))[source].values if flag.change else None
-    return ("design", "arm", "week"), flag.values(values, start), {"units": "-", "long_name": flag.words}
+    return ("design", "arm", "week"), flag.values(values, start), {"units": "-", "long_name": flag.measure(source)}
 
 
 def _weeks_of(dataset: "xr.Dataset", name: str) -> dict[float, int]:

@@ -1,41 +1,33 @@
-"""Scenario discovery on patients: who gains, who loses, who responds, as one sentence each.
-
-    gain, lose insulin sensitivity    paired difference of two arms above, below 0: clamp M, or HOMA-IR with its sign
-                                      turned where no clamp was made
-    respond in visceral fat           VAT at least 8 % below the own week 0, pre-specified in the tesamorelin programme
-                                      (therapies, Thresholds; READ)
-    have high IGF-1                   SD score above +2 (therapies, Thresholds; READ)
-    reach a diabetic glucose          fasting glucose of 7.0 mmol/L or more at one visit (ADA; therapies; READ)
+"""Scenario discovery on patients: in whom each event of `sweeps.summary.events` happens, as one sentence each.
 
 Without the residual layer the values have no assay noise, so thresholds are crossed by fewer than in a trial.
 """
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pulsatile.engine.arrays import Flags, Floats
+from pulsatile.engine.arrays import Flags
 from pulsatile.sweeps.analysis.inputs import Inputs
+from pulsatile.sweeps.contrast import ARM, CONTRAST, Kind, rows
 from pulsatile.sweeps.sensitivity.scenarios import LEAST_CASES, Box, scenario
-from pulsatile.sweeps.summary.events import DIABETIC, HIGH, RESPONSE
+from pulsatile.sweeps.summary.events import events
 
 if TYPE_CHECKING:
     import xarray as xr
-
-SENSITIVITY = (("clamp_m", 1.0), ("fasting_homa_ir", -1.0))
-"""Outputs that tell insulin sensitivity, the first that is there; -1 where less of it is more sensitivity."""
 
 
 @dataclass(frozen=True)
 class Story:
     """One event: in whom it happens.
 
+    ``kind`` says whether ``arm`` is an arm or the paired difference of two; ``event`` is what patients do.
     ``cases`` (n,) of `Inputs`, ``counted`` (n,) who was looked at; ``box`` None where there are too few of a kind.
     """
 
     arm: str
+    kind: Kind
     week: float
     event: str
     measure: str
@@ -70,57 +62,21 @@ def stories(
     """
     included = inputs.included(seed)
     found, week = list[Story](), float(outputs["week"].values[-1])
-    for arm, event, measure, values, rule in _events(outputs, start, differences):
-        counted = np.asarray(np.isfinite(values) & included, np.bool_)
-        cases = np.asarray(rule(values) & counted, np.bool_)
-        few = min(int(cases.sum()), int((counted & ~cases).sum())) < LEAST_CASES
-        box = None
-        if not few:
-            box = scenario(inputs.values[counted], cases[counted], inputs.names, inputs.units)
-        found.append(Story(arm, week, event, measure, cases, counted, box))
+    kinds: tuple[tuple[Kind, xr.Dataset | None], ...] = ((CONTRAST, differences), (ARM, outputs))
+    for kind, results in kinds:
+        if results is None:
+            continue
+        there = [str(name) for name in results.data_vars]
+        for arm, last in rows(results.isel(week=-1)):
+            for event in events(kind):
+                source = event.source(there)
+                if source is None or (event.change and source not in start):
+                    continue
+                began = start[source].sel(arm=arm).values if event.change else None
+                flag = event.values(last[source].values, began, source)
+                counted = np.asarray(np.isfinite(flag) & included, np.bool_)
+                cases = np.asarray((flag == 1) & counted, np.bool_)
+                few = min(int(cases.sum()), int((counted & ~cases).sum())) < LEAST_CASES
+                box = None if few else scenario(inputs.values[counted], cases[counted], inputs.names, inputs.units)
+                found.append(Story(arm, kind, week, event.verb, event.measure(source), cases, counted, box))
     return found
-
-
-_Rule = Callable[[Floats], Flags]
-_Event = tuple[str, str, str, Floats, _Rule]
-
-
-def _events(outputs: "xr.Dataset", start: "xr.Dataset", differences: "xr.Dataset | None") -> Iterator[_Event]:
-    """Yield arm, what happens, how it is measured, values (n,), and the rule."""
-    if differences is not None:
-        measured = next(((name, sign) for name, sign in SENSITIVITY if name in differences), None)
-        if measured is not None:
-            name, sign = measured
-            for arm in map(str, differences["arm"].values):
-                gain = sign * differences[name].sel(arm=arm).isel(week=-1).values
-                yield arm, "gain insulin sensitivity", f"paired difference of {name}", gain, _above(0)
-                yield arm, "lose insulin sensitivity", f"paired difference of {name}", gain, _below(0)
-    for arm in map(str, outputs["arm"].values):
-        last = outputs.sel(arm=arm).isel(week=-1)
-        if "vat" in outputs and "vat" in start:
-            change = 100 * (last["vat"].values / start["vat"].sel(arm=arm).values - 1)
-            words = f"VAT at least {-RESPONSE:g} % below the own week 0"
-            yield arm, "respond in visceral fat", words, change, _at_most(RESPONSE)
-        for name in ("igf1_sds", "fasting_igf1_sds"):
-            if name in outputs:
-                yield arm, "have high IGF-1", f"{name} above {HIGH:g}", last[name].values, _above(HIGH)
-                break
-        if "fasting_glucose" in outputs:
-            glucose, words = last["fasting_glucose"].values, f"fasting glucose of {DIABETIC:g} mmol/L or more"
-            yield arm, "reach a diabetic glucose", words, glucose, _at_least(DIABETIC)
-
-
-def _above(limit: float) -> _Rule:
-    return lambda values: np.asarray(values > limit)
-
-
-def _below(limit: float) -> _Rule:
-    return lambda values: np.asarray(values < limit)
-
-
-def _at_most(limit: float) -> _Rule:
-    return lambda values: np.asarray(values <= limit)
-
-
-def _at_least(limit: float) -> _Rule:
-    return lambda values: np.asarray(values >= limit)

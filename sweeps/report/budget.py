@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pulsatile.sweeps.analysis.budget import WORDS
+from pulsatile.sweeps.analysis.budget_result import WORDS
+from pulsatile.sweeps.contrast import CONTRAST, rows
 from pulsatile.sweeps.report import drawing
 from pulsatile.sweeps.report.page import Picture, Table
 
@@ -25,17 +26,17 @@ def budget_bars(budget: "xr.Dataset", output: str, week: float) -> Picture | Non
     None where the output does not vary.
     """
     part = budget.sel(output=output, week=week)
-    rows = [str(arm) for arm in part["arm"].values if float(part["total"].sel(arm=arm)) > 0]
-    if not rows:
+    part = part.isel(arm=np.flatnonzero(part["total"] > 0))
+    if not part.sizes["arm"]:
         return None
-    contrasts = [arm for arm in rows if " minus " in arm]
-    shown = (contrasts or rows)[-1]
-    unit = str(part["unit"].values)
+    contrasts = np.flatnonzero(part["kind"] == CONTRAST)
+    names = [arm for arm, _ in rows(part)]
+    shown = int(contrasts[-1]) if len(contrasts) else len(names) - 1
     with drawing.style():
-        figure, (panels,) = drawing.board(1, 2, 1.6 + 0.36 * max(len(rows), 6))
-        _stack(panels[0], part, rows, unit)
-        _intervals(panels[1], part.sel(arm=shown))
-        panels[1].set_title(f"{shown}: share of the variance")
+        figure, (panels,) = drawing.board(1, 2, 1.6 + 0.36 * max(len(names), 6))
+        _stack(panels[0], part, names)
+        _intervals(panels[1], part.isel(arm=shown))
+        panels[1].set_title(f"{names[shown]}: share of the variance")
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=len(COLOURS))
         picture = drawing.png(figure)
@@ -44,23 +45,22 @@ def budget_bars(budget: "xr.Dataset", output: str, week: float) -> Picture | Non
         "in words. Right: the estimates, with intervals over the estimated total; open: below 0, not to be told from "
         "0 with these runs."
     )
-    return Picture(picture, f"Variance budget of {output} in week {week:g}: {', '.join(rows)}", caption)
+    return Picture(picture, f"Variance budget of {output} in week {week:g}: {', '.join(names)}", caption)
 
 
-def _stack(panel: Any, part: "xr.Dataset", rows: list[str], unit: str) -> None:
-    at = np.arange(len(rows))
-    left = np.zeros(len(rows))
+def _stack(panel: Any, part: "xr.Dataset", names: list[str]) -> None:
+    at = np.arange(len(names))
+    left = np.zeros(len(names))
     for component, colour in COLOURS.items():
-        share = np.array([float(part["share"].sel(arm=arm, component=component)) for arm in rows])
-        width = 100 * np.clip(np.nan_to_num(share), 0, None)
+        width = 100 * np.clip(np.nan_to_num(part["share"].sel(component=component).values), 0, None)
         panel.barh(at, width, 0.72, left=left, color=colour, label=component)
         left += width
-    for y, arm in enumerate(rows):
-        sd = float(part["total"].sel(arm=arm)) ** 0.5
-        text = f"SD {sd:.3g} {unit.replace('**', '')}".rstrip(" -")
+    unit = str(part["unit"].values).replace("**", "")
+    for y, total in enumerate(part["total"].values):
+        text = f"SD {total**0.5:.3g} {unit}".rstrip(" -")
         panel.text(left.max() * 1.01, y, text, va="center", fontsize=8.5)
-    panel.set_yticks(at, rows)
-    panel.set(ylim=(len(rows) - 0.5, -0.5), xlim=(0, left.max()), xlabel="share of the variance, %")
+    panel.set_yticks(at, names)
+    panel.set(ylim=(len(names) - 0.5, -0.5), xlim=(0, left.max()), xlabel="share of the variance, %")
     panel.tick_params(axis="y", length=0)
 
 
@@ -80,14 +80,14 @@ def _intervals(panel: Any, row: "xr.Dataset") -> None:
 
 def budget_table(budget: "xr.Dataset", output: str, week: float) -> Table:
     """Return variances with intervals and shares, a row for each arm and component."""
-    rows = []
-    for arm in budget["arm"].values:
-        for component in budget["component"].values:
-            line = budget.sel(output=output, week=week, arm=arm, component=component)
+    lines = []
+    for arm, row in rows(budget.sel(output=output, week=week)):
+        for component in row["component"].values:
+            line = row.sel(component=component)
             if np.isfinite(float(line["variance"])):
                 numbers = [f"{float(line[name]):.3g}" for name in ("variance", "low", "high")]
                 share = "-" if np.isnan(float(line["share"])) else f"{100 * float(line['share']):.1f} %"
                 words = f"{component}: {WORDS[str(component)]}"
-                rows.append([str(arm), words, *numbers, share, str(line["note"].values)])
+                lines.append([arm, words, *numbers, share, str(line["note"].values)])
     head = ["arm", "component", "variance", "low", "high", "share", ""]
-    return Table(head, rows, frozenset({2, 3, 4, 5}))
+    return Table(head, lines, frozenset({2, 3, 4, 5}))

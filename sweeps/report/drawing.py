@@ -19,10 +19,11 @@ PUBLISHED, BEFORE, FAINT = "#111827", "#9ca3af", "#d1d5db"
 REJECTED = "#b91c1c"
 DOTS = 100  # per inch
 WIDTH = 11.6  # inches: 1160 px
+# no mathematics in texts: a name with two dollar signs stands as it is; an axis in log scale needs plain numbers then
 _STYLE: dict[Any, Any] = {
     "font.size": 9.5, "axes.titlesize": 10, "axes.labelsize": 9.5, "xtick.labelsize": 8.5, "ytick.labelsize": 8.5,
     "legend.fontsize": 9, "legend.frameon": False, "axes.spines.top": False, "axes.spines.right": False,
-    "axes.titlelocation": "left", "lines.linewidth": 1.6,
+    "axes.titlelocation": "left", "lines.linewidth": 1.6, "text.parse_math": False,
 }  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pulsatile.engine.arrays import Floats
+from pulsatile.sweeps.contrast import rows
 from pulsatile.sweeps.report import drawing
 from pulsatile.sweeps.report.page import Picture
 from pulsatile.sweeps.sensitivity.intervals import LIMIT
@@ -40,15 +41,15 @@ def tornado(indices: "xr.Dataset", output: str, week: float) -> Picture | None:
         return None
     name, words = main.name, main.words
     part = indices.sel(output=output, week=week)
-    arms = [str(arm) for arm in part["arm"].values if np.isfinite(part[name].sel(arm=arm)).any()]
-    if not arms:
+    shown = [(arm, row) for arm, row in rows(part) if np.isfinite(row[name]).any()]
+    if not shown:
         return None
-    rows = -(-len(arms) // COLUMNS)
+    arms = [arm for arm, _ in shown]
     count = min(TOP, part.sizes["factor"])
     with drawing.style():
-        figure, axes = drawing.board(rows, min(COLUMNS, len(arms)), 0.7 + 0.27 * count)
-        for panel, arm in zip(axes.flat, arms, strict=False):
-            _bars(panel, part.sel(arm=arm), name, count)
+        figure, axes = drawing.board(-(-len(arms) // COLUMNS), min(COLUMNS, len(arms)), 0.7 + 0.27 * count)
+        for panel, (arm, row) in zip(axes.flat, shown, strict=False):
+            _bars(panel, row, name, count)
             panel.set_title(arm)
         for panel in axes.flat[len(arms) :]:
             panel.set_axis_off()
@@ -95,17 +96,18 @@ def heat(indices: "xr.Dataset", output: str) -> Picture | None:
     main = measures_of(indices)[0]
     name, signed = main.name, main.signed
     part = indices[name].sel(output=output)
-    arms = [str(arm) for arm in part["arm"].values if np.isfinite(part.sel(arm=arm)).any()]
-    if part.sizes["week"] < 2 or not arms:
+    shown = [(arm, row) for arm, row in rows(part) if np.isfinite(row).any()]
+    if part.sizes["week"] < 2 or not shown:
         return None
+    arms = [arm for arm, _ in shown]
     largest = abs(part).max(("arm", "week")).fillna(0).values
     order = np.argsort(-largest, kind="stable")[:TOP_ROWS]
     top = 1.0 if main.unit == "1" else float(largest.max())
     columns = min(COLUMNS, len(arms))
     with drawing.style():
         figure, axes = drawing.board(-(-len(arms) // columns), columns, 0.9 + 0.24 * len(order))
-        for k, (panel, arm) in enumerate(zip(axes.flat, arms, strict=False)):
-            values = part.sel(arm=arm).transpose("factor", "week").values[order]
+        for k, (panel, (arm, row)) in enumerate(zip(axes.flat, shown, strict=False)):
+            values = row.transpose("factor", "week").values[order]
             image = panel.imshow(
                 np.ma.masked_invalid(values), cmap="RdBu_r" if signed else "Blues", vmin=-top if signed else 0,
                 vmax=top, aspect="auto",
@@ -140,9 +142,10 @@ def fan(indices: "xr.Dataset", output: str) -> Picture | None:
     if "prcc" not in indices:
         return None
     part = indices.sel(output=output)
-    arms = [str(arm) for arm in part["arm"].values if np.isfinite(part["prcc"].sel(arm=arm)).any()]
-    if not arms:
+    shown = [(arm, row) for arm, row in rows(part) if np.isfinite(row["prcc"]).any()]
+    if not shown:
         return None
+    arms = [arm for arm, _ in shown]
     many = part.sizes["week"] > 1
     columns = min(COLUMNS, len(arms))
     with drawing.style():
@@ -150,11 +153,11 @@ def fan(indices: "xr.Dataset", output: str) -> Picture | None:
         figure, axes = drawing.board(-(-len(arms) // columns), columns, height)
         largest = abs(part["prcc"]).max(("arm", "week")).fillna(0).values
         order = np.argsort(-largest, kind="stable")
-        for k, (panel, arm) in enumerate(zip(axes.flat, arms, strict=False)):
+        for k, (panel, (arm, row)) in enumerate(zip(axes.flat, shown, strict=False)):
             if many:
-                _over_weeks(panel, part.sel(arm=arm), order)
+                _over_weeks(panel, row, order)
             else:
-                _signed_bars(panel, part.sel(arm=arm))
+                _signed_bars(panel, row)
             panel.set_title(arm)
             if k % columns == 0 and many:
                 panel.set_ylabel("partial rank correlation")
@@ -226,6 +229,7 @@ def settling(steps: "xr.Dataset", output: str, arm: str, week: float) -> Picture
             panels[1].axhline(LIMIT, color="#111827", lw=0.8, ls="--")
             panels[1].annotate(f"stop: {LIMIT:g}", (points[0], LIMIT), (2, 3), textcoords="offset points", fontsize=8)
         panels[1].set(yscale="log", ylabel="width of 95 % intervals", title="intervals of all factors")
+        panels[1].yaxis.set_major_formatter("{x:g}")
         panels[1].legend(loc="upper right")
         for panel in panels:
             panel.set_xscale("log", base=2)

@@ -14,6 +14,8 @@ from pulsatile.sweeps.report.scenario import scatter
 if TYPE_CHECKING:
     import xarray as xr
 
+    from pulsatile.sweeps.analysis.budget_result import VarianceBudget
+
 MOST_SCENARIOS = 6
 """Scenarios that are drawn."""
 
@@ -22,7 +24,7 @@ def page_of(
     title: str,
     analysis: Analysis | None = None,
     *,
-    budget: "xr.Dataset | None" = None,
+    budget: "VarianceBudget | None" = None,
     week: float | None = None,
 ) -> str:
     """Return the page as HTML, with the sections that there is something for.
@@ -55,14 +57,14 @@ def page_of(
         pictures = [settling(steps, str(output), arm, at) for output in steps["output"].values]
         sections.append(("Does the design suffice?", _there(pictures)))
     if budget is not None:
-        sections += _of_budget(budget, week)
+        sections += _of_budget(budget.dataset, week)
     if analysis is not None and analysis.inputs is not None:
         drawn = _there([scatter(analysis.inputs, story) for story in analysis.stories])[:MOST_SCENARIOS]
         others = [story.sentence for story in analysis.stories if story.box is None or not story.box.limits]
         sections.append(("In whom it happens", [*drawn, *others]))
     facts = {} if analysis is None else analysis.facts
     how = [f"{name}: {value}" for name, value in facts.items() if value != "none"]
-    sections.append(("How the numbers came about", [*how, *([] if budget is None else _attrs(budget))]))
+    sections.append(("How the numbers came about", [*how, *([] if budget is None else _attrs(budget.dataset))]))
     return page(title, head, [(heading, parts) for heading, parts in sections if parts])
 
 

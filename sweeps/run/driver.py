@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pulsatile.sweeps.chunk.job import Job
 from pulsatile.sweeps.chunk.run_chunk import warm_up
@@ -20,17 +19,14 @@ from pulsatile.sweeps.run.interrupt import Interrupt
 from pulsatile.sweeps.run.progress import Progress
 from pulsatile.sweeps.run.verify import verify
 from pulsatile.sweeps.study.resolve import ResolvedStudy
-from pulsatile.sweeps.summary.table import csv_text, summarise
+from pulsatile.sweeps.summary.summarise import Summary, summarise
 from pulsatile.sweeps.workers.resources import Resources
 from pulsatile.sweeps.workers.workers import records
-
-if TYPE_CHECKING:
-    from pulsatile.sweeps.summary.table import Row
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended; ``digest``, ``names`` of arms and ``rows`` of the summary are empty when it is not finished.
+    """How a run ended; ``digest`` is empty and ``summary`` None when it is not finished.
 
     ``poison`` are patients, by position, that ended every worker that tried them, with what was seen.
     """
@@ -42,8 +38,7 @@ class Outcome:
     patient_arms: int
     failed: int
     seconds: dict[str, float]
-    names: list[str] = field(default_factory=list)
-    rows: "list[Row]" = field(default_factory=list)
+    summary: Summary | None = None
     poison: dict[int, str] = field(default_factory=dict)
 
     @property
@@ -115,11 +110,11 @@ def _carry_out(
 
 def finished(folder: RunFolder, resolved: ResolvedStudy) -> Outcome:
     """Return how a finished run ended."""
-    names, rows = summary_of(folder, resolved)
+    summary = summary_of(folder, resolved)
     code = Exit.DONE if folder.end["state"] == "complete" else Exit.FAILED_PATIENTS
     total = folder.facts["patients"] * folder.facts["arms"]
     end = folder.end
-    return Outcome(code, folder.path, resolved, end["digest"], total, folder.failed, end["seconds"], names, rows)
+    return Outcome(code, folder.path, resolved, end["digest"], total, folder.failed, end["seconds"], summary)
 
 
 def _rode(entry: Entry, folder: RunFolder) -> bool:
@@ -128,8 +123,8 @@ def _rode(entry: Entry, folder: RunFolder) -> bool:
     return entry["canaries"]["count"] > 0 or kept or "ok" not in entry["status"]
 
 
-def summary_of(folder: RunFolder, resolved: ResolvedStudy) -> "tuple[list[str], list[Row]]":
-    """Return arms and rows of a run's summary; `Damage` where the results cannot be read."""
+def summary_of(folder: RunFolder, resolved: ResolvedStudy) -> Summary:
+    """Return the summary of a run; `Damage` where the results cannot be read."""
     try:
         return summarise(store.open_dataset(folder.store), resolved.control)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
@@ -172,18 +167,18 @@ def _close(folder: RunFolder, resolved: ResolvedStudy, interrupted: bool, second
         "finished": now(),
         "seconds": {k: round(s, 3) for k, s in seconds.items()},
     }
-    names, rows = list[str](), list["Row"]()
+    summary = None
     if whole and not poison:
-        names, rows, told = _finish(folder, resolved, state == "complete")
+        summary, told = _finish(folder, resolved, state == "complete")
         end |= told
     folder.tell(end)
     folder.write_manifest()
     sweep(folder.path)
     digest = end.get("digest", "")
-    return Outcome(code, folder.path, resolved, digest, total, folder.failed, end["seconds"], names, rows, poison)
+    return Outcome(code, folder.path, resolved, digest, total, folder.failed, end["seconds"], summary, poison)
 
 
-def _finish(folder: RunFolder, resolved: ResolvedStudy, well: bool) -> "tuple[list[str], list[Row], dict[str, object]]":
+def _finish(folder: RunFolder, resolved: ResolvedStudy, well: bool) -> tuple[Summary, dict[str, object]]:
     """Write the summary and the digest of a run whose chunks are all committed; return what the journal tells of it."""
     texts = ("study.yaml", "README.md", "summary.csv")  # whose edit is no damage to the results
     if damaged := [found for found in verify(folder.path) if found.path not in texts]:
@@ -194,10 +189,10 @@ def _finish(folder: RunFolder, resolved: ResolvedStudy, well: bool) -> "tuple[li
     canaries = [entry["canaries"] for entry in folder.chunks.values()]
     with writing(folder.path):
         digest = store.digest(folder.store)
-        names, rows = summary_of(folder, resolved)
+        summary = summary_of(folder, resolved)
         root = store.with_attrs((folder.store / store.ROOT).read_bytes(), {"digest": digest})
         files = {f"{RESULTS}/{name}": data for name, data in root.items()}
-        files["summary.csv"] = csv_text(names, rows).encode()
+        files["summary.csv"] = summary.csv_text().encode()
         folder.tell({"kind": "closing", "files": {name: sha256(data) for name, data in files.items()}})
         written = write_all(folder.path, files)
     told = {
@@ -206,4 +201,4 @@ def _finish(folder: RunFolder, resolved: ResolvedStudy, well: bool) -> "tuple[li
         "canaries": {"count": sum(c["count"] for c in canaries), "worst": max(c["worst"] for c in canaries)},
         "files": written,
     }
-    return names, rows, told
+    return summary, told

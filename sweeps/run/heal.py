@@ -20,7 +20,6 @@ from pulsatile.sweeps.run.progress import Progress, SilentProgress
 from pulsatile.sweeps.run.verify import Finding, opened, verify
 from pulsatile.sweeps.study.resolve import ResolvedStudy, resolve
 from pulsatile.sweeps.study.schema import load_study
-from pulsatile.sweeps.summary.table import csv_text
 from pulsatile.sweeps.workers.resources import Resources
 from pulsatile.sweeps.workers.workers import records
 
@@ -73,8 +72,7 @@ def heal(path: str | Path, resources: Resources = Resources(), progress: Progres
                 )
             _compute(folder, resolved, hit, resources, progress, lock)
         if "summary.csv" in rest:
-            names, rows = summary_of(folder, resolved)
-            _write(folder, "summary.csv", csv_text(names, rows).encode())
+            _write(folder, "summary.csv", summary_of(folder, resolved).csv_text().encode())
         _prove(folder)
         sweep(path)
     return Healed(findings, hit, folder.digest, round(time.perf_counter() - begin, 3))

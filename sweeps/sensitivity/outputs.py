@@ -7,6 +7,7 @@ import numpy as np
 
 from pulsatile.engine.arrays import Floats
 from pulsatile.engine.errors import InputError
+from pulsatile.sweeps.contrast import paired_difference
 from pulsatile.sweeps.sensitivity.design import Design
 
 if TYPE_CHECKING:
@@ -110,20 +111,10 @@ def _masked(ready: "xr.Dataset", status: "xr.DataArray") -> "xr.Dataset":
 
 
 def _contrasted(ready: "xr.Dataset", contrast: str) -> "xr.Dataset":
-    if ARM not in ready.dims or ARM not in ready.coords:
-        raise InputError(
-            f"contrast = {contrast!r} needs outputs with named arms; the dimensions are {_listed(set(ready.dims))}."
-        )
-    arms = [str(arm) for arm in ready[ARM].values]
-    if contrast not in arms:
-        raise InputError(f"contrast = {contrast!r} is no arm; the arms are {', '.join(arms)}.")
-    if len(arms) < 2:
-        raise InputError(f"{contrast} is the only arm: there is nothing to contrast it with.")
-    kept = [arm for arm in ready[ARM].values if str(arm) != contrast]
-    difference = ready.sel({ARM: kept}) - ready.sel({ARM: contrast}, drop=True)
-    for name, variable in difference.data_vars.items():
-        variable.attrs = dict(ready[name].attrs)
-    return difference.transpose(POINT, ...)
+    """Return the paired differences to an arm, under the name of the other."""
+    difference = paired_difference(ready, contrast)
+    others = [arm for arm in ready[ARM].values if str(arm) != contrast]
+    return difference.assign_coords({ARM: others}).drop_vars("kind").transpose(POINT, ...)
 
 
 def flat(variable: "xr.DataArray") -> Floats:

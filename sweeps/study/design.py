@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Kind = Annotated[
     str,
-    known(lambda: tuple(METHODS), "kind of design"),
+    known(METHODS, "kind of design"),
     Field(json_schema_extra=lambda schema: schema.update(enum=list(METHODS))),
 ]
 MOST_FACTORS = 200

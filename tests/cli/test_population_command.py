@@ -31,7 +31,7 @@ from pulsatile.sweeps.report.population_files import AGREEMENT, ATLAS, PAGE, PAT
 from pulsatile.sweeps.run.progress import SilentProgress
 from pulsatile.sweeps.run.verify import verify
 from pulsatile.sweeps.study.population_file import FILE, read_frozen, seal
-from pulsatile.sweeps.summary.table import csv_text, summarise
+from pulsatile.sweeps.summary.summarise import summarise
 from pulsatile.sweeps.summary.weights import effective_number
 from pulsatile.sweeps.workers.resources import Resources
 
@@ -275,7 +275,7 @@ def test_a_study_of_a_frozen_population_is_weighted(adults: Path, tmp_path: Path
         np.average(igf1[1] - igf1[0], weights=weights), rel=1e-6
     )
     assert float(end["effective_pairs"]) == pytest.approx(effective_number(weights), rel=1e-6)
-    plain = csv_text(*summarise(dataset.drop_vars("prevalence"), "none"))
+    plain = summarise(dataset.drop_vars("prevalence"), "none").csv_text()
     assert "effective_pairs" not in plain
 
 

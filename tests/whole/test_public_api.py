@@ -58,9 +58,11 @@ def test_a_typical_session() -> None:
     plan = pu.Plan(weeks=1, tests=(pu.TestAt("fasting", (0, 1)),))
     dataset = pu.simulate(cohort, arms, plan)
     assert dataset["igf1"].dims == ("arm", "patient", "time")
-    names, rows = pu.summarise(dataset, "no treatment")
-    assert names == ["no treatment", "tesamorelin_label"]
-    assert all(row.arms[0].difference == 0.0 for row in rows)
+    summary = pu.summarise(dataset, "no treatment")
+    arms = summary.frame.groupby("arm", sort=False)["difference"]
+    assert list(arms.groups) == ["no treatment", "tesamorelin_label"]
+    assert (arms.get_group("no treatment") == 0.0).all()
+    assert "paired difference to no treatment" in repr(summary)
 
 
 def test_version_is_one() -> None:

@@ -27,7 +27,7 @@ from pulsatile.sweeps.run.progress import PlainProgress
 from pulsatile.sweeps.run.run import run
 from pulsatile.sweeps.study.resolve import ResolvedStudy, resolve
 from pulsatile.sweeps.study.schema import study_from
-from pulsatile.sweeps.summary.table import summarise
+from pulsatile.sweeps.summary.summarise import summarise
 from pulsatile.sweeps.workers.resources import Resources
 from tests.conftest import Write
 
@@ -291,8 +291,8 @@ def test_rows_of_a_summary_say_so(pair: tuple[xr.Dataset, xr.Dataset]) -> None:
     whole, projected = pair
     stripped = projected.drop_attrs()
     for dataset, words in ((projected, HORIZON.sentence), (stripped, "projective integration"), (whole, "")):
-        _, rows = summarise(dataset, "control")
-        body = [row for row in rows if row.variable in SLOW]
+        frame = summarise(dataset, "control").frame
+        body = list(frame[frame["variable"].isin(SLOW) & (frame["arm"] == "control")].itertuples())
         assert len(body) == 3 * 3  # at weeks 0, 12 and 26
         for row in body:
             assert row.integration.startswith(words) == bool(words or not row.integration)

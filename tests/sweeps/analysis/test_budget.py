@@ -14,9 +14,11 @@ from pulsatile.engine.drugs.dosing import arm_parameters
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.patients.cohort import Cohort
 from pulsatile.engine.patients.noise import ASSAY_CV
-from pulsatile.sweeps.analysis.budget import ALL_ARMS, COMPONENTS, csv_text, sentences, variance_budget, write
-from pulsatile.sweeps.analysis.budget_runs import Size, carry_out, on_occasion, under_draw
-from pulsatile.sweeps.sensitivity.anova import Crossed
+from pulsatile.sweeps.analysis.budget import COMPONENTS, variance_budget
+from pulsatile.sweeps.analysis.budget_result import VarianceBudget
+from pulsatile.sweeps.analysis.budget_runs import BudgetSize, carry_out, on_occasion, under_draw
+from pulsatile.sweeps.contrast import ALL_ARMS
+from pulsatile.sweeps.sensitivity.anova import Crossed, normal_interval
 from pulsatile.sweeps.study.resolve import ResolvedStudy, resolve
 from pulsatile.sweeps.study.schema import Study, study_from
 
@@ -62,9 +64,14 @@ def known(cohort: Cohort, arms: Any, plan: Any, threads: int = 1) -> xr.Dataset:
 
 
 @pytest.fixture(scope="module")
-def budget() -> xr.Dataset:
-    size = Size(draws=24, patients=100, occasions=2)
+def whole() -> VarianceBudget:
+    size = BudgetSize(draws=24, patients=100, occasions=2)
     return variance_budget(study(), contrast="control", size=size, simulate=known)
+
+
+@pytest.fixture(scope="module")
+def budget(whole: VarianceBudget) -> xr.Dataset:
+    return whole.dataset
 
 
 def at(budget: xr.Dataset, component: str, arm: str, name: str = "variance", output: str = "vat") -> float:
@@ -92,19 +99,32 @@ def test_the_contrast_keeps_only_what_differs_between_arms(budget: xr.Dataset) -
     assert float(budget["mean"].sel(arm=pair, output="vat", week=1)) == pytest.approx(GAIN, abs=0.3)
 
 
-def test_shares_add_up_and_are_told(budget: xr.Dataset) -> None:
+def test_shares_add_up_and_are_told(whole: VarianceBudget, budget: xr.Dataset) -> None:
     vat = budget.sel(output="vat")
     np.testing.assert_allclose(vat["share"].sum("component"), 1, rtol=1e-12)
     np.testing.assert_allclose(vat["variance"].sum("component"), vat["total"], rtol=1e-12)
     assert budget["unit"].values.tolist() == ["cm2", "-"]
     assert np.isnan(budget["share"].sel(output="igf1_sds")).all()
-    told = sentences(budget)
+    told = whole.sentences
     assert any(line == "igf1_sds, control, week 1: does not vary." for line in told)
     first = next(line for line in told if line.startswith("vat, tesamorelin, week 1"))
     assert first.index("residual") < first.index("patients") < first.index("occasions")  # 23, 4 and 2.25 cm4
-    lines = csv_text(budget).splitlines()
+    lines = whole.csv_text().splitlines()
     assert len(lines) == 1 + 2 * 4 * len(COMPONENTS)
     assert sum("no relative assay noise" in line for line in lines) == 4
+
+
+def test_the_kind_of_a_row_is_told_beside_its_name(whole: VarianceBudget) -> None:
+    assert whole.dataset["kind"].values.tolist() == ["arm", "arm", "contrast", "all arms"]
+    lines = [line.split(",") for line in whole.csv_text().splitlines()]
+    assert lines[0][:6] == ["output", "unit", "arm", "kind", "week", "component"]
+    assert {(line[2], line[3]) for line in lines[1:]} == {
+        ("control", "arm"), ("tesamorelin", "arm"), ("tesamorelin minus control", "contrast"), ("all arms", "all arms"),
+    }  # fmt: skip
+    assert repr(whole).splitlines() == [
+        "VarianceBudget of vat, igf1_sds, week 1: control, tesamorelin, tesamorelin minus control, all arms",
+        "24 draws x 100 patients x 2 occasions; sentences, dataset, save(folder)",
+    ]
 
 
 def test_a_negative_estimate_is_shown_with_words() -> None:
@@ -112,12 +132,12 @@ def test_a_negative_estimate_is_shown_with_words() -> None:
         found = known(cohort, arms, plan)
         return found.assign(vat=found["vat"] * 0 + draws("o", cohort.day_keys)[None, :, None])
 
-    found = variance_budget(study(), ("vat",), size=Size(3, 4, 2, 2), simulate=equal_patients, seed=1)
-    below = found["variance"].values < 0
+    found = variance_budget(study(), ("vat",), size=BudgetSize(3, 4, 2, 2), simulate=equal_patients, seed=1)
+    below = found.dataset["variance"].values < 0
     assert below.any()  # of three components whose true value is 0
-    assert all("estimated below 0" in note for note in found["note"].values[below])
-    assert (found["low"].values[below] < 0).all()
-    assert "estimated below 0" in " ".join(sentences(found))
+    assert all("estimated below 0" in note for note in found.dataset["note"].values[below])
+    assert (found.dataset["low"].values[below] < 0).all()
+    assert "estimated below 0" in " ".join(found.sentences)
 
 
 def test_components_are_unbiased_and_intervals_hold() -> None:
@@ -129,8 +149,6 @@ def test_components_are_unbiased_and_intervals_hold() -> None:
     found = layout.components(squares)
     error = found.std(axis=1) / np.sqrt(repeats)
     assert (abs(found.mean(axis=1) - truth) < 4 * error).all()
-    from pulsatile.sweeps.sensitivity.anova import normal_interval
-
     low, high = normal_interval(layout, squares)
     inside = ((low <= truth[:, None]) & (truth[:, None] <= high)).mean(axis=1)
     assert (abs(inside - 0.95) < 0.035).all(), inside  # 4 SE
@@ -150,11 +168,11 @@ def test_failed_patients_are_left_out_everywhere_and_told() -> None:
         bad = (found["patient"] == 2) & (cohort.layers.uncertainty == 2) & (found["arm"] == "control")
         return found.where(~bad)
 
-    size = Size(3, 6, 2, 3)
+    size = BudgetSize(3, 6, 2, 3)
     found = variance_budget(study(), ("vat",), size=size, simulate=one_fails)
-    assert found.attrs["patients"] == 5
-    assert found.attrs["checked"] == 2
-    assert found.attrs["left_out"].startswith("1 of 6 patients")
+    assert found.dataset.attrs["patients"] == 5
+    assert found.dataset.attrs["checked"] == 2
+    assert found.dataset.attrs["left_out"].startswith("1 of 6 patients")
 
     def all_fail(cohort: Cohort, arms: Any, plan: Any, threads: int = 1) -> xr.Dataset:
         found = known(cohort, arms, plan)
@@ -189,10 +207,11 @@ def test_a_small_real_run(tmp_path: Path) -> None:
     small = study(
         outputs={"names": ["vat", "igf1"], "every": "1 week"}, tests=[{"test": "fasting", "weeks": [1]}],
     )  # fmt: skip
-    size = Size(draws=3, patients=8, occasions=2, checked=2)
-    found = variance_budget(
+    size = BudgetSize(draws=3, patients=8, occasions=2, checked=2)
+    budget = variance_budget(
         small, ("vat", "igf1", "fasting_glucose"), (1,), contrast="control", size=size, resamples=50
     )
+    found = budget.dataset
     assert found["unit"].values.tolist() == ["cm**2", "ug/L", "mmol/L"]
     assert found.attrs["patients"] >= 6
     # people differ more in visceral fat than one of them does from day to day, in every arm
@@ -201,7 +220,7 @@ def test_a_small_real_run(tmp_path: Path) -> None:
         assert part.sel(component="patients") > 10 * abs(part.sel(component="occasions"))
         # a tolerance of 1e-6 is far below what patients differ by
         assert 0 < part.sel(component="numerical") < 1e-6 * part.sel(component="patients")
-    paths = write(tmp_path, found)
+    paths = budget.save(tmp_path)
     assert [path.name for path in paths] == ["variance_budget.csv", "variance_budget.txt"]
     assert "not for clinical use" in paths[1].read_text(encoding="utf-8")
 
@@ -227,7 +246,7 @@ def test_bad_input_is_told_in_one_sentence() -> None:
         ({"checked": 50}, "more than the 32 patients"), ({"draws": 400, "occasions": 2}, "at most 500"),
     ):  # fmt: skip
         with pytest.raises(InputError, match=match):
-            Size(**arguments)  # type: ignore[arg-type]
+            BudgetSize(**arguments)  # type: ignore[arg-type]
 
 
 def test_weighted_patients_are_refused() -> None:
@@ -247,7 +266,7 @@ def test_runs_are_the_study_s_own() -> None:
         seen.append(cohort)
         return known(cohort, arms, plan)
 
-    runs = carry_out(resolved, ("vat",), (1,), Size(2, 3, 2, 2), watching)
+    runs = carry_out(resolved, ("vat",), (1,), BudgetSize(2, 3, 2, 2), watching)
     assert runs.values.shape == (2, 3, 2, 2, 1, 1)
     assert len(seen) == 5
     assert len({int(key) for cohort in seen[:-1] for key in cohort.day_keys}) == 12  # no two runs share days

@@ -10,6 +10,7 @@ import pytest
 import xarray as xr
 
 from pulsatile.engine.errors import InputError
+from pulsatile.sweeps.analysis.budget_result import VarianceBudget
 from pulsatile.sweeps.analysis.convergence import convergence, first_replicates
 from pulsatile.sweeps.analysis.inputs import Inputs
 from pulsatile.sweeps.analysis.result import Analysis
@@ -146,7 +147,7 @@ def budget(negative: bool = True) -> xr.Dataset:
         {"variance": (dims, variance), "low": (dims, variance - 1), "high": (dims, variance + 1),
          "share": (dims, share), "note": (dims, note), "total": (dims[1:], total)},
         {"component": components, "output": ["vat", "flat"], "arm": rows, "week": [4.0],
-         "unit": ("output", ["cm**2", "-"])},
+         "kind": ("arm", ["arm", "arm", "contrast", "all arms"]), "unit": ("output", ["cm**2", "-"])},
         {"method": "as said"},
     )  # fmt: skip
 
@@ -167,7 +168,8 @@ def story(limits: tuple[Limit, ...]) -> tuple[Inputs, Story]:
     cases = values[:, 0] > 34
     inputs = Inputs(("bmi", "sex"), ("kg/m2", "-"), values, 2, None, np.ones(300, bool), ())
     box = Box(limits, 1.0, 0.9, cases)
-    return inputs, Story("peptide", 4, "lose insulin sensitivity", "paired difference", cases, np.ones(300, bool), box)
+    counted = np.ones(300, bool)
+    return inputs, Story("peptide", "arm", 4, "lose insulin sensitivity", "paired difference", cases, counted, box)
 
 
 @pytest.mark.parametrize("name", ["bmi", "sex"])
@@ -182,7 +184,7 @@ def test_the_page_needs_nothing_else(sobol: tuple[Design, xr.Dataset], tmp_path:
     html = page_of(
         "A <title>",
         Analysis(found, steps=convergence(design, outputs(design)), verdicts=("A sentence.",)),
-        budget=budget(),
+        budget=VarianceBudget(budget()),
     )
     assert "A sentence." in html
     assert html.count("data:image/png;base64,") == 4

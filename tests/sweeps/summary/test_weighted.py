@@ -8,8 +8,10 @@ import xarray as xr
 from scipy.stats import t
 
 from pulsatile.engine.errors import Status
-from pulsatile.sweeps.summary.endpoints import Contrast, contrast, moments, prevalence
-from pulsatile.sweeps.summary.table import csv_text, summarise, table, weights_note
+from pulsatile.sweeps.summary.endpoints import prevalence
+from pulsatile.sweeps.summary.statistics import Statistics, moments, statistics
+from pulsatile.sweeps.summary.summarise import summarise
+from pulsatile.sweeps.summary.table import weights_note
 from pulsatile.sweeps.summary.weights import effective_number
 
 N = 40
@@ -19,30 +21,30 @@ TREATED = CONTROL + RNG.normal(5.0, 8.0, N)
 WEIGHTS = RNG.uniform(0.2, 3.0, N)
 
 
-def unweighted(values: np.ndarray, control: np.ndarray) -> Contrast:
+def unweighted(values: np.ndarray, control: np.ndarray) -> Statistics:
     """The statistics as they were before there were weights, written out."""
     own, pairs = values[np.isfinite(values)], (values - control)[np.isfinite(values - control)]
     half = float(t.ppf(0.975, len(pairs) - 1) * np.std(pairs, ddof=1) / sqrt(len(pairs)))
     difference = float(np.mean(pairs))
-    return Contrast(len(own), float(np.mean(own)), float(np.std(own, ddof=1)), len(pairs), difference,
-                    difference - half, difference + half)  # fmt: skip
+    return Statistics(len(own), float(np.mean(own)), float(np.std(own, ddof=1)), difference, difference - half,
+                      difference + half, len(pairs))  # fmt: skip
 
 
 def test_without_weights_every_bit_is_as_it_was() -> None:
     values = TREATED.copy()
     values[5] = np.nan
-    found, wanted = contrast(values, CONTROL), unweighted(values, CONTROL)
+    found, wanted = statistics(values, CONTROL), unweighted(values, CONTROL)
     assert (found.n, found.mean, found.sd, found.pairs, found.difference) == (
         wanted.n, wanted.mean, wanted.sd, wanted.pairs, wanted.difference,
     )  # fmt: skip
     assert (found.low, found.high) == pytest.approx((wanted.low, wanted.high), rel=1e-13)
-    assert isnan(found.effective)
+    assert isnan(found.effective_n)
 
 
 @pytest.mark.parametrize("weight", [1.0, 0.25, 7.0])
 def test_equal_weights_change_nothing(weight: float) -> None:
-    found, plain = contrast(TREATED, CONTROL, np.full(N, weight)), contrast(TREATED, CONTROL)
-    assert found.effective == pytest.approx(N)
+    found, plain = statistics(TREATED, CONTROL, np.full(N, weight)), statistics(TREATED, CONTROL)
+    assert found.effective_n == pytest.approx(N)
     for name in ("n", "mean", "sd", "pairs", "difference", "low", "high"):
         assert getattr(found, name) == pytest.approx(getattr(plain, name), rel=1e-12), name
 
@@ -53,31 +55,31 @@ def test_closed_form_of_three_patients() -> None:
     # (1 + 2 + 12) / 4; n_eff 16 / 6; sum w (x - m)^2 = 7.5625 + 3.0625 + 10.125 = 20.75, over 4 - 6 / 4
     assert (mean, effective) == (3.75, 16 / 6)
     assert sd == pytest.approx(sqrt(20.75 / 2.5))
-    found = contrast(x, np.zeros(3), w)
+    found = statistics(x, np.zeros(3), w)
     half = t.ppf(0.975, effective - 1) * sd / sqrt(effective)
     assert (found.low, found.high) == pytest.approx((3.75 - half, 3.75 + half))
 
 
 def test_whole_numbers_count_as_copies_in_means() -> None:
     copies = RNG.integers(1, 5, N)
-    found = contrast(TREATED, CONTROL, copies.astype(float))
+    found = statistics(TREATED, CONTROL, copies.astype(float))
     often, control = np.repeat(TREATED, copies), np.repeat(CONTROL, copies)
     assert found.mean == pytest.approx(often.mean())
     assert found.difference == pytest.approx((often - control).mean())
     assert found.pairs == N  # copies are no new patients: the interval is no narrower for them
-    plain = contrast(often, control)
+    plain = statistics(often, control)
     assert found.high - found.low > plain.high - plain.low
 
 
 def test_nobody_counts_who_failed_or_has_no_weight() -> None:
     values, weights = TREATED.copy(), WEIGHTS.copy()
     values[0], weights[1] = np.nan, 0.0
-    found = contrast(values, CONTROL, weights)
-    kept = contrast(TREATED[2:], CONTROL[2:], WEIGHTS[2:])
-    for name in ("n", "mean", "sd", "pairs", "difference", "low", "high", "effective"):
+    found = statistics(values, CONTROL, weights)
+    kept = statistics(TREATED[2:], CONTROL[2:], WEIGHTS[2:])
+    for name in ("n", "mean", "sd", "pairs", "difference", "low", "high", "effective_n"):
         assert getattr(found, name) == pytest.approx(getattr(kept, name)), name
-    alone = contrast(TREATED, CONTROL, np.eye(N)[3])
-    assert (alone.n, alone.pairs, alone.mean, alone.effective) == (1, 1, TREATED[3], 1.0)
+    alone = statistics(TREATED, CONTROL, np.eye(N)[3])
+    assert (alone.n, alone.pairs, alone.mean, alone.effective_n) == (1, 1, TREATED[3], 1.0)
     assert isnan(alone.sd)
     assert isnan(alone.low)
 
@@ -88,13 +90,13 @@ def test_interval_agrees_with_a_bootstrap() -> None:
     n = 400
     control = rng.normal(0.0, 1.0, n)
     values, weights = control + rng.normal(0.3, 1.0, n), rng.exponential(1.0, n)
-    found = contrast(values, control, weights)
+    found = statistics(values, control, weights)
     rows = rng.integers(0, n, (4000, n))
     means = np.sum(weights[rows] * (values - control)[rows], axis=1) / np.sum(weights[rows], axis=1)
     low, high = np.quantile(means, [0.025, 0.975])
     assert found.high - found.low == pytest.approx(high - low, rel=0.1)
     assert found.difference == pytest.approx(float(means.mean()), abs=0.02)
-    plain = contrast(values, control)
+    plain = statistics(values, control)
     assert found.high - found.low > 1.2 * (plain.high - plain.low)  # half of the patients are lost to the weights
 
 
@@ -114,12 +116,11 @@ def dataset(weights: np.ndarray | None = None) -> xr.Dataset:
 
 
 def test_weights_go_through_every_row() -> None:
-    _, rows = summarise(dataset(WEIGHTS), "none")
-    assert {row.endpoint.name for row in rows} == {"igf1", "igf1_high"}
-    for row in rows:
-        assert all(c.effective == pytest.approx(effective_number(WEIGHTS)) for c in row.arms)
-    high = next(row for row in rows if row.endpoint.name == "igf1_high").arms[1]
-    assert high.mean == pytest.approx(100 * WEIGHTS[TREATED > 110.0].sum() / WEIGHTS.sum())
+    frame = summarise(dataset(WEIGHTS), "none").frame
+    assert set(frame["endpoint"]) == {"igf1", "igf1_high"}
+    np.testing.assert_allclose(frame["effective_n"], effective_number(WEIGHTS))
+    high = frame.query("endpoint == 'igf1_high' and arm == 'drug'")["mean"].to_numpy()
+    np.testing.assert_allclose(high, 100 * WEIGHTS[TREATED > 110.0].sum() / WEIGHTS.sum())
 
 
 def test_the_summary_tells_of_weights_only_where_there_are_some() -> None:
@@ -129,11 +130,11 @@ def test_the_summary_tells_of_weights_only_where_there_are_some() -> None:
     for name, weights in (("with", WEIGHTS), ("without", None)):
         data = dataset(weights)
         assert (prevalence(data) is None) == (weights is None)
-        names, rows = summarise(data, "none")
+        summary = summarise(data, "none")
         console = Console(width=100, record=True, file=None, quiet=True)
         with console.capture() as shown:
-            console.print(table(names, rows, {}))
-        texts[name] = (csv_text(names, rows), weights_note(rows), shown.get())
+            console.print(summary.table())
+        texts[name] = (summary.csv_text(), weights_note(summary.frame), shown.get())
     note = f"{N} patients count as {effective_number(WEIGHTS):.0f}"
     assert note in texts["with"][1]
     assert texts["without"][1] == ""

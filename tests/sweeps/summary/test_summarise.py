@@ -1,0 +1,79 @@
+"""The summary: a line per endpoint, week and arm; the same bytes on screen and in the file as ever."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from rich.console import Console
+
+import pulsatile as pu
+from pulsatile.engine.errors import InputError
+
+EXPECTED = Path(__file__).with_name("expected")
+
+
+def dataset(projected: bool = False) -> xr.Dataset:
+    """Return two arms, the control last; patient 5 failed under the drug; where projected, patients have weights."""
+    waves = np.sin(np.arange(24.0)).reshape(2, 6, 2)
+    weeks = np.array([0.0, 1.0])
+    vat = np.stack([150 - 24 * weeks * (1 + np.arange(6)[:, None] / 10), np.full((6, 2), 150.0)])
+    status = np.zeros((2, 6), np.int8)
+    status[0, 5] = 1
+    dims = ("arm", "patient")
+    found = xr.Dataset(
+        {
+            "vat": ((*dims, "time"), vat + 9 * np.sin(np.arange(6.0))[:, None]),
+            "fasting_igf1_sds": ((*dims, "fasting_week"), 1.5 + waves),
+            "clamp_m": ((*dims, "clamp_week"), 5 + waves[::-1]),
+            "status": (dims, status),
+        },
+        {
+            "arm": ["drug [x]", "no treatment"], "patient": np.arange(6), "time": [0.0, 672.0],
+            "fasting_week": [0.0, 4.0], "clamp_week": [0.0, 2.0],
+        },
+    )  # fmt: skip
+    if not projected:
+        return found
+    found = found.assign(vat_projection_error=0 * found["vat"] + 0.375).assign_attrs(integration="days were skipped")
+    return found.assign_coords(prevalence=("patient", [0.5, 1.0, 2.0, 1.0, 0.25, 1.25]))
+
+
+@pytest.mark.parametrize("name", ["plain", "projected"])
+def test_file_and_table_are_the_same_bytes_as_ever(name: str) -> None:
+    summary = pu.summarise(dataset(name == "projected"), "no treatment")
+    wanted = (EXPECTED / f"{name}.csv").read_text(encoding="utf-8")
+    assert summary.csv_text() == wanted.replace("\n", "\r\n")
+    console = Console(width=100, color_system=None)
+    with console.capture() as shown:
+        console.print(summary.table({"drug [x]": "licensed"}))
+    lines = [line.rstrip() for line in shown.get().splitlines()]
+    assert lines == (EXPECTED / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+
+
+def test_one_row_per_endpoint_week_and_arm() -> None:
+    frame = pu.summarise(dataset(), "no treatment").frame
+    assert frame.columns.tolist() == [
+        "endpoint", "label", "unit", "week", "arm", "kind", "n", "mean", "sd", "difference", "low", "high", "pairs",
+        "effective_n", "variable", "integration", "projection_error",
+    ]  # fmt: skip
+    assert not frame.duplicated(["endpoint", "week", "arm"]).any()
+    assert frame["arm"].tolist() == ["no treatment", "drug [x]"] * 6
+    assert set(frame["kind"]) == {"arm"}
+    last = frame.query("endpoint == 'vat' and week == 4").set_index("arm")
+    assert last["n"].tolist() == [6, 5]
+    assert last.loc["drug [x]", "difference"] == pytest.approx(-24 * 1.2)  # of five patients
+    assert last.loc["no treatment", "difference"] == 0
+
+
+def test_printed_it_is_the_table() -> None:
+    text = repr(pu.summarise(dataset(), "no treatment"))
+    assert "Visceral fat            150.3    123.2 (-28.8)" in text
+    nothing = pu.summarise(dataset()[["status"]].assign_coords(time=[0.0, 672.0]), "no treatment")
+    assert repr(nothing) == "Summary without endpoints"
+    assert nothing.csv_text().startswith("endpoint,variable,unit,week,arm,n,mean,sd,pairs,difference_to_control")
+
+
+def test_the_control_must_be_an_arm() -> None:
+    with pytest.raises(InputError, match="control = 'placebo' is not an arm; choose from drug"):
+        pu.summarise(dataset(), "placebo")
