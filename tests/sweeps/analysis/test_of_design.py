@@ -148,7 +148,7 @@ def test_what_cannot_be_looked_at_is_one_sentence(finished: Path, small: dict[st
         at_weeks(dataset, Selection(("vat",), (1.5,)))
     with pytest.raises(InputError, match=r"handful = .'vat',. is for runs of a population"):
         analyse(finished, SELECTION, handful=("vat",))
-    with pytest.raises(InputError, match="is no arm"):
+    with pytest.raises(InputError, match="is not an arm"):
         analyse(finished, Selection(("vat",), (1.0,), "placebo"))
     run(study_from(small, "study"), tmp_path / "people", Resources(4, workers=1, threads=1))
     with pytest.raises(FolderRefuses, match="no run of a design"):
@@ -197,8 +197,8 @@ def test_a_sweep_whose_runs_all_failed_says_so_and_ends_with_its_code(fruitless:
     [
         (["--output", "clamp_m"], "'clamp_m' is not in the results"),
         (["--week", "5"], "was not measured in week 5"),
-        (["--contrast", "placebo"], "must be one of at least two arms"),
-        (["--set", "arms=[{name: none, preset: control}]"], "must be one of at least two arms"),
+        (["--contrast", "placebo"], "is not an arm; choose from"),
+        (["--set", "arms=[{name: none, preset: control}]"], "is the only arm"),
         (["--set", "design={kind: latin, points: 5, factors: [v_gh, k_gh]}"], "need 6 at least"),
         (["--set", "design={kind: grid, points: 1, factors: [v_gh, {name: k_gh, distribution: levels, "
           "levels: [2, 3, 4, 5, 6, 7]}]}"], "factor v_gh is the same in all points"),

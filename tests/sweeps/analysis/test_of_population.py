@@ -194,7 +194,7 @@ def test_tables_and_sentences(found: Analysis, tmp_path: Path) -> None:
     assert [path.name for path in paths] == ["indices.csv", "shapley_effects.csv", "sensitivity.txt"]
     assert found.inputs is not None
     lines = paths[0].read_text(encoding="utf-8").splitlines()
-    assert lines[0].startswith("output,arm,week,factor,unit,S1,S1_low,S1_high,prcc,p_value")
+    assert lines[0].startswith("output,arm,week,factor,kind,unit,S1,S1_low,S1_high,prcc,p_value")
     assert len(lines) == 1 + 3 * 3 * len(found.inputs.names)
     assert repr(found).startswith("<Analysis of a population: given data: first-order indices")
     assert f"S1, prcc of 3 outputs, {len(found.inputs.names)} factors, 3 arms, 1 week" in repr(found)
@@ -212,7 +212,7 @@ def test_bad_input_is_told_in_one_sentence(case: tuple[ResolvedStudy, xr.Dataset
             of_population(part, resolved, engine_hash(), selection, resamples=0, **arguments)
         assert "\n" not in str(caught.value)
 
-    refused("contrast = 'placebo' must be one of at least two arms", Selection(("vat",), (1.0,), "placebo"))
+    refused("contrast = 'placebo' is not an arm", Selection(("vat",), (1.0,), "placebo"))
     refused("'hba2' is not in the results", Selection(("hba2",), (1.0,)))
     refused("not measured in week 3", Selection(("vat",), (3.0,)))
     refused("'shoes' is no input", handful=("shoes",))

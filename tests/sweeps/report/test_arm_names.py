@@ -12,8 +12,8 @@ from click.testing import CliRunner, Result
 from pulsatile.cli.main import main
 from pulsatile.engine.dataset import template
 from pulsatile.engine.simulate import covariates_of
-from pulsatile.sweeps.analysis.of_design import Wanted
-from pulsatile.sweeps.analysis.of_population import of_dataset
+from pulsatile.sweeps.analysis.of_population import of_population
+from pulsatile.sweeps.analysis.selection import Selection
 from pulsatile.sweeps.report import drawing
 from pulsatile.sweeps.report.sensitivity import page_of
 from pulsatile.sweeps.run.run import run
@@ -74,13 +74,13 @@ def test_a_population_of_any_arms() -> None:
     chosen = [arm for arm in study()["arms"] if arm["name"] in names]
     resolved = resolve(study_from(study(arms=chosen, population={"named": "trial", "n": n}), "study"))
     cohort = resolved.cohort(0, n)
-    empty = template(cohort.patient, resolved.engine_arms(), resolved.plan(), covariates_of(cohort))
+    empty = template(cohort.patient, resolved.arms, resolved.plan(), covariates_of(cohort))
     dataset = empty.copy(data={name: np.zeros(v.shape, v.dtype) for name, v in empty.data_vars.items()})
     own = {name: ("patient", np.asarray(cohort.covariates[name], float)) for name in covariates_of(cohort)}
     dataset = dataset.assign_coords(own)
     dataset["igf1"][:] = (np.arange(len(names))[:, None] + 1.0)[:, :, None] * cohort.covariates["age"][:, None]
-    found = of_dataset(dataset, resolved, engine_hash(), Wanted(("igf1",), (1.0,), "b"), resamples=4)
-    html = unescape(page_of("people", given=found))
+    found = of_population(dataset, resolved, engine_hash(), Selection(("igf1",), (1.0,), "b"), resamples=4)
+    html = unescape(page_of("people", found))
     for name in names[:-1]:
         assert name in html
         assert f"{name} minus b" in html

@@ -6,7 +6,7 @@ import xarray as xr
 
 import pulsatile as pu
 from pulsatile.sweeps.analysis.inputs import Inputs
-from pulsatile.sweeps.analysis.of_design import Wanted, at_weeks
+from pulsatile.sweeps.analysis.selection import Selection, at_weeks
 from pulsatile.sweeps.analysis.stories import stories
 from pulsatile.sweeps.contrast import CONTRAST, paired_difference
 from pulsatile.sweeps.summary import events
@@ -40,11 +40,11 @@ def test_one_more_row_is_flag_story_and_share(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(events, "EVENTS", (*EVENTS, LEAN))
     dataset, treated = results(), np.arange(N) < N // 2
     points = dataset.rename(patient="design")
-    flags = at_weeks(points, Wanted(("lean_responder",), (1.0,)))["lean_responder"]
+    flags = at_weeks(points, Selection(("lean_responder",), (1.0,)))["lean_responder"]
     assert flags.sel(arm="drug", week=1).values.tolist() == treated.astype(float).tolist()
     assert flags.attrs["long_name"] == "lean mass at least 2.5 % above the own week 0"
 
-    outputs, start = (at_weeks(points, Wanted(("lean",), (week,))) for week in (1.0, 0.0))
+    outputs, start = (at_weeks(points, Selection(("lean",), (week,))) for week in (1.0, 0.0))
     inputs = Inputs(("age",), ("years",), np.arange(float(N))[:, None], 1, None, np.ones(N, bool), ())
     told = {(story.arm, story.event): story for story in stories(inputs, outputs, start.isel(week=0), None, 0)}
     assert told["drug", "gain lean mass"].cases.tolist() == treated.tolist()
@@ -72,7 +72,7 @@ def test_a_share_of_changes_needs_week_0(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_gains_and_losses_are_read_from_contrasts_alone() -> None:
-    outputs = at_weeks(results().rename(patient="design"), Wanted(("clamp_m",), (1.0,)))
+    outputs = at_weeks(results().rename(patient="design"), Selection(("clamp_m",), (1.0,)))
     inputs = Inputs(("age",), ("years",), np.arange(float(N))[:, None], 1, None, np.ones(N, bool), ())
     start = xr.Dataset(coords={"arm": ["none", "drug"]})
     told = stories(inputs, outputs, start, paired_difference(outputs, "none"), 0)
