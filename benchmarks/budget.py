@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pulsatile.engine.arrays import Floats
-from pulsatile.sweeps.analysis.budget_estimate import COMPONENTS, Estimate
+from pulsatile.sweeps.analysis.budget_estimate import COMPONENTS, BudgetEstimate
 
 TRUTH = np.array([1.0, 4.0, 0.5, 2.0])
 """Of uncertainty, patients, both, occasions."""
@@ -53,7 +53,7 @@ def measure(layout: Layout, skewed: bool, repeats: int, resamples: int, seed: in
     rng = np.random.default_rng(seed)
     estimates, inside = [], []
     for repeat in range(repeats):
-        estimate = Estimate(values(layout, skewed, rng), np.zeros((1, 1, 1, 1)), np.zeros(1))
+        estimate = BudgetEstimate(values(layout, skewed, rng), np.zeros((1, 1, 1, 1)), np.zeros(1))
         low, high = (end[1:5, 0, 0, 0] for end in estimate.ends(resamples, repeat, LEVEL))
         estimates.append(estimate.variance()[1:5, 0, 0, 0] / TRUTH)
         inside.append((low <= TRUTH) & (high >= TRUTH))

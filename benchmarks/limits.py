@@ -34,7 +34,7 @@ from pulsatile.engine.kernel.batch import _Settings
 from pulsatile.engine.kernel.codegen import kernel
 from pulsatile.engine.kernel.intrinsic import straight
 from pulsatile.engine.kernel.solver import Solver
-from pulsatile.engine.kernel.tableaus import PAIRS, Pair
+from pulsatile.engine.kernel.tableaus import PAIRS, EmbeddedPair
 
 LANES = 8
 KINDS = {
@@ -76,7 +76,7 @@ def count(text: str) -> Counter[str]:
     return found
 
 
-def loop_instructions(pair: Pair, states: int) -> dict[str, Counter[str]]:
+def loop_instructions(pair: EmbeddedPair, states: int) -> dict[str, Counter[str]]:
     """Count the instructions of a step's loops over states, and of one dense output."""
     sums: Counter[str] = Counter()
     for row in pair.a:

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.peers.c_integrator import compile_c
 from benchmarks.peers.c_source import rewritten
-from pulsatile.engine.kernel.tableaus import Pair
+from pulsatile.engine.kernel.tableaus import EmbeddedPair
 
 EXP_FLOPS = 33  # the kernel's own exponential: reduction, 12th degree polynomial, scaling
 
@@ -60,7 +60,7 @@ def rhs_operations(active: tuple[str, ...]) -> dict[str, int]:
     return count
 
 
-def flops(active: tuple[str, ...], pair: Pair) -> dict[str, float]:
+def flops(active: tuple[str, ...], pair: EmbeddedPair) -> dict[str, float]:
     """Return the flops of one call of the right-hand side, of one step and of one output."""
     n = len(active)
     operations = rhs_operations(active)

@@ -67,7 +67,7 @@ def simulate(
 
 
 class Earlier(NamedTuple):
-    """An earlier, shorter run: its weeks, `Course.ends`, and ``status`` (arm, patient)."""
+    """An earlier, shorter run: its weeks, `Simulation.ends`, and ``status`` (arm, patient)."""
 
     weeks: float
     ends: Floats
@@ -75,7 +75,7 @@ class Earlier(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Course:
+class Simulation:
     """What `carry_out` gives: the dataset, and what more arms or weeks go on from.
 
     ``run_in`` (n, columns) is `Baseline.packed` of the cohort; ``ends`` (arm, patient, `end_columns`) is where a longer
@@ -105,7 +105,7 @@ def carry_out(
     progress: Callable[[int, int], None] | None = None,
     baseline: Baseline | None = None,
     earlier: Earlier | None = None,
-) -> Course:
+) -> Simulation:
     """Run every patient through every arm, from the start or from the end of an earlier, shorter run.
 
     Parameters
@@ -172,7 +172,7 @@ def carry_out(
         name: ("patient", np.asarray(cohort.covariates[name], np.float64), dataset[name].attrs) for name in kept
     }
     canaries = Canaries(sum(c.patients for c in rode), max((c.worst for c in rode), default=0.0))
-    return Course(dataset.assign_coords(covariates).assign(filled), packed, ends, canaries)
+    return Simulation(dataset.assign_coords(covariates).assign(filled), packed, ends, canaries)
 
 
 def covariates_of(cohort: Cohort) -> tuple[str, ...]:

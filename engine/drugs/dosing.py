@@ -31,20 +31,20 @@ _WORDS = {"ghrh": "GHRH analogues", "ghs": "ghrelin agonists"}
 _DRAWN = ("cl", "v", "ka", "ec50")  # the position is the random counter: append only
 
 
-class Given(NamedTuple):
+class SlotUse(NamedTuple):
     """What takes a slot: a drug, and whether it goes into a vein."""
 
     drug: str
     intravenous: bool
 
 
-def _given(dose: Dose) -> Given:
-    return Given(dose.drug, dose.route in ("IV", "infusion"))
+def _given(dose: Dose) -> SlotUse:
+    return SlotUse(dose.drug, dose.route in ("IV", "infusion"))
 
 
-def slots(arm: Arm) -> dict[Given, str]:
+def slots(arm: Arm) -> dict[SlotUse, str]:
     """Return the slot of each drug of the arm that needs one; more than two of a kind raise `InputError`."""
-    taken: dict[Given, str] = {}
+    taken: dict[SlotUse, str] = {}
     for kind, names in _SLOTS.items():
         wanted = list(dict.fromkeys(_given(dose) for dose in arm.doses if DRUGS[dose.drug].kind == kind))
         if len(wanted) > len(names):
@@ -108,7 +108,7 @@ class _Rule(NamedTuple):
     size: Floats
 
 
-def _rule(dose: Dose, cohort: Cohort, slot_of: dict[Given, str]) -> _Rule:
+def _rule(dose: Dose, cohort: Cohort, slot_of: dict[SlotUse, str]) -> _Rule:
     drug = DRUGS[dose.drug]
     p = cohort.parameters
     if drug.kind == "input":

@@ -4,7 +4,7 @@ from fractions import Fraction as F
 from typing import NamedTuple
 
 
-class Pair(NamedTuple):
+class EmbeddedPair(NamedTuple):
     """An embedded pair whose last stage is the first of the next step (FSAL).
 
     ``a`` rows of the stages after the first, the last row being the weights of the step; ``e`` weights of the error
@@ -43,7 +43,7 @@ _BS5_A = _rows("""
 """)
 _BS5_HAT = _floats("2479/34992 0 123/416 612941/3411720 43/1440 2272/6561 79937/1113912 3293/556956")
 
-BS5 = Pair(
+BS5 = EmbeddedPair(
     # Bogacki and Shampine 1996, doi 10.1016/0898-1221(96)00141-1; coefficients as in RKSUITE.
     name="bs5",
     order=5,
@@ -103,7 +103,7 @@ _CFMR7_DENSE = _rows("""
 0 -2 10 -15 7 0
 """)
 
-CFMR7 = Pair(
+CFMR7 = EmbeddedPair(
     # M. Calvo, J. M. Franco, J. I. Montijano, L. Randez 1996, doi 10.1016/S0377-0427(96)00103-3; the fifth-order
     # interpolant without extra stage is that of W. R. Kampinga's extensisq.
     name="cfmr7",

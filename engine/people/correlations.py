@@ -53,7 +53,7 @@ _SETTLED = 12
 _GRID = 4000
 
 
-class Spread(NamedTuple):
+class LogSpreads(NamedTuple):
     """SD of age (y) and SDs of the logarithms of insulin and glucose, of the table's margins."""
 
     age: float
@@ -80,12 +80,12 @@ def matrix(sex: int) -> Correlation:
     return copula.assemble(COVARIATES, pairs(sex))
 
 
-def spread(sex: int) -> Spread:
+def spread(sex: int) -> LogSpreads:
     """Return the SDs of the margins of men (0) or women (1), over an even grid of probabilities."""
     margins = table(sex)
     z = normal_quantile((np.arange(_GRID) + 0.5) / _GRID)
     age, insulin, glucose = (margins[name].value(z) for name in ("age", "insulin", "glucose"))
-    return Spread(float(np.std(age)), float(np.std(np.log(insulin))), float(np.std(np.log(glucose))))
+    return LogSpreads(float(np.std(age)), float(np.std(np.log(insulin))), float(np.std(np.log(glucose))))
 
 
 def vat_weights(sex: int) -> tuple[float, float]:

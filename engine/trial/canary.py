@@ -26,7 +26,7 @@ from pulsatile.engine.parameters import ROW, SLOTS
 from pulsatile.engine.states import SIZES, STATE_INDEX
 from pulsatile.engine.trial.horizon import SLOW
 from pulsatile.engine.trial.known_answer import Event, moved, patient, tone
-from pulsatile.engine.trial.projective import Course
+from pulsatile.engine.trial.projective import Projection
 
 EVERY = 64
 """Real patients per canary."""
@@ -86,13 +86,13 @@ class Joined(NamedTuple):
         errors += [rows / self.watched - 1 for rows in (found.mean, found.low, found.high)]
         return Result._make(rows[~self.canary] for rows in result), self._worst(errors, found.status)
 
-    def part_course(self, course: Course) -> tuple[Course, float]:
+    def part_course(self, course: Projection) -> tuple[Projection, float]:
         """Do the same for a projected run, in which a canary's body composition must not move."""
         body = self.exact[:, :1, [STATE_INDEX[name] for name in SLOW]]
         error = self._worst([course.level[self.canary] / body - 1], course.status[self.canary])
         real = ~self.canary
         snapshots = {week: rows[real] for week, rows in course.snapshots.items()}
-        return Course(course.level[real], course.error[real], snapshots, course.status[real]), error
+        return Projection(course.level[real], course.error[real], snapshots, course.status[real]), error
 
     def _worst(self, errors: list[Floats], status: npt.NDArray[np.int8]) -> float:
         tolerance = BOUND * max(self.solver.rtol, FINEST)

@@ -35,7 +35,7 @@ _DAYS = [STATE_INDEX[name] for name in ("igf1", "p85", "ghs_tolerance")]
 STANDARD_ERRORS = 2.0
 
 
-class Course(NamedTuple):
+class Projection(NamedTuple):
     """Body composition of n patients at the midnights 0 ... end, and what tests need.
 
     ``level`` and ``error`` (n, days + 1, 3) of `horizon.SLOW`; ``snapshots`` week -> (n, states) at 06:00; ``status``
@@ -77,7 +77,7 @@ class _Patients(NamedTuple):
 def project(
     parameters: npt.NDArray[Any], y0: Floats, block: EventTable, doses: EventTable, spans: list[Span], plan: Plan,
     groups: tuple[str, ...], threads: int,
-) -> Course:  # fmt: skip
+) -> Projection:  # fmt: skip
     """Carry n patients through ``spans`` (`horizon.calendar`) and project over the days between.
 
     Parameters are those of `batch.integrate`; the kernel sees every integrated day at its own calendar time, with that
@@ -119,7 +119,7 @@ def project(
             snapshots[week] = _corrected(state, level[:, day] / window.midnights[:, day - span.start, _SLOW])
         y = _corrected(window.midnights[:, -1], level[:, span.stop] / window.midnights[:, -1, _SLOW])
         done = span.stop
-    return Course(level, STANDARD_ERRORS * np.sqrt(variance) * level, snapshots, status)
+    return Projection(level, STANDARD_ERRORS * np.sqrt(variance) * level, snapshots, status)
 
 
 def _supply(parameters: npt.NDArray[Any]) -> Floats:

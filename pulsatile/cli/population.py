@@ -8,12 +8,10 @@ import click
 
 from pulsatile.cli.guard import NOT_CLINICAL, as_json, guarded, print_json, print_rich, say
 from pulsatile.cli.runs import resource_options, resources_from, say_on
-from pulsatile.engine.errors import InputError
-from pulsatile.sweeps.errors import Exit, FolderRefuses
+from pulsatile.sweeps.errors import Exit
 
 if TYPE_CHECKING:
     from pulsatile.sweeps.population.opened import Built
-    from pulsatile.sweeps.study.schema import Study
 
 SELECTIONS = ("weights", "inclusion", "plausible")
 MOST_PAIRS = 10
@@ -84,65 +82,25 @@ def build(
     Draw people, run them untreated for a week, set aside who is not plausible with the reason, weight the others to the
     published margins, and keep it all in DIR.  An interrupted build goes on by the same command.
     """
-    from pulsatile.sweeps.population.build import build as carry_out
-    from pulsatile.sweeps.population.build import population_entry, untreated_study
-    from pulsatile.sweeps.population.opened import open_built
+    from pulsatile.sweeps.population.build import build_population
+    from pulsatile.sweeps.population.opened import open_population
     from pulsatile.sweeps.report.population_files import write_files
     from pulsatile.sweeps.run.progress import progress_for
 
-    study = untreated_study(population_entry(source, n), seed, source)
-    how = _selection(study, how, source)
     with progress_for() as progress:
-        _refuse_other_selection(out, how, progress.note)
-        outcome, told = carry_out(study, out, how, resources_from(resources), progress)
+        outcome, told = build_population(
+            source, out, n=n, seed=seed, how=how, resources=resources_from(resources), progress=progress
+        )
         if told is None:
             return _unfinished(outcome.code, out)
         progress.note("Drawing the page of pictures ...")
-        built = open_built(out)
+        built = open_population(out)
         for sentence in write_files(built):
             progress.note(sentence)
     if outcome.code is Exit.FAILED_PATIENTS:
         say(f"{outcome.failed} of {outcome.patient_arms} patients failed, more than the gate allows; see atlas.csv.")
     _told(built, as_json)
     return outcome.code
-
-
-def _selection(study: "Study", how: str | None, source: str) -> str:
-    """Return how to select, given what is asked; weights are of the people that the published margins are of."""
-    from pulsatile.sweeps.population.build import of_survey
-    from pulsatile.sweeps.study.patients import resolved_population
-
-    population = resolved_population(study.population)
-    if population.weighted:
-        raise InputError(
-            f"{source}: a population that is built gets weights of its own, those of the column prevalence would be "
-            "lost; leave the column out, or name the file in the study itself, by patients."
-        )
-    if of_survey(population):
-        return how or "weights"
-    if how in ("weights", "inclusion"):
-        raise InputError(
-            f"--select {how}: {source} is not the whole population of adults, which the published margins are of; use "
-            "--select plausible."
-        )
-    return "plausible"
-
-
-def _refuse_other_selection(out: Path, how: str, note: Any) -> None:
-    """Refuse to freeze a folder once more in another way: studies may name it already."""
-    from pulsatile.sweeps.study.population_file import FILE, read_frozen
-
-    if not (out / FILE).is_file():
-        return
-    try:
-        there = read_frozen(out)
-    except InputError as error:
-        note(f"{error} It is written again.")
-        return
-    if there["selection"] != how:
-        raise FolderRefuses(
-            f"{out} holds a population selected by {there['selection']} already, asked is {how}; give another folder."
-        )
 
 
 def _unfinished(code: Exit, out: Path) -> Exit:
@@ -165,9 +123,9 @@ def show(folder: Path, html: Path | None, as_json: bool) -> None:
 
     The id is checked against what the folder holds, and the run's digest is computed again from the stored values.
     """
-    from pulsatile.sweeps.population.opened import open_built
+    from pulsatile.sweeps.population.opened import open_population
 
-    built = open_built(folder)
+    built = open_population(folder)
     if html is not None:
         from pulsatile.sweeps.disk.files import writing
         from pulsatile.sweeps.report.population import page_of
@@ -195,9 +153,9 @@ def compare(first: Path, second: Path, as_json: bool) -> None:
     from rich.table import Table
 
     from pulsatile.sweeps.population.compare import differences, pairs
-    from pulsatile.sweeps.population.opened import open_built
+    from pulsatile.sweeps.population.opened import open_population
 
-    a, b = open_built(first), open_built(second)
+    a, b = open_population(first), open_population(second)
     rows, found = differences(a, b), pairs(a, b, MOST_PAIRS)
     if as_json:
         print_json(

@@ -277,9 +277,9 @@ def cancel(folder: Path, as_json: bool) -> Exit:
 
     The driver that works on DIR, here or on another machine, stops after the chunks in hand; `resume` goes on.
     """
-    from pulsatile.sweeps.disk.lock import request_cancel
+    from pulsatile.sweeps.disk.lock import cancel_run
 
-    sentence = request_cancel(folder)
+    sentence = cancel_run(folder)
     print_json({"told": sentence}) if as_json else click.echo(sentence)
     return Exit.DONE
 
@@ -307,16 +307,12 @@ def dry_run_of(study: Any, resources: Any, as_json: bool) -> Exit:
     """Say what a study would need."""
     from dataclasses import asdict
 
-    from pulsatile.sweeps.run.estimate import chunk_size, estimate
+    from pulsatile.sweeps.run.estimate import dry_run
     from pulsatile.sweeps.study.conversions import conversions
-    from pulsatile.sweeps.study.resolve import resolve
 
-    spread = resources.spread(study.solver.device)
-    resolved = resolve(study, spread.planning_threads)
-    chunk = chunk_size(resolved, resolved.plan(), resources.chunk, spread.slots, spread.room)
-    found = estimate(resolved, chunk, spread)
+    resolved, found = dry_run(study, resources)
     if as_json:
-        print_json({"identity": resolved.identity, **asdict(found), "spread": spread._asdict()})
+        print_json({"identity": resolved.identity, **asdict(found), "spread": found.spread._asdict()})
         return Exit.DONE
     matched = (one.sentence for one in resolved.matched)
     for sentence in (*conversions(study), *matched, resolved.approximation, *found.lines()):

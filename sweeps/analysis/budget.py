@@ -21,7 +21,7 @@ import numpy as np
 from pulsatile.engine.arrays import Flags
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.patients.noise import relative_noise
-from pulsatile.sweeps.analysis.budget_estimate import COMPONENTS, Estimate
+from pulsatile.sweeps.analysis.budget_estimate import COMPONENTS, BudgetEstimate
 from pulsatile.sweeps.analysis.budget_result import BELOW, VarianceBudget
 from pulsatile.sweeps.analysis.budget_runs import USUAL, BudgetSize, Simulate, carry_out
 from pulsatile.sweeps.contrast import ALL_ARMS, Kind, check_contrast, labels
@@ -94,7 +94,9 @@ def variance_budget(
     cv = [relative_noise(name.removeprefix("fasting_")) for name in names]
     # before the failed are left out: the checked are counted among all
     error = runs.values[0, checked, 0] - runs.tight[checked]
-    estimate = Estimate(runs.values[:, fine], error, np.array(cv), None if contrast is None else arms.index(contrast))
+    estimate = BudgetEstimate(
+        runs.values[:, fine], error, np.array(cv), None if contrast is None else arms.index(contrast)
+    )
     found = _dataset(estimate, *labels(arms, contrast), runs.like, resamples, seed, level)
     found["note"].loc[{"component": "residual", "output": [n for n, c in zip(names, cv, strict=True) if not c]}] = (
         _NO_ASSAY
@@ -113,7 +115,13 @@ def variance_budget(
 
 
 def _dataset(
-    estimate: Estimate, rows: list[str], kinds: list[Kind], like: "xr.Dataset", resamples: int, seed: int, level: float
+    estimate: BudgetEstimate,
+    rows: list[str],
+    kinds: list[Kind],
+    like: "xr.Dataset",
+    resamples: int,
+    seed: int,
+    level: float,
 ) -> "xr.Dataset":
     import xarray as xr
 

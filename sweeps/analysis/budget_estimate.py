@@ -15,7 +15,7 @@ COMPONENTS = ("arm", *anova.COMPONENTS, "residual", "numerical")
 _CROSSED = slice(1, 5)
 
 
-class Estimate:
+class BudgetEstimate:
     """Components of the rows: the arms, the contrasts, all arms.
 
     Parameters

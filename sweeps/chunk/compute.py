@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pulsatile.engine.simulate import Plan
 
 if TYPE_CHECKING:
-    from pulsatile.engine.simulate import Course
+    from pulsatile.engine.simulate import Simulation
     from pulsatile.sweeps.chunk.job import Job
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -43,7 +43,7 @@ class Values:
     worst_canary: float = 0.0
     kept: int = 0
 
-    def put(self, course: "Course", arms: Sequence[int], patients: Ids) -> None:
+    def put(self, course: "Simulation", arms: Sequence[int], patients: Ids) -> None:
         """Take over what was simulated of some arms and patients (positions in the chunk)."""
         for name, variable in (*course.dataset.data_vars.items(), *course.dataset.coords.items()):
             if "patient" in variable.dims and name != "patient":
@@ -75,7 +75,7 @@ def _parts(patients: Ids, pieces: int) -> list[Ids]:
     return [part for part in np.array_split(patients, pieces) if len(part)]
 
 
-def _course(resolved: ResolvedStudy, patients: Ids, arms: Sequence[int], threads: int, **begun: Any) -> "Course":
+def _course(resolved: ResolvedStudy, patients: Ids, arms: Sequence[int], threads: int, **begun: Any) -> "Simulation":
     """Simulate patients, given by position in the run, in some arms."""
     first = int(patients[0])
     cohort = resolved.cohort(first, int(patients[-1]) + 1).subset(patients - first)

@@ -32,7 +32,7 @@ class Held:
     """The lock of a folder while this process holds it.
 
     ``lost`` turns true when somebody took the lock away: then nothing more may be committed.  ``cancelled`` turns true
-    when `request_cancel` asked for the end.
+    when `cancel_run` asked for the end.
     """
 
     def __init__(self, folder: Path, note: Mapping[str, str], say: Callable[[str], None]) -> None:
@@ -189,7 +189,7 @@ def unlock(folder: Path) -> str:
     return f"The lock of {folder} is removed; `pulsatile resume {folder}` goes on."
 
 
-def request_cancel(folder: Path) -> str:
+def cancel_run(folder: Path) -> str:
     """Ask the driver that holds a folder, on any host, to stop after the chunks in hand; return a sentence."""
     check_run(folder)
     seen = look(folder)

@@ -19,14 +19,15 @@ from pulsatile.engine.errors import InputError
 from pulsatile.engine.people.populations import POPULATIONS
 from pulsatile.sweeps.disk import store
 from pulsatile.sweeps.disk.files import write_all
+from pulsatile.sweeps.errors import FolderRefuses
 from pulsatile.sweeps.population.plausible import KEPT, counts, reasons
 from pulsatile.sweeps.population.published import targets
 from pulsatile.sweeps.run.driver import Outcome
-from pulsatile.sweeps.run.progress import Progress
+from pulsatile.sweeps.run.progress import Progress, SilentProgress
 from pulsatile.sweeps.run.run import run_or_resume
 from pulsatile.sweeps.study.identity import engine_hash
-from pulsatile.sweeps.study.patients import ResolvedPopulation
-from pulsatile.sweeps.study.population_file import FILE, FORMAT, seal
+from pulsatile.sweeps.study.patients import ResolvedPopulation, resolved_population
+from pulsatile.sweeps.study.population_file import FILE, FORMAT, read_frozen, seal
 from pulsatile.sweeps.study.read import read_mapping
 from pulsatile.sweeps.study.resolve import ResolvedStudy
 from pulsatile.sweeps.study.schema import Study, study_from
@@ -95,7 +96,7 @@ class Untreated:
 
 
 @dataclass(frozen=True)
-class Selection:
+class PatientSelection:
     """Who is kept: ``why`` (n,) not, ``weights`` (n,), 0 for who is not; ``found`` where weights were looked for."""
 
     why: npt.NDArray[np.object_]
@@ -108,7 +109,7 @@ class Selection:
         return np.asarray(self.weights > 0)
 
 
-def select(untreated: Untreated, how: str, seed: int, survey: bool) -> Selection:
+def select(untreated: Untreated, how: str, seed: int, survey: bool) -> PatientSelection:
     """Judge and weight the patients.
 
     Parameters
@@ -123,7 +124,7 @@ def select(untreated: Untreated, how: str, seed: int, survey: bool) -> Selection
     fine = why == KEPT
     weights = np.where(fine, 1.0, 0.0)
     if not survey or how == "plausible" or not fine.any():
-        return Selection(why, weights, None)
+        return PatientSelection(why, weights, None)
     part = {name: values[fine] for name, values in untreated.columns.items()}
     used = [target for target in targets() if target.used and target.output in part]
     features = np.column_stack([target.feature(part) for target in used])
@@ -138,7 +139,7 @@ def select(untreated: Untreated, how: str, seed: int, survey: bool) -> Selection
         why[np.flatnonzero(fine)[~included]] = LEFT_OUT
     else:
         weights[fine] = found.weights
-    return Selection(why, weights, found)
+    return PatientSelection(why, weights, found)
 
 
 def freeze(folder: Path, resolved: ResolvedStudy, digest: str, how: str) -> dict[str, Any]:
@@ -205,18 +206,72 @@ def population_entry(name_or_file: str, n: int | None) -> dict[str, Any]:
     return entry if n is None else entry | {"n": n}
 
 
-def build(
-    study: Study, out: str | Path, how: str, resources: Resources, progress: Progress | None
-) -> tuple[Outcome, dict[str, Any] | None]:
-    """Run the people of an `untreated_study` into ``out``, or go on with that run, and freeze them; see `freeze`.
+def build_population(
+    source: str, out: str | Path, *, n: int | None = None, seed: int = 1, how: str | None = None,
+    resources: Resources = Resources(), progress: Progress | None = None,
+) -> tuple[Outcome, dict[str, Any] | None]:  # fmt: skip
+    """Draw people, run them untreated, judge and weight them, and freeze them; an interrupted build goes on.
 
-    The second is None where the run was not finished: interrupted, or stopped.
+    Parameters
+    ----------
+    source
+        A named population, a population entry in a YAML file, or a table of own patients.
+    out
+        Folder to make, or that of the same build.
+    n, seed
+        Number of patients, default what the source says; seed of every random draw.
+    how
+        One of `SELECTIONS`; default "weights" for people that the published margins are of, else "plausible".
+    resources, progress
+        As for `sweeps.run.run.run`.
+
+    Returns
+    -------
+    Outcome, dict or None
+        How the untreated run ended, and what ``population.json`` says; None where the run is not finished.
 
     Raises
     ------
     InputError, FolderRefuses, CannotWrite
-        As `sweeps.run.run.run` and `sweeps.run.run.resume`; a run of other people in ``out`` is refused.
+        One plain sentence each; a run of other people, or a population selected in another way, in ``out`` is refused.
     """
-    folder, outcome = Path(out), run_or_resume(study, out, resources, progress)
-    resolved = outcome.resolved
-    return outcome, freeze(folder, resolved, outcome.digest, how) if outcome.digest else None
+    study = untreated_study(population_entry(source, n), seed, source)
+    how = _selection(study, how, source)
+    _refuse_other_selection(Path(out), how, progress or SilentProgress())
+    outcome = run_or_resume(study, out, resources, progress)
+    return outcome, freeze(Path(out), outcome.resolved, outcome.digest, how) if outcome.digest else None
+
+
+def _selection(study: Study, how: str | None, source: str) -> str:
+    """Return how to select, given what is asked; weights are of the people that the published margins are of."""
+    if how is not None and how not in SELECTIONS:
+        raise InputError(f"how = {how!r} is not a way to select; choose from {', '.join(SELECTIONS)}.")
+    population = resolved_population(study.population)
+    if population.weighted:
+        raise InputError(
+            f"{source}: a population that is built gets weights of its own, those of the column prevalence would be "
+            "lost; leave the column out, or name the file in the study itself, by patients."
+        )
+    if of_survey(population):
+        return how or "weights"
+    if how in ("weights", "inclusion"):
+        raise InputError(
+            f"--select {how}: {source} is not the whole population of adults, which the published margins are of; use "
+            "--select plausible."
+        )
+    return "plausible"
+
+
+def _refuse_other_selection(out: Path, how: str, progress: Progress) -> None:
+    """Refuse to freeze a folder once more in another way: studies may name it already."""
+    if not (out / FILE).is_file():
+        return
+    try:
+        there = read_frozen(out)
+    except InputError as error:
+        progress.note(f"{error} It is written again.")
+        return
+    if there["selection"] != how:
+        raise FolderRefuses(
+            f"{out} holds a population selected by {there['selection']} already, asked is {how}; give another folder."
+        )

@@ -27,7 +27,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Pair:
+class CorrelationPair:
     """The correlation of two covariates or outputs, of one sex, in two populations."""
 
     one: str
@@ -77,14 +77,14 @@ def _finite(x: Floats, weights: Floats) -> tuple[Floats, Floats]:
     return x[fine], weights[fine]
 
 
-def pairs(first: Built, second: Built, most: int) -> list[Pair]:
+def pairs(first: Built, second: Built, most: int) -> list[CorrelationPair]:
     """Return the correlations that differ most between two populations, of men and women apart."""
     names = [n for n in first.untreated.columns if n in second.untreated.columns and n not in (*NO_AXIS, "sex")]
     found = []
     for sex, words in enumerate(SEXES):
         a, b = (correlations(built, names, sex) for built in (first, second))
         found += [
-            Pair(names[i], names[j], words, float(a[i, j]), float(b[i, j]))
+            CorrelationPair(names[i], names[j], words, float(a[i, j]), float(b[i, j]))
             for i in range(len(names)) for j in range(i) if np.isfinite(a[i, j] - b[i, j])
         ]  # fmt: skip
     return sorted(found, key=lambda pair: (-abs(pair.change), pair.sex, pair.one, pair.other))[:most]

@@ -142,7 +142,7 @@ class Built:
         return atlas(of, {name: values for name, (_, values) in self.axes.items()}, most)
 
 
-def open_built(path: str | Path) -> Built:
+def open_population(path: str | Path) -> Built:
     """Return the population in the folder ``path``, after its id and that of its run were checked.
 
     Raises

@@ -24,7 +24,7 @@ NORMAL, DIABETES = 7.8, 11.1
 
 
 @dataclass(frozen=True)
-class Group:
+class PublishedGroup:
     """Whom a row is about."""
 
     words: str
@@ -49,7 +49,7 @@ class Target:
 
     output: str
     unit: str
-    group: Group
+    group: PublishedGroup
     kind: Literal["quantile", "mean", "share"]
     value: float
     at: float
@@ -110,15 +110,15 @@ def weighted_quantile(x: Floats, weights: Floats, at: float) -> float:
     return float(np.interp(at, middle, x[order]))
 
 
-MEN, WOMEN = Group("men", MAN), Group("women", WOMAN)
-EVERYBODY = Group("all")
+MEN, WOMEN = PublishedGroup("men", MAN), PublishedGroup("women", WOMAN)
+EVERYBODY = PublishedGroup("all")
 _HOMA = {MAN: (1.25, 2.00, 3.43), WOMAN: (1.21, 1.87, 2.88)}
 _QUARTILES = (0.25, 0.5, 0.75)
 _WIDE = (0.025, 0.5, 0.975)
 _IGF1 = (
-    (Group("25-39 y", age=(25, 40)), (95.6, 206.0, 366.7)),
-    (Group("40-59 y", age=(40, 60)), (60.8, 147.0, 297.7)),
-    (Group("60 y and more", age=(60, 200)), (None, 103.0, None)),
+    (PublishedGroup("25-39 y", age=(25, 40)), (95.6, 206.0, 366.7)),
+    (PublishedGroup("40-59 y", age=(40, 60)), (60.8, 147.0, 297.7)),
+    (PublishedGroup("60 y and more", age=(60, 200)), (None, 103.0, None)),
 )
 
 
@@ -160,13 +160,13 @@ def targets() -> tuple[Target, ...]:
     ]
     mean: Literal["mean"] = "mean"
     rows += [
-        Target("gh_mean", "ug/L", Group("men 20-35 y, BMI < 27", MAN, (20, 35), (0, 27)), mean, 2.16, 0,
+        Target("gh_mean", "ug/L", PublishedGroup("men 20-35 y, BMI < 27", MAN, (20, 35), (0, 27)), mean, 2.16, 0,
                "axis C2 READ: 3110 +/- 1760 ug/L.min in men of 27 y", False),
-        Target("gh_mean", "ug/L", Group("women 20-40 y, BMI < 27", WOMAN, (20, 40), (0, 27)), mean, 1.63, 0,
+        Target("gh_mean", "ug/L", PublishedGroup("women 20-40 y, BMI < 27", WOMAN, (20, 40), (0, 27)), mean, 1.63, 0,
                "axis C2 READ: 2350 +/- 1260 ug/L.min in women of 31 y, early follicular", False),
-        Target("gh_mean", "ug/L", Group("men 45-55 y", MAN, (45, 55)), mean, 0.861, 0,
+        Target("gh_mean", "ug/L", PublishedGroup("men 45-55 y", MAN, (45, 55)), mean, 0.861, 0,
                "axis C14 READ, SE 0.098", False),
-        Target("gh_mean", "ug/L", Group("men 60 y and more", MAN, (60, 200)), mean, 0.77, 0,
+        Target("gh_mean", "ug/L", PublishedGroup("men 60 y and more", MAN, (60, 200)), mean, 0.77, 0,
                "axis section 3 READ, insensitive assay", False),
     ]  # fmt: skip
     source = "NHANES 2005-2006 without known diabetes, Cowie2009 (RECALLED, to be verified)"

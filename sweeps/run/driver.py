@@ -24,7 +24,7 @@ from pulsatile.sweeps.workers.resources import Resources
 from pulsatile.sweeps.workers.workers import records
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Outcome:
     """How a run ended; ``digest`` is empty and ``summary`` None when it is not finished.
 
@@ -40,6 +40,10 @@ class Outcome:
     seconds: dict[str, float]
     summary: Summary | None = None
     poison: dict[int, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        state = f"digest {self.digest[:16]}" if self.digest else f"not finished ({self.code.name.lower()})"
+        return f"<Run {self.folder}: {self.patient_arms} patient-arms, {self.failed} failed, {state}>"
 
     @property
     def identity(self) -> str:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.simulate import memory_held, simulate
 from pulsatile.sweeps.chunk.compute import bytes_per_patient, state_columns
-from pulsatile.sweeps.study.resolve import ResolvedStudy
-from pulsatile.sweeps.workers.resources import PROGRAMS, Spread, cores
+from pulsatile.sweeps.study.resolve import ResolvedStudy, resolve
+from pulsatile.sweeps.study.schema import Study
+from pulsatile.sweeps.workers.resources import PROGRAMS, Resources, Spread, cores
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -88,8 +89,8 @@ def chunk_size(resolved: ResolvedStudy, plan: "Plan", wanted: int | None, worker
     return size
 
 
-@dataclass(frozen=True)
-class Estimate:
+@dataclass(frozen=True, repr=False)
+class RunEstimate:
     """What a run will need."""
 
     patients: int
@@ -102,6 +103,9 @@ class Estimate:
     minutes: float
     spread: Spread
     probe: int
+
+    def __repr__(self) -> str:
+        return "\n".join(self.lines())
 
     def lines(self) -> list[str]:
         """Return the estimate in words."""
@@ -116,7 +120,18 @@ class Estimate:
         ]
 
 
-def estimate(resolved: ResolvedStudy, chunk: int, spread: Spread) -> Estimate:
+def dry_run(study: Study, resources: Resources = Resources()) -> tuple[ResolvedStudy, RunEstimate]:
+    """Return the resolved study, and what a run of it would need on these resources; nothing is kept.
+
+    >>> dry_run(load_study("study.yaml"))  # doctest: +SKIP
+    """
+    spread = resources.spread(study.solver.device)
+    resolved = resolve(study, spread.planning_threads)
+    chunk = chunk_size(resolved, resolved.plan(), resources.chunk, spread.slots, spread.room)
+    return resolved, estimate(resolved, chunk, spread)
+
+
+def estimate(resolved: ResolvedStudy, chunk: int, spread: Spread) -> RunEstimate:
     """Time a small probe and return what the whole run will need; compiles kernels where none are kept."""
     plan, arms = resolved.plan(), resolved.arms
     n = resolved.population.n
@@ -132,7 +147,7 @@ def estimate(resolved: ResolvedStudy, chunk: int, spread: Spread) -> Estimate:
     seconds = (time.perf_counter() - begin) / probe * n / min(spread.slots, cores())
     each = bytes_per_patient(resolved, plan)
     stored = each // 2 if resolved.dtype == "float32" else each
-    return Estimate(
+    return RunEstimate(
         n,
         len(arms),
         resolved.weeks,

@@ -25,7 +25,7 @@ from pulsatile.sweeps.population import build as frozen
 from pulsatile.sweeps.population import seal as population_seal
 from pulsatile.sweeps.population.build import population_entry, untreated_study
 from pulsatile.sweeps.population.compare import correlations
-from pulsatile.sweeps.population.opened import LEFT_OUT, open_built
+from pulsatile.sweeps.population.opened import LEFT_OUT, open_population
 from pulsatile.sweeps.population.plausible import BOUNDS
 from pulsatile.sweeps.report.population_files import AGREEMENT, ATLAS, PAGE, PATIENTS
 from pulsatile.sweeps.run.progress import SilentProgress
@@ -111,7 +111,7 @@ def test_build_leaves_everybody_with_the_reason(adults: Path) -> None:
     assert effective_number(weights) == pytest.approx(told["weights"]["effective_number"], abs=0.06)
     assert "against published margins" in (adults / AGREEMENT).read_text(encoding="utf-8")
     atlas = rows_of(adults / ATLAS)
-    built = open_built(adults)
+    built = open_population(adults)
     assert {row["what"] for row in atlas} == {
         what for what, flags in (("rejected", built.rejected), ("redrawn", built.redrawn)) if flags.any()
     }
@@ -214,7 +214,7 @@ def test_a_stratum_of_the_adults_is_kept_whole(tmp_path: Path, pageless: None) -
     (tmp_path / "stratum.yaml").write_text(STRATUM, encoding="utf-8")
     out = tmp_path / "out"
     done("population", "build", str(tmp_path / "stratum.yaml"), "--out", str(out), *HERE)
-    built = open_built(out)
+    built = open_population(out)
     assert not built.comparable
     assert set(built.weights[built.plausible]) == {1.0}
     assert built.columns["bmi"].min() >= 30
@@ -223,7 +223,7 @@ def test_a_stratum_of_the_adults_is_kept_whole(tmp_path: Path, pageless: None) -
 def test_compare(adults: Path, trial: Path) -> None:
     found = json.loads(done("population", "compare", str(adults), str(trial), "--json").output)
     rows = {row["name"]: row for row in found["differences"]}
-    one, other = open_built(adults), open_built(trial)
+    one, other = open_population(adults), open_population(trial)
     assert [x["id"] for x in found["populations"]] == [one.id, other.id]
     assert rows["bmi"]["second"] > 27 > 0
     assert all(0 <= row["distance"] <= 1 for row in rows.values())
@@ -237,7 +237,7 @@ def test_compare(adults: Path, trial: Path) -> None:
 
 
 def test_correlations_are_weighted_and_of_logarithms(adults: Path) -> None:
-    built = open_built(adults)
+    built = open_population(adults)
     columns, w = built.untreated.columns, built.weights
     sex = int(np.argmax([((columns["sex"] == s) & (w > 0)).sum() for s in (0, 1)]))
     who = (columns["sex"] == sex) & (w > 0)
@@ -422,7 +422,7 @@ def test_other_selections(adults: Path, tmp_path: Path, how: str, pageless: None
     again = copied(adults, tmp_path / how)
     (again / FILE).unlink()
     done("population", "build", "adults", "--n", str(N), "--out", str(again), "--select", how, *HERE)
-    built, weighted = open_built(again), open_built(adults)
+    built, weighted = open_population(again), open_population(adults)
     assert set(built.weights) <= {0.0, 1.0}
     assert built.plausible.tolist() == weighted.plausible.tolist()
     left_out = int((built.why == LEFT_OUT).sum())
@@ -433,7 +433,7 @@ def test_other_selections(adults: Path, tmp_path: Path, how: str, pageless: None
 
 def test_the_rejected_are_kept_with_reason_and_drawn(adults: Path, tmp_path: Path, monkeypatch: Any) -> None:
     """Tighter bounds reject a third; tables and page tell of them."""
-    glucose = np.sort(open_built(adults).untreated.columns["fasting_glucose"])
+    glucose = np.sort(open_population(adults).untreated.columns["fasting_glucose"])
     limit = float(glucose[N // 3] + glucose[N // 3 + 1]) / 2
     monkeypatch.setitem(BOUNDS, "fasting_glucose", replace(BOUNDS["fasting_glucose"], low=limit))
     refused("rejects other patients", "population", "show", str(adults))
@@ -441,7 +441,7 @@ def test_the_rejected_are_kept_with_reason_and_drawn(adults: Path, tmp_path: Pat
     (again / FILE).unlink()
     result = done("population", "build", "adults", "--n", str(N), "--out", str(again), *HERE)
     why = f"fasting glucose below {limit:g} mmol/L"
-    built = open_built(again)
+    built = open_population(again)
     assert built.told["rejected"][why] == N // 3 + 1
     assert f"not kept: {N // 3 + 1}, {why}" in result.output
     rows = rows_of(again / PATIENTS)
@@ -457,7 +457,7 @@ def test_the_rejected_are_kept_with_reason_and_drawn(adults: Path, tmp_path: Pat
 
 
 def test_parameters_are_not_made_by_another_engine(adults: Path) -> None:
-    built = open_built(adults)
+    built = open_population(adults)
     assert any(name.startswith("parameter ") for name in built.axes)
     other = replace(built, told=built.told | {"engine": "another"})
     assert other.axes

@@ -20,7 +20,7 @@ from pulsatile.engine.patients.basal import fasting_state
 from pulsatile.engine.patients.cohort import virtual_cohort
 from pulsatile.engine.patients.pulses import block_events
 from pulsatile.engine.patients.run_in import PACKED, run_in, unpacked
-from pulsatile.engine.simulate import Course, Earlier, carry_out, end_columns, simulate
+from pulsatile.engine.simulate import Earlier, Simulation, carry_out, end_columns, simulate
 from pulsatile.engine.trial import treatment
 from pulsatile.engine.trial.horizon import LongHorizon
 from pulsatile.engine.trial.plan import Plan, TestAt
@@ -268,7 +268,7 @@ def shortened(plan: Plan, weeks: float) -> Plan:
     return replace(plan, weeks=weeks, tests=tuple(tests))
 
 
-def went_on(first: Course, since: float, plan: Plan, arms: Sequence[Arm] = ARMS, **more: Any) -> Course:
+def went_on(first: Simulation, since: float, plan: Plan, arms: Sequence[Arm] = ARMS, **more: Any) -> Simulation:
     assert plan.goes_on_from(shortened(plan, since)) == ""
     cohort = more.pop("cohort", COHORT)
     earlier = Earlier(since, first.ends, first.dataset.status.values)
@@ -304,18 +304,18 @@ BASELINE = run_in(COHORT)
 
 
 @pytest.fixture(scope="module")
-def whole() -> Course:
+def whole() -> Simulation:
     return carry_out(COHORT, ARMS, FIVE)
 
 
-def test_carry_out_gives_what_simulate_gives(whole: Course) -> None:
+def test_carry_out_gives_what_simulate_gives(whole: Simulation) -> None:
     assert_same(whole.dataset, simulate(COHORT, ARMS, FIVE))
     assert not whole.dataset.status.any()
     assert whole.ends.shape == (len(ARMS), len(COHORT), len(columns(True)))
     assert np.isfinite(whole.ends).all()
 
 
-def test_one_week_two_weeks_five_weeks(whole: Course) -> None:
+def test_one_week_two_weeks_five_weeks(whole: Simulation) -> None:
     two = shortened(FIVE, 2)
     first = carry_out(COHORT, ARMS, shortened(FIVE, 1))
     second = went_on(first, 1, two)
@@ -348,7 +348,7 @@ def test_the_last_output_is_the_mark_whatever_its_rounding(weeks: float, every: 
     assert_same(merged(first.dataset, part.dataset, weeks), simulate(COHORT, ARMS[:1], plan, baseline=BASELINE))
 
 
-def test_few_patients_at_once_are_as_good(whole: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_patients_at_once_are_as_good(whole: Simulation, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pulsatile.engine.simulate._patients_at_once", lambda plan: 2)
     plan = shortened(FIVE, 2)
     first = carry_out(COHORT, ARMS[2:], shortened(FIVE, 1))
@@ -394,7 +394,7 @@ def test_failures_before_and_after_the_end(monkeypatch: pytest.MonkeyPatch) -> N
     assert np.array_equal(part.ends, fresh.ends, equal_nan=True)
 
 
-def test_a_patient_without_a_run_in_or_never_run_stays_so(whole: Course) -> None:
+def test_a_patient_without_a_run_in_or_never_run_stays_so(whole: Simulation) -> None:
     parameters = COHORT.parameters.copy()
     parameters["pulse_rate"][1] = -1.0
     cohort = replace(COHORT, parameters=parameters)
@@ -411,7 +411,7 @@ def test_a_patient_without_a_run_in_or_never_run_stays_so(whole: Course) -> None
 # --- new arms on a kept run-in ---
 
 
-def test_new_arms_on_a_kept_run_in(whole: Course) -> None:
+def test_new_arms_on_a_kept_run_in(whole: Simulation) -> None:
     rows = whole.run_in
     assert rows.shape == (len(COHORT), len(PACKED))
     plan = shortened(FIVE, 1)
@@ -464,7 +464,7 @@ def test_plans_that_go_on(earlier: Plan, later: Plan, words: str) -> None:
     assert bool(words) == bool(reason)
 
 
-def test_an_end_that_is_not_there_is_told(whole: Course) -> None:
+def test_an_end_that_is_not_there_is_told(whole: Simulation) -> None:
     """Else a patient without values would pass for a good one."""
     ends = whole.ends.copy()
     ends[1, 2] = np.nan

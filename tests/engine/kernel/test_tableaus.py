@@ -7,7 +7,7 @@ from math import prod
 import numpy as np
 import pytest
 
-from pulsatile.engine.kernel.tableaus import PAIRS, Pair
+from pulsatile.engine.kernel.tableaus import PAIRS, EmbeddedPair
 
 Tree = tuple["Tree", ...]  # a root's subtrees
 THETAS = (0.1, 0.37, 0.5, 0.83)
@@ -42,7 +42,7 @@ def _stages(tree: Tree, a: np.ndarray) -> np.ndarray:
     return np.prod([a @ _stages(child, a) for child in tree], axis=0) if tree else np.ones(len(a))
 
 
-def _matrix(pair: Pair) -> np.ndarray:
+def _matrix(pair: EmbeddedPair) -> np.ndarray:
     rows = [(), *pair.a] + ([pair.extra_a] if pair.extra_a else [])
     a = np.zeros((len(rows), len(rows)))
     for i, row in enumerate(rows):
@@ -62,7 +62,7 @@ def test_number_of_trees() -> None:
 
 
 @pytest.mark.parametrize("pair", PAIRS.values(), ids=list(PAIRS))
-def test_order_conditions(pair: Pair) -> None:
+def test_order_conditions(pair: EmbeddedPair) -> None:
     a = _matrix(pair)
     stages = len(pair.c)
     b = np.zeros(len(a))
@@ -76,7 +76,7 @@ def test_order_conditions(pair: Pair) -> None:
 
 
 @pytest.mark.parametrize("pair", PAIRS.values(), ids=list(PAIRS))
-def test_last_stage_is_the_first_of_the_next_step(pair: Pair) -> None:
+def test_last_stage_is_the_first_of_the_next_step(pair: EmbeddedPair) -> None:
     assert pair.c[-1] == 1.0
     assert len(pair.a) == len(pair.c) - 1
     assert sum(pair.e) == pytest.approx(0, abs=1e-14)
@@ -84,7 +84,7 @@ def test_last_stage_is_the_first_of_the_next_step(pair: Pair) -> None:
 
 @pytest.mark.parametrize("name", ["free", "dense"])
 @pytest.mark.parametrize("pair", PAIRS.values(), ids=list(PAIRS))
-def test_dense_output(pair: Pair, name: str) -> None:
+def test_dense_output(pair: EmbeddedPair, name: str) -> None:
     a = _matrix(pair)
     rows = getattr(pair, name)
     weights = np.zeros((len(a), len(rows[0])))

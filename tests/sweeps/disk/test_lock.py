@@ -13,7 +13,7 @@ from threading import Thread
 import pytest
 
 from pulsatile.sweeps.disk import lock, lock_file
-from pulsatile.sweeps.disk.lock import held, look, refuse_held, request_cancel, unlock
+from pulsatile.sweeps.disk.lock import cancel_run, held, look, refuse_held, unlock
 from pulsatile.sweeps.errors import FolderRefuses
 from pulsatile.sweeps.run.interrupt import Interrupt
 from pulsatile.sweeps.run.progress import SilentProgress
@@ -249,7 +249,7 @@ def test_the_beat_of_another_host_is_heeded(
     assert seen.holder.host == "elsewhere"
     with pytest.raises(FolderRefuses, match=r"on elsewhere since .*; wait for it, or stop it by `pulsatile cancel"):
         unlock(run)
-    assert "on elsewhere is asked to stop" in request_cancel(run)
+    assert "on elsewhere is asked to stop" in cancel_run(run)
     monkeypatch.setattr(lock, "WATCHED", 8)
     process.send_signal(signal.SIGSTOP)  # a machine that hangs looks the same as one that is gone
     assert "is removed" in unlock(run)
@@ -260,7 +260,7 @@ def test_a_lock_that_says_nothing_is_for_a_person_to_remove(run: Path, quick: No
         (run / "lock").write_text(text)
         assert look(run) == (None, None)
     assert "has a lock that says nothing; `pulsatile unlock" in refusal(run)
-    assert "nothing to cancel" in request_cancel(run)
+    assert "nothing to cancel" in cancel_run(run)
     assert "is removed" in unlock(run)
 
 
@@ -321,7 +321,7 @@ def test_a_disk_that_is_away_for_a_moment_loses_nothing(
         with monkeypatch.context() as patch:
             patch.setattr(lock, "read", away)
             wait_for(lambda: len(looks) >= 3)
-        request_cancel(run)
+        cancel_run(run)
         wait_for(lambda: mine.cancelled)
         assert not mine.lost
 
@@ -333,13 +333,13 @@ def test_cancel(run: Path, quick: None) -> None:
         assert not (run / "cancel").exists()
         interrupt = Interrupt(SilentProgress(), mine)
         assert not interrupt.asked
-        sentence = request_cancel(run)
+        sentence = cancel_run(run)
         assert f"Process {os.getpid()} on " in sentence
         assert sentence.endswith(f"is asked to stop after the chunks in hand; `pulsatile resume {run}` goes on later.")
         wait_for(lambda: interrupt.asked)
         assert told == ["Asked by `pulsatile cancel` to stop; stopping after the chunks in hand."]
     assert not (run / "cancel").exists()
-    assert request_cancel(run) == f"{run} is not running; there is nothing to cancel."
+    assert cancel_run(run) == f"{run} is not running; there is nothing to cancel."
     with held(run, {}) as mine:
         time.sleep(0.2)
         assert not mine.cancelled
@@ -348,7 +348,7 @@ def test_cancel(run: Path, quick: None) -> None:
 def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     refuse_held(tmp_path / "file")  # is another's to refuse
-    for command in (unlock, request_cancel):
+    for command in (unlock, cancel_run):
         with pytest.raises(FolderRefuses, match="holds no run"):
             command(tmp_path)
         with pytest.raises(FolderRefuses, match="is a file"):

@@ -10,9 +10,16 @@ from pulsatile.engine.draws import normal_quantile
 from pulsatile.engine.people.margins import SHARE_OF_WOMEN, table
 from pulsatile.sweeps.population.agreement import agreement, distances, markdown
 from pulsatile.sweeps.population.compare import ks_between
-from pulsatile.sweeps.population.published import Group, Target, distribution, ks_to, targets, weighted_quantile
+from pulsatile.sweeps.population.published import (
+    PublishedGroup,
+    Target,
+    distribution,
+    ks_to,
+    targets,
+    weighted_quantile,
+)
 
-ANYBODY = Group("all")
+ANYBODY = PublishedGroup("all")
 X = np.array([4.0, 1.0, 3.0, 2.0])
 
 
@@ -22,7 +29,7 @@ def people(**columns: list[float]) -> dict[str, Floats]:
     return plain | {name: np.array(values, float) for name, values in columns.items()}
 
 
-def target(kind: str, value: float, at: float = 0.0, to: float = np.inf, group: Group = ANYBODY) -> Target:
+def target(kind: str, value: float, at: float = 0.0, to: float = np.inf, group: PublishedGroup = ANYBODY) -> Target:
     return Target("x", "-", group, kind, value, at, "test", True, to)  # type: ignore[arg-type]
 
 
@@ -54,7 +61,7 @@ def test_errors_are_in_probability_relative_and_absolute() -> None:
     assert target("mean", 2.0).error(columns, heavy) == pytest.approx(3.0 / 2.0 - 1)
     assert target("share", 0.5, 2.0, 4.0).error(columns, equal) == 0.0
     assert target("share", 0.5, 2.0, 4.0).error(columns, heavy) == pytest.approx(2 / 6 - 0.5)
-    assert np.isnan(target("mean", 2.0, group=Group("women", 1)).got(columns, equal))
+    assert np.isnan(target("mean", 2.0, group=PublishedGroup("women", 1)).got(columns, equal))
 
 
 @pytest.mark.parametrize("found", [target("quantile", 2.5, 0.5), target("mean", 2.5), target("share", 0.5, 2.0, 4.0)])
@@ -66,7 +73,7 @@ def test_feature_is_zero_where_the_error_is(found: Target) -> None:
 
 def test_groups_take_their_ages_from_low_to_below_high() -> None:
     columns = people(x=X.tolist()) | {"age": np.array([25.0, 39.9, 40.0, 24.9])}
-    assert Group("25-39 y", age=(25, 40)).mask(columns).tolist() == [True, True, False, False]
+    assert PublishedGroup("25-39 y", age=(25, 40)).mask(columns).tolist() == [True, True, False, False]
 
 
 def uniform(x: Floats) -> Floats:
