@@ -23,7 +23,7 @@ from pulsatile.engine.people.populations import POPULATIONS
 from pulsatile.sweeps.errors import Exit
 from pulsatile.sweeps.population import build as frozen
 from pulsatile.sweeps.population import seal as population_seal
-from pulsatile.sweeps.population.build import population_entry, untreated_study
+from pulsatile.sweeps.population.build import build_population
 from pulsatile.sweeps.population.compare import correlations
 from pulsatile.sweeps.population.opened import LEFT_OUT, open_population
 from pulsatile.sweeps.population.plausible import BOUNDS
@@ -293,8 +293,8 @@ class Interrupts(SilentProgress):
 @pytest.mark.parametrize("between", [(), ("resume",)], ids=["same command", "resume first"])
 def test_an_interrupted_build_goes_on(adults: Path, tmp_path: Path, between: tuple[str, ...], pageless: None) -> None:
     out = tmp_path / "adults"
-    study = untreated_study(population_entry("adults", N), 1, "adults")
-    outcome, told = frozen.build(study, out, "weights", Resources(chunk=8, workers=0, threads=1), Interrupts())
+    chunks = Resources(chunk=8, workers=0, threads=1)
+    outcome, told = build_population("adults", out, n=N, resources=chunks, progress=Interrupts())
     assert outcome.code is Exit.INTERRUPTED
     assert told is None
     assert not (out / FILE).exists()
