@@ -58,7 +58,7 @@ class BudgetEstimate:
         drawn = np.full((resamples, *self._blank().shape), np.nan)
         squares = self.layout.mean_squares()
         chance = self._chance(squares)
-        too_small = self.layout.too_small()[:, :, None, None]
+        correction = self.layout.bootstrap_correction()[:, :, None, None]
         n = max(len(self.numerical), 1)
         # the same resampling for all columns
         checks = resampled(2, n, resamples, seed)[1]
@@ -66,7 +66,7 @@ class BudgetEstimate:
             if self.n_arms > 1:  # chance of the runs, and once more of the resampling
                 drawn[b, 0, -1] = self._between(draws, patients) - 2 * chance
             again = self._rows(self.layout.mean_squares(draws, patients))
-            drawn[b, _CROSSED] = self.layout.components(again) * too_small
+            drawn[b, _CROSSED] = self.layout.components(again) * correction
             drawn[b, 5] = self._all_arms(_mean(self.residual, patients))
             drawn[b, 6] = self._all_arms(_mean(self.numerical, checks[b, : len(self.numerical)]))
         low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)

@@ -29,9 +29,9 @@ def first_replicates(design: Design, replicates: int) -> Design:
     )  # fmt: skip
 
 
-def settles(design: Design) -> bool:
+def has_convergence(design: Design) -> bool:
     """Tell whether there are intervals across replicates that could settle."""
-    return design.n_replicates > 1 and method_of(design).settles
+    return design.n_replicates > 1 and method_of(design).has_convergence
 
 
 def convergence(
@@ -57,10 +57,10 @@ def convergence(
     import xarray as xr
 
     n = design.n_replicates
-    if not settles(design):
+    if not has_convergence(design):
         raise InputError(
             f"a design of kind {design.kind} with {n} replicate{'s' * (n != 1)} has no interval that could settle; "
-            f"take {kinds(lambda method: method.settles)} with two at least."
+            f"take {kinds(lambda method: method.has_convergence)} with two at least."
         )
     steps = [2**k for k in range(1, n.bit_length()) if 2**k < n] + [n]
     parts = []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pulsatile.engine.errors import Status
-from pulsatile.sweeps.analysis.convergence import convergence, settles
+from pulsatile.sweeps.analysis.convergence import convergence, has_convergence
 from pulsatile.sweeps.analysis.result import Analysis
 from pulsatile.sweeps.analysis.selection import Selection, at_weeks
 from pulsatile.sweeps.contrast import ARM, CONTRAST, label, of_kind, rows
@@ -62,10 +62,13 @@ def of_design(
     }
     both = xr.concat(ready, dim="arm")
     bad = (status != int(Status.OK)).any("arm").values
+    steps = None
+    if has_convergence(design):
+        steps = convergence(design, outputs, status, selection.contrast, level, precision)
     return Analysis(
         indices=found,
         curves=None if method.curves is None else method.curves(design, both, level),
-        steps=convergence(design, outputs, status, selection.contrast, level, precision) if settles(design) else None,
+        steps=steps,
         failed=failed_region(design, bad) if bad.any() and not bad.all() else None,
         verdicts=() if method.verdicts is None else method.verdicts(design, both, level),
         scenarios=() if selection.contrast is None else tuple(_scenarios(design, ready[-1])),

@@ -41,7 +41,7 @@ def toy_columns(design: Design, y: Floats, settings: Settings) -> Columns:
 TOY = Method(
     "toy", "slopes of least squares", toy_design, lambda spec: spec.points * spec.replicates, toy_columns,
     (Measure("slope", "slope over the range", "of the output"),), points=6, point_is="points", replicates=3,
-    replicate_is="random samples", settles=True,
+    replicate_is="random samples", has_convergence=True,
 )  # fmt: skip
 
 
@@ -146,8 +146,8 @@ def test_rows_agree_with_what_they_make() -> None:
         measures = measures_of(found)
         assert {measure.name for measure in row.measures} - {measure.name for measure in measures} <= {"S2"}
         assert measures[0] == row.measures[0]
-        assert (f"{measures[0].name}_low" in found) == row.settles
-        assert (row.settles and bool(row.replicate_is)) == row.settles  # an interval needs replicates
+        assert (f"{measures[0].name}_low" in found) == row.has_convergence
+        assert (row.has_convergence and bool(row.replicate_is)) == row.has_convergence  # an interval needs replicates
 
 
 def test_a_design_of_no_method_is_one_sentence() -> None:
