@@ -83,11 +83,10 @@ def indices(
     check_level(level)
     method = method_of(design)
     ready = prepare(design, outputs, status, contrast, precision)
-    unknown = set(limits or {}) - set(map(str, ready.data_vars))
+    names = [str(name) for name in ready.data_vars]
+    unknown = set(limits or {}) - set(names)
     if unknown:
-        raise InputError(
-            f"limits: {min(unknown)} is not an output; choose from {', '.join(map(str, ready.data_vars))}."
-        )
+        raise InputError(f"limits: {min(unknown)} is not an output; choose from {', '.join(names)}.")
     absent = {str(name): np.isnan(flat(variable)) for name, variable in ready.data_vars.items()}
     incomplete = any(flags.any() for flags in absent.values())
     parts = []
@@ -96,7 +95,7 @@ def indices(
         columns = method.columns(design, flat(variable), settings)
         columns["n_missing"] = "", absent[str(name)].sum(axis=0)
         parts.append(_labelled(design, variable, columns))
-    dataset = xr.concat(parts, dim=xr.Variable("output", [str(name) for name in ready.data_vars]))
+    dataset = xr.concat(parts, dim=xr.Variable("output", names))
     units = [str(variable.attrs.get("units", "")) for variable in ready.data_vars.values()]
     dataset = dataset.assign_coords(unit=("output", units))
     units_of = {"mean": "of the output", "variance": "square of that of the output"}
