@@ -80,15 +80,15 @@ def test_a_new_method_needs_its_row_only(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_pictures_of_a_new_method(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("matplotlib")
-    from pulsatile.sweeps.report.indices import heat, settling, tornado
+    from pulsatile.sweeps.report.indices import convergence_curves, heat_map, tornado
 
     monkeypatch.setitem(METHODS, "toy", TOY)
     design = TOY.make(DesignSpec((Factor("x", low=0, high=1), Factor("y", low=0, high=1)), 6, 3))
     found = indices(design, linear(design))
     for picture in (
         tornado(found, "vat", 2),
-        heat(found, "vat"),
-        settling(convergence(design, linear(design)), "vat", "a", 2),
+        heat_map(found, "vat"),
+        convergence_curves(convergence(design, linear(design)), "vat", "a", 2),
     ):
         assert picture is not None
         assert "slope" in picture.alt
