@@ -126,7 +126,7 @@ def test_convergence_is_that_of_smaller_designs(sobol: tuple[Design, xr.Dataset]
 
 def test_convergence_needs_replicates() -> None:
     for design in (saltelli(FACTORS, 16, 1), grid(FACTORS, 2)):
-        with pytest.raises(InputError, match="no interval that could settle"):
+        with pytest.raises(InputError, match="no interval that could converge"):
             convergence(design, outputs(design))
 
 
