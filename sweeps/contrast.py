@@ -1,8 +1,8 @@
-"""Arms compared in pairs: the check of the arm, the paired difference, and what the rows of results are called.
+"""Arms compared in pairs: the check of the arm, the paired difference, and the names of the rows of results.
 
-Results along ``arm`` may hold rows of several kinds, told by the coordinate ``kind``: an arm of the study, the paired
-difference of two arms, the mean over all arms.  Names of arms are free, so that a label tells neither the kind nor,
-alone, the row: take rows by position (`rows`).
+Results along ``arm`` may hold rows of several kinds, given by the coordinate ``kind``: an arm of the study, the paired
+difference of two arms, the mean over all arms.  Arm names are free, so a label identifies neither the kind nor, on its
+own, the row: select rows by position (`rows`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ T = TypeVar("T", "xr.DataArray", "xr.Dataset")
 
 
 def check_arm(what: str, name: str, arms: Sequence[str]) -> None:
-    """Raise `InputError` where ``name``, asked for as ``what``, is not among the arms."""
+    """Raise `InputError` where ``name``, given as ``what``, is not among the arms."""
     if name not in arms:
         raise InputError(f"{what} = {name!r} is not an arm; choose from {', '.join(arms)}.")
 
@@ -44,12 +44,12 @@ def label(arm: str, contrast: str) -> str:
 
 def labels(arms: Sequence[str], contrast: str | None) -> tuple[list[str], list[Kind]]:
     """Return names and kinds of the rows that `with_differences` gives: the arms, then their paired differences."""
-    others = [] if contrast is None else [label(arm, contrast) for arm in arms if arm != contrast]
-    return [*arms, *others], [*[ARM] * len(arms), *[CONTRAST] * len(others)]
+    differences = [] if contrast is None else [label(arm, contrast) for arm in arms if arm != contrast]
+    return [*arms, *differences], [*[ARM] * len(arms), *[CONTRAST] * len(differences)]
 
 
 def with_differences(values: Floats, contrast: int | None, axis: int) -> Floats:
-    """Append to the arms, along ``axis``, each one's paired difference to the arm at position ``contrast``."""
+    """Append the paired difference of each other arm to the arm at position ``contrast``, along ``axis``."""
     if contrast is None:
         return values
     others = [k for k in range(values.shape[axis]) if k != contrast]
@@ -58,19 +58,19 @@ def with_differences(values: Floats, contrast: int | None, axis: int) -> Floats:
 
 
 def paired_difference(outputs: T, contrast: str) -> T:
-    """Return the paired difference of each other arm to ``contrast``, labelled, of `kind` contrast.
+    """Return the paired difference of each other arm to ``contrast``, with labels and the kind `CONTRAST`.
 
     Parameters
     ----------
     outputs
-        With named arms along ``arm``; other dimensions are kept, and so are attributes.
+        Results with named arms along ``arm``; other dimensions and attributes are kept.
     contrast
         Name of an arm.
 
     Raises
     ------
     InputError
-        When there are no named arms, the arm is not among them, or it is the only one.
+        When the arms have no names, ``contrast`` is not among them, or it is the only arm.
     """
     import xarray as xr
 
@@ -79,10 +79,10 @@ def paired_difference(outputs: T, contrast: str) -> T:
         raise InputError(f"contrast = {contrast!r} needs outputs with named arms; the dimensions are {dims}.")
     arms = [str(arm) for arm in outputs["arm"].values]
     check_contrast(contrast, arms)
-    at = arms.index(contrast)
-    others = [k for k in range(len(arms)) if k != at]
+    position = arms.index(contrast)
+    others = [k for k in range(len(arms)) if k != position]
     with xr.set_options(keep_attrs=True):  # type: ignore[no-untyped-call]
-        difference = outputs.isel(arm=others) - outputs.isel(arm=at, drop=True)
+        difference = outputs.isel(arm=others) - outputs.isel(arm=position, drop=True)
     return of_kind(difference.assign_coords(arm=[label(arms[k], contrast) for k in others]), CONTRAST)
 
 

@@ -1,4 +1,4 @@
-"""The front: the folder of a finished run in, its sensitivity out, be it a run of a design or of a population."""
+"""Entry point: the sensitivity of a finished run, of a design or of a population, from its folder."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,38 +28,38 @@ def analyse(
 ) -> Analysis:
     """Return the sensitivity of a finished run.
 
-    Of a design: indices of its factors in all outputs, arms and weeks, by the method of the design.  Of a population,
-    whose patients are the sample: indices of what differs between them, and in whom what happens.
+    For a design: indices of its factors for all outputs, arms and weeks, by the method of the design.  For a population
+    the patients are the sample: indices of the inputs in which they differ, and the patients in whom events happen.
 
     Parameters
     ----------
     folder
-        Of the run.
+        Folder of the run.
     selection
-        Outputs and treatment weeks, and the arm that the others are compared with, point by point or patient by
-        patient; default all outputs and common weeks, no comparison.
+        Outputs and treatment weeks, and the arm with which the others are compared, point by point or patient by
+        patient; default all outputs and common weeks, without comparison.
     handful
-        Of a population: inputs of the Shapley effects, at most 12; default the covariates that tell most.
+        For a population: inputs of the Shapley effects, at most 12; default the covariates with the largest S1.
     resamples
-        Of a population: half samples of the intervals of S1, default 100.  Of Saltelli blocks: bootstrap intervals in
-        ``indices`` beside those across replicates, default none.
+        For a population: number of half samples for the intervals of S1, default 100.  For Saltelli blocks: resamples
+        of the bootstrap intervals in ``indices``, next to those across replicates, default 0.
     seed
-        Of a population: of the half samples and of the sample for methods that know no weights.
+        For a population: seed of the half samples and of the sample for methods without weights.
     level
-        Of the intervals.
+        Level of the intervals.
 
     Raises
     ------
     FolderRefuses
-        When the folder is no run, or not finished.
+        When the folder is not a run, or the run is not finished.
     InputError
-        For outputs, weeks, an arm or inputs that are not there, or fewer than 50 patients.
+        When outputs, weeks, an arm or inputs are missing from the run, or it has fewer than 50 patients.
     """
     run = _finished(folder)
     dataset = store.open_dataset(run.store)
     if run.resolved.population.design is not None:
         if handful:
-            raise InputError(f"handful = {handful} is for runs of a population, and {folder} is of a design; leave it.")
+            raise InputError(f"handful = {handful} is for runs of a population, {folder} is of a design; leave it out.")
         return of_design(_points(run, dataset), run.resolved, selection, resamples=resamples or 0, level=level)
     return of_population(
         dataset, run.resolved, str(run.facts["engine"]), selection, handful=handful,
@@ -71,16 +71,16 @@ def open_design(folder: str | Path) -> "xr.Dataset":
     """Open the results of a finished run of a design, dims arm, design, time and those of tests.
 
     The factors' values, and each point's replicate, row and block, are coordinates along ``design``; the covariates are
-    those of the patient whom all points are about.
+    those of the patient of all points.
 
     Raises
     ------
     FolderRefuses
-        When the folder is no run of a design, or not finished.
+        When the folder is not a run of a design, or the run is not finished.
     """
     run = _finished(folder)
     if run.resolved.population.design is None:
-        raise FolderRefuses(f"{folder} is no run of a design; give its study a design, or look at it as it is.")
+        raise FolderRefuses(f"{folder} is not a run of a design; give its study a design, or use open_dataset.")
     return _points(run, store.open_dataset(run.store))
 
 
@@ -92,7 +92,7 @@ def _finished(folder: str | Path) -> RunFolder:
 
 
 def _points(run: RunFolder, dataset: "xr.Dataset") -> "xr.Dataset":
-    """Return results along ``design``, with the factors and places of the points as coordinates."""
+    """Return results along ``design``, with the factors and positions of the points as coordinates."""
     assert run.resolved.population.design is not None
     table = run.resolved.population.design.design().table()
     columns = {name: table[name].variable for name in (*table.data_vars, "replicate", "row", "block")}

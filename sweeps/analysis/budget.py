@@ -1,16 +1,16 @@
-"""Where the variance of an output comes from, in one call: a share for each source, numerical error included.
+"""Variance budget of an output: a share for each source, numerical error included.
 
-    arm                      which treatment it is (of "all arms": the variance of the arms' true means)
-    uncertainty              typical values of the table that are not known exactly, the same for all patients
-    patients                 covariates and individual parameters: who differs
-    uncertainty x patients   patients whose difference hangs on the typical values
+    arm                      treatment (of "all arms": the variance of the arms' true means)
+    uncertainty              uncertain typical values of the parameter table, the same for all patients
+    patients                 covariates and individual parameters: between-subject variability
+    uncertainty x patients   differences between patients that depend on the typical values
     occasions                other pulses and meals of the same patient, run-in included
     residual                 assay noise (`engine.patients.noise`), where an assay of the output is known
-    numerical                mean square difference to a run at a 100 times tighter tolerance, every day integrated
+    numerical                mean square difference from a run at a 100 times tighter tolerance, every day integrated
 
 All but the last two are estimated from a crossed layout of draws, patients and occasions (`sweeps.sensitivity.anova`),
-without bias; one that comes out below 0 is shown so, with words.  Draws, patients and days are the same in all arms, so
-the paired contrast of two arms has a budget of its own.
+without bias; a negative estimate is reported as such, with a note.  Draws, patients and days are the same in all arms,
+so the paired contrast of two arms has its own budget.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ from pulsatile.engine.errors import InputError
 from pulsatile.engine.patients.noise import relative_noise
 from pulsatile.sweeps.analysis.budget_estimate import COMPONENTS, BudgetEstimate
 from pulsatile.sweeps.analysis.budget_result import BELOW, VarianceBudget
-from pulsatile.sweeps.analysis.budget_runs import USUAL, BudgetSize, Simulate, carry_out
+from pulsatile.sweeps.analysis.budget_runs import USUAL, BudgetSize, Simulate, run_layout
 from pulsatile.sweeps.contrast import ALL_ARMS, Kind, check_contrast, labels
 from pulsatile.sweeps.sensitivity.intervals import LEVEL, check_level
 from pulsatile.sweeps.study.resolve import ResolvedStudy, resolve
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _NO_ASSAY = "no relative assay noise is stated for this output"
 _UNCHECKED = "every patient to be checked had a failed run"
 _FEWEST = 2
-"""Patients without any failed run."""
+"""Smallest number of patients without any failed run."""
 
 
 def variance_budget(
@@ -57,61 +57,61 @@ def variance_budget(
     Parameters
     ----------
     study
-        Whose first patients are run; of its layers uncertainty and residual are set here.
+        Study whose first patients are run; its layers uncertainty and residual are set here.
     outputs, weeks
-        Names of outputs and endpoints of tests, and treatment weeks, that the study keeps; default all in common.
+        Outputs, endpoints of tests and treatment weeks that the study stores; default all in common.
     contrast
-        Arm that each other is compared with, patient by patient: more rows, of kind contrast.
+        Arm with which each other arm is compared, patient by patient; adds rows of the kind contrast.
     size
-        Draws, patients, occasions, patients checked; runs per arm: draws x patients x occasions + checked.
+        Draws, patients, occasions and checked patients; runs per arm: draws x patients x occasions + checked.
     resamples, seed, level
         Of the intervals: each end is the wider of a bootstrap over draws and patients and of the interval for normal
         effects (`sweeps.sensitivity.anova`).
     threads, progress
         As for `engine.simulate.simulate`; progress counts groups of runs.
     simulate
-        In place of the engine's, of the same call.
+        Function with the signature of the engine's, to use in its place.
 
     Raises
     ------
     InputError
-        For a study, outputs, weeks or sizes that do not fit, or when fewer than two patients ran without failure.
+        When study, outputs, weeks or sizes do not fit, or fewer than two patients have no failed run.
     """
     check_level(level)
     resolved = study if isinstance(study, ResolvedStudy) else resolve(study)
     arms = [arm.name for arm in resolved.arms]
     if contrast is not None:
         check_contrast(contrast, arms)
-    runs = carry_out(resolved, outputs, weeks, size, simulate, threads, progress)
-    fine: Flags = np.asarray(np.isfinite(runs.values).all(axis=(0, 2, 3, 4, 5)))
-    if fine.sum() < _FEWEST:
+    runs = run_layout(resolved, outputs, weeks, size, simulate, threads, progress)
+    whole: Flags = np.asarray(np.isfinite(runs.values).all(axis=(0, 2, 3, 4, 5)))
+    if whole.sum() < _FEWEST:
         raise InputError(
-            f"{int(fine.sum())} of {size.patients} patients ran without failure in every draw, occasion and arm; "
-            f"at least {_FEWEST} are needed: take more, or mend what fails."
+            f"{int(whole.sum())} of {size.patients} patients ran without failure in every draw, occasion and arm; "
+            f"at least {_FEWEST} are needed: take more patients, or fix what fails."
         )
-    checked = np.flatnonzero(fine[: size.checked] & np.isfinite(runs.tight).all(axis=(1, 2, 3)))
+    checked = np.flatnonzero(whole[: size.checked] & np.isfinite(runs.tight).all(axis=(1, 2, 3)))
     names = [str(name) for name in runs.like.data_vars]
     cv = [relative_noise(name.removeprefix("fasting_")) for name in names]
-    # before the failed are left out: the checked are counted among all
+    # before failed patients are left out: positions of checked ones are among all
     error = runs.values[0, checked, 0] - runs.tight[checked]
     estimate = BudgetEstimate(
-        runs.values[:, fine], error, np.array(cv), None if contrast is None else arms.index(contrast)
+        runs.values[:, whole], error, np.array(cv), None if contrast is None else arms.index(contrast)
     )
-    found = _dataset(estimate, *labels(arms, contrast), runs.like, resamples, seed, level)
-    found["note"].loc[{"component": "residual", "output": [n for n, c in zip(names, cv, strict=True) if not c]}] = (
+    dataset = _dataset(estimate, *labels(arms, contrast), runs.like, resamples, seed, level)
+    dataset["note"].loc[{"component": "residual", "output": [n for n, c in zip(names, cv, strict=True) if not c]}] = (
         _NO_ASSAY
     )
     if not len(checked):
-        found["note"].loc[{"component": "numerical"}] = _UNCHECKED
-    found.attrs |= {
+        dataset["note"].loc[{"component": "numerical"}] = _UNCHECKED
+    dataset.attrs |= {
         "method": "unbiased components of variance (expected mean squares): draws x patients, occasions inside",
         "interval": f"{level:.0%}: the wider of a bootstrap over draws and patients and of one for normal effects",
-        "draws": size.draws, "patients": int(fine.sum()), "occasions": size.occasions, "checked": len(checked),
-        "left_out": f"{int((~fine).sum())} of {size.patients} patients had a failed run and are left out everywhere",
+        "draws": size.draws, "patients": int(whole.sum()), "occasions": size.occasions, "checked": len(checked),
+        "left_out": f"{int((~whole).sum())} of {size.patients} patients had a failed run and are left out everywhere",
         "numerical": f"against rtol {runs.rtol:g}, every day integrated",
         "run": resolved.identity,
     }  # fmt: skip
-    return VarianceBudget(found)
+    return VarianceBudget(dataset)
 
 
 def _dataset(
@@ -132,7 +132,7 @@ def _dataset(
         share = np.where(total > 0, variance / total, np.nan)
     dims = ("component", "arm", "output", "week")
     squared = {"units": "square of that of the output"}
-    found = xr.Dataset(
+    dataset = xr.Dataset(
         {
             "variance": (dims, variance, squared), "low": (dims, low, squared), "high": (dims, high, squared),
             "share": (dims, share, {"units": "1"}),
@@ -145,4 +145,4 @@ def _dataset(
             "unit": ("output", [str(v.attrs.get("units", "")) for v in like.data_vars.values()]),
         },
     )  # fmt: skip
-    return found.transpose("component", "output", "arm", "week")
+    return dataset.transpose("component", "output", "arm", "week")

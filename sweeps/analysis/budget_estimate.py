@@ -1,7 +1,7 @@
 """The arithmetic of a variance budget: components of every arm, of paired contrasts, and over all arms.
 
-Over all arms the component *arm* is the variance of the arms' true means: that of the estimated means, less what chance
-adds to it, mean over arms of Var(mean) minus Var(mean of all).  The other components are means over the arms.
+Over all arms the component *arm* is the variance of the arms' true means: that of the estimated means, less the bias
+from chance, mean over arms of Var(mean) minus Var(mean of all).  The other components are means over the arms.
 """
 
 import numpy as np
@@ -16,57 +16,57 @@ _CROSSED = slice(1, 5)
 
 
 class BudgetEstimate:
-    """Components of the rows: the arms, the contrasts, all arms.
+    """Components of the rows, which are the arms, the contrasts, and all arms.
 
     Parameters
     ----------
     values
-        (draws, patients, occasions, arms, outputs, weeks), all finite.
+        Outputs (draws, patients, occasions, arms, outputs, weeks), all finite.
     error
-        Numerical error of the patients that were checked (checked, arms, outputs, weeks).
+        Numerical error of the checked patients (checked, arms, outputs, weeks).
     cv
-        Of the assay (outputs,), 0 where there is none.
+        CV of the assay (outputs,), 0 without one.
     contrast
-        Position of the arm that the others are compared with; None: no contrasts.
+        Position of the arm with which the others are compared; None: no contrasts.
     """
 
     def __init__(self, values: Floats, error: Floats, cv: Floats, contrast: int | None = None) -> None:
         self.n_arms, self.shape = values.shape[3], values.shape[4:]
         everything = with_differences(values, contrast, axis=3)
         self.layout, self.of_mean_arm = Crossed.of(everything), Crossed.of(values.mean(axis=3))
-        # noise has mean 1, so E[(measured - true)^2] = true^2 CV^2; arms share it, so of a difference too
+        # noise has mean 1, so E[(measured - true)^2] = true^2 CV^2; arms share it, so the same holds for a difference
         self.residual = ((everything * cv[:, None]) ** 2).mean(axis=(0, 2))
         self.numerical = with_differences(error, contrast, axis=1) ** 2
 
     def variance(self) -> Floats:
-        """Return the components (7, rows, outputs, weeks); NaN for the arm of one arm."""
-        found = self._blank()
+        """Return the components (7, rows, outputs, weeks); the component arm is NaN except for all arms."""
+        components = self._blank()
         squares = self.layout.mean_squares()
-        found[_CROSSED] = self.layout.components(self._rows(squares))
+        components[_CROSSED] = self.layout.components(self._rows(squares))
         if self.n_arms > 1:
-            found[0, -1] = self._between(None, None) - self._chance(squares)
-        found[5], found[6] = (self._all_arms(_mean(part)) for part in (self.residual, self.numerical))
-        return found
+            components[0, -1] = self._between(None, None) - self._chance(squares)
+        components[5], components[6] = (self._all_arms(_mean(part)) for part in (self.residual, self.numerical))
+        return components
 
     def mean(self) -> Floats:
         """Return the means (rows, outputs, weeks)."""
         return self._all_arms(self._means())
 
     def ends(self, resamples: int, seed: int, level: float) -> tuple[Floats, Floats]:
-        """Return the ends of the intervals, each the wider of the bootstrap's and the normal one."""
+        """Return the ends of the intervals, each the wider of the bootstrap and the normal interval."""
         u, p = self.layout.cells.shape[:2]
         drawn = np.full((resamples, *self._blank().shape), np.nan)
         squares = self.layout.mean_squares()
         chance = self._chance(squares)
-        too_small = self.layout.too_small()[:, :, None, None]
+        correction = self.layout.bootstrap_correction()[:, :, None, None]
         n = max(len(self.numerical), 1)
         # the same resampling for all columns
         checks = resampled(2, n, resamples, seed)[1]
         for b, (draws, patients) in enumerate(zip(*resampled(u, p, resamples, seed), strict=True)):
-            if self.n_arms > 1:  # chance of the runs, and once more of the resampling
+            if self.n_arms > 1:  # chance enters by the runs and again by the resampling
                 drawn[b, 0, -1] = self._between(draws, patients) - 2 * chance
             again = self._rows(self.layout.mean_squares(draws, patients))
-            drawn[b, _CROSSED] = self.layout.components(again) * too_small
+            drawn[b, _CROSSED] = self.layout.components(again) * correction
             drawn[b, 5] = self._all_arms(_mean(self.residual, patients))
             drawn[b, 6] = self._all_arms(_mean(self.numerical, checks[b, : len(self.numerical)]))
         low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
@@ -95,14 +95,14 @@ class BudgetEstimate:
         return np.asarray(self._means(draws, patients)[: self.n_arms].var(axis=0), np.float64)
 
     def _chance(self, squares: Floats) -> Floats:
-        """Return what chance adds to the variance of the arms' means (outputs, weeks)."""
-        own = self.layout.variance_of_mean(squares).reshape(-1, *self.shape)[: self.n_arms].mean(axis=0)
-        common = self.of_mean_arm.variance_of_mean(self.of_mean_arm.mean_squares())
-        return np.asarray(own - common.reshape(self.shape), np.float64)
+        """Return the bias from chance in the variance of the arms' means (outputs, weeks)."""
+        separate = self.layout.variance_of_mean(squares).reshape(-1, *self.shape)[: self.n_arms].mean(axis=0)
+        pooled = self.of_mean_arm.variance_of_mean(self.of_mean_arm.mean_squares())
+        return np.asarray(separate - pooled.reshape(self.shape), np.float64)
 
 
 def _mean(squares: Floats, times: Floats | None = None) -> Floats:
-    """Return the mean over patients (n, ...), each counting as often as said; NaN without any."""
+    """Return the mean over patients (n, ...) with multiplicities ``times`` (n,); NaN without patients."""
     if not len(squares):
         return np.full(squares.shape[1:], np.nan)
     return np.asarray(np.average(squares, axis=0, weights=times), np.float64)

@@ -1,4 +1,4 @@
-"""What a variance budget says: its dataset, sentences, tables and files."""
+"""The result of a variance budget: its dataset, sentences, tables and files."""
 
 import csv
 from collections.abc import Iterator
@@ -23,8 +23,8 @@ WORDS = {
     "occasions": "other days of the same patient", "residual": "noise of the assay",
     "numerical": "error of integration",
 }  # fmt: skip
-"""What each component is, for a reader."""
-BELOW = "estimated below 0: too small to be told from 0 with these runs"
+"""Description of each component."""
+BELOW = "estimated below 0: too small to distinguish from 0 with these runs"
 _NUMBERS = ("variance", "low", "high", "share", "total")
 
 
@@ -37,19 +37,19 @@ class VarianceBudget:
     dataset
         Dims (component, output, arm, week): ``variance`` with ``low`` and ``high`` (unit of the output squared),
         ``share`` of ``total``, ``note``; (output, arm, week): ``total`` and ``mean``.  Rows along ``arm`` are of three
-        kinds, coordinate ``kind``: arms, contrasts, and one of all arms, whose components are the means over the arms
-        and which alone has the component arm.  Coordinate ``unit`` (output); how it came about is in the attributes.
+        kinds, coordinate ``kind``: arms, contrasts, and one row of all arms, whose components are the means over the
+        arms and which alone has the component arm.  Coordinate ``unit`` (output); the attributes describe the method.
     """
 
     dataset: "xr.Dataset"
 
     @property
     def sentences(self) -> list[str]:
-        """One for each output, row and week, the largest source first."""
+        """One sentence for each output, row and week, the largest source first."""
         return [_sentence(output, arm, part) for output, arm, part in self._parts()]
 
     def csv_text(self) -> str:
-        """Return CSV of a line per output, row, week and component."""
+        """Return CSV with one line per output, row, week and component."""
         file = StringIO()
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["output", "unit", "arm", "kind", "week", "component", *_NUMBERS, "note"])
@@ -63,8 +63,8 @@ class VarianceBudget:
 
     def save(self, folder: str | Path) -> list[Path]:
         """Write ``variance_budget.csv`` and ``variance_budget.txt`` into a folder; return their paths."""
-        told = [*self.sentences, *(f"{name}: {value}" for name, value in self.dataset.attrs.items()), NOT_CLINICAL]
-        files = {"variance_budget.csv": self.csv_text(), "variance_budget.txt": "\n".join(told) + "\n"}
+        lines = [*self.sentences, *(f"{name}: {value}" for name, value in self.dataset.attrs.items()), NOT_CLINICAL]
+        files = {"variance_budget.csv": self.csv_text(), "variance_budget.txt": "\n".join(lines) + "\n"}
         write_all(Path(folder), {name: text.encode() for name, text in files.items()})
         return [Path(folder) / name for name in files]
 
@@ -100,7 +100,7 @@ def _sentence(output: str, arm: str, part: "xr.Dataset") -> str:
 
 
 def _percent(share: float) -> str:
-    """Return a share in words: one too small to be seen is not 0, and one below 0 keeps its sign.
+    """Return a share in words: a tiny share is not shown as 0, and a negative one keeps its sign.
 
     >>> _percent(0.1234), _percent(1e-9), _percent(0.0), _percent(-1e-9)
     ('12.3 %', 'below 0.1 %', '0 %', 'just below 0 %')

@@ -1,7 +1,7 @@
-"""The runs behind a variance budget: every draw of typical values x patient x occasion through all arms, and again.
+"""The runs behind a variance budget: every draw of typical values x patient x occasion through all arms, and the check.
 
-An *occasion* is other pulses and meals of the same patient, run-in included: parameters, covariates and drug kinetics
-stay.  No two runs share days, so occasions lie inside the cells of draws x patients.
+An *occasion* has other pulses and meals of the same patient, run-in included; parameters, covariates and drug kinetics
+are unchanged.  No two runs share days, so occasions are nested in the cells of draws x patients.
 """
 
 from collections.abc import Callable
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
     from pulsatile.engine.patients.cohort import Cohort
 
 Simulate = Callable[..., "xr.Dataset"]
-"""As `engine.simulate.simulate`: (cohort, arms, plan, threads=...) to a dataset."""
+"""Signature of `engine.simulate.simulate`: (cohort, arms, plan, threads=...) to a dataset."""
 APART = 2**54
-"""Between the ids that key the days of successive occasions: above every patient's id."""
+"""Offset between the ids that key the days of successive occasions: above every patient's id."""
 MOST_OCCASIONS = 500
-"""Of a patient, over all draws: their ids then fit in 63 bits."""
+"""Largest number of occasions of a patient over all draws: their ids then fit in 63 bits."""
 TIGHTER = 100.0
-"""By which the tolerance of the check is smaller."""
+"""Factor by which the tolerance of the check is smaller."""
 LEAST_RTOL = 1e-12
 
 
 @dataclass(frozen=True)
 class BudgetSize:
-    """How much is run: draws of typical values, patients, occasions of each, and patients whose numbers are checked."""
+    """Size of the layout: draws of typical values, patients, occasions of each, and patients in the numerical check."""
 
     draws: int = 8
     patients: int = 32
@@ -61,11 +61,11 @@ USUAL = BudgetSize()
 
 @dataclass(frozen=True)
 class Runs:
-    """What the runs gave.
+    """Results of the runs.
 
     ``values`` (draws, patients, occasions, arms, outputs, weeks) and ``tight`` (checked, arms, outputs, weeks), the
-    first draw and occasion again at the tighter tolerance, both NaN where a run failed; ``like`` a dataset with the
-    names, units, arms and weeks.
+    first draw and occasion again at the tighter tolerance, both NaN where a run failed; ``like`` is a dataset with
+    the names, units, arms and weeks.
     """
 
     values: Floats
@@ -74,7 +74,7 @@ class Runs:
     rtol: float
 
 
-def carry_out(
+def run_layout(
     resolved: ResolvedStudy,
     outputs: tuple[str, ...],
     weeks: tuple[float, ...],
@@ -88,7 +88,7 @@ def carry_out(
     Raises
     ------
     InputError
-        For a study whose patients cannot be taken apart so, or outputs and weeks that it does not keep.
+        When the study does not allow this layout, or does not store the outputs and weeks.
     """
     check_study(resolved, size)
     run = simulate_patients if simulate is None else simulate
@@ -103,14 +103,14 @@ def carry_out(
         first = patients.subset(slice(0, size.checked)) if first is None else first
         for o in range(size.occasions):
             cohort = on_occasion(patients, u * size.occasions + o)
-            found = at_weeks(run(cohort, arms, plan, threads=threads).rename(patient="design"), wanted)
-            like = found.isel(design=0) if like is None else like
-            rows[-1].append(_block(found))
+            results = at_weeks(run(cohort, arms, plan, threads=threads).rename(patient="design"), wanted)
+            like = results.isel(design=0) if like is None else like
+            rows[-1].append(_block(results))
             if progress is not None:
                 progress(u * size.occasions + o + 1, total)
     assert like is not None
     assert first is not None
-    # the skipped days of a long horizon are an error of method too: the check integrates every day
+    # skipping days of a long horizon is a numerical error too: the check integrates every day
     tighter = replace(plan, long_horizon=None, solver=_tighter(plan.solver))
     tight = _block(at_weeks(run(first, arms, tighter, threads=threads).rename(patient="design"), wanted))
     if progress is not None:
@@ -120,14 +120,14 @@ def carry_out(
 
 
 def check_study(resolved: ResolvedStudy, size: BudgetSize) -> None:
-    """Refuse a study of a design, of weighted patients, of equal days, or of fewer patients than wanted."""
+    """Raise `InputError` for a design, weighted patients, identical days, or fewer patients than ``size`` has."""
     population = resolved.population
     if population.design is not None:
-        raise InputError("a variance budget is of patients, and the study has a design; leave the design out.")
+        raise InputError("a variance budget needs patients, and the study has a design; leave the design out.")
     if population.weighted:
         raise InputError(
             "the population has prevalence weights, which a variance budget cannot take; build one by "
-            "`pulsatile population build --select inclusion`, whose patients count alike."
+            "`pulsatile population build --select inclusion`, whose patients have equal weights."
         )
     if population.table is not None and population.n < size.patients:
         raise InputError(f"patients = {size.patients} is more than the {population.n} of the population; take fewer.")
@@ -141,7 +141,7 @@ def check_study(resolved: ResolvedStudy, size: BudgetSize) -> None:
 
 
 def under_draw(resolved: ResolvedStudy, draw: int, patients: int) -> "Cohort":
-    """Return the first patients of a study under a draw of typical values, 0 for the table's own.
+    """Return the first patients of a study under a draw of typical values, 0 for those of the table.
 
     Assay noise is off: its variance is known and added afterwards.
     """
@@ -158,16 +158,16 @@ def under_draw(resolved: ResolvedStudy, draw: int, patients: int) -> "Cohort":
 
 
 def on_occasion(cohort: "Cohort", occasion: int) -> "Cohort":
-    """Return the same patients on another occasion, 0 for their own days."""
+    """Return the same patients on another occasion; occasion 0 has their original days."""
     return cohort if occasion == 0 else replace(cohort, days_of=cohort.patient + occasion * APART)
 
 
-def _block(found: "xr.Dataset") -> Floats:
+def _block(results: "xr.Dataset") -> Floats:
     """Return values (patients, arms, outputs, weeks)."""
-    columns = [variable.transpose("design", "arm", "week").values for variable in found.data_vars.values()]
+    columns = [variable.transpose("design", "arm", "week").values for variable in results.data_vars.values()]
     return np.stack(columns, axis=2)
 
 
 def _tighter(solver: Any) -> Any:
-    """Return the solver of the check; in float64, for mixed precision would not become more exact."""
+    """Return the solver of the check, in float64 because mixed precision would not become more accurate."""
     return replace(solver, rtol=solver.rtol / TIGHTER, precision="float64")

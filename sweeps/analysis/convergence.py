@@ -1,6 +1,6 @@
-"""How indices and their intervals settle as replicates are added: the same design, cut after 2, 4, 8 ... replicates.
+"""Convergence of indices and their intervals as replicates are added: the design cut after 2, 4, 8 ... replicates.
 
-Replicates are independent and come one after another, so the first r of them are a design of their own.
+Replicates are independent and come one after another, so the first r of them form a complete design.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def first_replicates(design: Design, replicates: int) -> Design:
-    """Return the design cut after so many replicates."""
+    """Return the design of the first ``replicates`` replicates."""
     kept = design.replicate < replicates
     return replace(
         design, unit=design.unit[kept], values=design.values[kept], replicate=design.replicate[kept],
@@ -29,9 +29,9 @@ def first_replicates(design: Design, replicates: int) -> Design:
     )  # fmt: skip
 
 
-def settles(design: Design) -> bool:
-    """Tell whether there are intervals across replicates that could settle."""
-    return design.n_replicates > 1 and method_of(design).settles
+def has_convergence(design: Design) -> bool:
+    """Return whether the design has intervals across replicates whose convergence can be shown."""
+    return design.n_replicates > 1 and method_of(design).has_convergence
 
 
 def convergence(
@@ -43,7 +43,7 @@ def convergence(
     Parameters
     ----------
     design, outputs, status, contrast, level, precision
-        As for `sweeps.sensitivity.indices.indices`; the design of a method whose replicates give an interval.
+        As for `sweeps.sensitivity.indices.indices`; the method of the design gives intervals across replicates.
 
     Returns
     -------
@@ -57,10 +57,10 @@ def convergence(
     import xarray as xr
 
     n = design.n_replicates
-    if not settles(design):
+    if not has_convergence(design):
         raise InputError(
-            f"a design of kind {design.kind} with {n} replicate{'s' * (n != 1)} has no interval that could settle; "
-            f"take {kinds(lambda method: method.settles)} with two at least."
+            f"a design of kind {design.kind} with {n} replicate{'s' * (n != 1)} has no interval that could converge; "
+            f"take {kinds(lambda method: method.has_convergence)} with at least two replicates."
         )
     steps = [2**k for k in range(1, n.bit_length()) if 2**k < n] + [n]
     parts = []
@@ -68,9 +68,9 @@ def convergence(
         part = first_replicates(design, replicates)
         rows = {POINT: slice(0, part.n_points)}
         kept = None if status is None else status.isel(rows)
-        found = indices(part, outputs.isel(rows), status=kept, contrast=contrast, level=level, precision=precision)
-        # bounds are there only from the first failed run on
-        parts.append(found.drop_vars([name for name in found.data_vars if str(name).endswith(("_least", "_most"))]))
+        dataset = indices(part, outputs.isel(rows), status=kept, contrast=contrast, level=level, precision=precision)
+        # there are bounds only from the first failed run on
+        parts.append(dataset.drop_vars([name for name in dataset.data_vars if str(name).endswith(("_least", "_most"))]))
     points = xr.Variable("points", [first_replicates(design, r).n_points for r in steps])
-    found = xr.concat(parts, dim=points, combine_attrs="override")
-    return found.assign_coords(replicates=("points", np.array(steps)))
+    dataset = xr.concat(parts, dim=points, combine_attrs="override")
+    return dataset.assign_coords(replicates=("points", np.array(steps)))

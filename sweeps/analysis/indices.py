@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     import xarray as xr
 
 HANDFUL = 6
-"""Inputs of the Shapley effects where none are named: the covariates that tell most."""
+"""Number of default inputs of the Shapley effects: the covariates with the largest S1."""
 ADVISED = 500
-"""Patients from which PRCC is trusted in practice (population, Sensitivity; RECALLED)."""
+"""Number of patients from which PRCC is trusted in practice (population, Sensitivity; RECALLED)."""
 _FEWEST = 50
-"""Patients of Shapley effects; see `sweeps.sensitivity.shapley`."""
+"""Smallest number of patients for Shapley effects; see `sweeps.sensitivity.shapley`."""
 
 
 def indices_of(
@@ -30,13 +30,13 @@ def indices_of(
     Parameters
     ----------
     inputs
-        Of n patients.
+        Inputs of n patients.
     outputs
         Dims (design, arm, week), the n patients along design, NaN where a run failed.
     resamples, seed, level
-        Of the intervals.
+        Half samples, seed and level of the intervals.
     notes
-        What is left out is added here.
+        Sentences on results that are left out are appended.
     """
     import xarray as xr
 
@@ -51,12 +51,12 @@ def indices_of(
     parts = []
     for name in names:
         y = _flat(outputs[name])
-        found = given_data(inputs.values, y, weights=inputs.weights, resamples=resamples, seed=seed, level=level)
+        estimate = given_data(inputs.values, y, weights=inputs.weights, resamples=resamples, seed=seed, level=level)
         columns: dict[str, Any] = {
-            "S1": (("factor", "arm", "week"), found.s1.reshape(k, *shape)),
-            "S1_low": (("factor", "arm", "week"), found.low.reshape(k, *shape)),
-            "S1_high": (("factor", "arm", "week"), found.high.reshape(k, *shape)),
-            "n_effective": (("arm", "week"), found.n_effective.reshape(shape)),
+            "S1": (("factor", "arm", "week"), estimate.s1.reshape(k, *shape)),
+            "S1_low": (("factor", "arm", "week"), estimate.low.reshape(k, *shape)),
+            "S1_high": (("factor", "arm", "week"), estimate.high.reshape(k, *shape)),
+            "n_effective": (("arm", "week"), estimate.n_effective.reshape(shape)),
         }
         if ranked:
             rank = prcc(inputs.values[included], y[included], seed)
@@ -67,25 +67,25 @@ def indices_of(
                 "threshold": (("arm", "week"), rank.threshold.reshape(shape)),
             }
         parts.append(xr.Dataset(columns, {"factor": list(inputs.names), "arm": arms, "week": weeks}))
-    found_all = xr.concat(parts, dim=xr.Variable("output", names))
+    dataset = xr.concat(parts, dim=xr.Variable("output", names))
     units = [str(outputs[name].attrs.get("units", "")) for name in names]
-    for variable in found_all.data_vars.values():
+    for variable in dataset.data_vars.values():
         variable.attrs["units"] = "1"
-    return found_all.assign_coords(unit=("output", units), factor_unit=("factor", list(inputs.units)))
+    return dataset.assign_coords(unit=("output", units), factor_unit=("factor", list(inputs.units)))
 
 
 def shapley_of(
     inputs: Inputs, outputs: "xr.Dataset", indices: "xr.Dataset", handful: tuple[str, ...], seed: int,
     notes: list[str],
 ) -> "xr.Dataset | None":  # fmt: skip
-    """Return Shapley effects, linear in ranks, of the last week, of the ``handful`` of inputs; None where too few."""
+    """Return Shapley effects of ``handful``, linear in ranks, of the last week; None with too few patients."""
     import xarray as xr
     from scipy.stats import rankdata
 
     unknown = [name for name in handful if name not in inputs.names]
     if unknown:
-        raise InputError(f"{unknown[0]!r} is no input of these patients; choose from {', '.join(inputs.names)}.")
-    members = list(handful) or _telling(inputs, indices)
+        raise InputError(f"{unknown[0]!r} is not an input of these patients; choose from {', '.join(inputs.names)}.")
+    members = list(handful) or _largest_s1(inputs, indices)
     columns = [inputs.names.index(name) for name in members]
     included, last = inputs.included(seed), outputs.isel(week=-1)
     arms, names = [str(arm) for arm in outputs["arm"].values], [str(name) for name in outputs.data_vars]
@@ -100,7 +100,7 @@ def shapley_of(
                 continue
             x, ranks = rankdata(inputs.values[np.ix_(rows, columns)], axis=0), rankdata(y[rows])
             if np.ptp(ranks) > 0:
-                share[o, :, a], explained[o, a] = shapley(x, ranks, method="linear"), _explained(x, ranks)
+                share[o, :, a], explained[o, a] = shapley(x, ranks, method="linear"), _r_squared(x, ranks)
     if not np.isfinite(share).any():
         return None
     return xr.Dataset(
@@ -113,14 +113,14 @@ def shapley_of(
     )
 
 
-def _telling(inputs: Inputs, indices: "xr.Dataset") -> list[str]:
-    """Return the covariates with the largest first-order index in any output, arm and week; else the inputs."""
-    some = inputs.names[: inputs.covariates] or inputs.names
-    largest = indices["S1"].sel(factor=list(some)).max(("output", "arm", "week")).values
-    return [some[i] for i in np.argsort(-largest, kind="stable")[:HANDFUL]]
+def _largest_s1(inputs: Inputs, indices: "xr.Dataset") -> list[str]:
+    """Return the covariates, or without any the inputs, with the largest S1 in any output, arm and week."""
+    candidates = inputs.names[: inputs.covariates] or inputs.names
+    largest = indices["S1"].sel(factor=list(candidates)).max(("output", "arm", "week")).values
+    return [candidates[i] for i in np.argsort(-largest, kind="stable")[:HANDFUL]]
 
 
-def _explained(x: Floats, y: Floats) -> float:
+def _r_squared(x: Floats, y: Floats) -> float:
     """Return the share of the variance of y (n,) that a linear regression on x (n, k) explains."""
     a = np.column_stack([np.ones(len(x)), x])
     rest = y - a @ np.linalg.lstsq(a, y, rcond=None)[0]

@@ -1,7 +1,7 @@
-"""What differed between the patients of a finished run: covariates, own parameters, and their drugs' kinetics.
+"""Inputs in which the patients of a finished run differ: covariates, individual parameters, and drug kinetics.
 
-Parameters are drawn again from the study, which needs the version of the engine that ran; with another, covariates are
-all there is, and the result says so.
+Parameters are drawn again from the study, which needs the version of the engine that ran it; with another version the
+inputs are the covariates alone, and a note of the result says so.
 """
 
 from dataclasses import dataclass
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from pulsatile.engine.patients.cohort import Cohort
 
 NO_INPUT = ("phenotype", "parameter_draws", "attempts", "prevalence")
-"""Covariates that are no property of a person, or no number on a scale."""
-TOLD = 1 - 1e-4
-"""Share of the variance of a column's ranks that those before it may explain; above, it is told by them."""
+"""Covariates that are not a property of a person, or not numeric."""
+MOST_EXPLAINED = 1 - 1e-4
+"""Share of the variance of a column's ranks that earlier columns may explain; above it the column is redundant."""
 PER_FACTOR = 4 / 3
-"""Patients that partial correlations need for each input: the textbooks' floor (population, Sensitivity; RECALLED)."""
+"""Patients that partial correlations need for each input: the textbook minimum (population, Sensitivity; RECALLED)."""
 _FIGURES = {"cl": "L/h", "v": "L", "ka": "1/h", "ec50": "nmol/L"}
 _LOT = 0x1077
-"""Sets the lots of inclusion apart."""
+"""Key of the random draws of inclusion."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,10 @@ class Inputs:
     ----------
     names, units : (k)
     values : (n, k), all finite
-    covariates : how many of the first are covariates
-    weights : prevalence (n,), None where patients count alike
-    known : positions (n,) in the run of the patients; who has an input that is no number is not among them
-    notes : what was left out and why
+    covariates : number of covariates, which come first
+    weights : prevalence weights (n,), None where patients have equal weights
+    known : mask over the patients of the run, True for the n patients whose inputs are all finite
+    notes : what is left out and why
     """
 
     names: tuple[str, ...]
@@ -56,9 +56,9 @@ class Inputs:
     notes: tuple[str, ...]
 
     def included(self, seed: int) -> Flags:
-        """Return who (n,) is in a sample that stands for the weighted patients, each counting alike.
+        """Return a mask (n,) of an equally weighted sample that represents the weighted patients.
 
-        Everybody without weights; else each with a probability proportional to the weight.
+        Without weights it holds all patients; else each with a probability proportional to the weight.
         """
         if self.weights is None:
             return np.ones(len(self.values), np.bool_)
@@ -67,14 +67,14 @@ class Inputs:
 
 
 def inputs_of(dataset: "xr.Dataset", resolved: ResolvedStudy, engine: str) -> Inputs:
-    """Return what differed between the patients of a run.
+    """Return the inputs in which the patients of a run differ.
 
     Parameters
     ----------
     dataset
-        Of the run, with covariates along ``patient``.
+        Dataset of the run, with covariates along ``patient``.
     resolved
-        Its study.
+        Study of the run.
     engine
         Hash of the engine that ran it.
     """
@@ -89,24 +89,24 @@ def inputs_of(dataset: "xr.Dataset", resolved: ResolvedStudy, engine: str) -> In
         cohort = resolved.cohort(0, n)
         columns |= parameters_of(cohort) | drugs_of(cohort, resolved)
     else:
-        notes.append("parameters are not among the inputs: another version of the engine ran, and drew them")
+        notes.append("parameters are not among the inputs: another version of the engine drew them for this run")
     finite: Flags = np.asarray(np.isfinite(np.stack([values for _, values in columns.values()])).all(axis=0))
     if not finite.all():
-        notes.append(f"{int((~finite).sum())} of {n} patients have an input that is no number and are left out")
+        notes.append(f"{int((~finite).sum())} of {n} patients have an input that is not finite and are left out")
     varied = {name: (unit, x[finite]) for name, (unit, x) in columns.items() if finite.any() and np.ptp(x[finite]) > 0}
-    kept, told = independent({name: x for name, (_, x) in varied.items()})
-    if told:
-        notes.append(f"told by other inputs, and left out: {', '.join(told)}")
+    names, redundant = independent({name: x for name, (_, x) in varied.items()})
+    if redundant:
+        notes.append(f"determined by other inputs and left out: {', '.join(redundant)}")
     weights = np.asarray(dataset["prevalence"].values, np.float64)[finite] if "prevalence" in dataset.coords else None
     return Inputs(
-        names=tuple(kept), units=tuple(varied[name][0] for name in kept),
-        values=np.stack([varied[name][1] for name in kept], axis=1) if kept else np.empty((int(finite.sum()), 0)),
-        covariates=sum(name in covariates for name in kept), weights=weights, known=finite, notes=tuple(notes),
+        names=tuple(names), units=tuple(varied[name][0] for name in names),
+        values=np.stack([varied[name][1] for name in names], axis=1) if names else np.empty((int(finite.sum()), 0)),
+        covariates=sum(name in covariates for name in names), weights=weights, known=finite, notes=tuple(notes),
     )  # fmt: skip
 
 
 def parameters_of(cohort: "Cohort") -> dict[str, tuple[str, Floats]]:
-    """Return unit and values (n,) of the parameters that are drawn, by name; those of the run-in follow from them."""
+    """Return unit and values (n,) of the drawn parameters, by name; those of the run-in follow from them."""
     from pulsatile.engine.patients.run_in import RUN_IN_FIELDS
 
     drawn = [row for row in TABLE if row.kind in ("constant", "patient") and row.name not in RUN_IN_FIELDS]
@@ -114,37 +114,37 @@ def parameters_of(cohort: "Cohort") -> dict[str, tuple[str, Floats]]:
 
 
 def drugs_of(cohort: "Cohort", resolved: ResolvedStudy) -> dict[str, tuple[str, Floats]]:
-    """Return unit and values (n,) of the patients' kinetics of the arms' drugs, where they differ."""
-    found: dict[str, tuple[str, Floats]] = {}
+    """Return unit and values (n,) of the individual kinetics of the arms' drugs, where patients differ."""
+    figures: dict[str, tuple[str, Floats]] = {}
     for name in dict.fromkeys(dose.drug for arm in resolved.arms for dose in arm.doses):
         drug = DRUGS[name]
         if drug.kind in ("ghrh", "ghs"):
             for figure, values in individual_figures(drug, cohort).items():
-                found[f"{figure} of {name}"] = _FIGURES[figure], values
-    return found
+                figures[f"{figure} of {name}"] = _FIGURES[figure], values
+    return figures
 
 
 def independent(columns: dict[str, Floats]) -> tuple[list[str], list[str]]:
-    """Return the names of columns (n,) that those before them do not tell, and of the others, judged by ranks.
+    """Return the names of columns (n,) that earlier ones do not determine, and of the redundant ones, judged by ranks.
 
-    With few patients anything is told by enough columns: then only what one other column tells is left out.
+    With few patients enough columns explain anything: then only a column determined by a single other one is redundant.
     """
     from scipy.stats import rankdata
 
-    kept, told, basis, ranks = list[str](), list[str](), list[Floats](), list[Floats]()
+    kept, redundant, basis, ranks = list[str](), list[str](), list[Floats](), list[Floats]()
     for name, x in columns.items():
-        own = rankdata(x) - (len(x) + 1) / 2
-        size = float(own @ own)
-        rest = own.copy()
+        centred = rankdata(x) - (len(x) + 1) / 2
+        size = float(centred @ centred)
+        rest = centred.copy()
         if len(x) >= PER_FACTOR * len(columns):
-            for direction in basis * 2:  # twice: one pass of Gram and Schmidt loses digits
+            for direction in basis * 2:  # twice: one pass of Gram-Schmidt loses digits
                 rest -= direction * float(direction @ rest)
-        left = float(rest @ rest)
-        doubled = any(float(own @ other) ** 2 > TOLD * size * float(other @ other) for other in ranks)
-        if doubled or left <= (1 - TOLD) * size:
-            told.append(name)
+        remaining = float(rest @ rest)
+        doubled = any(float(centred @ x) ** 2 > MOST_EXPLAINED * size * float(x @ x) for x in ranks)
+        if doubled or remaining <= (1 - MOST_EXPLAINED) * size:
+            redundant.append(name)
             continue
         kept.append(name)
-        ranks.append(own)
-        basis.append(rest / np.sqrt(left))
-    return kept, told
+        ranks.append(centred)
+        basis.append(rest / np.sqrt(remaining))
+    return kept, redundant

@@ -1,7 +1,7 @@
-"""Sensitivity of the results of a design: the indices of its method, whether they suffice, and which points gain.
+"""Sensitivity of the results of a design: its indices, their convergence, and the points that gain or lose.
 
-All is computed from the committed values in the order of the points, so indices are the same bits whatever way the run
-came about.
+All results come from the committed values in the order of the points, so indices are bit-equal however the run was
+executed.
 """
 
 from typing import TYPE_CHECKING
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pulsatile.engine.errors import Status
-from pulsatile.sweeps.analysis.convergence import convergence, settles
+from pulsatile.sweeps.analysis.convergence import convergence, has_convergence
 from pulsatile.sweeps.analysis.result import Analysis
 from pulsatile.sweeps.analysis.selection import Selection, at_weeks
 from pulsatile.sweeps.contrast import ARM, CONTRAST, label, of_kind, rows
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     import xarray as xr
 
 SINGLE = 2.0**-23
-"""Relative precision of outputs that are stored as float32."""
+"""Relative precision of outputs stored as float32."""
 
 
 def of_design(
     dataset: "xr.Dataset", resolved: ResolvedStudy, selection: Selection, *, resamples: int = 0, level: float = LEVEL
 ) -> Analysis:
-    """Return the sensitivity of results along ``design`` and their study; see `analysis.analyse`."""
+    """Return the sensitivity of results along ``design`` of a study; see `analysis.analyse`."""
     import xarray as xr
 
     assert resolved.population.design is not None
@@ -55,17 +55,20 @@ def of_design(
         parts.append(of_kind(part.assign_coords(arm=names), kind))
         values = prepare(design, outputs, status, contrast, precision).assign_coords(arm=names)
         ready.append(of_kind(values, kind))
-    found = xr.concat(parts, dim="arm", data_vars="minimal", join="outer", combine_attrs="drop_conflicts")
-    found.attrs = parts[0].attrs | {
+    combined = xr.concat(parts, dim="arm", data_vars="minimal", join="outer", combine_attrs="drop_conflicts")
+    combined.attrs = parts[0].attrs | {
         "contrast": parts[-1].attrs.get("contrast", "none"),
         "run": str(dataset.attrs["identity"]),
     }
     both = xr.concat(ready, dim="arm")
     bad = (status != int(Status.OK)).any("arm").values
+    steps = None
+    if has_convergence(design):
+        steps = convergence(design, outputs, status, selection.contrast, level, precision)
     return Analysis(
-        indices=found,
+        indices=combined,
         curves=None if method.curves is None else method.curves(design, both, level),
-        steps=convergence(design, outputs, status, selection.contrast, level, precision) if settles(design) else None,
+        steps=steps,
         failed=failed_region(design, bad) if bad.any() and not bad.all() else None,
         verdicts=() if method.verdicts is None else method.verdicts(design, both, level),
         scenarios=() if selection.contrast is None else tuple(_scenarios(design, ready[-1])),
@@ -73,7 +76,7 @@ def of_design(
 
 
 def _scenarios(design: Design, differences: "xr.Dataset") -> list[str]:
-    """Say where, among independent points, the first output of an arm is above or below the contrast's at the end."""
+    """Return sentences on where, among independent points, an arm's first output ends above or below the contrast's."""
     name, independent = next(iter(differences.data_vars)), method_of(design).independent(design)
     sentences = []
     for arm, difference in rows(differences[name].isel(week=-1)):

@@ -1,16 +1,16 @@
-"""Sensitivity of the results of a population: which covariates and parameters decide, in whom what happens.
+"""Sensitivity of the results of a population: the covariates and parameters that matter, and who has which events.
 
-No design is needed: the patients are the sample (`sweeps.sensitivity.given_data`).
+It needs no design: the patients are the sample (`sweeps.sensitivity.given_data`).
 
-    S1           first-order index with a 95 % interval, weighted by prevalence: what one input tells alone, through
-                 whatever it is correlated with
-    prcc         partial rank correlation: how one input acts with all others held, its sign, for monotone outputs
-    shapley      shares of what a handful of dependent inputs explain together, linear in ranks; they add up to 1, and
-                 ``explained`` says how much of the variance that is
+    S1           first-order index with a 95 % interval, weighted by prevalence: what one input explains alone,
+                 including through its correlations
+    prcc         partial rank correlation: effect and sign of one input with all others fixed, for monotone outputs
+    shapley      shares of the variance that a handful of dependent inputs explain together, linear in ranks; they add
+                 up to 1, and ``explained`` is the explained share of the variance
     scenarios    in whom an event happens (`sweeps.analysis.stories`)
 
-The last three know no weights: where patients are weighted they look at a sample in which each patient is with a
-probability proportional to the weight.
+The last three take no weights: for weighted patients they use a sample that includes each patient with a probability
+proportional to the weight.
 """
 
 from typing import TYPE_CHECKING
@@ -31,50 +31,50 @@ if TYPE_CHECKING:
     import xarray as xr
 
 RESAMPLES = 100
-"""Half samples of the intervals of S1, where no other number is asked for."""
+"""Default number of half samples for the intervals of S1."""
 
 
 def of_population(
     dataset: "xr.Dataset", resolved: ResolvedStudy, engine: str, selection: Selection, *,
     handful: tuple[str, ...] = (), resamples: int = RESAMPLES, seed: int = 0, level: float = LEVEL,
 ) -> Analysis:  # fmt: skip
-    """Return the sensitivity of results, their study and the hash of the engine that ran it; see `analysis.analyse`."""
+    """Return the sensitivity of results; ``engine`` is the hash of the engine that ran them; see `analysis.analyse`."""
     selection.check_contrast([str(arm) for arm in dataset["arm"].values])
     inputs = inputs_of(dataset, resolved, engine)
     if not inputs.names:
         raise InputError(
-            "the patients do not differ in anything: there is no input to look at; run patients that vary."
+            "the patients do not differ in any input, so there is nothing to analyse; run patients that vary."
         )
     outputs = _good(at_weeks(dataset.rename(patient="design"), selection).load(), dataset, inputs)
     start = _good(_start(dataset, tuple(map(str, outputs.data_vars))), dataset, inputs)
     both, differences = _with_contrast(outputs, selection.contrast)
     notes = list(inputs.notes)
     indices = indices_of(inputs, both, resamples, seed, level, notes).assign_coords(kind=both["kind"])
-    found = shapley_of(inputs, both, indices, handful, seed, notes)
+    shapley = shapley_of(inputs, both, indices, handful, seed, notes)
     if inputs.weights is not None:
         notes.append(
-            f"PRCC, Shapley effects and scenarios look at {int(inputs.included(seed).sum())} of {len(inputs.values)} "
+            f"PRCC, Shapley effects and scenarios use {int(inputs.included(seed).sum())} of {len(inputs.values)} "
             "patients, each taken with a probability proportional to the prevalence weight"
         )
     if (people := resolved.population.people) is None or not people.layers.residual:
         notes.append("values are without assay noise: fewer patients cross a threshold than in a trial")
-    against = selection.contrast
+    contrast = selection.contrast
     indices.attrs |= {
         "method": "given data: first-order indices by polynomials in ranks, PRCC (Marino 2008)",
         "interval": f"{level:.0%}, by half samples of patients",
         "patients": len(inputs.values), "weights": "none" if inputs.weights is None else "prevalence",
-        "contrast": "none" if against is None else f"{label('each arm', against)}, within the patient",
+        "contrast": "none" if contrast is None else f"{label('each arm', contrast)}, within the patient",
         "run": resolved.identity,
     }  # fmt: skip
     events = tuple(stories(inputs, outputs, start, differences, seed))
     return Analysis(
-        indices=indices, shapley=found, scenarios=tuple(event.sentence for event in events), notes=tuple(notes),
+        indices=indices, shapley=shapley, scenarios=tuple(event.sentence for event in events), notes=tuple(notes),
         stories=events, inputs=inputs,
     )  # fmt: skip
 
 
 def _good(outputs: "xr.Dataset", dataset: "xr.Dataset", inputs: Inputs) -> "xr.Dataset":
-    """Return the outputs of the patients with inputs, NaN where a run failed."""
+    """Return the outputs of the patients in ``inputs``, NaN where a run failed."""
     import xarray as xr
 
     status = dataset["status"].transpose("patient", "arm").values
@@ -83,21 +83,21 @@ def _good(outputs: "xr.Dataset", dataset: "xr.Dataset", inputs: Inputs) -> "xr.D
 
 
 def _start(dataset: "xr.Dataset", names: tuple[str, ...]) -> "xr.Dataset":
-    """Return those of the outputs that were measured in week 0, dims (design, arm)."""
+    """Return the outputs that were measured in week 0, dims (design, arm)."""
     import xarray as xr
 
-    found = []
+    parts = []
     for name in names:
         try:
-            found.append(at_weeks(dataset.rename(patient="design"), Selection((name,), (0.0,))).load().isel(week=0))
+            parts.append(at_weeks(dataset.rename(patient="design"), Selection((name,), (0.0,))).load().isel(week=0))
         except InputError:
             continue
     arms = [str(arm) for arm in dataset["arm"].values]
-    return xr.merge([part.drop_vars("week") for part in found] or [xr.Dataset(coords={"arm": arms})])
+    return xr.merge([part.drop_vars("week") for part in parts] or [xr.Dataset(coords={"arm": arms})])
 
 
 def _with_contrast(outputs: "xr.Dataset", contrast: str | None) -> "tuple[xr.Dataset, xr.Dataset | None]":
-    """Return the outputs with paired differences as more arms, and the differences alone."""
+    """Return the outputs with paired differences as additional arms, and the differences alone."""
     import xarray as xr
 
     arms = of_kind(outputs, ARM)

@@ -1,4 +1,4 @@
-"""What an analysis of sensitivity gives, of a design or of a population: datasets, tables, sentences, files."""
+"""The result of a sensitivity analysis, of a design or of a population: datasets, tables, sentences, files."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ _TABLES = ("indices", "indices_of_pairs", "indices_of_curves", "failed_region", 
 INDICES, PAIRS, CURVES, FAILED, SHAPLEY = _TABLES
 SENTENCES, PAGE = "sensitivity.txt", "sensitivity.html"
 FILES = (*(f"{name}.csv" for name in _TABLES), SENTENCES, PAGE)
-"""All files that an analysis writes into the folder of its run, and the page of its pictures."""
+"""All files that an analysis writes into the folder of its run, with the page of pictures."""
 _ALSO = ("mean", "variance", "n_missing", "reason")
 
 
@@ -29,23 +29,23 @@ _ALSO = ("mean", "variance", "n_missing", "reason")
 class Analysis:
     """The sensitivity of a finished run.
 
-    Arms are the study's and, where a contrast was asked for, "ARM minus CONTRAST".  Units of outputs are in the
+    Arms are those of the study and, with a contrast, "ARM minus CONTRAST".  Units of outputs are in the
     coordinate and column ``unit``; those of variables in their attrs.
 
     Attributes
     ----------
-    indices : dims (output, factor, arm, week); of a design as of `sweeps.sensitivity.indices.indices`; of a population
-        ``S1``, ``S1_low``, ``S1_high``, ``prcc``, ``p_value``, and (output, arm, week) ``dummy`` and ``threshold`` of
-        prcc, and ``n_effective``
+    indices : dims (output, factor, arm, week); for a design as `sweeps.sensitivity.indices.indices` returns them; for a
+        population ``S1``, ``S1_low``, ``S1_high``, ``prcc``, ``p_value``, and (output, arm, week) ``dummy`` and
+        ``threshold`` of prcc, and ``n_effective``
     verdicts : whether the replicates of a design suffice
-    scenarios : which points gain and which lose; in which patients what happens
-    notes : what was left out, and why
+    scenarios : which points gain and which lose; in which patients each event happens
+    notes : what is left out, and why
     curves : indices of whole trajectories over the weeks, dims (output, factor, arm); None where the method has none
-    steps : how the indices settle with replicates (`sweeps.analysis.convergence`); None where they have no interval
-    failed : where in a design runs failed (`sweeps.sensitivity.missing.failed_region`); None if none or all did
-    shapley : of a population ``shapley`` (output, member, arm) and ``explained`` (output, arm), of the last week; None
-        where patients are too few
-    stories, inputs : of a population, the scenarios with their patients, and what differed between the patients
+    steps : convergence of the indices with replicates (`sweeps.analysis.convergence`); None without an interval
+    failed : where in a design runs failed (`sweeps.sensitivity.missing.failed_region`); None if no run or all did
+    shapley : for a population ``shapley`` (output, member, arm) and ``explained`` (output, arm), of the last week; None
+        with too few patients
+    stories, inputs : for a population, the scenarios with their patients, and the inputs of the patients
     """
 
     indices: "xr.Dataset"
@@ -67,42 +67,42 @@ class Analysis:
         return (
             f"<Analysis of a {self.of}: {self.indices.attrs['method']}\n"
             f"  indices: {', '.join(names)} of {sizes}\n"
-            f"  beside: {', '.join(name for name in kept if getattr(self, name) is not None) or 'nothing'}\n"
+            f"  also: {', '.join(name for name in kept if getattr(self, name) is not None) or 'nothing'}\n"
             f"  tables: {', '.join(self.tables)}; {len(self.sentences)} sentences; save(folder) writes both>"
         )
 
     @property
     def of(self) -> str:
-        """What the run is of, "saltelli design" for example, or "population"."""
+        """The sample of the run, "saltelli design" for example, or "population"."""
         return f"{self.indices.attrs['kind']} design" if self.inputs is None else "population"
 
     @property
     def tables(self) -> "dict[str, pd.DataFrame]":
         """Tables by the name of their file: one row per output, arm, week and factor (pair, member)."""
-        found = {INDICES: _table(self.indices)}
+        tables = {INDICES: _table(self.indices)}
         if "pair" in self.indices.dims:
-            found[PAIRS] = _table(self.indices, "pair")
+            tables[PAIRS] = _table(self.indices, "pair")
         if self.curves is not None:
-            found[CURVES] = _table(self.curves)
+            tables[CURVES] = _table(self.curves)
         if self.failed is not None:
-            found[FAILED] = self.failed.to_dataframe().reset_index()
+            tables[FAILED] = self.failed.to_dataframe().reset_index()
         if self.shapley is not None:
-            found[SHAPLEY] = self.shapley.to_dataframe(dim_order=["output", "arm", "member"]).reset_index()
-        return found
+            tables[SHAPLEY] = self.shapley.to_dataframe(dim_order=["output", "arm", "member"]).reset_index()
+        return tables
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """What was found, in words; of a population first the three inputs that tell most of each output."""
+        """The results in words; for a population first the three inputs with the largest S1 of each output."""
         leading = () if self.inputs is None else _leading(self.indices)
         return (*leading, *self.verdicts, *self.scenarios, *(f"Note: {note}." for note in self.notes))
 
     @property
     def facts(self) -> dict[str, object]:
-        """How the numbers came about, by a word for each."""
+        """How the numbers were obtained, by name."""
         return {str(name): value for name, value in self.indices.attrs.items() if name != "kind"}
 
     def save(self, folder: str | Path) -> list[Path]:
-        """Write tables, sentences and facts into a folder, the run's own as a rule; return the paths."""
+        """Write tables, sentences and facts into a folder, usually that of the run; return the paths."""
         files = {
             f"{name}.csv": frame.to_csv(
                 index=False, float_format=None if name == FAILED else "%.17g", lineterminator="\n"
@@ -115,20 +115,20 @@ class Analysis:
         return [Path(folder) / name for name in files]
 
 
-def _table(found: "xr.Dataset", along: str = "factor") -> "pd.DataFrame":
-    """Return the variables that have the dims output, arm, week and factor (or pair), a row for each.
+def _table(dataset: "xr.Dataset", along: str = "factor") -> "pd.DataFrame":
+    """Return the variables with the dims output, arm, week and factor (or pair) as a table of rows.
 
-    With them stand the unit of the output, its mean and variance, and why an index is not there.
+    Further columns are the unit of the output, its mean and variance, and why an index is missing.
     """
     dims = ("output", "arm", "week", along)
-    kept = [name for name in found.data_vars if along in found[name].dims]
-    kept += [name for name in _ALSO if name in found]
-    frame = found[kept].to_dataframe(dim_order=[d for d in dims if d in found[kept].dims])
+    kept = [name for name in dataset.data_vars if along in dataset[name].dims]
+    kept += [name for name in _ALSO if name in dataset]
+    frame = dataset[kept].to_dataframe(dim_order=[d for d in dims if d in dataset[kept].dims])
     return frame[[*(c for c in ("kind", "unit") if c in frame), *kept]].reset_index()
 
 
 def _leading(indices: "xr.Dataset") -> list[str]:
-    """Say of each output and arm in the last week which three inputs have the largest S1."""
+    """Return a sentence per output and arm on the three inputs with the largest S1 in the last week."""
     sentences = []
     last = indices.isel(week=-1)
     for output in last["output"].values:

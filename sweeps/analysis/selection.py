@@ -1,4 +1,4 @@
-"""What of a finished run is looked at: outputs, treatment weeks and a contrast, read as values of those weeks."""
+"""The selected part of a finished run: outputs, treatment weeks and a contrast, and the values at those weeks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ _WEEKLY = ("time", "window")
 
 @dataclass(frozen=True)
 class Selection:
-    """Outputs and treatment weeks to look at, all where empty; the arm that the others are compared with."""
+    """Outputs and treatment weeks to analyse, all where empty; the arm with which the others are compared."""
 
     outputs: tuple[str, ...] = ()
     weeks: tuple[float, ...] = ()
     contrast: str | None = None
 
     def check_contrast(self, arms: Sequence[str]) -> None:
-        """Refuse a contrast that is not an arm, or the only one."""
+        """Raise `InputError` where the contrast is not an arm, or is the only one."""
         if self.contrast is not None:
             check_contrast(self.contrast, arms)
 
@@ -45,20 +45,20 @@ def at_weeks(dataset: "xr.Dataset", selection: Selection) -> "xr.Dataset":
     Raises
     ------
     InputError
-        For an output that the run did not keep, or a week at which it was not measured.
+        When the run did not store an output, or did not measure it in a week.
     """
     import xarray as xr
 
     events = flag_outputs()
-    there = [str(name) for name, v in dataset.data_vars.items() if v.ndim == 3 and {"arm", "design"} <= set(v.dims)]
-    names = selection.outputs or tuple(name for name in there if _weeks_of(dataset, name))
-    read = {name: events[name].source(there) for name in names if name not in there and name in events}
+    available = [str(name) for name, v in dataset.data_vars.items() if v.ndim == 3 and {"arm", "design"} <= set(v.dims)]
+    names = selection.outputs or tuple(name for name in available if _weeks_of(dataset, name))
+    read = {name: events[name].source(available) for name in names if name not in available and name in events}
     for name in names:
-        if name not in there and name not in events:
-            raise InputError(f"output {name!r} is not in the results; choose from {', '.join((*there, *events))}.")
+        if name not in available and name not in events:
+            raise InputError(f"output {name!r} is not in the results; choose from {', '.join((*available, *events))}.")
         if name in read and read[name] is None:
             raise InputError(
-                f"{name} ({events[name].measure()}) cannot be told: the run kept none of "
+                f"{name} ({events[name].measure()}) cannot be determined: the run stored none of "
                 f"{', '.join(events[name].sources)}."
             )
     weeks = selection.weeks or _common_weeks(dataset, [read.get(name) or name for name in names])
@@ -68,10 +68,10 @@ def at_weeks(dataset: "xr.Dataset", selection: Selection) -> "xr.Dataset":
             parts[name] = _flagged(dataset, events[name], source, weeks)
             continue
         known = _weeks_of(dataset, name)
-        lost = [week for week in weeks if week not in known]
-        if lost:
+        missing = [week for week in weeks if week not in known]
+        if missing:
             raise InputError(
-                f"output {name} was not measured in week {lost[0]:g}; it was in "
+                f"output {name} was not measured in week {missing[0]:g}; it was in "
                 f"{', '.join(f'{week:g}' for week in sorted(known)[:20])}."
             )
         variable = dataset[name].transpose("design", "arm", ...)
@@ -90,7 +90,7 @@ def _flagged(dataset: "xr.Dataset", flag: Event, source: str, weeks: tuple[float
 
 
 def _weeks_of(dataset: "xr.Dataset", name: str) -> dict[float, int]:
-    """Return the place of each whole treatment week at which an output was measured."""
+    """Return the position of each whole treatment week in which an output was measured."""
     along = next(str(dim) for dim in dataset[name].dims if dim not in ("arm", "design"))
     if along not in dataset.coords:
         return {}
@@ -108,19 +108,19 @@ def _weeks_of(dataset: "xr.Dataset", name: str) -> dict[float, int]:
 
 def _common_weeks(dataset: "xr.Dataset", names: Sequence[str]) -> tuple[float, ...]:
     common = set.intersection(*(set(_weeks_of(dataset, name)) for name in names))
-    found = tuple(sorted(week for week in common if week > 0))
-    if not found:
-        raise InputError("the outputs have no treatment week in common; say sensitivity.outputs and weeks.")
-    return found
+    weeks = tuple(sorted(week for week in common if week > 0))
+    if not weeks:
+        raise InputError("the outputs have no treatment week in common; set sensitivity.outputs and sensitivity.weeks.")
+    return weeks
 
 
 def refuse_unknown(study: "Study", selection: Selection) -> None:
-    """Refuse, before anything runs, to look at what the results of ``study`` will not have."""
+    """Raise `InputError`, before anything runs, where the results of ``study`` will not have the selection."""
     from pulsatile.engine.dataset import template
 
     names = [arm.name for arm in study.arms]
     selection.check_contrast(names)
-    # no matched dose is looked for
+    # presets of control avoid the search for matched doses
     resolved = resolve(
         study.model_copy(update={"arms": tuple(ArmEntry(name=name, preset="control") for name in names)})
     )

@@ -1,6 +1,6 @@
-"""Scenario discovery on patients: in whom each event of `sweeps.summary.events` happens, as one sentence each.
+"""Scenario discovery on patients: who has each event of `sweeps.summary.events`, in one sentence each.
 
-Without the residual layer the values have no assay noise, so thresholds are crossed by fewer than in a trial.
+Without the residual layer the values have no assay noise, so fewer patients cross thresholds than in a trial.
 """
 
 from dataclasses import dataclass
@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Story:
-    """One event: in whom it happens.
+    """One event and the patients who have it.
 
-    ``kind`` says whether ``arm`` is an arm or the paired difference of two; ``event`` is what patients do.
-    ``cases`` (n,) of `Inputs`, ``counted`` (n,) who was looked at; ``box`` None where there are too few of a kind.
+    ``kind`` says whether ``arm`` is an arm or the paired difference of two; ``event`` is the verb of the event.
+    ``cases`` (n,) and ``counted`` (n,) are masks over the patients of `Inputs`: with the event, and evaluated.
+    ``box`` is None with too few cases or too few others.
     """
 
     arm: str
@@ -37,7 +38,7 @@ class Story:
 
     @property
     def sentence(self) -> str:
-        """For the reader."""
+        """The story in words."""
         n, all_ = int((self.cases & self.counted).sum()), int(self.counted.sum())
         head = f"{self.arm}, week {self.week:g}: {n} of {all_} patients {self.event} ({self.measure})."
         if self.box is None:
@@ -48,35 +49,35 @@ class Story:
 def stories(
     inputs: Inputs, outputs: "xr.Dataset", start: "xr.Dataset", differences: "xr.Dataset | None", seed: int
 ) -> list[Story]:
-    """Return the events of the last week, of every arm and contrast.
+    """Return the stories of the last week, for every arm and contrast.
 
     Parameters
     ----------
     inputs
-        Of the patients.
+        Inputs of the patients.
     outputs, differences
-        Values, NaN where a run failed, dims (design, arm, week) with the patients of ``inputs`` along design; the
-        second of paired contrasts.
+        Values of arms and of paired contrasts, NaN where a run failed, dims (design, arm, week) with the patients of
+        ``inputs`` along design.
     start
-        The same outputs in week 0, for those that were measured there.
+        Values in week 0 of the outputs that were measured then.
     """
     included = inputs.included(seed)
-    found, week = list[Story](), float(outputs["week"].values[-1])
+    records, week = list[Story](), float(outputs["week"].values[-1])
     kinds: tuple[tuple[Kind, xr.Dataset | None], ...] = ((CONTRAST, differences), (ARM, outputs))
     for kind, results in kinds:
         if results is None:
             continue
-        there = [str(name) for name in results.data_vars]
+        available = [str(name) for name in results.data_vars]
         for arm, last in rows(results.isel(week=-1)):
             for event in events(kind):
-                source = event.source(there)
+                source = event.source(available)
                 if source is None or (event.change and source not in start):
                     continue
-                began = start[source].sel(arm=arm).values if event.change else None
-                flag = event.values(last[source].values, began, source)
+                baseline = start[source].sel(arm=arm).values if event.change else None
+                flag = event.values(last[source].values, baseline, source)
                 counted = np.asarray(np.isfinite(flag) & included, np.bool_)
                 cases = np.asarray((flag == 1) & counted, np.bool_)
                 few = min(int(cases.sum()), int((counted & ~cases).sum())) < LEAST_CASES
                 box = None if few else scenario(inputs.values[counted], cases[counted], inputs.names, inputs.units)
-                found.append(Story(arm, kind, week, event.verb, event.measure(source), cases, counted, box))
-    return found
+                records.append(Story(arm, kind, week, event.verb, event.measure(source), cases, counted, box))
+    return records

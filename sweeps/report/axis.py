@@ -14,7 +14,7 @@ from pulsatile.sweeps.report.page import Picture
 DECADES = (20, 30, 40, 50, 60, 70, 80)
 BANDS = ((0, 25, "BMI below 25", "-"), (25, 30, "BMI 25-30", "--"), (30, 200, "BMI from 30", ":"))
 LEAST = 5
-"""People in a group, below which no point is drawn."""
+"""Smallest number of people in a group for which a point is drawn."""
 OLDEST = 80.0
 
 
@@ -41,17 +41,17 @@ def gh_axis(built: Built) -> Picture:
 
 def _gh(panel: Any, built: Built, sex: int) -> None:
     columns, weights = built.columns, built.weights[built.plausible]
-    for low, high, words, line in BANDS:
-        found = []
+    for low, high, words, style in BANDS:
+        means = []
         for start, stop in pairwise(DECADES):
             inside = (
                 (columns["sex"] == sex) & (columns["age"] >= start) & (columns["age"] < stop)
                 & (columns["bmi"] >= low) & (columns["bmi"] < high) & (weights > 0)
             )  # fmt: skip
             if inside.sum() >= LEAST:
-                found.append(((start + stop) / 2, np.average(columns["gh_mean"][inside], weights=weights[inside])))
-        if found:
-            panel.plot(*zip(*found, strict=True), line, color=drawing.COLOURS[sex], marker="o", ms=4, label=words)
+                means.append(((start + stop) / 2, np.average(columns["gh_mean"][inside], weights=weights[inside])))
+        if means:
+            panel.plot(*zip(*means, strict=True), style, color=drawing.COLOURS[sex], marker="o", ms=4, label=words)
     for target in targets() if built.comparable else ():
         if target.output == "gh_mean" and target.group.sex == sex:
             _published(panel, target, "mean")
@@ -71,17 +71,17 @@ def _published(panel: Any, target: Target, label: str) -> None:
 def _igf1(panel: Any, built: Built) -> None:
     columns, weights = built.columns, built.weights[built.plausible]
     for sex, colour in enumerate(drawing.COLOURS):
-        at, bands = [], []
+        centres, bands = [], []
         for start, stop in pairwise(DECADES):
             inside = (columns["sex"] == sex) & (columns["age"] >= start) & (columns["age"] < stop) & (weights > 0)
             if inside.sum() >= LEAST:
                 x, w = columns["fasting_igf1"][inside], weights[inside]
-                at.append((start + stop) / 2)
+                centres.append((start + stop) / 2)
                 bands.append([weighted_quantile(x, w, p) for p in (0.025, 0.5, 0.975)])
-        if at:
+        if centres:
             low, middle, high = np.array(bands).T
-            panel.fill_between(at, low, high, color=colour, alpha=0.12, lw=0)
-            panel.plot(at, middle, color=colour, marker="o", ms=4, label=SEXES[sex])
+            panel.fill_between(centres, low, high, color=colour, alpha=0.12, lw=0)
+            panel.plot(centres, middle, color=colour, marker="o", ms=4, label=SEXES[sex])
     for target in targets() if built.comparable else ():
         if target.output == "fasting_igf1":
             ends = [target.group.age[0], min(target.group.age[1], OLDEST)]

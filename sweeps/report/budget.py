@@ -17,11 +17,11 @@ COLOURS = {
     "arm": "#111827", "patients": "#1d4ed8", "uncertainty x patients": "#7dd3fc", "uncertainty": "#b45309",
     "occasions": "#fbbf24", "residual": "#9ca3af", "numerical": "#be123c",
 }  # fmt: skip
-"""Of the components, in the order of the bars: people blue, typical values brown, days yellow."""
+"""Colours of the components, in the order of the bars: people blue, typical values brown, days yellow."""
 
 
 def budget_bars(budget: "xr.Dataset", output: str, week: float) -> Picture | None:
-    """Return stacked shares of every arm, and the components of the last contrast, or arm, with intervals.
+    """Return stacked shares of every arm, and components with intervals of the last contrast or, without one, arm.
 
     None where the output does not vary.
     """
@@ -41,25 +41,25 @@ def budget_bars(budget: "xr.Dataset", output: str, week: float) -> Picture | Non
         figure.legend(handles, labels, loc="outside lower center", ncols=len(COLOURS))
         picture = drawing.png(figure)
     caption = (
-        f"{output}, week {week:g}: whose variance it is. Left: shares, estimates below 0 drawn as 0; SD of everything "
-        "in words. Right: the estimates, with intervals over the estimated total; open: below 0, not to be told from "
-        "0 with these runs."
+        f"{output}, week {week:g}: sources of the variance. Left: shares, estimates below 0 drawn as 0, with the total "
+        "SD. Right: the estimates with intervals, relative to the estimated total; open: below 0, too small to "
+        "distinguish from 0 with these runs."
     )
     return Picture(picture, f"Variance budget of {output} in week {week:g}: {', '.join(names)}", caption)
 
 
 def _stack(panel: Any, part: "xr.Dataset", names: list[str]) -> None:
-    at = np.arange(len(names))
+    positions = np.arange(len(names))
     left = np.zeros(len(names))
     for component, colour in COLOURS.items():
         width = 100 * np.clip(np.nan_to_num(part["share"].sel(component=component).values), 0, None)
-        panel.barh(at, width, 0.72, left=left, color=colour, label=component)
+        panel.barh(positions, width, 0.72, left=left, color=colour, label=component)
         left += width
     unit = str(part["unit"].values).replace("**", "")
     for y, total in enumerate(part["total"].values):
         text = f"SD {total**0.5:.3g} {unit}".rstrip(" -")
         panel.text(left.max() * 1.01, y, text, va="center", fontsize=8.5)
-    panel.set_yticks(at, names)
+    panel.set_yticks(positions, names)
     panel.set(ylim=(len(names) - 0.5, -0.5), xlim=(0, left.max()), xlabel="share of the variance, %")
     panel.tick_params(axis="y", length=0)
 

@@ -1,4 +1,4 @@
-"""What all pictures share: the drawing board, its style, the colours."""
+"""Shared parts of all pictures: the figure, its style, the colours."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 MEN, WOMEN = "#1d4ed8", "#c2410c"
 COLOURS = (MEN, WOMEN)
-"""Of men, women: told apart also by who does not see red and green alike."""
+"""Colours of men and women, distinct also with red-green colour blindness."""
 PUBLISHED, BEFORE, FAINT = "#111827", "#9ca3af", "#d1d5db"
 REJECTED = "#b91c1c"
 DOTS = 100  # per inch
 WIDTH = 11.6  # inches: 1160 px
-# no mathematics in texts: a name with two dollar signs stands as it is; an axis in log scale needs plain numbers then
+# texts have no mathematics, so that two dollar signs in a name stay; a log axis then needs plain numbers
 _STYLE: dict[Any, Any] = {
     "font.size": 9.5, "axes.titlesize": 10, "axes.labelsize": 9.5, "xtick.labelsize": 8.5, "ytick.labelsize": 8.5,
     "legend.fontsize": 9, "legend.frameon": False, "axes.spines.top": False, "axes.spines.right": False,
@@ -29,13 +29,13 @@ _STYLE: dict[Any, Any] = {
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Draw in the style of all pictures; `InputError` where matplotlib is not there."""
+    """Draw in the style of all pictures; `InputError` where matplotlib is not installed."""
     try:
         import matplotlib as mpl
     except ImportError:
         raise InputError(
             "the page of pictures needs matplotlib, which is not installed; install it by "
-            '`pip install "pulsatile[report]"`; the tables are there without it.'
+            '`pip install "pulsatile[report]"`; the tables do not need it.'
         ) from None
     with mpl.rc_context(_STYLE):
         yield
@@ -50,13 +50,13 @@ def board(rows: int, columns: int, height: float, width: float = WIDTH) -> tuple
 
 
 def legend(panel: Any, where: str) -> None:
-    """Put the legend of what is drawn, where something is."""
+    """Add a legend at ``where`` if the panel has labelled lines."""
     if panel.get_legend_handles_labels()[0]:
         panel.legend(loc=where)
 
 
 def png(figure: "Figure") -> bytes:
-    """Return the picture; the same data give the same bytes."""
+    """Return the figure as PNG; the same data give the same bytes."""
     file = BytesIO()
     figure.savefig(file, format="png", metadata={"Software": None})
     return file.getvalue()

@@ -1,4 +1,4 @@
-"""Pictures of sensitivity indices: tornado, heat map over weeks, fan of rank correlations, convergence."""
+"""Pictures of sensitivity indices: tornado, heat map over weeks, rank correlations over weeks, convergence."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -20,19 +20,19 @@ TOTAL, FIRST = "#bfdbfe", "#3b82f6"
 RAISE, LOWER = "#b45309", "#1d4ed8"
 BAND = "#e5e7eb"
 LINES = ("#1d4ed8", "#b45309", "#047857", "#7c3aed", "#be123c", "#4b5563")
-"""Of single factors: apart for eyes that do not tell red from green, with a marker each."""
+"""Colours of single factors, distinct with red-green colour blindness; each has its own marker."""
 MARKERS = "osD^vP"
 TOP = 12
-"""Factors of a tornado."""
+"""Largest number of factors of a tornado."""
 TOP_ROWS = 20
-"""Factors of a heat map."""
+"""Largest number of factors of a heat map."""
 LEADING = 5
-"""Factors of which the convergence is drawn."""
+"""Number of factors whose convergence is drawn."""
 COLUMNS = 3
 
 
 def tornado(indices: "xr.Dataset", output: str, week: float) -> Picture | None:
-    """Return bars of the total index with its interval, the first-order index inside, of the top factors of each arm.
+    """Return bars of the main index with its interval, S1 inside ST, of the top factors of each arm.
 
     None where nothing varies, or the indices are rank correlations only.
     """
@@ -56,12 +56,12 @@ def tornado(indices: "xr.Dataset", output: str, week: float) -> Picture | None:
         unit = "" if main.unit == "1" else f", {part['unit'].values}"
         drawn = axes.flat[: len(arms)]
         left, right = (end(panel.get_xlim()[k] for panel in drawn) for k, end in ((0, min), (1, max)))
-        for panel in drawn:  # one scale, so that arms compare
+        for panel in drawn:  # one scale, so that arms are comparable
             panel.set(xlabel=f"{words}{unit}", xlim=(min(left, 0.0), right))
         picture = drawing.png(figure)
     inside = "; dark: first-order index S1, what the factor does alone" if name == "ST" else ""
     interval = "; line: its 95 % interval" if f"{name}_low" in part else ""
-    unsure = "; grey: where it must lie for any values of the missing runs" if f"{name}_least" in part else ""
+    unsure = "; grey: bounds for any values of the missing runs" if f"{name}_least" in part else ""
     caption = f"{output}, week {week:g}. Light: {words}{interval}{inside}{unsure}. The {count} largest of each."
     return Picture(picture, f"Tornado of {words} of {output} in week {week:g}: {', '.join(arms)}", caption)
 
@@ -70,28 +70,28 @@ def _bars(panel: Any, part: "xr.Dataset", name: str, count: int) -> None:
     value = np.nan_to_num(part[name].values, nan=-np.inf)
     order = np.argsort(-value, kind="stable")[:count]
     order = order[np.isfinite(value[order])]
-    at = np.arange(len(order))
-    panel.barh(at, value[order], 0.72, color=TOTAL)
+    positions = np.arange(len(order))
+    panel.barh(positions, value[order], 0.72, color=TOTAL)
     if name == "ST" and "S1" in part:
-        panel.barh(at, part["S1"].values[order], 0.36, color=FIRST)
+        panel.barh(positions, part["S1"].values[order], 0.36, color=FIRST)
     if f"{name}_least" in part:
         least, most = (part[f"{name}_{end}"].values[order] for end in ("least", "most"))
-        panel.hlines(at + 0.3, least, most, color=drawing.BEFORE, lw=2.5)
+        panel.hlines(positions + 0.3, least, most, color=drawing.BEFORE, lw=2.5)
     if f"{name}_low" in part:
         low, high = (part[f"{name}_{end}"].values[order] for end in ("low", "high"))
         fine = np.isfinite(low)
         sides = [(value[order] - low)[fine], (high - value[order])[fine]]
         panel.errorbar(
-            value[order][fine], at[fine], xerr=sides, fmt="none", ecolor="#111827", elinewidth=1.2, capsize=2
+            value[order][fine], positions[fine], xerr=sides, fmt="none", ecolor="#111827", elinewidth=1.2, capsize=2
         )
-    panel.set_yticks(at, part["factor"].values[order])
+    panel.set_yticks(positions, part["factor"].values[order])
     panel.set_ylim(count - 0.5, -0.5)
     panel.axvline(0, color="#111827", lw=0.8)
     panel.spines["left"].set_visible(False)
     panel.tick_params(axis="y", length=0)
 
 
-def heat(indices: "xr.Dataset", output: str) -> Picture | None:
+def heat_map(indices: "xr.Dataset", output: str) -> Picture | None:
     """Return a map of the index over weeks and factors, one panel per arm; None with fewer than two weeks."""
     main = measures_of(indices)[0]
     name, signed = main.name, main.signed
@@ -123,7 +123,7 @@ def heat(indices: "xr.Dataset", output: str) -> Picture | None:
             panel.set_axis_off()
         figure.colorbar(image, ax=axes, shrink=0.6, pad=0.01, label=main.label or main.words)
         picture = drawing.png(figure)
-    caption = f"{output}: {main.words} by week, factors in the order of their largest."
+    caption = f"{output}: {main.words} by week, factors in descending order of their largest index."
     return Picture(picture, f"Heat map of {name} of {output} over weeks: {', '.join(arms)}", caption)
 
 
@@ -137,8 +137,8 @@ def _numbers(panel: Any, values: Floats, top: float) -> None:
             panel.text(j, i, text, ha="center", va="center", fontsize=7.5, color="white" if dark else "#374151")
 
 
-def fan(indices: "xr.Dataset", output: str) -> Picture | None:
-    """Return partial rank correlations over the weeks, with the noise floor; bars where there is one week."""
+def rank_correlations(indices: "xr.Dataset", output: str) -> Picture | None:
+    """Return partial rank correlations over the weeks, with the noise floor; bars for a single week."""
     if "prcc" not in indices:
         return None
     part = indices.sel(output=output)
@@ -168,7 +168,7 @@ def fan(indices: "xr.Dataset", output: str) -> Picture | None:
             figure.legend(handles, labels, loc="outside lower center", ncols=len(LINES))
         picture = drawing.png(figure)
     caption = (
-        f"{output}: partial rank correlation, all other factors held. Grey: what a factor without effect reaches by "
+        f"{output}: partial rank correlation, all other factors held fixed. Grey: range of a factor without effect by "
         "chance (5 %). Coloured: the factors with the largest values in any arm and week."
     )
     return Picture(picture, f"Partial rank correlations of {output}: {', '.join(arms)}", caption)
@@ -187,20 +187,20 @@ def _over_weeks(panel: Any, part: "xr.Dataset", order: npt.NDArray[np.int64]) ->
 
 
 def _signed_bars(panel: Any, part: "xr.Dataset") -> None:
-    one = part.isel(week=0)
-    values = np.nan_to_num(one["prcc"].values)
+    first_week = part.isel(week=0)
+    values = np.nan_to_num(first_week["prcc"].values)
     order = np.argsort(-abs(values), kind="stable")[:TOP]
-    floor = float(one["threshold"])
+    floor = float(first_week["threshold"])
     panel.axvspan(-floor, floor, color=BAND, lw=0)
     panel.barh(range(len(order)), values[order], 0.7, color=[RAISE if v > 0 else LOWER for v in values[order]])
-    panel.set_yticks(range(len(order)), one["factor"].values[order])
+    panel.set_yticks(range(len(order)), first_week["factor"].values[order])
     panel.set(ylim=(len(order) - 0.5, -0.5), xlim=(-1.02, 1.02), xlabel="partial rank correlation")
     panel.axvline(0, color="#111827", lw=0.8)
     panel.tick_params(axis="y", length=0)
 
 
-def settling(steps: "xr.Dataset", output: str, arm: str, week: float) -> Picture | None:
-    """Return how the leading indices and the widths of all intervals settle with the number of runs.
+def convergence_curves(steps: "xr.Dataset", output: str, arm: str, week: float) -> Picture | None:
+    """Return the convergence of the leading indices and of the widths of all intervals with the number of runs.
 
     ``steps`` of `sweeps.analysis.convergence.convergence`; None where the output does not vary.
     """
@@ -238,7 +238,7 @@ def settling(steps: "xr.Dataset", output: str, arm: str, week: float) -> Picture
             panel.set(xlabel="runs of each arm")
         picture = drawing.png(figure)
     caption = (
-        "The same design, cut after 2, 4, 8 ... replicates: estimates with intervals across replicates, which hold at "
-        "every step, and their widths. With two replicates an interval is wide, for t(1) = 12.7."
+        "The same design, cut after 2, 4, 8 ... replicates: estimates with intervals across replicates, valid at "
+        "every step, and their widths. With two replicates an interval is wide, because t(1) = 12.7."
     )
     return Picture(picture, f"Convergence of {name} of {output}, {arm}, week {week:g}", caption)

@@ -1,4 +1,4 @@
-"""Pictures of correlations, asked and got, and of where the rejected lie."""
+"""Pictures of target and realised correlations, and of where rejected people lie."""
 
 from math import log, sqrt
 from typing import Any
@@ -19,52 +19,52 @@ _NAMES = {
     for name in COVARIATES
 }
 LARGEST = 0.2
-"""Difference of correlations at which the colour is full."""
+"""Difference of correlations at which the colour saturates."""
 BEST = 6
-"""Axes of the atlas that are drawn."""
+"""Number of axes of the atlas that are drawn."""
 LEAST_PARTS = 3
-"""Of an axis that is drawn: one of two values has no shape, and follows from another axis."""
+"""Smallest number of parts of a drawn axis: an axis of two values has no shape, and follows from another axis."""
 CHANCE = 0.05
-"""Probability that the clearest of all axes is as clear as the line in the bars, where nothing but chance rejects."""
+"""Probability that by chance alone the largest KS distance of all axes reaches the limit of `chance`."""
 FEW = 200
-"""Points up to which each is drawn large."""
+"""Largest number of points that are drawn large."""
 MOST_POINTS = 4000
-"""Of the kept, drawn behind the rejected."""
+"""Largest number of kept people drawn behind the rejected."""
 
 
 def correlation_maps(built: Built) -> Picture | None:
-    """Return heat maps per sex: correlations asked of the copula, those of the kept, and the difference.
+    """Return heat maps per sex: target correlations of the copula, those of the kept, and the difference.
 
-    None where there are too few people of either sex.
+    None with too few people of either sex.
     """
-    sexes = [sex for sex in range(len(SEXES)) if not np.isnan(_got(built, sex)).all()]
+    sexes = [sex for sex in range(len(SEXES)) if not np.isnan(_realised(built, sex)).all()]
     if not sexes:
         return None
     with drawing.style():
         figure, axes = drawing.board(len(sexes), 3, 4.1)
         worst = []
         for row, sex in zip(axes, sexes, strict=True):
-            asked, got = matrix(sex).matrix, _got(built, sex)
+            target, actual = matrix(sex).matrix, _realised(built, sex)
             for k, (panel, values, words) in enumerate(
-                zip(row, (asked, got, got - asked), ("asked", "got", "got - asked"), strict=True)
+                zip(row, (target, actual, actual - target), ("target", "realised", "difference"), strict=True)
             ):
                 _map(panel, values, 1.0 if k < 2 else LARGEST, k == 0)
                 panel.set_title(f"{SEXES[sex]}, {words}")
-            off = np.abs(got - asked)
+            off = np.abs(actual - target)
             i, j = np.unravel_index(int(np.nanargmax(off)), off.shape)
-            worst.append(f"{SEXES[sex]} {COVARIATES[i]} and {COVARIATES[j]}, {got[i, j] - asked[i, j]:+.2f}")
+            worst.append(f"{SEXES[sex]} {COVARIATES[i]} and {COVARIATES[j]}, {actual[i, j] - target[i, j]:+.2f}")
         picture = drawing.png(figure)
     words = " and ".join(SEXES[sex] for sex in sexes)
     caption = (
         "Pearson correlations of the kept, weighted, of logarithms but for age, height, HbA1c and the IGF-1 SD score, "
         f"against the matrix of the copula (population 1.2-1.5, completed). Largest difference: {'; '.join(worst)}. "
-        "The colour of a difference is full at 0.2. BMI and waist are skewed, and ranges and rejection bend what is "
-        "got; in a population within ranges the two are not meant to agree."
+        "The colour of a difference saturates at 0.2. BMI and waist are skewed, and ranges and rejection change the "
+        "realised correlations; in a population within ranges the two need not agree."
     )
-    return Picture(picture, f"Correlation heat maps, asked, got and difference, of {words}", caption)
+    return Picture(picture, f"Correlation heat maps, target, realised and difference, of {words}", caption)
 
 
-def _got(built: Built, sex: int) -> Floats:
+def _realised(built: Built, sex: int) -> Floats:
     return correlations(built, list(_NAMES.values()), sex)
 
 
@@ -84,12 +84,12 @@ def _map(panel: Any, values: Floats, largest: float, named: bool) -> None:
 
 
 def chance(of: Flags, axes: int) -> float:
-    """Return the distance that the clearest of ``axes`` reaches by chance with a probability of `CHANCE` at most.
+    """Return the largest KS distance of ``axes`` that chance reaches with a probability of at most `CHANCE`.
 
-    The limit of Kolmogorov and Smirnov for two samples, by Bonferroni; axes that correlate make it too high.
+    The two-sample Kolmogorov-Smirnov limit with Bonferroni correction; for correlated axes it is too high.
     """
-    some = int(of.sum())
-    return sqrt(-0.5 * log(CHANCE / axes / 2)) * sqrt(1 / some + 1 / (len(of) - some))
+    members = int(of.sum())
+    return sqrt(-0.5 * log(CHANCE / axes / 2)) * sqrt(1 / members + 1 / (len(of) - members))
 
 
 def atlas(built: Built, of: Flags, what: str) -> Picture:
@@ -113,11 +113,11 @@ def atlas(built: Built, of: Flags, what: str) -> Picture:
     clear = sum(place.distance > limit for place in places)
     certain = (
         f"{clear} of them have a KS distance above {limit:.2f}, which chance alone reaches with a probability of at "
-        "most 5 %." if limit < 1 else "They are too few for any axis to be told from chance."
+        "most 5 %." if limit < 1 else "They are too few to distinguish any axis from chance."
     )  # fmt: skip
     caption = (
         f"{int(of.sum())} of {len(of)} people {what}. Bars: the {min(BEST, len(places))} of {len(places)} covariates "
-        "and parameters that tell them from the others best, in ten parts of equally many people; the line is the "
+        "and parameters that separate them best from the others, in ten parts of equally many people; the line is the "
         f"share of all. {certain}"
     )
     alt = f"Share {what} along {', '.join(p.name for p in places[:BEST])}, and a map by {' and '.join(pair)}"
@@ -125,8 +125,8 @@ def atlas(built: Built, of: Flags, what: str) -> Picture:
 
 
 def _bars(panel: Any, built: Built, place: Place, of: Flags) -> None:
-    at = np.arange(len(place.share))
-    panel.bar(at + 0.5, 100 * place.share, 0.9, color=drawing.REJECTED)
+    positions = np.arange(len(place.share))
+    panel.bar(positions + 0.5, 100 * place.share, 0.9, color=drawing.REJECTED)
     panel.axhline(100 * of.mean(), color=drawing.PUBLISHED, lw=1)
     ticks = np.linspace(0, len(place.share), min(6, len(place.edges)), dtype=int)
     panel.set_xticks(ticks, [f"{place.edges[k]:.3g}" for k in ticks])
@@ -135,17 +135,17 @@ def _bars(panel: Any, built: Built, place: Place, of: Flags) -> None:
 
 
 def _label(built: Built, name: str) -> str:
-    """Return an axis with its unit."""
+    """Return the name of an axis with its unit."""
     return f"{name.removeprefix('parameter ')}, {built.axes[name][0]}".removesuffix(", -")
 
 
 def _pair(places: list[Place]) -> tuple[str, str]:
-    """Return the two clearest covariates; age and BMI where there are not two."""
-    found = [p.name for p in places if not p.name.startswith("parameter ") and p.name != "sex"]
-    first = found[0] if found else "age"
-    # the second must be no double of the first
+    """Return the two clearest covariates; age and BMI in place of missing ones."""
+    candidates = [p.name for p in places if not p.name.startswith("parameter ") and p.name != "sex"]
+    first = candidates[0] if candidates else "age"
+    # the second must not measure the same as the first
     alike = {"weight", "bmi", "waist", "own_vat"}
-    second = next((n for n in found[1:] if not {n, first} <= alike), "bmi" if first != "bmi" else "age")
+    second = next((n for n in candidates[1:] if not {n, first} <= alike), "bmi" if first != "bmi" else "age")
     return first, second
 
 

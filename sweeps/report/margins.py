@@ -1,4 +1,4 @@
-"""Pictures of margins: how covariates and untreated outputs are distributed, beside what is published."""
+"""Pictures of margins: distributions of covariates and untreated outputs, with published values."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -28,7 +28,7 @@ OUTPUTS = (
 )  # fmt: skip
 WIDE = (0.025, 0.5, 0.975)
 SHOWN = (0.001, 0.99)
-"""Quantiles between which a distribution is drawn: a few far ones would squeeze the others."""
+"""Quantiles between which a distribution is drawn: a few extreme values would squeeze the others."""
 KINDS = ((0.0, NORMAL, "normal"), (NORMAL, DIABETES, "impaired"), (DIABETES, np.inf, "diabetic"))
 
 
@@ -48,7 +48,7 @@ def outputs(built: Built) -> Picture:
 
 
 def _published_covariate(name: str) -> Iterator[tuple[int, float, float]]:
-    """Yield (sex, value, probability) of what is published of a covariate."""
+    """Yield (sex, value, probability) of the published quantiles of a covariate."""
     short = name.removeprefix("own_")
     printed = next((row for row in PRINTED if row.name == short), None)
     for sex in (MAN, WOMAN):
@@ -61,15 +61,15 @@ def _published_covariate(name: str) -> Iterator[tuple[int, float, float]]:
 
 
 def _panels(built: Built, names: Sequence[tuple[str, str]], marks: Marks, rows: int, what: str) -> Picture:
-    there = [(name, words) for name, words in names if name in built.columns]
-    columns = -(-len(there) // rows)
+    shown = [(name, words) for name, words in names if name in built.columns]
+    columns = -(-len(shown) // rows)
     with drawing.style():
         figure, axes = drawing.board(rows, columns, 2.65)
         for k, panel in enumerate(axes.flat):
-            if k >= len(there):
+            if k >= len(shown):
                 panel.set_axis_off()
                 continue
-            name, words = there[k]
+            name, words = shown[k]
             _distribution(panel, built, name, marks.get(name, []))
             panel.set_xlabel(f"{words}, {built.units.get(name, '-')}".removesuffix(", -"))
             panel.set_ylabel("share below" if k % columns == 0 else "")
@@ -77,8 +77,8 @@ def _panels(built: Built, names: Sequence[tuple[str, str]], marks: Marks, rows: 
         figure.legend(handles=handles, loc="outside upper left", ncols=len(handles))
         picture = drawing.png(figure)
     marked = "; circles are the published quantiles" if marks else ""
-    alt = f"Share of men and women below each value of {len(there)} {what}{marked}"
-    return Picture(picture, alt, f"Of the kept, by sex: {', '.join(words for _, words in there)}{marked}.")
+    alt = f"Share of men and women below each value of {len(shown)} {what}{marked}"
+    return Picture(picture, alt, f"Of the kept, by sex: {', '.join(words for _, words in shown)}{marked}.")
 
 
 def _distribution(panel: Any, built: Built, name: str, marks: list[tuple[int, float, float]]) -> None:
@@ -122,11 +122,11 @@ def _legend(marked: bool, built: Built) -> list[Any]:
 
 
 def tolerance(built: Built) -> Picture:
-    """Return the shares of normal, impaired and diabetic 2-h glucose, published and got."""
+    """Return the shares of normal, impaired and diabetic 2-h glucose, published and simulated."""
     glucose, weights = built.columns["ogtt_glucose_120"], built.weights[built.plausible]
     published = {t.at: t.value for t in targets() if t.output == "ogtt_glucose_120" and t.kind == "share"}
-    bars = [("got, equal weights", drawing.BEFORE, np.ones(len(weights)))]
-    bars += [("got, weighted", drawing.MEN, weights)] if not np.allclose(weights, weights[0]) else []
+    bars = [("simulated, equal weights", drawing.BEFORE, np.ones(len(weights)))]
+    bars += [("simulated, weighted", drawing.MEN, weights)] if not np.allclose(weights, weights[0]) else []
     with drawing.style():
         figure, axes = drawing.board(1, 1, 2.6, drawing.WIDTH / 2)
         panel, words = axes[0, 0], []

@@ -1,4 +1,4 @@
-"""A page of pictures as one HTML file: nothing is loaded from elsewhere, nothing runs in it."""
+"""A page of pictures as one HTML file, without external resources or scripts."""
 
 import base64
 from collections.abc import Sequence
@@ -22,14 +22,14 @@ th { border-bottom-color: #6b7280; } td.number, th.number { text-align: right; w
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG with the words for who does not see it, and a caption."""
+    """A PNG with its alternative text and a caption."""
 
     png: bytes
     alt: str
     caption: str = ""
 
     def html(self) -> str:
-        """Return it as HTML."""
+        """Return the picture as HTML."""
         data = base64.b64encode(self.png).decode()
         caption = f"<figcaption>{escape(self.caption)}</figcaption>" if self.caption else ""
         return f'<figure><img alt="{escape(self.alt)}" src="data:image/png;base64,{data}">{caption}</figure>'
@@ -37,14 +37,14 @@ class Picture:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of texts under a head; columns from ``numbers`` on are aligned as numbers."""
+    """Rows of texts under a head; the columns ``numbers`` are aligned as numbers."""
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
     numbers: frozenset[int] = frozenset()
 
     def html(self) -> str:
-        """Return it as HTML."""
+        """Return the table as HTML."""
 
         def line(cells: Sequence[str], tag: str) -> str:
             kinds = (' class="number"' if k in self.numbers else "" for k in range(len(cells)))
@@ -63,9 +63,9 @@ def page(title: str, lead: Sequence[str], sections: Sequence[tuple[str, Sequence
 
     Parameters
     ----------
-    title : of the page
-    lead : paragraphs below it
-    sections : a heading with its pictures, tables and paragraphs (plain text) each
+    title : title of the page
+    lead : paragraphs below the title
+    sections : headings, each with its pictures, tables and paragraphs (plain text)
     """
     parts = [f"<h1>{escape(title)}</h1>", f'<p class="note">{NOT_CLINICAL}</p>', *(f"<p>{escape(t)}</p>" for t in lead)]
     for heading, content in sections:

@@ -1,4 +1,4 @@
-"""The page of a built population: who was kept, margins and correlations against what is published, the atlas."""
+"""The page of a built population: kept people, margins and correlations against published values, the atlas."""
 
 from collections.abc import Sequence
 
@@ -32,25 +32,25 @@ def page_of(built: Built) -> str:
 
 
 def _lead(built: Built) -> list[str]:
-    told = built.told
-    run, kept = told["patients"]["run"], told["patients"]["kept"]
-    lines = [f"{run} people were drawn (seed {told['seed']}) and run untreated for a week; {kept} are kept."]
-    if weights := told.get("weights"):
+    record = built.told
+    run, kept = record["patients"]["run"], record["patients"]["kept"]
+    lines = [f"{run} people were drawn (seed {record['seed']}) and run untreated for a week; {kept} are kept."]
+    if weights := record.get("weights"):
         gates = "within its gates" if weights["within_gates"] else "OUTSIDE its gates"
         lines.append(
-            f"Selection by {told['selection']}: effective number {weights['effective_number']:g} "
+            f"Selection by {record['selection']}: effective number {weights['effective_number']:g} "
             f"({weights['share']:.2f} of the kept), largest weight {weights['largest']:.2f} of a mean of 1, {gates} "
             f"({weights['gates']['least_share']:g} and {weights['gates']['largest']:g})."
         )
     else:
-        lines.append("Nobody is weighted.")
-    return [*lines, f"Population {built.id}, run {told['run']}."]
+        lines.append("The kept people have equal weights.")
+    return [*lines, f"Population {built.id}, run {record['run']}."]
 
 
 def _kept(built: Built) -> Table:
-    told = built.told
-    rows = [["kept", str(told["patients"]["kept"])]] + [[why, str(count)] for why, count in built.unused.items()]
-    rows.append(["of all: deviations drawn again, for the first had no fasting state", str(int(built.redrawn.sum()))])
+    record = built.told
+    rows = [["kept", str(record["patients"]["kept"])]] + [[why, str(count)] for why, count in built.unused.items()]
+    rows.append(["of all: deviations redrawn because the first had no fasting state", str(int(built.redrawn.sum()))])
     return Table(["", "people"], rows, frozenset({1}))
 
 

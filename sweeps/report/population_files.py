@@ -1,4 +1,4 @@
-"""What is written beside a built population for its readers: every patient, the comparison, the rejection atlas."""
+"""Files for readers of a built population: every patient, the comparison, the rejection atlas."""
 
 import csv
 from collections.abc import Iterable, Sequence
@@ -16,33 +16,33 @@ from pulsatile.sweeps.report.population import page_of
 
 PATIENTS, AGREEMENT, ATLAS, PAGE = "patients.csv", "agreement.md", "atlas.csv", "population.html"
 WORST = 8
-"""Published numbers shown on screen, those that are missed by most."""
+"""Published numbers shown on screen, those with the largest errors."""
 _WORDS = {"sex": ("man", "woman")}
 
 
 def write_files(built: Built, page: bool = True) -> list[str]:
-    """Write the files into the folder of a built population; return a sentence for each that could not be made.
+    """Write the files into the folder of a built population; return a sentence for each file that could not be made.
 
     Parameters
     ----------
-    page : whether to draw the page of pictures too, which needs matplotlib
+    page : whether to draw the page of pictures as well, which needs matplotlib
     """
     files = {PATIENTS: patients_csv(built), AGREEMENT: agreement_text(built), ATLAS: atlas_csv(built)}
-    told = []
+    failures = []
     if page:
         try:
             files[PAGE] = page_of(built)
         except InputError as error:
-            told.append(str(error))
+            failures.append(str(error))
     with writing(built.folder):
         write_all(built.folder, {name: text.encode() for name, text in files.items()})
-    return told
+    return failures
 
 
 def patients_csv(built: Built) -> str:
-    """Return CSV of everybody who was run: id, kept or why not, weight, covariates and untreated outputs.
+    """Return CSV of all people who were run: id, kept or the reason why not, weight, covariates, untreated outputs.
 
-    Numbers have the 17 digits from which they can be read back bit for bit; units stand in the headings.
+    Numbers have 17 digits, from which they are read back bit for bit; units are in the headings.
     """
     words = _WORDS | {"phenotype": PHENOTYPES}
     columns = {name: values for name, values in built.untreated.columns.items() if name != "prevalence"}
@@ -69,7 +69,7 @@ def agreement_text(built: Built) -> str:
 
 
 def atlas_csv(built: Built) -> str:
-    """Return CSV of where rejection and redrawing happen: every axis, by parts of equally many patients."""
+    """Return CSV of the shares of rejection and redrawing along every axis, in parts of equally many patients."""
     rows: list[Sequence[Any]] = [["what", "axis", "unit", "ks_distance", "part", "from", "to", "share"]]
     for what, flags in (("rejected", built.rejected), ("redrawn", built.redrawn)):
         if not flags.any():
@@ -85,21 +85,21 @@ def atlas_csv(built: Built) -> str:
 
 
 def summary(built: Built) -> dict[str, Any]:
-    """Return what a population is, for a reader or a program: the folder's `population.json` without its table."""
-    told = {name: value for name, value in built.told.items() if name not in ("table", "format")}
-    told |= {"folder": str(built.folder), "name": built.name, "effective_number": built.effective}
-    told["unused"] = built.unused
-    told["redrawn"] = int(built.redrawn.sum())
-    told["agreement"] = [line_facts(line) for line in built.lines]
-    told["distances"] = [
+    """Return the description of a population: the folder's `population.json` without its table, with its agreement."""
+    record = {name: value for name, value in built.told.items() if name not in ("table", "format")}
+    record |= {"folder": str(built.folder), "name": built.name, "effective_number": built.effective}
+    record["unused"] = built.unused
+    record["redrawn"] = int(built.redrawn.sum())
+    record["agreement"] = [line_facts(line) for line in built.lines]
+    record["distances"] = [
         {"output": d.output, "sex": d.sex, "ks_before": d.before, "ks_after": d.after} for d in built.far
     ]
-    told["atlas"] = [place.sentence for place in built.atlas(built.rejected, WORST)] if built.rejected.any() else []
-    return told
+    record["atlas"] = [place.sentence for place in built.atlas(built.rejected, WORST)] if built.rejected.any() else []
+    return record
 
 
 def line_facts(line: Line) -> dict[str, Any]:
-    """Return one published number and what is got, as JSON can hold it."""
+    """Return one published number with the simulated value and its error, in types of JSON."""
     t = line.target
     numbers = {
         "got_before": line.before, "got": line.after, "error_before": line.error_before, "error": line.error_after,

@@ -1,4 +1,4 @@
-"""Picture of a scenario: in whom an event happens, as a map of the two inputs that say it best."""
+"""Picture of a scenario: the patients with an event, as a map of the two most informative inputs."""
 
 from typing import Any
 
@@ -11,11 +11,11 @@ from pulsatile.sweeps.report.page import Picture
 
 CASE, BOX = "#b45309", "#1d4ed8"
 MOST_POINTS = 3000
-"""Of those that are no cases, drawn behind the others."""
+"""Largest number of other patients drawn behind the cases."""
 
 
 def scatter(inputs: Inputs, story: Story) -> Picture | None:
-    """Return the patients in the plane of the first two limits of the story's box; None where it has no limit."""
+    """Return the patients in the plane of the first two limits of the story's box; None without a limit."""
     if story.box is None or not story.box.limits:
         return None
     names = list(dict.fromkeys(limit.name for limit in story.box.limits))
@@ -62,14 +62,14 @@ def _limits(panel: Any, inputs: Inputs, story: Story, cases: "np.ndarray[Any, np
     assert story.box is not None
     first = story.box.limits[0]
     x = inputs.values[:, inputs.names.index(first.name)][story.counted]
-    own = cases[story.counted]
+    is_case = cases[story.counted]
     edges = np.unique(np.quantile(x, np.linspace(0, 1, 11)))
-    if len(edges) < 4:  # a level or two: one bar each
+    if len(edges) < 4:  # few distinct values: one bar each
         edges = np.append(np.unique(x) - 0.5, np.unique(x)[-1] + 0.5)
-    home = np.clip(np.searchsorted(edges, x, side="right") - 1, 0, len(edges) - 2)
-    share = [100 * own[home == k].mean() if (home == k).any() else 0.0 for k in range(len(edges) - 1)]
+    part = np.clip(np.searchsorted(edges, x, side="right") - 1, 0, len(edges) - 2)
+    share = [100 * is_case[part == k].mean() if (part == k).any() else 0.0 for k in range(len(edges) - 1)]
     panel.bar(edges[:-1], share, np.diff(edges), align="edge", color=CASE, ec="white")
-    panel.axhline(100 * own.mean(), color="#111827", lw=1)
+    panel.axhline(100 * is_case.mean(), color="#111827", lw=1)
     panel.axvline(first.value, color=BOX, lw=1.6)
     panel.set(xlabel=_label(inputs, first.name), ylabel="% cases", ylim=(0, 100))
     panel.set_title("cases in tenths of the patients; line: of all")

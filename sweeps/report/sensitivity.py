@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pulsatile.sweeps.analysis.result import PAGE, Analysis
 from pulsatile.sweeps.disk.files import write_all
 from pulsatile.sweeps.report.budget import budget_bars, budget_table
-from pulsatile.sweeps.report.indices import fan, heat, settling, tornado
+from pulsatile.sweeps.report.indices import convergence_curves, heat_map, rank_correlations, tornado
 from pulsatile.sweeps.report.page import Part, Picture, page
 from pulsatile.sweeps.report.scenario import scatter
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pulsatile.sweeps.analysis.budget_result import VarianceBudget
 
 MOST_SCENARIOS = 6
-"""Scenarios that are drawn."""
+"""Largest number of drawn scenarios."""
 
 
 def page_of(
@@ -27,18 +27,18 @@ def page_of(
     budget: "VarianceBudget | None" = None,
     week: float | None = None,
 ) -> str:
-    """Return the page as HTML, with the sections that there is something for.
+    """Return the page as HTML, with the sections that have content.
 
     Parameters
     ----------
     title
-        Of the page.
+        Title of the page.
     analysis
-        Of `sweeps.analysis.analyse.analyse`.
+        Result of `sweeps.analysis.analyse.analyse`.
     budget
-        Of `sweeps.analysis.budget.variance_budget`.
+        Result of `sweeps.analysis.budget.variance_budget`.
     week
-        Of the pictures of one week; default the last.
+        Week of the pictures of one week; default the last.
 
     Raises
     ------
@@ -54,12 +54,12 @@ def page_of(
     if analysis is not None and (steps := analysis.steps) is not None:
         at = float(steps["week"].values[-1]) if week is None else week
         arm = str(steps["arm"].values[-1])
-        pictures = [settling(steps, str(output), arm, at) for output in steps["output"].values]
-        sections.append(("Does the design suffice?", _there(pictures)))
+        pictures = [convergence_curves(steps, str(output), arm, at) for output in steps["output"].values]
+        sections.append(("Does the design suffice?", _drawn(pictures)))
     if budget is not None:
         sections += _of_budget(budget.dataset, week)
     if analysis is not None and analysis.inputs is not None:
-        drawn = _there([scatter(analysis.inputs, story) for story in analysis.stories])[:MOST_SCENARIOS]
+        drawn = _drawn([scatter(analysis.inputs, story) for story in analysis.stories])[:MOST_SCENARIOS]
         others = [story.sentence for story in analysis.stories if story.box is None or not story.box.limits]
         sections.append(("In whom it happens", [*drawn, *others]))
     facts = {} if analysis is None else analysis.facts
@@ -78,9 +78,9 @@ def _of_indices(indices: "xr.Dataset", week: float | None) -> list[tuple[str, Se
     at = float(indices["week"].values[-1]) if week is None else week
     outputs = [str(output) for output in indices["output"].values]
     return [
-        (f"What matters in week {at:g}", _there([tornado(indices, output, at) for output in outputs])),
-        ("Over the weeks", _there([heat(indices, output) for output in outputs])),
-        ("In which direction", _there([fan(indices, output) for output in outputs])),
+        (f"What matters in week {at:g}", _drawn([tornado(indices, output, at) for output in outputs])),
+        ("Over the weeks", _drawn([heat_map(indices, output) for output in outputs])),
+        ("In which direction", _drawn([rank_correlations(indices, output) for output in outputs])),
     ]
 
 
@@ -97,5 +97,5 @@ def _attrs(budget: "xr.Dataset") -> list[str]:
     return [f"variance budget, {name}: {value}" for name, value in budget.attrs.items()]
 
 
-def _there(pictures: Sequence[Picture | None]) -> list[Part]:
+def _drawn(pictures: Sequence[Picture | None]) -> list[Part]:
     return [picture for picture in pictures if picture is not None]

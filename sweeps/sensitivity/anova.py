@@ -10,7 +10,7 @@ known components in the tests):
     E[MS of both]        = V_occasion + O V_both
     E[MS inside cells]   = V_occasion
 
-Solved for the components they are without bias, and may come out below 0 where a component is small: they are left so.
+The components solved from these are unbiased, and may be negative where a component is small; such estimates are kept.
 """
 
 from dataclasses import dataclass
@@ -25,12 +25,12 @@ from pulsatile.sweeps.sensitivity.intervals import LEVEL, check_level
 
 COMPONENTS = ("uncertainty", "patients", "uncertainty x patients", "occasions")
 _RESAMPLES = 0xA0A
-"""Sets the bootstrap's draws apart."""
+"""Key of the bootstrap's random draws."""
 
 
 @dataclass(frozen=True)
 class Crossed:
-    """Outputs of the layout: ``cells`` their means (U, P, m), ``within`` their variances (U, P, m), ``occasions`` O."""
+    """Outputs of the layout: means ``cells`` (U, P, m) and variances ``within`` (U, P, m) over ``occasions`` O."""
 
     cells: Floats
     within: Floats
@@ -62,7 +62,7 @@ class Crossed:
         return np.array([u - 1, p - 1, (u - 1) * (p - 1), u * p * (o - 1)], np.float64)
 
     def mean_squares(self, draws: Floats | None = None, patients: Floats | None = None) -> Floats:
-        """Return the mean squares (4, m); ``draws`` (U,) and ``patients`` (P,) say how often each counts."""
+        """Return the mean squares (4, m); ``draws`` (U,) and ``patients`` (P,) are multiplicities, None for 1."""
         u, p = self.cells.shape[:2]
         a, b = self._counts(draws, patients)
         grand = self.mean(a, b)
@@ -81,7 +81,7 @@ class Crossed:
         return np.asarray(np.concatenate([self.occasions * squares / self.freedom[:3, None], inside[None]]), np.float64)
 
     def mean(self, draws: Floats | None = None, patients: Floats | None = None) -> Floats:
-        """Return the mean (m,); arguments of `mean_squares`."""
+        """Return the mean (m,); arguments as for `mean_squares`."""
         u, p = self.cells.shape[:2]
         a, b = self._counts(draws, patients)
         return np.asarray(_sum(a, b, self.cells) / (u * p), np.float64)
@@ -102,20 +102,20 @@ class Crossed:
         u, p = self.cells.shape[:2]
         return np.asarray((squares[0] + squares[1] - squares[2]) / (u * p * self.occasions), np.float64)
 
-    def too_small(self) -> Floats:
-        """Return the factors (4, 1) by which components of the bootstrap are too small: it repeats draws."""
+    def bootstrap_correction(self) -> Floats:
+        """Return the factors (4, 1) that correct components of a bootstrap, which repeats draws, for their low bias."""
         u, p = self.cells.shape[:2]
         draws, patients = u / (u - 1), p / (p - 1)
         return np.array([[draws], [patients], [draws * patients], [1.0]])
 
 
 def _sum(draws: Floats, patients: Floats, cells: Floats) -> Floats:
-    """Return the sum over cells (U, P, m), each draw and patient counting as often as said."""
+    """Return the sum (m,) over cells (U, P, m) with the multiplicities of draws (U,) and patients (P,)."""
     return np.asarray(np.einsum("u,um->m", draws, np.einsum("p,upm->um", patients, cells)), np.float64)
 
 
 def resampled(draws: int, patients: int, resamples: int, seed: int) -> tuple[Floats, Floats]:
-    """Return how often each draw (resamples, U) and patient (resamples, P) is taken, by one keyed bootstrap."""
+    """Return the multiplicities of draws (resamples, U) and patients (resamples, P) in one keyed bootstrap."""
     check_count("resamples", resamples, 2)
     rng = generator(seed, _RESAMPLES)
     return (
@@ -127,9 +127,9 @@ def resampled(draws: int, patients: int, resamples: int, seed: int) -> tuple[Flo
 def normal_interval(layout: Crossed, squares: Floats, level: float = LEVEL) -> tuple[Floats, Floats]:
     """Return the ends (4, m) of intervals of the components for normal effects.
 
-    A component is a difference of two mean squares over a number: the modified large-sample interval of Ting 1990
-    (doi:10.1080/00949659008811240, RECALLED); the last is one mean square, with its chi-squared interval.  They hold
-    for few draws, where a bootstrap of draws is too narrow, and not for skewed effects.
+    A component is the difference of two mean squares divided by a constant and has the modified large-sample interval
+    of Ting 1990 (doi:10.1080/00949659008811240, RECALLED); the last is one mean square, with its chi-squared interval.
+    They hold for few draws, where a bootstrap of draws is too narrow, but not for skewed effects.
     """
     from scipy.stats import chi2, f
 
@@ -139,11 +139,11 @@ def normal_interval(layout: Crossed, squares: Floats, level: float = LEVEL) -> t
     o = layout.occasions
     low, high = np.empty_like(squares), np.empty_like(squares)
     n = layout.freedom
-    for k, (one, other, divisor) in enumerate(((0, 2, p * o), (1, 2, u * o), (2, 3, o))):
-        first, second = squares[one], squares[other]
-        upper, lower = float(f.ppf(1 - a, n[one], n[other])), float(f.ppf(a, n[one], n[other]))
-        g1, h1 = 1 - n[one] / chi2.ppf(1 - a, n[one]), n[one] / chi2.ppf(a, n[one]) - 1
-        g2, h2 = 1 - n[other] / chi2.ppf(1 - a, n[other]), n[other] / chi2.ppf(a, n[other]) - 1
+    for k, (effect, error, divisor) in enumerate(((0, 2, p * o), (1, 2, u * o), (2, 3, o))):
+        first, second = squares[effect], squares[error]
+        upper, lower = float(f.ppf(1 - a, n[effect], n[error])), float(f.ppf(a, n[effect], n[error]))
+        g1, h1 = 1 - n[effect] / chi2.ppf(1 - a, n[effect]), n[effect] / chi2.ppf(a, n[effect]) - 1
+        g2, h2 = 1 - n[error] / chi2.ppf(1 - a, n[error]), n[error] / chi2.ppf(a, n[error]) - 1
         g12 = ((upper - 1) ** 2 - g1**2 * upper**2 - h2**2) / upper
         h12 = ((1 - lower) ** 2 - h1**2 * lower**2 - g2**2) / lower
         down = (g1 * first) ** 2 + (h2 * second) ** 2 + g12 * first * second

@@ -1,4 +1,4 @@
-"""A design: the points to run, and where each stands in the plan that made them."""
+"""A design: the points to run, and the position of each in the plan that made them."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 LARGEST_SEED = 2**64 - 1
 MOST_POINTS = 2**28
-"""Points x factors held in memory, 2 GB."""
+"""Largest number of points x factors held in memory, 2 GB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,13 +27,13 @@ class Design:
 
     Attributes
     ----------
-    kind : of the method (`sweeps.sensitivity.methods`)
+    kind : kind of the method (`sweeps.sensitivity.methods`)
     factors, groups : every factor is in exactly one group
     unit : points of the unit cube (n_points, k)
-    values : the same in the units of the factors (n_points, k)
-    replicate, row, block : place of each point in the plan (n_points,)
-    seed : of every draw
-    setting : a number that the method's indices need of its design: see where it is made; else 0
+    values : the same points in the units of the factors (n_points, k)
+    replicate, row, block : position of each point in the plan (n_points,)
+    seed : seed of every random draw
+    setting : a number that the method's indices need from its design, set by the function that makes it; else 0
     """
 
     kind: str
@@ -49,27 +49,27 @@ class Design:
 
     @property
     def n_points(self) -> int:
-        """Points, that is runs per arm."""
+        """Number of points, that is of runs per arm."""
         return len(self.unit)
 
     @property
     def n_replicates(self) -> int:
-        """Replicates."""
+        """Number of replicates."""
         return int(self.replicate[-1]) + 1
 
     @property
     def n_rows(self) -> int:
-        """Rows of each replicate."""
+        """Number of rows of each replicate."""
         return int(self.row[-1]) + 1
 
     @property
     def n_blocks(self) -> int:
-        """Points of each row."""
+        """Number of points of each row."""
         return int(self.block[-1]) + 1
 
     @property
     def names(self) -> list[str]:
-        """Names of the groups: those that get an index."""
+        """Names of the groups, each of which gets an index."""
         return [group.name for group in self.groups]
 
     @property
@@ -90,26 +90,27 @@ class Design:
         return xr.Dataset(columns, coords={"design": np.arange(self.n_points), **places}, attrs=attrs)
 
     def check(self, y: npt.ArrayLike, *kinds: str) -> Floats:
-        """Return the outputs as float64 (n_points, ...), or say why they do not belong to this design.
+        """Return the outputs as float64 (n_points, ...) after a check that they belong to this design.
 
         Raises
         ------
         InputError
-            When the design is of another kind, or the first dimension is not that of the points.
+            When the design is of another kind, the first dimension is not that of the points, or an output is infinite.
         """
         if self.kind not in kinds:
             raise InputError(f"this analysis needs a design of kind {' or '.join(kinds)}, got {self.kind}.")
-        found = np.asarray(y, np.float64)
-        if found.ndim == 0 or len(found) != self.n_points:
+        outputs = np.asarray(y, np.float64)
+        if outputs.ndim == 0 or len(outputs) != self.n_points:
             raise InputError(
-                f"the outputs have the shape {found.shape}, but the design has {self.n_points} points; "
+                f"the outputs have the shape {outputs.shape}, but the design has {self.n_points} points; "
                 "give the outputs of all points, in their order along the first dimension."
             )
-        if np.isinf(found).any():
+        if np.isinf(outputs).any():
             raise InputError(
-                f"{np.isinf(found).sum()} outputs are infinite; give NaN for a failed run and finite numbers otherwise."
+                f"{np.isinf(outputs).sum()} outputs are infinite; "
+                "give NaN for a failed run and finite numbers otherwise."
             )
-        return found
+        return outputs
 
 
 def _line(group: Group) -> str:
@@ -122,7 +123,7 @@ def generator(seed: int, *key: int) -> np.random.Generator:
 
 
 def check_count(name: str, count: int, least: int) -> None:
-    """Refuse a count that is no whole number or too small."""
+    """Raise `InputError` where a count is not a whole number of at least ``least``."""
     if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < least:
         raise InputError(f"{name} = {count!r} must be a whole number, at least {least}.")
 
@@ -136,13 +137,7 @@ def build(
     setting: int = 0,
     values: Floats | None = None,
 ) -> Design:
-    """Lay the points of ``cube`` (replicate, row, block, factor) out as a design.
-
-    Raises
-    ------
-    InputError
-        When the seed is no whole number of 64 bits.
-    """
+    """Return the points of ``cube`` (replicate, row, block, factor) as a design."""
     _, n_rows, n_blocks, k = cube.shape
     unit = cube.reshape(-1, k)
     index = np.arange(len(unit), dtype=np.int64)
@@ -155,7 +150,7 @@ def build(
 
 
 def check_size(points: int, k: int, seed: int) -> None:
-    """Refuse a design that does not fit in memory, or a seed outside 64 bits."""
+    """Raise `InputError` for a design that does not fit in memory, or a seed that is not unsigned 64-bit."""
     if points * k > MOST_POINTS:
         raise InputError(
             f"the design would have {points:,} points of {k} factors, at most {MOST_POINTS // k:,} points are allowed; "

@@ -1,4 +1,4 @@
-"""Extended FAST: each factor in turn swings fast, the others slowly, and the spectrum of the output is shared out.
+"""Extended FAST: each factor in turn has a high frequency, the others low ones, and the spectrum is partitioned.
 
 Sources: Saltelli 1999 doi:10.1080/00401706.1999.10485594 (RECALLED), frequencies as in SALib (READ).
 """
@@ -14,16 +14,16 @@ from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.sensitivity.design import Design, build, check_count, check_size, generator
 from pulsatile.sweeps.sensitivity.factors import Factor, partition
 from pulsatile.sweeps.sensitivity.intervals import LEVEL, half_width
-from pulsatile.sweeps.sensitivity.method import Columns, Settings, where_enough
+from pulsatile.sweeps.sensitivity.method import Columns, Settings, with_enough_runs
 from pulsatile.sweeps.sensitivity.sobol import ROUNDING, Index, Mean
 
 EFAST = "efast"
 HARMONICS = 4
-"""Of the fast frequency, counted as the factor's own (interference factor M)."""
+"""Harmonics of the high frequency that count as the factor's own (interference factor M)."""
 
 
 def frequencies(points: int, k: int, harmonics: int = HARMONICS) -> tuple[int, npt.NDArray[np.int64]]:
-    """Return the fast frequency and those of the other ``k - 1`` factors."""
+    """Return the high frequency and those of the other ``k - 1`` factors."""
     fast = (points - 1) // (2 * harmonics)
     most = fast // (2 * harmonics)
     if most >= k - 1:
@@ -34,14 +34,14 @@ def frequencies(points: int, k: int, harmonics: int = HARMONICS) -> tuple[int, n
 def efast_design(
     factors: Sequence[Factor], points: int = 129, curves: int = 4, seed: int = 0, harmonics: int = HARMONICS
 ) -> Design:
-    """Return ``curves * points * k`` points: so many curves per factor, each with random phases of its own.
+    """Return ``curves * points * k`` points: ``curves`` curves per factor, each with its own random phases.
 
     Parameters
     ----------
     points
-        On each curve; 4 M^2 + 1 (65 for M = 4 harmonics) at least.
+        Points of each curve; at least 4 M^2 + 1 (65 for M = 4 harmonics).
     curves
-        Per factor; 3 to 5 are usual (RECALLED); from two on there are intervals.
+        Curves per factor; 3 to 5 are usual (RECALLED); two or more give intervals.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def efast_design(
 
 @dataclass(frozen=True)
 class Efast:
-    """S1 and ST (factors, m), the half-widths of their intervals across curves, and the curves used."""
+    """S1 and ST (factors, m), the half-widths of their intervals across curves, and the number of curves used."""
 
     s1: Floats
     st: Floats
@@ -80,13 +80,13 @@ class Efast:
 def efast(design: Design, y: npt.ArrayLike, level: float = LEVEL) -> Efast:
     """Return the indices of outputs (n_points, ...), flattened to m; a curve with a missing run is left out.
 
-    A factor without effect of its own gets some hundredths, not 0, for frequencies meet (Ishigami, x3, 1,025 points:
-    S1 = 0.027): compare with a dummy factor.
+    S1 of a factor without an effect of its own is a few hundredths, not 0, because frequencies interfere (Ishigami, x3,
+    1,025 points: S1 = 0.027): compare it with that of a dummy factor.
 
     Raises
     ------
     InputError
-        When the outputs do not belong to the design, or no curve of a factor is whole.
+        When the outputs do not belong to the design, or a factor has no whole curve.
     """
     checked = design.check(y, EFAST)
     n, k, harmonics = design.n_rows, len(design.factors), design.setting
@@ -98,32 +98,33 @@ def efast(design: Design, y: npt.ArrayLike, level: float = LEVEL) -> Efast:
     total = spectrum.sum(axis=1)
     size = abs(outputs).max(axis=1)
     total = np.where(total > (ROUNDING * size) ** 2, total, np.nan)  # a constant curve has no spectrum
-    own = spectrum[:, np.arange(1, harmonics + 1) * fast - 1].sum(axis=1) / total
-    others = 1 - spectrum[:, : fast // 2].sum(axis=1) / total
-    s1, s1_sure = _across(own, level)
-    st, st_sure = _across(others, level)
-    return Efast(s1, st, s1_sure, st_sure, np.isfinite(own).sum(axis=0).astype(np.float64))
+    first_order = spectrum[:, np.arange(1, harmonics + 1) * fast - 1].sum(axis=1) / total
+    all_orders = 1 - spectrum[:, : fast // 2].sum(axis=1) / total
+    s1, s1_half = _across(first_order, level)
+    st, st_half = _across(all_orders, level)
+    return Efast(s1, st, s1_half, st_half, np.isfinite(first_order).sum(axis=0).astype(np.float64))
 
 
 def _across(values: Floats, level: float) -> tuple[Floats, Floats]:
-    """Return mean and half-width over the curves that are whole."""
-    there = np.isfinite(values)
+    """Return mean and half-width over the whole curves."""
+    whole = np.isfinite(values)
     flat = values.reshape(len(values), -1)
     mean = Mean(np.where(np.isfinite(flat), flat, 0.0), np.isfinite(flat).astype(np.float64))
-    sure = half_width(Index(mean.value, mean.influence), level).reshape(values.shape[1:])
-    return mean.value.reshape(values.shape[1:]), np.where(there.sum(axis=0) > 1, sure, np.nan)
+    half = half_width(Index(mean.value, mean.influence), level).reshape(values.shape[1:])
+    return mean.value.reshape(values.shape[1:]), np.where(whole.sum(axis=0) > 1, half, np.nan)
 
 
 def columns(design: Design, y: Floats, settings: Settings) -> Columns:
-    """Return S1 and ST with intervals of outputs (n_points, m); NaN for those without a whole curve of each factor."""
+    """Return S1 and ST with intervals of outputs (n_points, m); NaN for outputs that lack a whole curve of a factor."""
     whole = np.isfinite(y).reshape(design.n_replicates, design.n_rows, design.n_blocks, -1).all(axis=1)
 
-    def columns_of(some: Floats) -> Columns:
-        found = efast(design, some, settings.level)
+    def columns_of(outputs: Floats) -> Columns:
+        estimate = efast(design, outputs, settings.level)
         columns: Columns = {}
-        for name, value, sure in (("S1", found.s1, found.s1_half_width), ("ST", found.st, found.st_half_width)):
-            for end, values in (("", value), ("_low", value - sure), ("_high", value + sure)):
+        halves = {"S1": (estimate.s1, estimate.s1_half_width), "ST": (estimate.st, estimate.st_half_width)}
+        for name, (value, half) in halves.items():
+            for end, values in (("", value), ("_low", value - half), ("_high", value + half)):
                 columns[name + end] = "factor", values
         return columns
 
-    return where_enough(np.asarray(whole.any(axis=0).all(axis=0)), y, columns_of)
+    return with_enough_runs(np.asarray(whole.any(axis=0).all(axis=0)), y, columns_of)

@@ -1,12 +1,12 @@
-"""Factors: what is varied, between which limits, and how a number of the unit interval becomes a value.
+"""Factors: the varied inputs, their limits, and the map from the unit interval to their values.
 
     uniform       low + u (high - low)
     log-uniform   low (high / low)^u
     normal        centre + spread Phi^-1(v)          centre is the mean, spread the SD
     log-normal    centre exp(spread Phi^-1(v))       centre is the median, spread the SD of the logarithm
-    levels        one of a list, each equally likely
+    levels        one value of a list, all equally likely
 
-with v = Phi(a) + u (Phi(b) - Phi(a)): the normals are cut off at low and high (a, b in SD).
+with v = Phi(a) + u (Phi(b) - Phi(a)): the normals are truncated at low and high (a, b in SD).
 """
 
 from collections.abc import Sequence
@@ -31,22 +31,22 @@ class Factor:
     Parameters
     ----------
     name
-        As in the table of runs; not the name of a dimension (`RESERVED`).
+        Name in the table of runs; not that of a dimension (`RESERVED`).
     distribution
         One of `DISTRIBUTIONS`.
     low, high
-        Limits, in ``unit``; the cut-offs of the normals.  Not given for levels.
+        Limits, in ``unit``; truncation points of the normals.  Not given for levels.
     centre, spread
         Of the normals: mean and SD (in ``unit``), or median (in ``unit``) and SD of the logarithm (no unit).
     levels
         The values of a discrete factor, in ``unit``.
     unit
-        For the reader and the tables.
+        Unit, for display and tables.
 
     Raises
     ------
     InputError
-        When the name is reserved or the numbers make no distribution.
+        When the name is reserved or the numbers do not define a distribution.
     """
 
     name: str
@@ -89,7 +89,7 @@ class Factor:
         if self.distribution == "log-normal" and self.centre <= 0:
             raise InputError(f"factor {self.name}: the median, centre = {self.centre:g}, must be above 0.")
         a, b = self._cuts()
-        if max(a, -b) > 8:  # beyond it the distribution function is 0 or 1 to the last bits
+        if max(a, -b) > 8:  # beyond 8 SD the distribution function is 0 or 1 to the last bits
             raise InputError(
                 f"factor {self.name}: the limits {self.low:g} ... {self.high:g} lie more than 8 SD from the "
                 f"centre {self.centre:g}; move the limits or the centre."
@@ -110,12 +110,12 @@ class Factor:
             last = len(self.levels) - 1
             return np.asarray(self.levels, np.float64)[np.minimum((u * (last + 1)).astype(np.int64), last)]
         if self.distribution == "uniform":
-            found = self.low + u * (self.high - self.low)
+            values = self.low + u * (self.high - self.low)
         elif self.distribution == "log-uniform":
-            found = self.low * np.exp(u * np.log(self.high / self.low))
+            values = self.low * np.exp(u * np.log(self.high / self.low))
         else:
-            found = self._normal(u)
-        return np.asarray(np.clip(found, self.low, self.high), np.float64)  # rounding must not leave the limits
+            values = self._normal(u)
+        return np.asarray(np.clip(values, self.low, self.high), np.float64)  # rounding must not exceed the limits
 
     def _normal(self, u: Floats) -> Floats:
         from scipy.special import ndtr, ndtri
@@ -134,19 +134,19 @@ class Factor:
 
 @dataclass(frozen=True)
 class Group:
-    """Factors that are swapped together and get one index."""
+    """Factors that are swapped together and share one index."""
 
     name: str
     factors: tuple[str, ...]
 
 
 def partition(factors: Sequence[Factor], groups: Sequence[Group] = ()) -> tuple[Group, ...]:
-    """Return groups that hold every factor once, in the order of the factors; who is in no group stands alone.
+    """Return groups that hold every factor once, in the order of the factors; a factor in no group forms its own.
 
     Raises
     ------
     InputError
-        Without factors, with a name given twice, or with a group of unknown or already grouped factors.
+        When there are no factors, a name is given twice, or a group has unknown or already grouped factors.
     """
     names = [factor.name for factor in factors]
     if not names:
@@ -154,7 +154,7 @@ def partition(factors: Sequence[Factor], groups: Sequence[Group] = ()) -> tuple[
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"factor {name} is given {names.count(name)} times; give each factor once.")
-    home: dict[str, Group] = {}
+    group_of: dict[str, Group] = {}
     for group in groups:
         if not group.name or group.name in RESERVED or group.name in names:
             raise InputError(f"a group cannot be named {group.name!r}: the name is taken; rename it.")
@@ -162,14 +162,14 @@ def partition(factors: Sequence[Factor], groups: Sequence[Group] = ()) -> tuple[
             raise InputError(f"group {group.name} has no factors; name at least one of {', '.join(names)}.")
         for name in group.factors:
             if name not in names:
-                raise InputError(f"group {group.name}: {name} is no factor; the factors are {', '.join(names)}.")
-            if name in home:
-                raise InputError(f"factor {name} is in the groups {home[name].name} and {group.name}; keep one.")
-            home[name] = group
+                raise InputError(f"group {group.name}: {name} is not a factor; choose from {', '.join(names)}.")
+            if name in group_of:
+                raise InputError(f"factor {name} is in the groups {group_of[name].name} and {group.name}; keep one.")
+            group_of[name] = group
     if len({group.name for group in groups}) < len(groups):
         raise InputError("two groups have the same name; rename one.")
-    found = [home.get(name, Group(name, (name,))) for name in names]
-    return tuple(dict.fromkeys(found))
+    assigned = [group_of.get(name, Group(name, (name,))) for name in names]
+    return tuple(dict.fromkeys(assigned))
 
 
 def membership(factors: Sequence[Factor], groups: Sequence[Group]) -> Flags:

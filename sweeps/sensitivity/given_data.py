@@ -1,16 +1,16 @@
-"""First-order indices from any finished run: no design, only drawn inputs and outputs.
+"""First-order indices from any finished run: from drawn inputs and outputs, without a design.
 
-    rank         Chatterjee's idea: neighbours in the ranks of a factor share its value; no setting to choose
-    bins         variance of the means of sqrt(n) equal-count bins, corrected for what chance adds (epsilon squared)
+    rank         Chatterjee's idea: neighbours in the ranks of a factor share its value; has no tuning parameter
+    bins         variance of the means of sqrt(n) equal-count bins, corrected for the bias from chance (epsilon squared)
     polynomial   share explained by a polynomial in the factor's rank, of the degree (up to 8) with the least
                  leave-one-out error; best for smooth outputs and few runs
 
 Measured, 400 runs of 2 x1 + x2 + noise with normal factors, mean error of the index of x1 (0.76) and coverage of its
 95 % interval over 100 repeats: rank -0.038, 89 %; bins -0.015, 96 %; polynomial -0.003, 96 %.
 
-With dependent inputs an index also contains what a factor shares with others: read it with `shapley`.  Patients with
-weights: bins and polynomial only.  Intervals by resampling patients: they are independent, unlike rows of a Sobol'
-sequence.
+With dependent inputs an index includes what a factor shares with others: read it together with `shapley`.  Only bins
+and polynomial take weighted patients.  Intervals come from resampling patients, who are independent, unlike rows of a
+Sobol' sequence.
 
 Sources: Gamboa 2022 doi:10.3150/21-BEJ1421 (rank), Kelley 1935 (epsilon squared), both RECALLED, checked against closed
 forms in the tests.
@@ -30,7 +30,7 @@ from pulsatile.sweeps.sensitivity.sobol import ROUNDING
 
 METHODS = ("rank", "bins", "polynomial")
 FEWEST = 50
-"""Runs [assumed: below it every index is noise]."""
+"""Smallest number of runs [assumed: below it every index is noise]."""
 HIGHEST_DEGREE = 8
 _TIES, _HALVES = 0x71E5, 0x5A17
 
@@ -62,18 +62,18 @@ def given_data(
     Parameters
     ----------
     x, y
-        One row per run; NaN in y for a missing run, left out for that output.
+        One row per run; NaN in y marks a missing run, which is left out for that output.
     method
         One of `METHODS`.
     weights
-        Of the runs (n,), not negative; None for equal ones.
+        Weights of the runs (n,), not negative; None for equal weights.
     resamples
-        Half samples drawn for the interval; 0 for none.
+        Number of half samples for the interval; 0 for none.
 
     Raises
     ------
     InputError
-        When shapes, weights or the method do not fit, or fewer than 50 runs are there.
+        When shapes, weights or the method do not fit, or an output has fewer than 50 runs.
     """
     factors, outputs, weight = _checked(x, y, weights)
     if method not in METHODS:
@@ -86,18 +86,18 @@ def given_data(
     k, m = factors.shape[1], outputs.shape[1]
     value, low, high = (np.full((k, m), np.nan) for _ in range(3))
     effective = np.zeros(m)
-    there = np.isfinite(outputs) & (weight > 0)[:, None]
-    patterns, which = np.unique(there, axis=1, return_inverse=True)
+    used = np.isfinite(outputs) & (weight > 0)[:, None]
+    patterns, pattern_of = np.unique(used, axis=1, return_inverse=True)
     for pattern in range(patterns.shape[1]):
         rows = np.flatnonzero(patterns[:, pattern])
-        own = np.flatnonzero(which.reshape(-1) == pattern)
+        chosen = np.flatnonzero(pattern_of.reshape(-1) == pattern)
         if len(rows) < FEWEST:
             raise InputError(f"{len(rows)} runs are too few for indices from given data; {FEWEST} are needed at least.")
-        a, b, w = factors[rows], outputs[np.ix_(rows, own)], weight[rows]
-        effective[own] = w.sum() ** 2 / (w**2).sum()
-        value[:, own] = _all(estimate, a, b, w, seed)
+        a, b, w = factors[rows], outputs[np.ix_(rows, chosen)], weight[rows]
+        effective[chosen] = w.sum() ** 2 / (w**2).sum()
+        value[:, chosen] = _of_factors(estimate, a, b, w, seed)
         if resamples:
-            low[:, own], high[:, own] = _interval(estimate, a, b, w, value[:, own], resamples, seed, level)
+            low[:, chosen], high[:, chosen] = _interval(estimate, a, b, w, value[:, chosen], resamples, seed, level)
     return GivenData(value, low, high, effective)
 
 
@@ -117,16 +117,16 @@ def _checked(x: npt.ArrayLike, y: npt.ArrayLike, weights: npt.ArrayLike | None) 
 Estimate = Callable[[Floats, Floats, Floats, np.random.Generator], Floats]
 
 
-def _all(estimate: Estimate, x: Floats, y: Floats, w: Floats, seed: int) -> Floats:
+def _of_factors(estimate: Estimate, x: Floats, y: Floats, w: Floats, seed: int) -> Floats:
     """Return the indices (k, m); NaN where the output does not vary."""
     varies = np.ptp(y, axis=0) > ROUNDING * abs(y).max(axis=0)
     centred = y - np.average(y, axis=0, weights=w)
-    found = np.full((x.shape[1], y.shape[1]), np.nan)
+    indices = np.full((x.shape[1], y.shape[1]), np.nan)
     for i in range(x.shape[1]):
         if np.ptp(x[:, i]) == 0:
             raise InputError(f"factor {i} is constant; leave it out.")
-        found[i, varies] = estimate(x[:, i], centred[:, varies], w, generator(seed, _TIES, i))
-    return found
+        indices[i, varies] = estimate(x[:, i], centred[:, varies], w, generator(seed, _TIES, i))
+    return indices
 
 
 def _interval(
@@ -134,8 +134,8 @@ def _interval(
 ) -> tuple[Floats, Floats]:
     """Return the ends of a normal interval with the SD over half samples drawn without repetition.
 
-    Not the usual bootstrap: a row drawn twice is its own neighbour in rank, and makes every index too high.  Over
-    halves of the rows an estimate scatters as that of all rows does: S^2 / (n / 2) (1 - 1 / 2) = S^2 / n.
+    The usual bootstrap does not apply: a row drawn twice is its own neighbour in rank and raises every index.  The
+    variance of an estimate over halves of the rows is that of all rows: S^2 / (n / 2) (1 - 1 / 2) = S^2 / n.
     """
     from scipy.special import ndtri
 
@@ -144,13 +144,13 @@ def _interval(
     drawn = np.empty((resamples, *value.shape))
     for b in range(resamples):
         rows = np.sort(rng.permutation(n)[: n // 2])
-        drawn[b] = _all(estimate, x[rows], y[rows], w[rows], seed)
+        drawn[b] = _of_factors(estimate, x[rows], y[rows], w[rows], seed)
     half = float(ndtri((1 + level) / 2)) * drawn.std(axis=0, ddof=1)
     return value - half, value + half
 
 
 def _order(x: Floats, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """Return the order of the values, equal ones in random order."""
+    """Return the order of the values, ties in random order."""
     return np.lexsort((rng.random(len(x)), x))
 
 
@@ -192,19 +192,19 @@ def _polynomial(x: Floats, y: Floats, w: Floats, rng: np.random.Generator) -> Fl
     rank[np.argsort(x, kind="stable")] = np.arange(n)
     _, inverse = np.unique(x, return_inverse=True)
     inverse = inverse.reshape(-1)
-    shared = np.bincount(inverse, rank) / np.bincount(inverse)  # equal values, equal score
+    shared = np.bincount(inverse, rank) / np.bincount(inverse)  # equal values get equal scores
     score = (2 * shared[inverse] + 1) / n - 1
     degree = min(HIGHEST_DEGREE, len(shared) - 1, n // 10)
     root = np.sqrt(w)
     columns = root[:, None] * np.polynomial.legendre.legvander(score, degree)
-    # Legendre polynomials of ranks are nearly orthogonal: Cholesky makes them so, in a fixed order of sums
+    # Legendre polynomials of ranks are nearly orthogonal: Cholesky makes them exactly so, in a fixed order of sums
     corner = np.linalg.cholesky(np.einsum("ni,nj->ij", columns, columns))
     basis = np.einsum("nj,ij->ni", columns, np.linalg.inv(corner))
     target = root[:, None] * y
     parts = np.einsum("ni,nm->im", basis, target)
     whole = (target * target).sum(axis=0)
     residual, lever = target.copy(), np.zeros(n)
-    best, found = np.full(y.shape[1], np.inf), np.zeros(y.shape[1])
+    best, chosen = np.full(y.shape[1], np.inf), np.zeros(y.shape[1])
     effective = w.sum() ** 2 / (w**2).sum()
     for p in range(degree + 1):
         residual -= basis[:, p : p + 1] * parts[p]
@@ -212,5 +212,5 @@ def _polynomial(x: Floats, y: Floats, w: Floats, rng: np.random.Generator) -> Fl
         error = ((residual / np.maximum(1 - lever, 1e-6)[:, None]) ** 2).sum(axis=0)
         explained = 1 - (residual**2).sum(axis=0) / whole * (effective - 1) / max(effective - 1 - p, 1)
         better = error < best
-        found, best = np.where(better, explained, found), np.minimum(error, best)
-    return found
+        chosen, best = np.where(better, explained, chosen), np.minimum(error, best)
+    return chosen

@@ -1,9 +1,9 @@
-"""The front: a design and its outputs in, a dataset of indices with intervals out.
+"""Entry point: takes a design and its outputs, returns a dataset of indices with intervals.
 
-    found = indices(design, outputs, status=status, contrast="rhGH")
-    found.S1.sel(output="hba1c", factor="k_out", arm="peptide")     along time
+    dataset = indices(design, outputs, status=status, contrast="rhGH")
+    dataset.S1.sel(output="hba1c", factor="k_out", arm="peptide")     along time
 
-What is computed follows from the design: its kind names a row of `sweeps.sensitivity.methods`.
+The kind of the design selects the method, a row of `sweeps.sensitivity.methods`.
 """
 
 from collections.abc import Mapping
@@ -36,42 +36,42 @@ def indices(
     resamples: int = 0,
     precision: Mapping[str, float] | None = None,
 ) -> "xr.Dataset":
-    """Return the indices of every output, for every arm, time and other dimension at once.
+    """Return the indices of every output, over all arms, times and other dimensions.
 
     Parameters
     ----------
     design
-        The points that were run.
+        Design of the points that were run.
     outputs
         Variables of the same dimensions, ``design`` one of them; units in attrs; NaN for a missing run.
     status
-        0 for a good run; dimensions of `sweeps.sensitivity.outputs.prepare`.
+        0 for a good run; dimensions as for `sweeps.sensitivity.outputs.prepare`.
     contrast
-        An arm: indices of the difference of each other arm to it, within the same point.
+        An arm; the indices are then of the difference of each other arm to it, within the same point.
     missing
-        Of Saltelli blocks: ``"pairs"`` or ``"rows"`` (`sweeps.sensitivity.missing`).
+        For Saltelli blocks, how missing runs are left out: ``"pairs"`` or ``"rows"`` (`sweeps.sensitivity.missing`).
     limits
-        Per output, between which values a missing run (with ``contrast``: the difference) would have lain, for the
-        bounds; the range of the good runs where not given.
+        Per output, the range in which a missing run (with ``contrast``: the difference) would lie, for the bounds;
+        default the range of the good runs.
     level
-        Of the intervals.
+        Level of the intervals.
     resamples
-        Of the bootstrap of rows, printed beside the interval across replicates; 0 for none.
+        Resamples of the bootstrap of rows, reported next to the interval across replicates; 0 for none.
     precision
-        Of outputs that were rounded when they were stored (`sweeps.sensitivity.outputs.prepare`).
+        Relative precision of outputs that were rounded when stored (`sweeps.sensitivity.outputs.prepare`).
 
     Returns
     -------
     Dataset with dims (output, factor, ...), ``factor`` being the groups of the design:
 
-    - of Saltelli blocks: ``S1``, ``ST``, ``S2`` (along ``pair``), each with ``_low`` and ``_high``; with ``_boot_low``
-      and ``_boot_high`` when asked for; and, when runs are missing, S1 and ST with ``_least`` and ``_most``, which
-      hold this index and that of the full design, for all values of the missing runs within their limits;
+    - of Saltelli blocks: ``S1``, ``ST``, ``S2`` (along ``pair``), each with ``_low`` and ``_high``; with ``resamples``
+      also ``_boot_low`` and ``_boot_high``; with missing runs S1 and ST also have ``_least`` and ``_most``, which
+      enclose this index and that of the full design, for all values of the missing runs within their limits;
     - of Morris trajectories: ``mu``, ``mu_star`` and ``sigma`` (unit of the output); of eFAST curves ``S1`` and
       ``ST``; of other samples ``prcc`` with ``p_value``, ``dummy`` and ``threshold``;
     - ``mean``, ``variance`` (of Saltelli blocks), ``n_missing``, ``reason``: a code where the index is NaN;
-    - attrs: kind (the row of `sweeps.sensitivity.methods`), method, interval, contrast, and what was done about
-      missing runs.
+    - attrs: kind (the row of `sweeps.sensitivity.methods`), method, interval, contrast, and the handling of missing
+      runs.
 
     Raises
     ------
@@ -83,33 +83,34 @@ def indices(
     check_level(level)
     method = method_of(design)
     ready = prepare(design, outputs, status, contrast, precision)
-    unknown = set(limits or {}) - set(map(str, ready.data_vars))
+    names = [str(name) for name in ready.data_vars]
+    unknown = set(limits or {}) - set(names)
     if unknown:
-        raise InputError(f"limits are given for {', '.join(sorted(unknown))}, which is no output; correct the name.")
-    gone = {str(name): np.isnan(flat(variable)) for name, variable in ready.data_vars.items()}
-    incomplete = any(flags.any() for flags in gone.values())
+        raise InputError(f"limits: {min(unknown)} is not an output; choose from {', '.join(names)}.")
+    absent = {str(name): np.isnan(flat(variable)) for name, variable in ready.data_vars.items()}
+    incomplete = any(flags.any() for flags in absent.values())
     parts = []
     for name, variable in ready.data_vars.items():
         settings = Settings(level, missing, resamples, (limits or {}).get(str(name)), incomplete)
         columns = method.columns(design, flat(variable), settings)
-        columns["n_missing"] = "", gone[str(name)].sum(axis=0)
+        columns["n_missing"] = "", absent[str(name)].sum(axis=0)
         parts.append(_labelled(design, variable, columns))
-    found = xr.concat(parts, dim=xr.Variable("output", [str(name) for name in ready.data_vars]))
+    dataset = xr.concat(parts, dim=xr.Variable("output", names))
     units = [str(variable.attrs.get("units", "")) for variable in ready.data_vars.values()]
-    found = found.assign_coords(unit=("output", units))
+    dataset = dataset.assign_coords(unit=("output", units))
     units_of = {"mean": "of the output", "variance": "square of that of the output"}
     units_of |= {measure.name: measure.unit for measure in method.measures}
-    for name in found.data_vars:
-        found[name].attrs["units"] = units_of.get(str(name).split("_low")[0].split("_high")[0], "1")
-    if "reason" in found:
-        found["reason"] = found["reason"].astype(np.int8)
-        found["reason"].attrs.update(flag_values=list(range(len(REASONS))), flag_meanings="; ".join(REASONS))
-    found.attrs = _words(design, method, contrast, missing, limits, level, gone)
-    return found
+    for name in dataset.data_vars:
+        dataset[name].attrs["units"] = units_of.get(str(name).split("_low")[0].split("_high")[0], "1")
+    if "reason" in dataset:
+        dataset["reason"] = dataset["reason"].astype(np.int8)
+        dataset["reason"].attrs.update(flag_values=list(range(len(REASONS))), flag_meanings="; ".join(REASONS))
+    dataset.attrs = _attributes(design, method, contrast, missing, limits, level, absent)
+    return dataset
 
 
 def _labelled(design: Design, variable: "xr.DataArray", columns: Columns) -> "xr.Dataset":
-    """Give the columns (..., m) the dimensions of the output again."""
+    """Return the columns (..., m) as a dataset with the dimensions of the output."""
     import xarray as xr
 
     dims, shape = variable.dims[1:], variable.shape[1:]
@@ -128,19 +129,19 @@ def _labelled(design: Design, variable: "xr.DataArray", columns: Columns) -> "xr
     )
 
 
-def _words(
+def _attributes(
     design: Design,
     method: Method,
     contrast: str | None,
     missing: str,
     limits: Mapping[str, tuple[float, float]] | None,
     level: float,
-    gone: Mapping[str, Flags],
+    absent: Mapping[str, Flags],
 ) -> dict[str, str]:
-    """Say in words how the numbers came about."""
+    """Return attributes that describe how the indices were computed."""
     replicates = design.n_replicates
     attrs = {"kind": method.kind, "method": method.words, "n_points": str(design.n_points)}
-    if method.settles:
+    if method.has_convergence:
         attrs["interval"] = (
             f"t, {level:.0%}, across {replicates} replicates"
             if replicates > 1
@@ -148,17 +149,17 @@ def _words(
         )
     if contrast is not None:
         attrs["contrast"] = f"each arm minus {contrast}, within the same point of the design"
-    most = max(gone, key=lambda name: int(gone[name].sum(axis=0).max()))
-    count = int(gone[most].sum(axis=0).max())
+    most = max(absent, key=lambda name: int(absent[name].sum(axis=0).max()))
+    count = int(absent[most].sum(axis=0).max())
     if not count:
         return attrs | {"missing": "no run is missing"}
-    how = method.missing_words(missing)
-    attrs["missing"] = f"at most {count} of {design.n_points} runs are missing ({most}); {how}"
+    handling = method.missing_words(missing)
+    attrs["missing"] = f"at most {count} of {design.n_points} runs are missing ({most}); {handling}"
     if method.bounds:
-        given = {name: (limits or {}).get(name) for name in gone}
+        limits_of = {name: (limits or {}).get(name) for name in absent}
         ranges = [
-            f"{name}: {'range of the good runs' if at is None else f'{at[0]:g} ... {at[1]:g}'}"
-            for name, at in given.items()
+            f"{name}: {'range of the good runs' if ends is None else f'{ends[0]:g} ... {ends[1]:g}'}"
+            for name, ends in limits_of.items()
         ]
         attrs["bounds"] = "least and most hold if a missing value lies within " + "; ".join(ranges)
     return attrs

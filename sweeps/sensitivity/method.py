@@ -1,4 +1,4 @@
-"""What a sensitivity method is: how its points are made and counted, what it allows, what it gives, and its words.
+"""Description of a sensitivity method: its design and number of points, options, measures, and wording.
 
 The methods themselves are the rows of `sweeps.sensitivity.methods`.
 """
@@ -22,9 +22,9 @@ Columns = dict[str, tuple[str, Floats]]
 
 @dataclass(frozen=True)
 class DesignSpec:
-    """What a design is made from; a method takes of it what it needs.
+    """Specification of a design; each method uses the fields that it needs.
 
-    ``points`` and ``replicates`` mean what the method says; ``values`` are the points themselves, in units.
+    The method defines ``points`` and ``replicates``; ``values`` are the points themselves, in units of the factors.
     """
 
     factors: tuple[Factor, ...]
@@ -37,13 +37,13 @@ class DesignSpec:
 
     @property
     def moved(self) -> int:
-        """Groups, a factor in no group being one of its own."""
+        """Number of groups; a factor in no group forms its own."""
         return len(self.factors) - sum(len(group.factors) for group in self.groups) + len(self.groups)
 
 
 @dataclass(frozen=True)
 class Measure:
-    """An index: name in datasets, words, unit, whether its sign is a direction, and a label where words are long."""
+    """An index: name in datasets, words, unit, whether its sign is a direction, and a short label for long words."""
 
     name: str
     words: str
@@ -58,11 +58,11 @@ class Settings:
 
     Attributes
     ----------
-    level : of the intervals
+    level : level of the intervals
     missing : how missing runs are left out, where the method has a choice
-    resamples : of the bootstrap of rows, 0 for none
-    limits : between which a missing run would have lain; None for the range of the good runs
-    incomplete : a run is missing for this output or another
+    resamples : number of resamples of the bootstrap of rows, 0 for none
+    limits : range in which a missing run would lie; None for the range of the good runs
+    incomplete : a run is missing for any output
     """
 
     level: float
@@ -74,25 +74,25 @@ class Settings:
 
 @dataclass(frozen=True)
 class Method:
-    """One method.
+    """One sensitivity method.
 
     Attributes
     ----------
     kind : name of its designs in studies and in `Design.kind`
-    words : for the reader of indices
-    make, count : the design, and the number of its points from the numbers alone
-    columns : the indices of outputs (n_points, m), a missing run being NaN
-    measures : the indices, the one to look at first at the front
+    words : description of the method in results
+    make, count : functions that return the design, and its number of points without making it
+    columns : the indices of outputs (n_points, m), NaN marking a missing run
+    measures : the indices, the main one first
     points, point_is : usual number of points, and what they are; 1 and "" where ``values`` are the points
     replicates, replicate_is : usual number of replicates, and what they are; 1 and "" where nothing is drawn
     missing : words for how missing runs are left out; by name where there is a choice
-    groups, second_order, values : what a design of this kind may ask for; ``values`` it must give
-    settles : replicates give an interval, and the first of them are a design of their own
-    bounds : where runs are missing there are ``_least`` and ``_most`` of the indices
+    groups, second_order, values : whether a design of this kind may set these fields; ``values`` are then required
+    has_convergence : replicates give an interval, and the first of them form a complete design
+    bounds : the indices have ``_least`` and ``_most`` where runs are missing
     blocks : positions in a row of the points that repeat no others (`independent`); () for all
-    check : refuses a design of which there can be no indices, before anything runs
+    check : raises `InputError` for a design without defined indices, before anything runs
     curves : indices of whole trajectories, from outputs of dims (design, arm, week)
-    verdicts : sentences on whether the replicates suffice, from the same
+    verdicts : sentences on whether the replicates suffice, from the same outputs
     """
 
     kind: str
@@ -109,7 +109,7 @@ class Method:
     groups: bool = False
     second_order: bool = False
     values: bool = False
-    settles: bool = False
+    has_convergence: bool = False
     bounds: bool = False
     blocks: tuple[int, ...] = ()
     check: Callable[[Design], None] = field(default=lambda design: None)
@@ -117,27 +117,27 @@ class Method:
     verdicts: "Callable[[Design, xr.Dataset, float], tuple[str, ...]] | None" = None
 
     def independent(self, design: Design) -> Flags:
-        """Return the points (n_points,) that repeat no others: not those where some factors alone were moved.
+        """Return a mask (n_points,) of the points that repeat no others, which leaves out those with moved factors.
 
-        What counts points as cases must look at these only: of all points a factor's value stands there many times, and
-        chance looks like evidence.  The points of a curve (eFAST) are all taken, for there are no others.
+        An analysis that counts points as cases must use only these: among all points a factor's value occurs many
+        times, and chance looks like evidence.  For curves (eFAST) all points are taken, since there are no others.
         """
         if not self.blocks:
             return np.ones(design.n_points, np.bool_)
         return np.isin(design.block, [block % design.n_blocks for block in self.blocks])
 
     def missing_words(self, choice: str) -> str:
-        """Return how missing runs are left out."""
+        """Return words for how missing runs are left out."""
         return self.missing if isinstance(self.missing, str) else self.missing[choice]
 
 
-def where_enough(enough: Flags, y: Floats, columns_of: Callable[[Floats], Columns]) -> Columns:
-    """Return the columns of outputs (n_points, m), NaN for those without ``enough`` runs (m,), unless that is all."""
+def with_enough_runs(enough: Flags, y: Floats, columns_of: Callable[[Floats], Columns]) -> Columns:
+    """Return the columns of outputs (n_points, m), NaN where ``enough`` (m,) is False unless it is False for all."""
     if enough.all() or not enough.any():
         return columns_of(y)
-    found: Columns = {}
+    columns: Columns = {}
     for name, (first, part) in columns_of(y[:, enough]).items():
         whole = np.full((*part.shape[:-1], y.shape[1]), np.nan)
         whole[..., enough] = part
-        found[name] = first, whole
-    return found
+        columns[name] = first, whole
+    return columns

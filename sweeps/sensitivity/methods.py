@@ -1,6 +1,6 @@
-"""The methods of sensitivity analysis, one row each: all that the rest of the house knows of them stands here.
+"""The methods of sensitivity analysis, one row each: the only place where the rest of the project knows them.
 
-One more method is a file of its own (its design, its indices) and a row.
+A new method is a file of its own (its design, its indices) and a row.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ def _ranked(
     kind: str, make: Callable[[DesignSpec], Design], count: Callable[[DesignSpec], int], points: int = 1,
     point_is: str = "", replicate_is: str = "", values: bool = False,
 ) -> Method:  # fmt: skip
-    """Return the row of a sample whose indices are partial rank correlations."""
+    """Return the row of a method whose indices are partial rank correlations of a sample."""
     return Method(
         kind, "partial rank correlation (Marino 2008)", make, count, prcc.columns, (RANK,), points, point_is,
         replicate_is=replicate_is, values=values, check=prcc.check,
@@ -43,7 +43,7 @@ _ROWS = (
         count=lambda d: d.points * d.replicates * ((2 if d.second_order else 1) * d.moved + 2),
         columns=saltelli.columns, measures=(TOTAL, FIRST, PAIRS),
         points=128, point_is="rows of each replicate, a power of two", replicates=8, replicate_is="scrambles",
-        missing=CHOICES, groups=True, second_order=True, settles=True, bounds=True,
+        missing=CHOICES, groups=True, second_order=True, has_convergence=True, bounds=True,
         blocks=(0, -1), curves=curves, verdicts=verdicts,
     ),
     _ranked(
@@ -58,14 +58,14 @@ _ROWS = (
                   Measure("mu", "mean effect, mu", _OUTPUT, signed=True),
                   Measure("sigma", "scatter of effects, sigma", _OUTPUT)),
         points=4, point_is="levels, an even number", replicates=20, replicate_is="trajectories",
-        missing="a step with a missing run is left out", groups=True, settles=True, blocks=(0,),
+        missing="a step with a missing run is left out", groups=True, has_convergence=True, blocks=(0,),
     ),
     Method(
         efast.EFAST, "extended FAST (Saltelli 1999)",
         make=lambda d: efast.efast_design(d.factors, d.points, d.replicates, d.seed),
         count=lambda d: d.points * d.replicates * len(d.factors), columns=efast.columns, measures=(TOTAL, FIRST),
         points=129, point_is="points of a curve", replicates=4, replicate_is="curves of each factor",
-        missing="a curve with a missing run is left out", settles=True,
+        missing="a curve with a missing run is left out", has_convergence=True,
     ),
     _ranked(
         samples.GRID, lambda d: samples.grid(d.factors, d.points),
@@ -82,7 +82,7 @@ DEFAULT_KIND = SALTELLI
 
 
 def method_of(design: Design) -> Method:
-    """Return the method that a design belongs to.
+    """Return the method of a design.
 
     Raises
     ------
@@ -95,9 +95,9 @@ def method_of(design: Design) -> Method:
 
 
 def measures_of(indices: "xr.Dataset") -> tuple[Measure, ...]:
-    """Return the measures that a dataset of indices holds, the one to look at first at the front.
+    """Return the measures in a dataset of indices, the main one first.
 
-    A dataset whose ``kind`` names no method is of given data: first-order indices, and rank correlations.
+    A dataset whose ``kind`` is not a method is of given data: it has first-order indices and rank correlations.
     """
     method = METHODS.get(indices.attrs.get("kind", ""))
     measures = (FIRST, RANK) if method is None else method.measures
@@ -105,6 +105,6 @@ def measures_of(indices: "xr.Dataset") -> tuple[Measure, ...]:
 
 
 def kinds(allows: Callable[[Method], bool]) -> str:
-    """Return the kinds of the methods that allow something, as words: "a, b or c"."""
+    """Return the kinds of the methods for which ``allows`` is True, as words: "a, b or c"."""
     *others, last = (kind for kind, row in METHODS.items() if allows(row))
     return f"{', '.join(others)} or {last}" if others else last

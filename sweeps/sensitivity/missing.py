@@ -1,14 +1,14 @@
-"""Indices when runs are missing: what was left out, and between which bounds the index of the full design must lie.
+"""Indices with missing runs: what is left out, and bounds on the index of the full design.
 
-Two methods of leaving out:
+Two ways to leave runs out:
 
-    pairs   each index uses every row whose runs *it* needs are there (the most data)
+    pairs   each index uses every row that has all the runs *it* needs (the most data)
     rows    a row of the design with any missing run is left out whole (the same rows for all factors)
 
-Both assume that failing has nothing to do with the value.  Bounds assume nothing but that a missing value would lie
-between stated limits: they hold for every such set of values, in a corner of the cube or anywhere.  They come from
-the largest and smallest sum of each term and of the variance over all fillings (DERIVED below), taken apart, so they
-are safe and somewhat wide; they bound the estimate from the full design, not its sampling error.
+Both assume that failure is independent of the value.  Bounds assume only that a missing value would lie between stated
+limits: they hold for every such set of values, wherever in the cube runs fail.  They combine the largest and smallest
+sum of each term and of the variance over all fillings (DERIVED below), taken separately, so they are safe and somewhat
+wide; they bound the estimate from the full design, not its sampling error.
 """
 
 from dataclasses import dataclass
@@ -29,10 +29,10 @@ CHOICES = {
     "pairs": "each index leaves out the rows in which a run it needs is missing",
     "rows": "a row with any missing run is left out whole",
 }
-"""How missing runs are left out, with words for the reader."""
+"""How missing runs are left out: name and description."""
 
 Range = tuple[Floats, Floats]
-"""Low and high ends, equal where the run is there."""
+"""Low and high ends, equal where the run is present."""
 
 
 def leave_out(design: Design, y: Floats, method: str) -> Floats:
@@ -41,7 +41,7 @@ def leave_out(design: Design, y: Floats, method: str) -> Floats:
     Raises
     ------
     InputError
-        When the method is not known.
+        When the method is unknown.
     """
     if method not in CHOICES:
         raise InputError(f"missing = {method!r} is not known; take one of {', '.join(CHOICES)}.")
@@ -63,12 +63,12 @@ class Bounds:
 
 
 def observed_limits(y: Floats) -> Range:
-    """Return the smallest and largest value of each output (m,) among the runs that are there; NaN without any."""
-    there = np.isfinite(y)
-    seen = there.any(axis=0)
-    low = np.where(there, y, np.inf).min(axis=0)
-    high = np.where(there, y, -np.inf).max(axis=0)
-    return np.where(seen, low, np.nan), np.where(seen, high, np.nan)
+    """Return the smallest and largest value of each output (m,) among the present runs; NaN without any."""
+    present = np.isfinite(y)
+    any_present = present.any(axis=0)
+    low = np.where(present, y, np.inf).min(axis=0)
+    high = np.where(present, y, -np.inf).max(axis=0)
+    return np.where(any_present, low, np.nan), np.where(any_present, high, np.nan)
 
 
 def bounds(design: Design, y: Floats, low: npt.ArrayLike, high: npt.ArrayLike) -> Bounds:
@@ -79,8 +79,8 @@ def bounds(design: Design, y: Floats, low: npt.ArrayLike, high: npt.ArrayLike) -
     y
         Outputs (n_points, m) of a Saltelli design, NaN where missing.
     low, high
-        Limits of the missing values, in the unit of the output, one for all or (m,); NaN, and so are the bounds, for
-        an output of which no run is there.
+        Limits of the missing values, in the unit of the output, one for all or (m,); may be NaN for an output without
+        any run, whose bounds are then NaN.
 
     Raises
     ------
@@ -90,40 +90,40 @@ def bounds(design: Design, y: Floats, low: npt.ArrayLike, high: npt.ArrayLike) -
     checked = design.check(y, SALTELLI)
     least = np.broadcast_to(np.asarray(low, np.float64), checked.shape[1:])
     most = np.broadcast_to(np.asarray(high, np.float64), checked.shape[1:])
-    gone = np.isnan(checked)
-    # of an output without any run that is there the limits may be unknown: nothing is bounded then
-    hit = gone.any(axis=0) & ~(gone.all(axis=0) & np.isnan(least) & np.isnan(most))
+    absent = np.isnan(checked)
+    # the limits of an output without any run may be unknown: it has no bounds then
+    hit = absent.any(axis=0) & ~(absent.all(axis=0) & np.isnan(least) & np.isnan(most))
     if not (np.isfinite(least[hit]).all() and np.isfinite(most[hit]).all() and (least[hit] <= most[hit]).all()):
         raise InputError("the limits of missing values must be finite, the lower not above the upper; correct them.")
     # centred: the product of an output far from 0 with a small difference would lose digits
-    shift = np.where(gone, 0.0, checked).sum(axis=0) / np.maximum((~gone).sum(axis=0), 1)
+    shift = np.where(absent, 0.0, checked).sum(axis=0) / np.maximum((~absent).sum(axis=0), 1)
     shape = (design.n_replicates * design.n_rows, design.n_blocks, checked.shape[1])
-    floor = np.where(gone, least, checked) - shift
-    roof = np.where(gone, most, checked) - shift
+    floor = np.where(absent, least, checked) - shift
+    roof = np.where(absent, most, checked) - shift
     down, up = floor.reshape(shape), roof.reshape(shape)
-    missing = gone.reshape(shape)[:, [0, -1]].reshape(-1, shape[2])
+    missing = absent.reshape(shape)[:, [0, -1]].reshape(-1, shape[2])
     both = down[:, [0, -1]].reshape(-1, shape[2]), up[:, [0, -1]].reshape(-1, shape[2])
     small, large = _variance(both, missing, least - shift, most - shift)
     centres = both[0].mean(axis=0), both[1].mean(axis=0)
     a, b = (down[:, 0], up[:, 0]), (down[:, -1], up[:, -1])
     g = len(design.groups)
-    found = Bounds(*(np.empty((g, shape[2])) for _ in range(4)))
+    result = Bounds(*(np.empty((g, shape[2])) for _ in range(4)))
     for i in range(g):
         ab = down[:, 1 + i], up[:, 1 + i]
         first, total = _product(b, ab, a, centres), _half_square(a, ab)
         if design.setting:  # blocks BA: the estimate is the mean of two
             ba = down[:, 1 + g + i], up[:, 1 + g + i]
-            first, total = _middle(first, _product(a, ba, b, centres)), _middle(total, _half_square(b, ba))
-        found.s1_low[i], found.s1_high[i] = _quotient(first, small, large)
-        found.st_low[i], found.st_high[i] = _quotient(total, small, large)
-    return found
+            first, total = _midpoint(first, _product(a, ba, b, centres)), _midpoint(total, _half_square(b, ba))
+        result.s1_low[i], result.s1_high[i] = _quotient(first, small, large)
+        result.st_low[i], result.st_high[i] = _quotient(total, small, large)
+    return result
 
 
 def _variance(values: Range, missing: Flags, low: Floats, high: Floats) -> Range:
     """Return the smallest and largest variance: V is convex in the missing values.
 
-    Smallest with all of them at the mean of the others, or at the limit next to it; largest with j of them at the
-    upper and the rest at the lower limit, where V is a parabola in j.
+    It is smallest with all of them at the mean of the others, or at the limit next to it, and largest with j of them at
+    the upper and the rest at the lower limit, where V is a parabola in j.
     """
     n = len(missing)
     absent = missing.sum(axis=0).astype(np.float64)
@@ -148,11 +148,11 @@ def _variance(values: Range, missing: Flags, low: Floats, high: Floats) -> Range
 
 def _product(x: Range, y: Range, z: Range, centres: Range) -> Range:
     """Return the range of mean[(x - c)(y - z)]; linear in the centre c, so its ends are enough."""
-    spread = y[0] - z[1], y[1] - z[0]
+    difference = y[0] - z[1], y[1] - z[0]
     lows, highs = [], []
     for c in centres:
-        left = x[0] - c, x[1] - c
-        corners = [p * q for p in left for q in spread]
+        deviation = x[0] - c, x[1] - c
+        corners = [p * q for p in deviation for q in difference]
         lows.append(np.minimum.reduce(corners).mean(axis=0))
         highs.append(np.maximum.reduce(corners).mean(axis=0))
     return np.minimum(*lows), np.maximum(*highs)
@@ -165,8 +165,8 @@ def _half_square(x: Range, y: Range) -> Range:
     return least.mean(axis=0) / 2, np.maximum(low**2, high**2).mean(axis=0) / 2
 
 
-def _middle(one: Range, other: Range) -> Range:
-    return (one[0] + other[0]) / 2, (one[1] + other[1]) / 2
+def _midpoint(x: Range, y: Range) -> Range:
+    return (x[0] + y[0]) / 2, (x[1] + y[1]) / 2
 
 
 def _quotient(top: Range, small: Floats, large: Floats) -> Range:
@@ -178,7 +178,7 @@ def _quotient(top: Range, small: Floats, large: Floats) -> Range:
 
 
 def failed_region(design: Design, failed: npt.ArrayLike) -> "xr.Dataset":
-    """Tell which factors set failed runs apart from good ones.
+    """Return how well each factor separates failed runs from good ones.
 
     Parameters
     ----------
@@ -187,13 +187,13 @@ def failed_region(design: Design, failed: npt.ArrayLike) -> "xr.Dataset":
 
     Returns
     -------
-    Dataset along ``factor``, the most telling first:
+    Dataset along ``factor``, the largest distance first:
 
     - ``distance``: Kolmogorov-Smirnov distance of the factor's values in failed and good runs, 0 ... 1;
-    - ``p_value``: of that distance, if the runs were independent (those of one row are not: read it as a screen);
-    - ``side``, ``threshold``: the one split that catches failed runs best, ``"above"`` or ``"below"`` the threshold
+    - ``p_value``: p-value of that distance for independent runs (those of one row are not: use it for screening only);
+    - ``side``, ``threshold``: the split that separates failed runs best, ``"above"`` or ``"below"`` the threshold
       (unit of the factor);
-    - ``caught``: share of failed runs on that side; ``failing``: share of the runs on that side that failed.
+    - ``caught``: share of the failed runs on that side; ``failing``: share of the runs on that side that failed.
 
     Raises
     ------

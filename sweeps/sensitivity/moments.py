@@ -4,11 +4,11 @@
     PAWN    Kolmogorov-Smirnov distance between the output within a slice of the factor and over all runs
 
 PAWN depends strongly on the number of runs and slices and on the statistic, and can mislead a screening
-(arXiv 1904.04488, READ): it is here for comparison with published work, not as a first choice.
+(arXiv 1904.04488, READ): it is included for comparison with published work, not as a first choice.
 
 Both are as SALib 1.6 computes them (Plischke 2013 doi:10.1016/j.ejor.2012.11.047, eq. 26 and 30; Pianosi 2018; formulas
 READ in SALib) and are tested against it.  SALib itself is not called: its delta seeds numpy's global generator, changes
-the filters of warnings, and notes an exception as text.
+the warning filters, and reports an exception as text.
 """
 
 from itertools import pairwise
@@ -21,12 +21,12 @@ from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.sensitivity.design import check_count, generator
 
 FEWEST = 100
-"""Runs, below which densities say nothing [assumed]."""
+"""Smallest number of runs; with fewer, densities are meaningless [assumed]."""
 GRID = 100
-"""Points at which densities are compared."""
+"""Number of points at which densities are compared."""
 MOST_CLASSES = 48
 _DELTA = 0xDE17A
-"""Sets the bootstrap's draws apart."""
+"""Key of the bootstrap's random draws."""
 
 
 def _prepared(x: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Floats, Floats]:
@@ -36,12 +36,12 @@ def _prepared(x: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Floats, Floats]:
             f"factors of shape {factors.shape} and an output of shape {output.shape} do not fit: "
             "give one row per run, finite factors, and one output."
         )
-    there = np.isfinite(output)
-    if there.sum() < FEWEST:
-        raise InputError(f"{int(there.sum())} runs are too few for a density; {FEWEST} are needed at least.")
-    if np.ptp(output[there]) == 0:
+    finite = np.isfinite(output)
+    if finite.sum() < FEWEST:
+        raise InputError(f"{int(finite.sum())} runs are too few for a density; {FEWEST} are needed at least.")
+    if np.ptp(output[finite]) == 0:
         raise InputError("the output does not vary: no measure is defined; leave it out.")
-    return factors[there], output[there]
+    return factors[finite], output[finite]
 
 
 def _classes(n: int) -> int:
@@ -57,23 +57,23 @@ def _density(y: Floats, at: Floats) -> Floats:
 
 
 def _delta(x: Floats, y: Floats, at: Floats, overall: Floats) -> float:
-    """Return delta of one factor without correction of its bias (eq. 26)."""
+    """Return delta of one factor without bias correction (eq. 26)."""
     n = len(y)
     edges = np.linspace(0, n, _classes(n) + 1)
     ranks = np.empty(n)
     ranks[np.argsort(x, kind="stable")] = np.arange(1, n + 1)
     total = 0.0
     for low, high in pairwise(edges):
-        own = y[(ranks > low) & (ranks <= high)]
-        if len(own) and np.ptp(own) > 0:
-            total += len(own) / (2 * n) * float(np.trapezoid(abs(overall - _density(own, at)), at))
+        in_class = y[(ranks > low) & (ranks <= high)]
+        if len(in_class) and np.ptp(in_class) > 0:
+            total += len(in_class) / (2 * n) * float(np.trapezoid(abs(overall - _density(in_class, at)), at))
     return total
 
 
 def delta(x: npt.ArrayLike, y: npt.ArrayLike, resamples: int = 50, seed: int = 0) -> tuple[Floats, Floats]:
     """Return delta, corrected for bias by bootstrap (eq. 30), and its 95 % half-width (k,).
 
-    A factor without effect may come out some hundredths below or above 0.
+    The estimate for a factor without effect may lie a few hundredths below or above 0.
 
     Parameters
     ----------
@@ -100,9 +100,9 @@ def delta(x: npt.ArrayLike, y: npt.ArrayLike, resamples: int = 50, seed: int = 0
 
 
 def pawn(x: npt.ArrayLike, y: npt.ArrayLike, slices: int = 10) -> tuple[Floats, Floats, str]:
-    """Return the median and the largest PAWN index over the slices (k,), and the warning that belongs to them.
+    """Return the median and the largest PAWN index over the slices (k,), and a warning to show with them.
 
-    Arguments and errors of `delta`.
+    Arguments and errors as for `delta`.
     """
     factors, output = _prepared(x, y)
     check_count("slices", slices, 2)
@@ -114,7 +114,7 @@ def pawn(x: npt.ArrayLike, y: npt.ArrayLike, slices: int = 10) -> tuple[Floats, 
             last = s == slices - 1
             inside = (factors[:, i] >= edges[s]) & ((factors[:, i] <= edges[s + 1]) if last else
                                                     (factors[:, i] < edges[s + 1]))  # fmt: skip
-            distances[s, i] = _distance(np.sort(output[inside]), everything)
+            distances[s, i] = _ks_distance(np.sort(output[inside]), everything)
     warning = (
         f"PAWN with {len(output)} runs and {slices} slices: the ranking can change with either "
         "(arXiv 1904.04488); confirm it by total indices."
@@ -122,11 +122,11 @@ def pawn(x: npt.ArrayLike, y: npt.ArrayLike, slices: int = 10) -> tuple[Floats, 
     return np.nanmedian(distances, axis=0), np.nanmax(distances, axis=0), warning
 
 
-def _distance(one: Floats, other: Floats) -> float:
+def _ks_distance(sample: Floats, reference: Floats) -> float:
     """Return the Kolmogorov-Smirnov distance of two sorted samples; NaN for an empty one."""
-    if not len(one):
+    if not len(sample):
         return float("nan")
-    steps = np.concatenate([one, other])
-    first = np.searchsorted(one, steps, side="right") / len(one)
-    second = np.searchsorted(other, steps, side="right") / len(other)
+    steps = np.concatenate([sample, reference])
+    first = np.searchsorted(sample, steps, side="right") / len(sample)
+    second = np.searchsorted(reference, steps, side="right") / len(reference)
     return float(abs(first - second).max())

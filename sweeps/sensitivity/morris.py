@@ -28,14 +28,14 @@ MORRIS = "morris"
 def morris_design(
     factors: Sequence[Factor], trajectories: int = 20, levels: int = 4, seed: int = 0, groups: Sequence[Group] = ()
 ) -> Design:
-    """Return ``trajectories * (g + 1)`` points; trajectory r is a function of (seed, r) only.
+    """Return ``trajectories * (g + 1)`` points; trajectory r depends on (seed, r) only.
 
     Parameters
     ----------
     trajectories
-        10 to 50 are usual (RECALLED).
+        Number of trajectories; 10 to 50 are usual (RECALLED).
     levels
-        Even, so that every level is reached equally often.
+        Number of levels; even, so that every level is reached equally often.
 
     Raises
     ------
@@ -43,14 +43,14 @@ def morris_design(
         When the levels are odd or the counts too small.
     """
     kept = tuple(factors)
-    found = partition(kept, groups)
+    grouped = partition(kept, groups)
     check_count("trajectories", trajectories, 2)
     check_count("levels", levels, 2)
     if levels % 2:
         raise InputError(f"levels = {levels} must be even; take {levels + 1}.")
-    k, g = len(kept), len(found)
+    k, g = len(kept), len(grouped)
     check_size(trajectories * (g + 1), k, seed)
-    members = membership(kept, found)
+    members = membership(kept, grouped)
     step = levels / (2 * (levels - 1))
     cube = np.empty((trajectories, 1, g + 1, k))
     for r in range(trajectories):
@@ -60,21 +60,21 @@ def morris_design(
         start, end = np.where(up, low, low + step), np.where(up, low + step, low)
         moved = np.zeros(k, np.bool_)
         cube[r, 0, 0] = start
-        for at, group in enumerate(rng.permutation(g), 1):
+        for position, group in enumerate(rng.permutation(g), 1):
             moved |= members[group]
-            cube[r, 0, at] = np.where(moved, end, start)
-    return build(MORRIS, kept, found, np.clip(cube, 0, 1), seed, levels)
+            cube[r, 0, position] = np.where(moved, end, start)
+    return build(MORRIS, kept, grouped, np.clip(cube, 0, 1), seed, levels)
 
 
 @dataclass(frozen=True)
 class Morris:
-    """Screening measures (groups, m); mu is NaN for groups of several factors, whose steps have no one sign.
+    """Screening measures (groups, m); mu is NaN for groups of several factors, whose steps have no single sign.
 
     Attributes
     ----------
     mu, mu_star, sigma : mean, mean size and SD of the effects
-    half_width : of the interval of mu* across trajectories
-    count : effects used
+    half_width : half-width of the interval of mu* across trajectories
+    count : number of effects used
     """
 
     mu: Floats
@@ -98,8 +98,8 @@ def morris(design: Design, y: npt.ArrayLike, level: float = LEVEL) -> Morris:
     points = design.unit.reshape(-1, g + 1, len(design.factors))
     outputs = checked.reshape(len(points), g + 1, -1)
     change = np.diff(points, axis=1)
-    who = np.argmax(abs(change) @ members.T, axis=2)  # the group that moved (trajectories, steps)
-    order = np.argsort(who, axis=1)
+    moved = np.argmax(abs(change) @ members.T, axis=2)  # the group that moved (trajectories, steps)
+    order = np.argsort(moved, axis=1)
     step = np.take_along_axis(np.diff(outputs, axis=1), order[:, :, None], axis=1)  # now by group
     sizes = np.take_along_axis(change, order[:, :, None], axis=1)
     alone = members.sum(axis=1) == 1
@@ -107,16 +107,16 @@ def morris(design: Design, y: npt.ArrayLike, level: float = LEVEL) -> Morris:
     sign = np.where(alone, np.sign((sizes * members).sum(axis=2)), 1.0)
     effect = step * sign[:, :, None] / size
     shaped = effect[:, None]  # one row per trajectory
-    there = np.isfinite(shaped)
+    finite = np.isfinite(shaped)
 
     def mean(values: Floats) -> Mean:
-        total = np.where(there, values, 0.0).sum(axis=1).reshape(len(points), -1)
-        return Mean(total, there.sum(axis=1).reshape(len(points), -1).astype(np.float64))
+        total = np.where(finite, values, 0.0).sum(axis=1).reshape(len(points), -1)
+        return Mean(total, finite.sum(axis=1).reshape(len(points), -1).astype(np.float64))
 
     raw, large = mean(shaped), mean(abs(shaped))
     shape = effect.shape[1:]
     count = large.count.sum(axis=0)
-    # of groups, the scatter of the sizes: their effects have no sign
+    # for groups sigma is the scatter of the sizes: their effects have no sign
     centre = np.where(np.repeat(alone, shape[1]), raw.value, large.value)
     values = np.where(np.repeat(alone, shape[1]), effect.reshape(len(points), -1), abs(effect).reshape(len(points), -1))
     square = np.where(np.isfinite(values), (values - centre) ** 2, 0.0).sum(axis=0)
@@ -132,8 +132,8 @@ def morris(design: Design, y: npt.ArrayLike, level: float = LEVEL) -> Morris:
 
 def columns(design: Design, y: Floats, settings: Settings) -> Columns:
     """Return mu, mu* with its interval, and sigma of outputs (n_points, m)."""
-    found = morris(design, y, settings.level)
-    columns: Columns = {name: ("factor", getattr(found, name)) for name in ("mu", "mu_star", "sigma")}
-    columns["mu_star_low"] = "factor", found.mu_star - found.half_width
-    columns["mu_star_high"] = "factor", found.mu_star + found.half_width
+    estimate = morris(design, y, settings.level)
+    columns: Columns = {name: ("factor", getattr(estimate, name)) for name in ("mu", "mu_star", "sigma")}
+    columns["mu_star_low"] = "factor", estimate.mu_star - estimate.half_width
+    columns["mu_star_high"] = "factor", estimate.mu_star + estimate.half_width
     return columns

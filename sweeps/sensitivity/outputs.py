@@ -1,4 +1,4 @@
-"""Outputs as they come from a store, made ready: one row per point, missing runs as NaN, arms contrasted in pairs."""
+"""Outputs as read from a store, prepared for indices: one row per point, missing runs as NaN, paired contrasts."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
@@ -17,7 +17,7 @@ POINT = "design"
 """Dimension of the points of the design."""
 ARM = "arm"
 STEPS = 8
-"""Steps of its precision by which an output varies at least: below, an index is one of rounding [assumed]."""
+"""Precision steps by which an output must vary; with fewer an index measures rounding [assumed]."""
 
 
 def prepare(
@@ -32,14 +32,14 @@ def prepare(
     Parameters
     ----------
     outputs
-        Variables along ``design``, all with the same dimensions; flags (a responder or not) count as 0 and 1.
+        Variables along ``design``, all with the same dimensions; flags (responder or not) count as 0 and 1.
     status
-        Along ``design``, and other dimensions of the outputs; a run is missing where it is not 0.
+        Status along ``design``, and other dimensions of the outputs; a run is missing where it is not 0.
     contrast
-        An arm: the others minus this one, within each point; missing where either run is.
+        An arm; the result is the others minus this one, within each point, NaN where either run is missing.
     precision
-        Relative precision of outputs that were rounded when they were stored, 2**-23 in float32: where an output, or a
-        difference of arms, varies by less than `STEPS` of it, it is constant.
+        Relative precision of outputs that were rounded when stored, 2**-23 in float32: an output, or a difference of
+        arms, that varies by at most `STEPS` times this counts as constant.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def prepare(
             )
         kind = outputs[name].dtype.kind
         if kind not in "fiub":
-            raise InputError(f"output {name} holds no numbers but {outputs[name].dtype}; leave it out.")
+            raise InputError(f"output {name} is not numeric, its dtype is {outputs[name].dtype}; leave it out.")
     _check_points(design, outputs)
     ready = outputs.transpose(POINT, ...).astype(np.float64)
     if status is not None:
@@ -68,13 +68,13 @@ def prepare(
     for name, variable in ready.data_vars.items():
         if np.isinf(variable.values).any():
             raise InputError(f"output {name} is infinite in some runs; give NaN there, or a status other than 0.")
-    found = ready if contrast is None else _contrasted(ready, contrast)
-    beside = [POINT] if contrast is None else [POINT, ARM]  # a difference is as coarse as the coarser arm
+    result = ready if contrast is None else _contrasted(ready, contrast)
+    scale_dims = [POINT] if contrast is None else [POINT, ARM]  # a difference is as coarse as the coarser arm
     for name, share in (precision or {}).items():
-        y = found[name]
-        rounded = y.max(POINT) - y.min(POINT) <= STEPS * share * abs(ready[name]).max(beside)
-        found[name] = y.where(~rounded | y.isnull(), y.mean(POINT)).transpose(POINT, ...).assign_attrs(y.attrs)
-    return found
+        y = result[name]
+        rounded = y.max(POINT) - y.min(POINT) <= STEPS * share * abs(ready[name]).max(scale_dims)
+        result[name] = y.where(~rounded | y.isnull(), y.mean(POINT)).transpose(POINT, ...).assign_attrs(y.attrs)
+    return result
 
 
 def _listed(dims: "set[str] | set[object]") -> str:
@@ -111,7 +111,7 @@ def _masked(ready: "xr.Dataset", status: "xr.DataArray") -> "xr.Dataset":
 
 
 def _contrasted(ready: "xr.Dataset", contrast: str) -> "xr.Dataset":
-    """Return the paired differences to an arm, under the name of the other."""
+    """Return the paired differences to an arm, each under the name of the other arm."""
     difference = paired_difference(ready, contrast)
     others = [arm for arm in ready[ARM].values if str(arm) != contrast]
     return difference.assign_coords({ARM: others}).drop_vars("kind").transpose(POINT, ...)

@@ -1,7 +1,7 @@
-"""Partial rank correlation: how strongly and in which direction an output follows a factor, the others held.
+"""Partial rank correlation: strength and direction in which an output follows a factor, with the others held fixed.
 
-For outputs that rise or fall with each factor, not for humps.  A dummy factor of random numbers, known to do nothing,
-shows the noise floor.  p-values by t with N - 2 - p degrees of freedom, p the number of other factors.
+For outputs that are monotone in each factor.  A dummy factor of random numbers, which has no effect, shows the noise
+floor.  p-values by t with N - 2 - p degrees of freedom, p the number of other factors.
 
 Source: Marino 2008 doi:10.1016/j.jtbi.2008.04.011 (figure caption READ, formulas RECALLED).
 """
@@ -14,13 +14,13 @@ import numpy.typing as npt
 from pulsatile.engine.arrays import Floats, Integers
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.sensitivity.design import Design, generator
-from pulsatile.sweeps.sensitivity.method import Columns, Settings, where_enough
+from pulsatile.sweeps.sensitivity.method import Columns, Settings, with_enough_runs
 
 _DUMMY = 0xD0DD
-"""Sets the dummy's draws apart from those of the design."""
+"""Key that separates the dummy's random draws from those of the design."""
 
 LEAST_BEYOND = 4
-"""Runs that are needed beyond the number of factors: two of the formula, one of the dummy, one left over."""
+"""Runs needed beyond the number of factors: two for the formula, one for the dummy, one spare."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Prcc:
     value, p_value : (factors, m); NaN for an output that does not vary
     dummy : correlation of the dummy factor (m,)
     threshold : size beyond which a correlation differs from 0 at 5 % (m,)
-    count : runs used (m,)
+    count : number of runs used (m,)
     """
 
     value: Floats
@@ -64,20 +64,20 @@ def prcc(x: npt.ArrayLike, y: npt.ArrayLike, seed: int = 0) -> Prcc:
     outputs = outputs.reshape(len(factors), -1)
     n, k = factors.shape
     columns = np.column_stack([factors, generator(seed, _DUMMY).random(n)])
-    there = np.isfinite(outputs)
-    patterns, which = np.unique(there, axis=1, return_inverse=True)
+    finite = np.isfinite(outputs)
+    patterns, pattern_of = np.unique(finite, axis=1, return_inverse=True)
     m = outputs.shape[1]
     value, count = np.full((k + 1, m), np.nan), np.zeros(m, np.int64)
     for pattern in range(patterns.shape[1]):
         rows = patterns[:, pattern]
-        own = np.flatnonzero(which.reshape(-1) == pattern)
-        count[own] = rows.sum()
+        selected = np.flatnonzero(pattern_of.reshape(-1) == pattern)
+        count[selected] = rows.sum()
         if rows.sum() < k + LEAST_BEYOND:
             raise InputError(
                 f"{int(rows.sum())} runs are too few for {k} factors; {k + LEAST_BEYOND} are needed at least."
             )
-        value[:, own] = _partial(rankdata(columns[rows], axis=0), rankdata(outputs[rows][:, own], axis=0))
-    freedom = count - 2 - k  # the dummy is one of the others
+        value[:, selected] = _partial(rankdata(columns[rows], axis=0), rankdata(outputs[rows][:, selected], axis=0))
+    freedom = count - 2 - k  # the dummy is one of the other factors
     statistic = value * np.sqrt(freedom / np.maximum(1 - value**2, 1e-300))
     p_value = 2 * t.sf(abs(statistic), freedom)
     edge = t.ppf(0.975, freedom)
@@ -106,20 +106,20 @@ def _partial(x: Floats, y: Floats) -> Floats:
 
 
 def columns(design: Design, y: Floats, settings: Settings) -> Columns:
-    """Return PRCC with p-values, dummy and threshold of outputs (n_points, m); NaN for those of too few runs."""
+    """Return PRCC with p-values, dummy and threshold of outputs (n_points, m); NaN for outputs with too few runs."""
 
-    def columns_of(some: Floats) -> Columns:
-        found = prcc(design.values, some, design.seed)
+    def columns_of(outputs: Floats) -> Columns:
+        estimate = prcc(design.values, outputs, design.seed)
         return {
-            "prcc": ("factor", found.value), "p_value": ("factor", found.p_value),
-            "dummy": ("", found.dummy), "threshold": ("", found.threshold),
+            "prcc": ("factor", estimate.value), "p_value": ("factor", estimate.p_value),
+            "dummy": ("", estimate.dummy), "threshold": ("", estimate.threshold),
         }  # fmt: skip
 
-    return where_enough(np.isfinite(y).sum(axis=0) >= len(design.factors) + LEAST_BEYOND, y, columns_of)
+    return with_enough_runs(np.isfinite(y).sum(axis=0) >= len(design.factors) + LEAST_BEYOND, y, columns_of)
 
 
 def check(design: Design) -> None:
-    """Refuse a sample of too few points, or of a factor with one value, for rank correlations."""
+    """Raise `InputError` where rank correlations need more points, or a factor has the same value in all points."""
     least = len(design.factors) + LEAST_BEYOND
     if design.n_points < least:
         raise InputError(

@@ -15,12 +15,12 @@ GRID, LIST, LATIN = "grid", "list", "latin"
 
 
 def grid(factors: Sequence[Factor], points: int | Sequence[int]) -> Design:
-    """Return every combination of evenly spaced points, ends included; a factor of levels takes all its levels.
+    """Return every combination of evenly spaced points, ends included; a discrete factor takes all its levels.
 
     Parameters
     ----------
     points
-        Per factor, or one number for all; 1 takes the middle.  Ignored for levels.
+        Number of points per factor, or one number for all; 1 takes the middle.  Ignored for discrete factors.
     """
     kept = tuple(factors)
     groups = partition(kept)
@@ -37,7 +37,7 @@ def grid(factors: Sequence[Factor], points: int | Sequence[int]) -> Design:
             axes.append(np.linspace(0, 1, number) if number > 1 else np.array([0.5]))
     total = 1
     for axis in axes:
-        total *= len(axis)  # whole numbers of Python: no overflow
+        total *= len(axis)  # Python integers do not overflow
     check_size(total, len(kept), 0)
     return build(GRID, kept, groups, np.array(list(product(*axes)))[None, :, None, :])
 

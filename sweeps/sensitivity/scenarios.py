@@ -1,8 +1,8 @@
-"""Scenario discovery: the patients in whom something happens, as a box of few limits and one sentence.
+"""Scenario discovery: the patients in whom an event happens, as a box of a few limits and one sentence.
 
-The patient rule induction method: from all runs, peel off again and again the small slice (a share of the runs at one
-end of one factor) whose loss leaves the largest share of cases, until few runs are left; then take back limits that
-bring nothing.  Own code, as the packages that offer it bring a workbench along.
+The patient rule induction method starts from all runs and repeatedly peels off the small slice (a share of the runs at
+one end of one factor) whose removal leaves the largest share of cases, until few runs are left; then it removes limits
+without effect.  It is implemented here because the packages that offer it depend on a whole workbench.
 
     coverage   share of all cases that lie in the box
     density    share of the runs in the box that are cases
@@ -21,20 +21,18 @@ from pulsatile.engine.arrays import Flags, Floats
 from pulsatile.engine.errors import InputError
 
 PEEL = 0.05
-"""Share of the runs in the box that one step takes away (Friedman 1999: 0.05 to 0.1, RECALLED)."""
+"""Share of the runs in the box that one step removes (Friedman 1999: 0.05 to 0.1, RECALLED)."""
 SMALLEST = 0.05
-"""Share of all runs that a box holds at least."""
+"""Smallest share of all runs in a box."""
 FEWEST = 20
-"""Runs that a box holds at least [assumed]."""
-
-
+"""Smallest number of runs in a box [assumed]."""
 LEAST_CASES = 20
-"""Cases, and others that are none, from which a scenario is worth looking for [assumed]."""
+"""Smallest number of cases, and of other runs, for which scenario discovery is worthwhile [assumed]."""
 
 
 @dataclass(frozen=True)
 class Limit:
-    """One limit of a box: ``name`` above or below ``value``; ``p_value``: a chance gain at least as large."""
+    """One limit of a box: ``name`` above or below ``value``; ``p_value`` of a gain as large by chance."""
 
     name: str
     side: str
@@ -44,7 +42,7 @@ class Limit:
 
     @property
     def sentence(self) -> str:
-        """For the reader, as ``VAT above 160 cm2``."""
+        """The limit in words, as ``VAT above 160 cm2``."""
         return f"{self.name} {self.side} {self.value:.4g} {self.unit}".rstrip()
 
 
@@ -57,13 +55,13 @@ class Box:
     density: float
     inside: Flags
 
-    def sentence(self, cases: str = "cases", who: str = "patients") -> str:
-        """Return a sentence on who is in the box."""
+    def sentence(self, cases: str = "cases", subjects: str = "patients") -> str:
+        """Return a sentence on the subjects in the box."""
         if not self.limits:
-            return f"No limit sets {cases} apart: {self.density:.0%} of all {who} are {cases}."
+            return f"No limit sets {cases} apart: {self.density:.0%} of all {subjects} are {cases}."
         with_what = " and ".join(limit.sentence for limit in self.limits)
         return (
-            f"{who[0].upper()}{who[1:]} with {with_what}: {self.density:.0%} of them are {cases}, "
+            f"{subjects[0].upper()}{subjects[1:]} with {with_what}: {self.density:.0%} of them are {cases}, "
             f"and they are {self.coverage:.0%} of all {cases}."
         )
 
@@ -75,12 +73,12 @@ def scenario(
     units: Sequence[str] | None = None,
     threshold: float = 0.8,
 ) -> Box:
-    """Return the box with the largest coverage whose density reaches ``threshold``, or the densest if none does.
+    """Return the box with the largest coverage whose density reaches ``threshold``, or the densest if no box does.
 
     Parameters
     ----------
     x, cases, names, units
-        Arguments of `peeling`.
+        As for `peeling`.
     """
     boxes = peeling(x, cases, names, units)
     dense = [box for box in boxes if box.density >= threshold]
@@ -99,9 +97,9 @@ def peeling(
     x
         Factors (n, k).
     cases
-        True where what is asked for happened (n,).
+        True where the event happened (n,).
     names, units
-        Of the factors (k).
+        Names and units of the factors (k).
 
     Raises
     ------
@@ -109,11 +107,11 @@ def peeling(
         When shapes differ, there are fewer than 20 runs, or all or none are cases.
     """
     factors, flags = np.asarray(x, np.float64), np.asarray(cases, np.bool_)
-    told = list(units) if units is not None else [""] * len(names)
-    if factors.ndim != 2 or flags.shape != (len(factors),) or factors.shape[1] != len(names) or len(told) != len(names):
+    labels = list(units) if units is not None else [""] * len(names)
+    if factors.ndim != 2 or flags.shape != (len(factors),) or {factors.shape[1], len(labels)} != {len(names)}:
         raise InputError(
-            f"factors of shape {factors.shape}, cases of shape {flags.shape}, {len(names)} names and {len(told)} units "
-            "do not fit: give one row per run, and one name and unit per factor."
+            f"factors of shape {factors.shape}, cases of shape {flags.shape}, {len(names)} names and {len(labels)} "
+            "units do not fit: give one row per run, and one name and unit per factor."
         )
     if not np.isfinite(factors).all():
         raise InputError("a factor is not a finite number; leave such runs out.")
@@ -123,14 +121,14 @@ def peeling(
         )
     k = len(names)
     low, high = np.full(k, -np.inf), np.full(k, np.inf)
-    boxes = [_box(factors, flags, low, high, names, told)]
+    boxes = [_box(factors, flags, low, high, names, labels)]
     least = max(FEWEST, int(np.ceil(SMALLEST * len(flags))))
     while True:
         step = _peel(factors, flags, low, high, least)
         if step is None:
             return boxes
         low, high = step
-        boxes.append(_box(factors, flags, *_needed(factors, flags, low, high), names, told))
+        boxes.append(_box(factors, flags, *_pruned(factors, flags, low, high), names, labels))
 
 
 def _inside(x: Floats, low: Floats, high: Floats) -> Flags:
@@ -138,10 +136,10 @@ def _inside(x: Floats, low: Floats, high: Floats) -> Flags:
 
 
 def _peel(x: Floats, flags: Flags, low: Floats, high: Floats, least: int) -> tuple[Floats, Floats] | None:
-    """Return the limits after the best slice is taken away; None when the box cannot shrink."""
+    """Return the limits after removal of the best slice; None when the box cannot shrink."""
     rows = _inside(x, low, high)
-    inside, own = x[rows], flags[rows]
-    if own.all():
+    inside, is_case = x[rows], flags[rows]
+    if is_case.all():
         return None
     best: tuple[float, float, Floats, Floats] | None = None
     for i in range(x.shape[1]):
@@ -150,7 +148,7 @@ def _peel(x: Floats, flags: Flags, low: Floats, high: Floats, least: int) -> tup
             continue
         for bottom in (True, False):
             at = np.quantile(inside[:, i], PEEL if bottom else 1 - PEEL)
-            # with ties the slice is one value at least
+            # with ties the slice holds at least one value
             if bottom:
                 edge = values[min(max(int(np.searchsorted(values, at)), 1), len(values) - 1)]
                 kept = inside[:, i] >= edge
@@ -159,9 +157,9 @@ def _peel(x: Floats, flags: Flags, low: Floats, high: Floats, least: int) -> tup
                 kept = inside[:, i] <= edge
             if kept.sum() < least:
                 continue
-            density = float(own[kept].mean())
-            # the gain per run taken away: slices of discrete factors are larger (Friedman 1999, section 14.1)
-            gain = (density - float(own.mean())) / float((~kept).mean())
+            density = float(is_case[kept].mean())
+            # the gain per removed run: slices of discrete factors are larger (Friedman 1999, section 14.1)
+            gain = (density - float(is_case.mean())) / float((~kept).mean())
             if best is None or gain > best[0]:
                 lower, upper = low.copy(), high.copy()
                 if bottom:
@@ -172,12 +170,12 @@ def _peel(x: Floats, flags: Flags, low: Floats, high: Floats, least: int) -> tup
     return None if best is None else best[2:]
 
 
-def _needed(x: Floats, flags: Flags, low: Floats, high: Floats) -> tuple[Floats, Floats]:
-    """Take back the limits whose loss does not lower the density beyond chance (5 %), the least telling first."""
+def _pruned(x: Floats, flags: Flags, low: Floats, high: Floats) -> tuple[Floats, Floats]:
+    """Return the limits without those whose loss lowers the density within chance (5 %), the weakest removed first."""
     low, high = low.copy(), high.copy()
     while True:
         chances = [
-            (_chance(x, flags, low, high, i, bottom), i, bottom)
+            (_p_value(x, flags, low, high, i, bottom), i, bottom)
             for i in range(x.shape[1])
             for bottom in (True, False)
             if np.isfinite((low if bottom else high)[i])
@@ -188,8 +186,8 @@ def _needed(x: Floats, flags: Flags, low: Floats, high: Floats) -> tuple[Floats,
         (low if worst[2] else high)[worst[1]] = -np.inf if worst[2] else np.inf
 
 
-def _chance(x: Floats, flags: Flags, low: Floats, high: Floats, i: int, bottom: bool) -> float:
-    """Return how likely the box would hold so many cases if this limit had nothing to do with them (binomial)."""
+def _p_value(x: Floats, flags: Flags, low: Floats, high: Floats, i: int, bottom: bool) -> float:
+    """Return the probability of as many cases in the box if this limit were independent of them (binomial)."""
     from scipy.stats import binom
 
     lower, upper = low.copy(), high.copy()
@@ -201,7 +199,7 @@ def _chance(x: Floats, flags: Flags, low: Floats, high: Floats, i: int, bottom: 
 def _box(x: Floats, flags: Flags, low: Floats, high: Floats, names: Sequence[str], units: Sequence[str]) -> Box:
     rows = _inside(x, low, high)
     limits = [
-        Limit(names[i], side, float(edge[i]), units[i], _chance(x, flags, low, high, i, side == "above"))
+        Limit(names[i], side, float(edge[i]), units[i], _p_value(x, flags, low, high, i, side == "above"))
         for i in range(len(names))
         for side, edge in (("above", low), ("below", high))
         if np.isfinite(edge[i])

@@ -1,15 +1,14 @@
-"""Shapley effects: shares of the output's variance that add up to 1, also for inputs that depend on each other.
+"""Shapley effects: shares of the output's variance that add up to 1, also for dependent inputs.
 
-A factor's share is the mean, over all orders of adding the factors, of the variance that knowing it explains anew.
-What subset u explains, E[Var(Y | X_u)], comes from the given data in one of two ways:
+A factor's share is the mean, over all orders of adding the factors, of the additional variance that it explains.
+The variance that subset u explains, V - E[Var(Y | X_u)], comes from the given data in one of two ways:
 
     neighbours   variance among the nearest runs in the ranks of X_u (Broto 2020 doi:10.1137/18M1234631, RECALLED):
                  no assumption on the shape; biased upwards for the noise when many factors act and runs are few
     linear       share explained by linear regression on X_u: exact for a linear output of Gaussian inputs (Owen and
                  Prieur 2017 doi:10.1137/16M1097717, RECALLED), where it equals the LMG shares
 
-For an output with noise of its own the neighbours' shares are of all its variance: the noise is spread over the
-factors.
+For a noisy output the neighbours' shares are of all its variance: the noise is spread over the factors.
 """
 
 from math import comb
@@ -26,7 +25,7 @@ METHODS = ("neighbours", "linear")
 MOST_FACTORS = 12
 """2^12 subsets."""
 NEAREST = 3
-"""Runs in a neighbourhood, itself included: the usual inner sample (population.md, RECALLED)."""
+"""Runs in a neighbourhood, including the run itself: the usual inner sample (population.md, RECALLED)."""
 
 
 def shapley(x: npt.ArrayLike, y: npt.ArrayLike, method: str = "neighbours", nearest: int = NEAREST) -> Floats:
@@ -47,32 +46,32 @@ def shapley(x: npt.ArrayLike, y: npt.ArrayLike, method: str = "neighbours", near
         )
     k = factors.shape[1]
     if not 1 <= k <= MOST_FACTORS:
-        raise InputError(f"{k} factors: 1 ... {MOST_FACTORS} are possible, for all their subsets are taken; drop some.")
+        raise InputError(f"{k} factors: 1 ... {MOST_FACTORS} are allowed, as all subsets are evaluated; drop some.")
     if method not in METHODS:
         raise InputError(f"method = {method!r} is not known; take one of {', '.join(METHODS)}.")
     check_count("nearest", nearest, 2)
-    there = np.isfinite(output)
-    factors, output = factors[there], output[there]
+    finite = np.isfinite(output)
+    factors, output = factors[finite], output[finite]
     if len(output) < max(50, 10 * k):
         raise InputError(f"{len(output)} runs are too few for {k} factors; {max(50, 10 * k)} are needed at least.")
     if (np.ptp(factors, axis=0) == 0).any():
         raise InputError(f"factor {int(np.argmin(np.ptp(factors, axis=0)))} is constant; leave it out.")
     if np.ptp(output) <= ROUNDING * abs(output).max():
-        raise InputError("the output does not vary: there is no variance to share out; leave it out.")
+        raise InputError("the output does not vary: there is no variance to explain; leave it out.")
     explained = _linear(factors, output) if method == "linear" else _neighbours(factors, output, nearest)
     return _shares(explained, k)
 
 
 def _shares(explained: Floats, k: int) -> Floats:
-    """Return the shares from what each subset (a bit mask) explains; that of all factors is set to 1."""
+    """Return the shares from the variance that each subset (a bit mask) explains; that of all factors is set to 1."""
     explained = explained / explained[-1]
-    found = np.zeros(k)
+    shares = np.zeros(k)
     for i in range(k):
         for subset in range(1 << k):
             if not subset >> i & 1:
                 gain = explained[subset | 1 << i] - explained[subset]
-                found[i] += gain / (k * comb(k - 1, subset.bit_count()))
-    return found
+                shares[i] += gain / (k * comb(k - 1, subset.bit_count()))
+    return shares
 
 
 def _linear(x: Floats, y: Floats) -> Floats:
@@ -84,8 +83,8 @@ def _linear(x: Floats, y: Floats) -> Floats:
         raise InputError("a factor is a linear combination of others; leave one out.")
     explained = np.zeros(1 << k)
     for subset in range(1, 1 << k):
-        own = [i for i in range(k) if subset >> i & 1]
-        explained[subset] = with_y[own] @ np.linalg.solve(between[np.ix_(own, own)], with_y[own])
+        members = [i for i in range(k) if subset >> i & 1]
+        explained[subset] = with_y[members] @ np.linalg.solve(between[np.ix_(members, members)], with_y[members])
     return explained
 
 
@@ -100,8 +99,8 @@ def _neighbours(x: Floats, y: Floats, nearest: int) -> Floats:
     variance = float(y.var(ddof=1))
     explained = np.zeros(1 << k)
     for subset in range(1, (1 << k) - 1):
-        own = [i for i in range(k) if subset >> i & 1]
-        _, who = cKDTree(ranks[:, own]).query(ranks[:, own], k=nearest, workers=1)
-        explained[subset] = variance - y[who].var(axis=1, ddof=1).mean()
+        members = [i for i in range(k) if subset >> i & 1]
+        _, neighbours = cKDTree(ranks[:, members]).query(ranks[:, members], k=nearest, workers=1)
+        explained[subset] = variance - y[neighbours].var(axis=1, ddof=1).mean()
     explained[-1] = variance  # all factors together determine the output
     return explained

@@ -7,11 +7,11 @@ With f centred on the mean of A and B over all replicates, and V the mean of (A^
     SC_ij = mean[ BA_i AB_j - A B ] / V,  S2_ij = SC_ij - S1_i - S1_j    Saltelli 2002 doi:10.1016/S0010-4655(02)00280-1
 
 (formulas RECALLED, and checked against closed forms in the tests).  With blocks BA the first two are also taken with A
-and B exchanged, and averaged; so is SC.  For a group of factors S1 is the closed and ST the total index of the group.
+and B exchanged, and averaged; so is SC.  For a group of factors S1 is the closed index and ST the total index.
 
-The estimate is pooled: sums over all replicates, one mean and one variance.  Against the mean of the replicates' own
+The estimate is pooled: sums over all replicates, one mean and one variance.  Compared with the mean of the replicates'
 ratios it has less bias (total index of a 12-D G-function, 16 replicates of 64 rows: 0.0005 against 0.006, measured over
-200 repeats), the same error and the same coverage.  What each replicate adds is kept, for the intervals.
+200 repeats), the same error and the same coverage.  The contribution of each replicate is kept for the intervals.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,9 +25,9 @@ from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.sensitivity.design import Design
 
 SALTELLI = "saltelli"
-"""Kind of the designs whose blocks these are."""
+"""Kind of the designs of Saltelli blocks."""
 ROUNDING = 64 * 2.0**-52
-"""An output whose largest and smallest value differ by less, relative to its size, is constant."""
+"""An output is constant if its largest and smallest value differ by at most this, relative to its size."""
 
 FINE, CONSTANT, TOO_FEW = 0, 1, 2
 REASONS = (
@@ -44,14 +44,14 @@ INDICES = ("S1", "ST", "S2")
 class Blocks:
     """Centred outputs by block; NaN where a run is missing.
 
-    Rows come last: their sums then have one order, and one answer, however many outputs stand side by side.
+    Rows come last: their sums then have one order, and one result, for any number of outputs.
 
     Attributes
     ----------
     a, b : (replicates, m, rows)
     ab : (replicates, groups, m, rows)
     ba : the same, or None without second-order blocks
-    mean : of A and B over all replicates (m,)
+    mean : mean of A and B over all replicates (m,)
     constant : outputs that do not vary (m,)
     """
 
@@ -64,12 +64,12 @@ class Blocks:
 
     @property
     def n_groups(self) -> int:
-        """Groups."""
+        """Number of groups."""
         return int(self.ab.shape[1])
 
 
 def across(replicates: Floats) -> Floats:
-    """Sum over the first dimension, one after another: the same bits for one output as for many."""
+    """Return sums over the first dimension, in order: bit-equal for one output and for many."""
     return np.asarray(np.cumsum(replicates, axis=0)[-1], np.float64)
 
 
@@ -88,14 +88,14 @@ class Mean:
 
     @property
     def influence(self) -> Floats:
-        """What each replicate adds to the deviation of the mean, times the replicates (replicates, m)."""
+        """Contribution of each replicate to the deviation of the mean, times their number (replicates, m)."""
         count = np.maximum(across(self.count), 1)
         return np.asarray(len(self.total) * (self.total - self.value * self.count) / count, np.float64)
 
 
 @dataclass(frozen=True)
 class Index:
-    """Estimates and what each replicate adds.
+    """Estimates and the contribution of each replicate.
 
     Attributes
     ----------
@@ -109,15 +109,15 @@ class Index:
 
 @dataclass(frozen=True)
 class Sobol:
-    """Indices of m outputs.
+    """Sobol' indices of m outputs.
 
     Attributes
     ----------
-    s1, st : by group
-    s2 : by pair; None without second-order blocks
+    s1, st : indices of the groups
+    s2 : indices of the pairs; None without second-order blocks
     pairs : positions of the groups of each pair
-    variance, mean : of A and B (m,)
-    variance_influence : what each replicate adds to the variance (replicates, m)
+    variance, mean : variance and mean of A and B (m,)
+    variance_influence : contribution of each replicate to the variance (replicates, m)
     reason : code of `REASONS` (m,)
     """
 
@@ -132,14 +132,14 @@ class Sobol:
 
     def index(self, name: str) -> Index:
         """Return the index called S1, ST or S2."""
-        found = {"S1": self.s1, "ST": self.st, "S2": self.s2}.get(name)
-        if found is None:
-            raise InputError(f"index {name} is not there; S2 needs a design with second_order=True.")
-        return found
+        index = {"S1": self.s1, "ST": self.st, "S2": self.s2}.get(name)
+        if index is None:
+            raise InputError(f"there is no index {name}; S2 needs a design with second_order=True.")
+        return index
 
 
 Terms = Iterator[tuple[str, int, Floats]]
-"""Name, position of the group or pair, and the rows' contributions (replicates, m, rows)."""
+"""Name, position of the group or pair, and the contributions of the rows (replicates, m, rows)."""
 
 
 def split(design: Design, y: Floats) -> Blocks:
@@ -162,7 +162,7 @@ def split(design: Design, y: Floats) -> Blocks:
 
 
 def terms(blocks: Blocks) -> Terms:
-    """Yield the contributions of rows to V, S1, ST and SC; NaN where a run they need is missing."""
+    """Yield the contributions of rows to V, S1, ST and SC; NaN where a required run is missing."""
     a, b, ab, ba = blocks.a, blocks.b, blocks.ab, blocks.ba
     yield "V", 0, a * a
     yield "V", 0, b * b
@@ -187,23 +187,23 @@ Summed = Callable[[Floats], tuple[Floats, Floats]]
 
 
 def by_replicate(rows: Floats) -> tuple[Floats, Floats]:
-    """Return sum and count of the rows that are there, by replicate (replicates, m)."""
-    there = np.isfinite(rows)
-    if there.all():
+    """Return sum and count of the present rows, by replicate (replicates, m)."""
+    present = np.isfinite(rows)
+    if present.all():
         return rows.sum(axis=-1), np.full(rows.shape[:-1], float(rows.shape[-1]))
-    return np.where(there, rows, 0.0).sum(axis=-1), there.sum(axis=-1).astype(np.float64)
+    return np.where(present, rows, 0.0).sum(axis=-1), present.sum(axis=-1).astype(np.float64)
 
 
 def means(blocks: Blocks, summed: Summed = by_replicate) -> dict[tuple[str, int], Mean]:
-    """Return the means of all terms; ``summed`` says over which rows."""
-    found: dict[tuple[str, int], Mean] = {}
+    """Return the means of all terms; ``summed`` returns sum and count over rows."""
+    result: dict[tuple[str, int], Mean] = {}
     for name, position, rows in terms(blocks):
         total, count = summed(rows)
-        before = found.get((name, position))
-        found[name, position] = (
-            Mean(total, count) if before is None else Mean(before.total + total, before.count + count)
+        earlier = result.get((name, position))
+        result[name, position] = (
+            Mean(total, count) if earlier is None else Mean(earlier.total + total, earlier.count + count)
         )
-    return found
+    return result
 
 
 def sobol(design: Design, y: npt.ArrayLike) -> Sobol:
@@ -212,9 +212,9 @@ def sobol(design: Design, y: npt.ArrayLike) -> Sobol:
     Parameters
     ----------
     design
-        Of `sweeps.sensitivity.saltelli.saltelli`.
+        Design of `sweeps.sensitivity.saltelli.saltelli`.
     y
-        NaN where a run is missing: each index then uses the rows whose runs it needs are all there.
+        NaN where a run is missing: each index then uses the rows that have all the runs it needs.
 
     Raises
     ------
@@ -227,15 +227,15 @@ def sobol(design: Design, y: npt.ArrayLike) -> Sobol:
 
 def from_blocks(blocks: Blocks) -> Sobol:
     """Return the indices of centred blocks."""
-    found = means(blocks)
-    variance = found["V", 0]
+    mean_of = means(blocks)
+    variance = mean_of["V", 0]
     value = variance.value
-    few = ~np.isfinite(value)
-    defined = ~blocks.constant & ~few & (value > 0)
+    no_rows = ~np.isfinite(value)
+    defined = ~blocks.constant & ~no_rows & (value > 0)
     safe = np.where(defined, value, np.nan)
 
     def ratio(name: str, count: int) -> Index:
-        parts = [found[name, i] for i in range(count)]
+        parts = [mean_of[name, i] for i in range(count)]
         index = np.stack([part.value / safe for part in parts])
         influence = np.stack([part.influence for part in parts], axis=1)
         return Index(index, (influence - index * variance.influence[:, None]) / safe)
@@ -251,7 +251,7 @@ def from_blocks(blocks: Blocks) -> Sobol:
             closed.value - s1.value[i] - s1.value[j],
             closed.influence - s1.influence[:, i] - s1.influence[:, j],
         )
-    reason = np.where(defined, FINE, np.where(few, TOO_FEW, CONSTANT))
+    reason = np.where(defined, FINE, np.where(no_rows, TOO_FEW, CONSTANT))
     reason[defined & ~(np.isfinite(s1.value).all(axis=0) & np.isfinite(st.value).all(axis=0))] = TOO_FEW
-    mean = np.where(few, np.nan, blocks.mean)
+    mean = np.where(no_rows, np.nan, blocks.mean)
     return Sobol(s1, st, s2, pairs, value, variance.influence, mean, reason.astype(np.int8))

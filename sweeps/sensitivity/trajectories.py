@@ -1,7 +1,7 @@
-"""One index for a whole curve: which factors matter for the trajectory, not for each of its points.
+"""One index for a whole curve: which factors matter for the trajectory as a whole.
 
-The variance of a vector output is shared out by the traces of covariance matrices, so that a time point counts by its
-variance and by its weight, and shifts or rotations of the output change nothing:
+The variance of a vector output is partitioned by the traces of covariance matrices: a time point counts by its variance
+and by its weight, and the index is invariant to shifts and rotations of the output:
 
     S1_i = sum_t w_t V_t S1_i(t) / sum_t w_t V_t, and the same for ST
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 
 def time_weights(times: npt.ArrayLike) -> Floats:
-    """Return the weights of the trapezoidal rule, which sum to 1 (times ascending, any unit).
+    """Return the weights of the trapezoidal rule, which sum to 1, for ascending times in any unit.
 
     Raises
     ------
     InputError
-        When the times do not ascend.
+        When the times are not finite and ascending.
     """
     t = np.asarray(times, np.float64)
     if t.ndim != 1 or not len(t) or not np.isfinite(t).all() or (np.diff(t) <= 0).any():
@@ -42,15 +42,15 @@ def time_weights(times: npt.ArrayLike) -> Floats:
     return np.asarray(both / (2 * (t[-1] - t[0])), np.float64)
 
 
-def of_trajectory(found: Sobol, weights: npt.ArrayLike) -> tuple[Index, Index]:
-    """Return S1 and ST of trajectories, with what each replicate adds.
+def of_trajectory(estimate: Sobol, weights: npt.ArrayLike) -> tuple[Index, Index]:
+    """Return S1 and ST of trajectories, with the contribution of each replicate.
 
     Parameters
     ----------
-    found
+    estimate
         Indices of m = c * len(weights) outputs, time the fastest; the result has c outputs.
     weights
-        Of the time points, not negative; points whose output does not vary count as variance 0.
+        Weights of the time points, not negative; points whose output does not vary have variance 0.
 
     Raises
     ------
@@ -58,13 +58,13 @@ def of_trajectory(found: Sobol, weights: npt.ArrayLike) -> tuple[Index, Index]:
         When the weights do not fit, or all outputs of a trajectory are constant or missing.
     """
     w = np.asarray(weights, np.float64)
-    m = len(found.variance)
+    m = len(estimate.variance)
     if w.ndim != 1 or not len(w) or m % len(w) or not np.isfinite(w).all() or (w < 0).any() or not w.any():
         raise InputError(f"{w.size} weights do not fit {m} outputs: give one per time point, none negative, not all 0.")
-    fine = found.reason == FINE
+    fine = estimate.reason == FINE
     if not fine.reshape(-1, len(w)).any(axis=1).all():
         raise InputError("the output does not vary at any time, or all runs are missing; leave the trajectory out.")
-    return _pooled(found, found.s1, fine, w), _pooled(found, found.st, fine, w)
+    return _pooled(estimate, estimate.s1, fine, w), _pooled(estimate, estimate.st, fine, w)
 
 
 def curves(design: Design, outputs: "xr.Dataset", level: float) -> "xr.Dataset":
@@ -75,9 +75,9 @@ def curves(design: Design, outputs: "xr.Dataset", level: float) -> "xr.Dataset":
     design
         Saltelli blocks.
     outputs
-        Dims (design, arm, week), NaN where a run is missing: each index then uses the rows whose runs it needs.
+        Dims (design, arm, week), NaN where a run is missing: each index then uses the rows that have the runs it needs.
     level
-        Of the intervals.
+        Level of the intervals.
     """
     import xarray as xr
 
@@ -90,25 +90,26 @@ def curves(design: Design, outputs: "xr.Dataset", level: float) -> "xr.Dataset":
         pooled = of_trajectory(sobol(design, y[:, np.repeat(fine, len(weights))]), weights) if fine.any() else ()
         columns: dict[str, Any] = {}
         for name, index in zip(("S1", "ST"), pooled or (None, None), strict=True):
-            value, sure = np.full(shape, np.nan), np.full(shape, np.nan)
+            value, half = np.full(shape, np.nan), np.full(shape, np.nan)
             if index is not None:
-                value[:, fine], sure[:, fine] = index.value, half_width(index, level)
-            for end, values in (("", value), ("_low", value - sure), ("_high", value + sure)):
+                value[:, fine], half[:, fine] = index.value, half_width(index, level)
+            for end, values in (("", value), ("_low", value - half), ("_high", value + half)):
                 columns[name + end] = (("factor", "arm"), values, {"units": "1"})
         parts.append(xr.Dataset(columns, {"factor": design.names, "arm": arms}))
-    found = xr.concat(parts, dim=xr.Variable("output", [str(name) for name in outputs.data_vars]))
-    found.attrs["method"] = "generalised Sobol' index of the trajectory over the weeks (arXiv 1311.1797)"
-    return found
+    dataset = xr.concat(parts, dim=xr.Variable("output", [str(name) for name in outputs.data_vars]))
+    dataset.attrs["method"] = "generalised Sobol' index of the trajectory over the weeks (arXiv 1311.1797)"
+    return dataset
 
 
-def _pooled(found: Sobol, index: Index, fine: Flags, w: Floats) -> Index:
-    """Weigh each time by its variance; n = V S, so what a replicate adds to n is V e_S + S e_V."""
+def _pooled(estimate: Sobol, index: Index, fine: Flags, w: Floats) -> Index:
+    """Return the index weighted by the variance at each time; a replicate contributes V e_S + S e_V to n = V S."""
     c = len(fine) // len(w)
-    weight = np.where(fine, found.variance, 0.0) * np.tile(w, c)
+    weight = np.where(fine, estimate.variance, 0.0) * np.tile(w, c)
     total = weight.reshape(c, -1).sum(axis=1)
     local = np.where(fine, index.value, 0.0)
     value = (local * weight).reshape(len(local), c, -1).sum(axis=2) / total
-    spread = np.where(fine, found.variance_influence, 0.0) * np.tile(w, c)
-    added = np.where(fine, index.influence, 0.0) * weight + (local - np.repeat(value, len(w), axis=1)) * spread[:, None]
+    spread = np.where(fine, estimate.variance_influence, 0.0) * np.tile(w, c)
+    deviation = local - np.repeat(value, len(w), axis=1)
+    added = np.where(fine, index.influence, 0.0) * weight + deviation * spread[:, None]
     influence = added.reshape(*added.shape[:2], c, -1).sum(axis=3) / total
     return Index(value, influence)

@@ -1,4 +1,4 @@
-"""Endpoints per patient from a stored dataset: the lines of the summary, and the values behind them."""
+"""Endpoints per patient from a stored dataset: the lines of the summary, and their values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,8 +22,8 @@ SAME_TIME = 1e-6  # h; weeks to hours and back may differ in the last bit
 class Endpoint:
     """One line of the summary.
 
-    ``variables`` are looked for in this order, each with the label that says what it is; with an ``event`` the values
-    become the percentage of patients in whom it is; ``every_week`` shows all weeks on screen, else only the last one.
+    ``variables`` maps variables to labels; the first that the dataset has is used.  With an ``event`` the line is the
+    percentage of patients who have it; ``every_week`` shows all weeks on screen, else only the last one.
     """
 
     name: str
@@ -54,17 +54,17 @@ ENDPOINTS = (
 
 
 def lines() -> list[Endpoint]:
-    """Return the lines of the summary: `ENDPOINTS`, and the shares of events, each below its endpoint."""
-    found = list(ENDPOINTS)
+    """Return the lines of the summary: `ENDPOINTS`, and the percentages of events, each below its endpoint."""
+    entries = list(ENDPOINTS)
     for event in events(ARM):
         if event.share:
             line = Endpoint(event.name, "%", dict.fromkeys(event.sources, event.label), 1, event)
-            found.insert(next((k + 1 for k, e in enumerate(found) if e.name == event.below), len(found)), line)
-    return found
+            entries.insert(next((k + 1 for k, e in enumerate(entries) if e.name == event.below), len(entries)), line)
+    return entries
 
 
 def prevalence(dataset: "xr.Dataset") -> Floats | None:
-    """Return the prevalence weights (patient,) of a dataset, None where its patients count alike."""
+    """Return the prevalence weights (patient,) of a dataset; None where its patients have equal weights."""
     return np.asarray(dataset["prevalence"].values, float) if "prevalence" in dataset.coords else None
 
 
@@ -73,9 +73,9 @@ def measured(
 ) -> list[tuple[float, Floats]]:
     """Return (week, values (arm, patient)) of the variable ``name``; NaN where a patient was not ok.
 
-    ``weeks`` are those wanted of variables on a time grid; tests bring their own.  A window counts at its end, a lone
-    one at the study's.  With an ``event``, values are 100 where it is and 0 where not; of one that looks at changes
-    there are none without week 0.
+    ``weeks`` selects weeks of variables on a time grid; tests have their own weeks.  A window counts at its end, a
+    single window at the end of the study.  With an ``event``, values are 100 with it and 0 without it; for an event of
+    a change the list is empty without week 0.
     """
     variable = dataset[name]
     along = str(variable.dims[2])
@@ -88,10 +88,10 @@ def measured(
         places = [(float(at[i] + width) / WEEK, i) for i in sorted({0, len(at) - 1})]
     else:
         places = list(zip(at.tolist(), range(len(at)), strict=True))
-    found = [(week, np.where(ok, np.asarray(variable[:, :, i].values, float), np.nan)) for week, i in places]
+    series = [(week, np.where(ok, np.asarray(variable[:, :, i].values, float), np.nan)) for week, i in places]
     if event is None:
-        return found
-    start = next((values for week, values in found if week == 0), None) if event.change else None
+        return series
+    start = next((values for week, values in series if week == 0), None) if event.change else None
     if event.change and start is None:
         return []
-    return [(week, 100.0 * event.values(values, start, name)) for week, values in found]
+    return [(week, 100.0 * event.values(values, start, name)) for week, values in series]

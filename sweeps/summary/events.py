@@ -1,6 +1,6 @@
-"""Events that an analyst counts, responders and harms: the one table of them.
+"""Table of the events that an analyst counts, responders and harms.
 
-A row gives an output of 0 and 1 for sensitivity analysis (`flag_outputs`, asked for by name), a story of scenario
+A row gives an output of 0 and 1 for sensitivity analysis (`flag_outputs`, selected by name), a story of scenario
 discovery (`sweeps.analysis.stories`), and, where it has a ``share``, a line of the summary
 (`sweeps.summary.endpoints.lines`).
 """
@@ -19,22 +19,22 @@ _RULES = {">": np.greater, ">=": np.greater_equal, "<": np.less, "<=": np.less_e
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """What happens to a patient, and from which value on.
+    """An event of a patient, with its threshold.
 
     Attributes
     ----------
-    name : of the output of 0 and 1
-    verb : what patients do: "12 of 40 patients VERB"
+    name : name of the output of 0 and 1
+    verb : predicate of the patients: "12 of 40 patients VERB"
     words : how it is measured; {limit} stands for the size of the threshold, {source} for the output it is read from
-    sources : outputs it can be read from, the first that is there
-    turned : those of them in which less is more: their sign is turned
-    change : whether it looks at the change from the own week 0, in %; of events of arms only
-    direction, threshold, unit : the event is there where the value (or its change) is DIRECTION THRESHOLD
-    role : whether it is wanted or not
-    reference : where the threshold is from
+    sources : outputs from which it can be read, in order of preference
+    turned : the sources in which less is more: their sign is reversed
+    change : whether the event is of the change from the patient's week 0, in %; for events of arms only
+    direction, threshold, unit : the event occurs where the value (or its change) is DIRECTION THRESHOLD
+    role : whether the event is desired or not
+    reference : source of the threshold
     kind : whether it is read from the values of an arm, or from the paired difference of two
     share : label of the summary's line with the percentage of patients, {limit} as in words; empty: no line
-    below : endpoint below which that line stands; empty: the end
+    below : endpoint below which that line stands; empty: the end of the summary
     """
 
     name: str
@@ -52,30 +52,30 @@ class Event:
     share: str = ""
     below: str = ""
 
-    def source(self, there: Collection[str]) -> str | None:
-        """Return the output to read it from; None where there is none."""
-        return next((name for name in self.sources if name in there), None)
+    def source(self, available: Collection[str]) -> str | None:
+        """Return the output from which the event is read; None without one."""
+        return next((name for name in self.sources if name in available), None)
 
     def measure(self, source: str = "") -> str:
-        """Return how it is measured, in words."""
+        """Return how the event is measured, in words."""
         return self.words.format(limit=f"{abs(self.threshold):g}", source=source)
 
     @property
     def label(self) -> str:
-        """Of its line in the summary."""
+        """Label of its line in the summary."""
         return self.share.format(limit=f"{abs(self.threshold):g}")
 
     def values(self, values: Floats, start: Floats | None = None, source: str = "") -> Floats:
-        """Return 1 where the event is, 0 where not, NaN where what it is read from is missing.
+        """Return 1 where the event occurs, 0 where not, NaN where its source is missing.
 
         Parameters
         ----------
         values
-            Of the output it is read from, any shape.
+            Values of its source, any shape.
         start
-            Those of week 0 (broadcast), where it looks at changes.
+            Values of week 0 (broadcast), for an event of the change.
         source
-            Name of that output, where it may be one whose sign is turned.
+            Name of the source, for an event with sources of reversed sign.
         """
         read = values if start is None else 100 * (values / start - 1)
         read = -read if source in self.turned else read
@@ -114,5 +114,5 @@ def events(kind: Kind) -> list[Event]:
 
 
 def flag_outputs() -> dict[str, Event]:
-    """Return the events that may be asked for as outputs of 0 and 1, by name: those of arms."""
+    """Return the events of arms, which can be selected as outputs of 0 and 1, by name."""
     return {event.name: event for event in events(ARM)}

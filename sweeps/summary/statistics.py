@@ -1,7 +1,7 @@
 """Statistics of one arm: mean and SD, and the paired difference to control with its interval.
 
-Statistics run over patients in their order in the store, so they do not depend on how a run was cut.  Where patients
-carry prevalence weights, means, SDs and intervals are weighted, and an interval hangs on Kish's effective number.
+Statistics sum over patients in their order in the store, so they do not depend on how a run was divided.  If patients
+have prevalence weights, means, SDs and intervals are weighted, and an interval depends on Kish's effective number.
 """
 
 from math import nan, sqrt
@@ -32,25 +32,25 @@ class Statistics(NamedTuple):
 
 
 def statistics(values: Floats, control: Floats, weights: Floats | None = None) -> Statistics:
-    """Compare one arm with control, both (patient,), over the patients that are ok in both.
+    """Compare one arm with control, both (patient,), over the patients without failure in both.
 
     The interval is Student's t interval of the mean of the per-patient differences; with prevalence ``weights``
     (patient,) that of the weighted mean, with Kish's effective number in place of the number of pairs.
     """
     if weights is not None:
         return _weighted(values, control, weights)
-    from scipy.special import stdtrit  # Student's t; here, for its import takes a while
+    from scipy.special import stdtrit  # Student's t; imported here because scipy loads slowly
 
-    own = values[np.isfinite(values)]
+    finite = values[np.isfinite(values)]
     pairs = values - control
     pairs = pairs[np.isfinite(pairs)]
     n = len(pairs)
     difference = float(np.mean(pairs)) if n else nan
     half = float(stdtrit(n - 1, 0.5 + LEVEL / 2) * np.std(pairs, ddof=1) / sqrt(n)) if n > 1 else nan
     return Statistics(
-        n=len(own),
-        mean=float(np.mean(own)) if len(own) else nan,
-        sd=float(np.std(own, ddof=1)) if len(own) > 1 else nan,
+        n=len(finite),
+        mean=float(np.mean(finite)) if len(finite) else nan,
+        sd=float(np.std(finite, ddof=1)) if len(finite) > 1 else nan,
         difference=difference,
         low=difference - half,
         high=difference + half,
@@ -62,20 +62,20 @@ def _weighted(values: Floats, control: Floats, weights: Floats) -> Statistics:
     from scipy.special import stdtrit
 
     counts = np.isfinite(weights) & (weights > 0)
-    own = np.isfinite(values) & counts
+    finite = np.isfinite(values) & counts
     pairs = np.isfinite(values - control) & counts
-    mean, sd, _ = moments(values[own], weights[own])
+    mean, sd, _ = moments(values[finite], weights[finite])
     difference, spread, effective = moments((values - control)[pairs], weights[pairs])
     half = float(stdtrit(effective - 1, 0.5 + LEVEL / 2)) * spread / sqrt(effective) if effective > 1 else nan
     ends = difference - half, difference + half
-    return Statistics(int(own.sum()), mean, sd, difference, *ends, int(pairs.sum()), effective)
+    return Statistics(int(finite.sum()), mean, sd, difference, *ends, int(pairs.sum()), effective)
 
 
 def moments(x: Floats, weights: Floats) -> tuple[float, float, float]:
     """Return weighted mean, SD and effective number of ``x`` (n,).
 
-    The SD is that of weights which say how much each counts: sum w (x - m)^2 / (sum w - sum w^2 / sum w).  With equal
-    weights it is the usual one with n - 1.
+    The SD is that of reliability weights: sum w (x - m)^2 / (sum w - sum w^2 / sum w).  With equal
+    weights it is the usual SD with n - 1.
 
     >>> moments(np.array([1.0, 2.0, 3.0]), np.array([1.0, 1.0, 1.0]))
     (2.0, 1.0, 3.0)

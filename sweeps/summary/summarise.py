@@ -1,4 +1,4 @@
-"""The summary of a dataset: a line per endpoint, week and arm."""
+"""The summary of a dataset: one row per endpoint, week and arm."""
 
 from dataclasses import dataclass
 from io import StringIO
@@ -23,17 +23,17 @@ COLUMNS = (*HEAD, *Statistics._fields, "variable", "integration", "projection_er
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Summary:
-    """What a study comes to; printed, it is the table of the command line.
+    """The summary of a study; its repr is the table of the command line.
 
     Attributes
     ----------
     frame
         One row per endpoint, week and arm, the control arm first:
 
-        - endpoint, label, unit: what it is; variable: of the dataset, from which it was read
-        - week, arm, kind: the kind is that of a row, always an arm
+        - endpoint, label, unit: what it is; variable: the variable of the dataset from which it is read
+        - week, arm, kind: the kind of a row is always an arm
         - n, mean, sd: of the patients without failure, in the unit
-        - difference, low, high: mean paired difference to control, and the ends of its 95 % interval; pairs: patients
+        - difference, low, high: mean paired difference to control with its 95 % interval; pairs: number of patients
         - effective_n: Kish's effective number of the pairs, NaN where patients have no prevalence weights
         - integration: what was approximated, empty where every day was integrated
         - projection_error: largest estimate of any patient and arm, in the unit, NaN where nothing was projected
@@ -42,7 +42,7 @@ class Summary:
     frame: "pd.DataFrame"
 
     def table(self, marks: dict[str, str] | None = None) -> "Table":
-        """Return the table for a screen, with words under the names of arms."""
+        """Return the table for a screen, with the words ``marks`` under the names of arms."""
         return table(self.frame, marks or {})
 
     def csv_text(self) -> str:
@@ -63,15 +63,15 @@ class Summary:
 def summarise(dataset: "xr.Dataset", control: str) -> Summary:
     """Return means of every arm and paired differences to control, for each endpoint and week.
 
-    Rows of a dataset that skips days say so.  Where the patients have prevalence weights (coordinate ``prevalence``),
+    Rows of a dataset with skipped days are marked.  If patients have prevalence weights (coordinate ``prevalence``),
     all statistics are weighted.
 
     Parameters
     ----------
     dataset
-        As `engine.simulate.simulate` returns it and `open_dataset` opens it, dims (arm, patient, time and others).
+        Dataset of `engine.simulate.simulate` or `open_dataset`, dims (arm, patient, time and others).
     control
-        Name of the arm that the others are compared with, patient by patient.
+        Name of the arm with which the others are compared, patient by patient.
 
     Raises
     ------
@@ -83,8 +83,8 @@ def summarise(dataset: "xr.Dataset", control: str) -> Summary:
     weights = prevalence(dataset)
     stored = [str(name) for name in dataset["arm"].values]
     check_arm("control", control, stored)
-    at = stored.index(control)
-    order = [at, *(k for k in range(len(stored)) if k != at)]
+    reference = stored.index(control)
+    order = [reference, *(k for k in range(len(stored)) if k != reference)]
     end = float(dataset["time"].values[-1]) / WEEK
     visits = {float(w) for name in dataset.coords if str(name).endswith("_week") for w in dataset[name].values}
     weeks = tuple(sorted(visits | {0.0, end}))
@@ -93,16 +93,16 @@ def summarise(dataset: "xr.Dataset", control: str) -> Summary:
         variable = next((name for name in line.variables if name in dataset), None)
         if variable is None:
             continue
-        found = measured(dataset, variable, weeks, line.event)
+        series = measured(dataset, variable, weeks, line.event)
         marks = (attrs.get("integration") for attrs in (dataset[variable].attrs, dataset.attrs))
         mark = next(filter(None, marks), "")
-        errors = [nan] * len(found)
+        errors = [nan] * len(series)
         if (estimate := f"{variable}_projection_error") in dataset:
-            mark = mark or "projective integration: days were skipped"  # where its words were dropped on the way
-            if line.event is None:  # the error of a share is not known
+            mark = mark or "projective integration: days were skipped"  # where the attribute was dropped
+            if line.event is None:  # the error of a percentage is unknown
                 errors = [float(np.fmax.reduce(e, axis=None)) for _, e in measured(dataset, estimate, weeks)]
-        for (week, values), error in zip(found, errors, strict=True):
+        for (week, values), error in zip(series, errors, strict=True):
             for a in order:
                 head = (line.name, line.variables[variable], line.unit, week, stored[a], ARM)
-                rows.append((*head, *statistics(values[a], values[at], weights), variable, mark, error))
+                rows.append((*head, *statistics(values[a], values[reference], weights), variable, mark, error))
     return Summary(pd.DataFrame(rows, columns=list(COLUMNS)))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 NOT_CLINICAL = "Research model, not for clinical use."
 SCREEN = 100
-"""Columns of the screen that the table is made for."""
+"""Width of the screen for which the table is made, in columns."""
 _HEAD = {
     "endpoint": "endpoint", "variable": "variable", "unit": "unit", "week": "week", "arm": "arm", "n": "n",
     "mean": "mean", "sd": "sd", "pairs": "pairs", "difference": "difference_to_control", "low": "ci95_low",
@@ -26,7 +26,7 @@ _HEAD = {
 
 
 def projection_note(frame: "pd.DataFrame") -> str:
-    """Return the line that tells how far projected values may be off; empty where nothing was projected."""
+    """Return the line on the error of projected values; empty where nothing was projected."""
     known = frame.dropna(subset=["projection_error"]).groupby("variable", sort=False)
     worst = known.agg({"label": "first", "projection_error": "max", "unit": "first"})
     if worst.empty:
@@ -36,21 +36,21 @@ def projection_note(frame: "pd.DataFrame") -> str:
 
 
 def weights_note(frame: "pd.DataFrame") -> str:
-    """Return the line that tells of prevalence weights; empty where there are none."""
+    """Return the line on prevalence weights; empty without weights."""
     known = frame.dropna(subset=["effective_n"])
     if known.empty:
         return ""
     least = known.loc[known["effective_n"].idxmin()]
     return (
         f"Weighted by prevalence: {least['pairs']} patients count as {least['effective_n']:.0f} (Kish's effective "
-        "number, the least of all rows); intervals hang on it."
+        "number, the least of all rows); intervals depend on it."
     )
 
 
 def csv_text(frame: "pd.DataFrame") -> str:
-    """Return CSV of a line per endpoint, week and arm.
+    """Return CSV with one line per endpoint, week and arm.
 
-    The last columns say what was approximated, if anything was, and the effective number of pairs, if weighted.
+    The last columns are the approximation, if any, and the effective number of pairs, if weighted.
     """
     left_out = [] if (frame["integration"] != "").any() else ["projection_error", "integration"]
     left_out += [] if frame["effective_n"].notna().any() else ["effective_n"]
@@ -91,7 +91,7 @@ def _cell(row: Any, decimals: int, is_control: bool) -> str:
 def table(frame: "pd.DataFrame", marks: dict[str, str]) -> "Table":
     """Return the table for a screen of 100 columns: a line per endpoint, a column per arm, the control arm first.
 
-    ``marks`` are words under an arm's name, such as its standing.
+    ``marks`` are words under the names of arms, such as the standing.
     """
     from rich import box
     from rich.markup import escape
@@ -123,7 +123,7 @@ def table(frame: "pd.DataFrame", marks: dict[str, str]) -> "Table":
 
 
 def standing_marks(resolved: "ResolvedStudy") -> dict[str, str]:
-    """Return the words under each arm's name: arms with a drug never tried for long are extrapolations."""
+    """Return the words under each arm's name; an arm whose drug has no long trial is an extrapolation."""
     return {arm.name: "extrapolation" if arm.extrapolation else arm.standing for arm in resolved.arms}
 
 
@@ -132,10 +132,12 @@ def study_notes(resolved: "ResolvedStudy", failed: int) -> list[str]:
     runs = resolved.population.n * len(resolved.arms)
     population = resolved.population
     kind = "virtual patients" if population.design is None else "points"
-    who = f"{population.n} {kind} ({population.words})"
-    lines = [f"{who}, {resolved.weeks:g} weeks, seed {resolved.seed}; {failed} of {runs} runs failed and are left out."]
+    head = f"{population.n} {kind} ({population.words})"
+    lines = [
+        f"{head}, {resolved.weeks:g} weeks, seed {resolved.seed}; {failed} of {runs} runs failed and are left out."
+    ]
     lines += [resolved.approximation] if resolved.approximation else []
-    lines += [found.sentence for found in resolved.matched]
+    lines += [match.sentence for match in resolved.matched]
     if any(arm.extrapolation for arm in resolved.arms):
         lines.append("extrapolation: no chronic human trial of a drug of this arm exists.")
     return [*lines, NOT_CLINICAL]

@@ -1,9 +1,9 @@
-"""Prevalence weights: how much each plausible patient counts so that the population has the published margins.
+"""Prevalence weights: the weight of each plausible patient with which the population has the published margins.
 
 Entropy balancing (Hainmueller2012), the continuous form of the mechanistic axes population ensemble linkage of
-Schmidt2013 (MAPEL): of all weights that give the wanted shares and means it takes those nearest to equal ones, in
-relative entropy.  Where the wanted margins cannot be had without a few patients counting for many, a ridge gives way:
-the smallest that keeps the effective number of patients and the largest weight within their gates.
+Schmidt2013 (MAPEL): of all weights that give the wanted shares and means it takes those nearest to equal weights, in
+relative entropy.  Where the wanted margins require large weights of a few patients, a ridge relaxes them: the smallest
+that keeps the effective number of patients and the largest weight within their gates.
 """
 
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ from pulsatile.engine.arrays import Floats
 from pulsatile.engine.errors import InputError
 
 LEAST_EFFECTIVE = 0.2
-"""Kish effective number of patients over their number; population, recipe item 5."""
+"""Smallest ratio of Kish's effective number of patients to their number; population, recipe item 5."""
 MOST_WEIGHT = 10.0
-"""Largest weight, of a mean weight of 1; population, recipe item 5."""
+"""Largest weight, relative to a mean weight of 1; population, recipe item 5."""
 RIDGES = (0.0, 1e-5, 1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 10.0, 100.0, 1000.0)
-"""Tried in this order; in squared units of a feature's standard deviation."""
+"""Ridges in the order of trial; in squared units of a feature's standard deviation."""
 DECIMALS = 6
 
 
@@ -36,9 +36,9 @@ def effective_number(weights: npt.ArrayLike) -> float:
 
 @dataclass(frozen=True)
 class Balance:
-    """Weights (n,) of mean 1; what was asked of each feature (k,) and what is reached; the ridge that had to give way.
+    """Weights (n,) of mean 1; the wanted, initial and reached mean of each feature (k,); ridge and effective number.
 
-    ``within`` : whether the gates on effective number and largest weight are kept.
+    ``within`` : whether the effective number and the largest weight are within their gates.
     """
 
     weights: Floats
@@ -56,13 +56,13 @@ def balance(features: npt.ArrayLike, wanted: npt.ArrayLike) -> Balance:
     Raises
     ------
     InputError
-        For shapes that do not fit, values that are no numbers, or a wanted mean beyond what any patient has.
+        When shapes do not fit, values are not finite, or a wanted mean is outside the range of the patients.
     """
     x, target = np.asarray(features, np.float64), np.asarray(wanted, np.float64)
     if x.ndim != 2 or target.shape != (x.shape[1],) or not len(x):
         raise InputError(f"features {x.shape} and wanted {target.shape} do not fit; give (n, k) and (k,).")
     if not (np.isfinite(x).all() and np.isfinite(target).all()):
-        raise InputError("features or wanted means hold values that are not numbers; leave those patients out.")
+        raise InputError("features or wanted means hold values that are not finite; leave those patients out.")
     for k in range(len(target)):
         if not x[:, k].min() <= target[k] <= x[:, k].max():
             raise InputError(
@@ -96,9 +96,9 @@ def _tilted(z: Floats, ridge: float) -> Floats:
         value = top + np.log(total / len(z)) + ridge * float(tilt @ tilt) / 2
         return float(value), (w @ z) / total + ridge * tilt
 
-    found = minimize(dual, np.zeros(z.shape[1]), jac=True, method="L-BFGS-B", options={"maxiter": 2000})
-    exponent = z @ found.x
+    optimum = minimize(dual, np.zeros(z.shape[1]), jac=True, method="L-BFGS-B", options={"maxiter": 2000})
+    exponent = z @ optimum.x
     w = np.exp(exponent - exponent.max())
-    # nobody is rounded away
+    # no weight is rounded to 0
     rounded: Floats = np.maximum(np.round(w / w.mean(), DECIMALS), 10.0**-DECIMALS)
     return rounded

@@ -16,7 +16,7 @@ from pulsatile.engine.patients.cohort import Cohort
 from pulsatile.engine.patients.noise import ASSAY_CV
 from pulsatile.sweeps.analysis.budget import COMPONENTS, variance_budget
 from pulsatile.sweeps.analysis.budget_result import VarianceBudget
-from pulsatile.sweeps.analysis.budget_runs import BudgetSize, carry_out, on_occasion, under_draw
+from pulsatile.sweeps.analysis.budget_runs import BudgetSize, on_occasion, run_layout, under_draw
 from pulsatile.sweeps.contrast import ALL_ARMS
 from pulsatile.sweeps.sensitivity.anova import Crossed, normal_interval
 from pulsatile.sweeps.study.resolve import ResolvedStudy, resolve
@@ -266,7 +266,7 @@ def test_runs_are_the_study_s_own() -> None:
         seen.append(cohort)
         return known(cohort, arms, plan)
 
-    runs = carry_out(resolved, ("vat",), (1,), BudgetSize(2, 3, 2, 2), watching)
+    runs = run_layout(resolved, ("vat",), (1,), BudgetSize(2, 3, 2, 2), watching)
     assert runs.values.shape == (2, 3, 2, 2, 1, 1)
     assert len(seen) == 5
     assert len({int(key) for cohort in seen[:-1] for key in cohort.day_keys}) == 12  # no two runs share days

@@ -151,7 +151,7 @@ def test_what_cannot_be_looked_at_is_one_sentence(finished: Path, small: dict[st
     with pytest.raises(InputError, match="is not an arm"):
         analyse(finished, Selection(("vat",), (1.0,), "placebo"))
     run(study_from(small, "study"), tmp_path / "people", Resources(4, workers=1, threads=1))
-    with pytest.raises(FolderRefuses, match="no run of a design"):
+    with pytest.raises(FolderRefuses, match="not a run of a design"):
         open_design(tmp_path / "people")
 
 
@@ -224,7 +224,7 @@ def test_tables_hold_pairs_units_and_why_an_index_is_missing(tmp_path: Path) -> 
     assert names == ["indices.csv", "indices_of_pairs.csv", "indices_of_curves.csv", "sensitivity.txt"]
     assert set(names) < set(FILES)  # those that an expansion removes
     assert repr(found).startswith("<Analysis of a saltelli design: Sobol' indices")
-    assert "ST, S1, S2 of 1 output, 2 factors, 2 arms, 1 week\n  beside: curves, steps" in repr(found)
+    assert "ST, S1, S2 of 1 output, 2 factors, 2 arms, 1 week\n  also: curves, steps" in repr(found)
     pairs = pd.read_csv(tmp_path / "run" / "indices_of_pairs.csv")
     assert pairs["pair"].tolist() == [" x ".join(FACTORS)] * 2
     assert pairs["S2"].to_numpy() == pytest.approx(found.indices["S2"].values.ravel(), rel=1e-15)
@@ -267,5 +267,5 @@ def test_flags_are_outputs_of_0_and_1(finished: Path) -> None:
     assert np.array_equal(found["igf1_high"].values, (score > 2).astype(float))
     assert set(np.unique(found["glucose_diabetic"].values)) <= {0.0, 1.0}
     assert np.isnan(at_weeks(dataset * np.nan, Selection(("igf1_high",), (1.0,)))["igf1_high"].values).all()
-    with pytest.raises(InputError, match=r"cannot be told: the run kept none of vat"):
+    with pytest.raises(InputError, match=r"cannot be determined: the run stored none of vat"):
         at_weeks(dataset.drop_vars("vat"), Selection(("vat_responder",), (1.0,)))

@@ -215,7 +215,7 @@ def test_bad_input_is_told_in_one_sentence(case: tuple[ResolvedStudy, xr.Dataset
     refused("contrast = 'placebo' is not an arm", Selection(("vat",), (1.0,), "placebo"))
     refused("'hba2' is not in the results", Selection(("hba2",), (1.0,)))
     refused("not measured in week 3", Selection(("vat",), (3.0,)))
-    refused("'shoes' is no input", handful=("shoes",))
+    refused("'shoes' is not an input", handful=("shoes",))
     refused("40 runs are too few", part=dataset.isel(patient=slice(0, 40)))
     with pytest.raises(FolderRefuses):
         analyse(tmp_path, SELECTION)

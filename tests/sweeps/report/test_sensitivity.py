@@ -86,19 +86,19 @@ def test_bounds_of_missing_runs_are_drawn(sobol: tuple[Design, xr.Dataset]) -> N
 
 def test_what_does_not_vary_has_no_picture(sobol: tuple[Design, xr.Dataset]) -> None:
     assert pictures.tornado(sobol[1], "flat", 4) is None
-    assert pictures.heat(sobol[1], "flat") is None
-    assert pictures.fan(sobol[1], "vat") is None  # no rank correlations there
-    assert pictures.heat(sobol[1].isel(week=[0]), "vat") is None  # one week is no course
+    assert pictures.heat_map(sobol[1], "flat") is None
+    assert pictures.rank_correlations(sobol[1], "vat") is None  # no rank correlations there
+    assert pictures.heat_map(sobol[1].isel(week=[0]), "vat") is None  # one week is no course
 
 
 def test_maps_fans_and_effects(sobol: tuple[Design, xr.Dataset]) -> None:
-    is_picture(pictures.heat(sobol[1], "vat"), "Heat map of ST of vat")
+    is_picture(pictures.heat_map(sobol[1], "vat"), "Heat map of ST of vat")
     design = latin(FACTORS, 60, 1)
     ranked = indices(design, outputs(design))
-    is_picture(pictures.fan(ranked, "vat"), "Partial rank correlations of vat")
-    is_picture(pictures.fan(ranked.isel(week=[1]), "vat"))
+    is_picture(pictures.rank_correlations(ranked, "vat"), "Partial rank correlations of vat")
+    is_picture(pictures.rank_correlations(ranked.isel(week=[1]), "vat"))
     assert pictures.tornado(ranked, "vat", 4) is None
-    is_picture(pictures.heat(ranked, "vat"), "partial rank correlation")
+    is_picture(pictures.heat_map(ranked, "vat"), "partial rank correlation")
     screening = morris_design(FACTORS, 6, seed=1)
     is_picture(pictures.tornado(indices(screening, outputs(screening)), "vat", 4), "mu*")
 
@@ -120,13 +120,13 @@ def test_convergence_is_that_of_smaller_designs(sobol: tuple[Design, xr.Dataset]
     for name in ("S1", "ST", "ST_low", "ST_high"):
         np.testing.assert_array_equal(steps[name].sel(points=384), fresh[name], err_msg=name)
         np.testing.assert_array_equal(steps[name].sel(points=576), whole[name], err_msg=name)
-    is_picture(pictures.settling(steps, "vat", "peptide", 4), "Convergence of ST of vat")
-    assert pictures.settling(steps, "flat", "peptide", 4) is None
+    is_picture(pictures.convergence_curves(steps, "vat", "peptide", 4), "Convergence of ST of vat")
+    assert pictures.convergence_curves(steps, "flat", "peptide", 4) is None
 
 
 def test_convergence_needs_replicates() -> None:
     for design in (saltelli(FACTORS, 16, 1), grid(FACTORS, 2)):
-        with pytest.raises(InputError, match="no interval that could settle"):
+        with pytest.raises(InputError, match="no interval that could converge"):
             convergence(design, outputs(design))
 
 

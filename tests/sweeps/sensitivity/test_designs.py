@@ -84,7 +84,7 @@ def test_groups() -> None:
     assert [g.factors for g in partition(THREE, [Group("ac", ("a", "c"))])] == [("a", "c"), ("b",)]
     for groups, words in (
         ([Group("a", ("a",))], "taken"),
-        ([Group("g", ("x",))], "no factor"),
+        ([Group("g", ("x",))], "x is not a factor"),
         ([Group("g", ())], "no factors"),
         ([Group("g", ("a",)), Group("h", ("a", "b"))], "keep one"),
         ([Group("g", ("a",)), Group("g", ("b",))], "same name"),
@@ -187,7 +187,7 @@ def test_table_has_units() -> None:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: saltelli(THREE, 100), "no power of two.* 64 or 128"),
+        (lambda: saltelli(THREE, 100), "not a power of two.* 64 or 128"),
         (lambda: saltelli(THREE, 0), "at least 1"),
         (lambda: saltelli(THREE, 64, 0), "replicates"),
         (lambda: saltelli(THREE, 64, seed=-1), "seed"),

@@ -41,7 +41,7 @@ def toy_columns(design: Design, y: Floats, settings: Settings) -> Columns:
 TOY = Method(
     "toy", "slopes of least squares", toy_design, lambda spec: spec.points * spec.replicates, toy_columns,
     (Measure("slope", "slope over the range", "of the output"),), points=6, point_is="points", replicates=3,
-    replicate_is="random samples", settles=True,
+    replicate_is="random samples", has_convergence=True,
 )  # fmt: skip
 
 
@@ -80,15 +80,15 @@ def test_a_new_method_needs_its_row_only(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_pictures_of_a_new_method(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("matplotlib")
-    from pulsatile.sweeps.report.indices import heat, settling, tornado
+    from pulsatile.sweeps.report.indices import convergence_curves, heat_map, tornado
 
     monkeypatch.setitem(METHODS, "toy", TOY)
     design = TOY.make(DesignSpec((Factor("x", low=0, high=1), Factor("y", low=0, high=1)), 6, 3))
     found = indices(design, linear(design))
     for picture in (
         tornado(found, "vat", 2),
-        heat(found, "vat"),
-        settling(convergence(design, linear(design)), "vat", "a", 2),
+        heat_map(found, "vat"),
+        convergence_curves(convergence(design, linear(design)), "vat", "a", 2),
     ):
         assert picture is not None
         assert "slope" in picture.alt
@@ -146,8 +146,8 @@ def test_rows_agree_with_what_they_make() -> None:
         measures = measures_of(found)
         assert {measure.name for measure in row.measures} - {measure.name for measure in measures} <= {"S2"}
         assert measures[0] == row.measures[0]
-        assert (f"{measures[0].name}_low" in found) == row.settles
-        assert (row.settles and bool(row.replicate_is)) == row.settles  # an interval needs replicates
+        assert (f"{measures[0].name}_low" in found) == row.has_convergence
+        assert (row.has_convergence and bool(row.replicate_is)) == row.has_convergence  # an interval needs replicates
 
 
 def test_a_design_of_no_method_is_one_sentence() -> None:

@@ -116,8 +116,8 @@ def test_a_ridge_gives_way_to_the_gates() -> None:
     ("features", "wanted", "words"),
     [
         ([[1.0], [2.0]], [3.0], "no weights give it"), ([[1.0], [2.0]], [0.5], "no weights give it"),
-        ([[1.0], [1.0]], [1.5], "no weights give it"), ([[1.0], [np.nan]], [1.0], "not numbers"),
-        ([[1.0], [2.0]], [np.inf], "not numbers"), ([1.0, 2.0], [1.0], "do not fit"),
+        ([[1.0], [1.0]], [1.5], "no weights give it"), ([[1.0], [np.nan]], [1.0], "not finite"),
+        ([[1.0], [2.0]], [np.inf], "not finite"), ([1.0, 2.0], [1.0], "do not fit"),
         ([[1.0], [2.0]], [1.0, 2.0], "do not fit"), (np.empty((0, 1)), [1.0], "do not fit"),
     ],
 )  # fmt: skip
