@@ -32,7 +32,7 @@ def page_of(built: Built) -> str:
 
 
 def _lead(built: Built) -> list[str]:
-    told = built.told
+    told = built.record
     run, kept = told["patients"]["run"], told["patients"]["kept"]
     lines = [f"{run} people were drawn (seed {told['seed']}) and run untreated for a week; {kept} are kept."]
     if weights := told.get("weights"):
@@ -48,7 +48,7 @@ def _lead(built: Built) -> list[str]:
 
 
 def _kept(built: Built) -> Table:
-    told = built.told
+    told = built.record
     rows = [["kept", str(told["patients"]["kept"])]] + [[why, str(count)] for why, count in built.unused.items()]
     rows.append(["of all: deviations drawn again, for the first had no fasting state", str(int(built.redrawn.sum()))])
     return Table(["", "people"], rows, frozenset({1}))

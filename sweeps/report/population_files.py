@@ -86,7 +86,7 @@ def atlas_csv(built: Built) -> str:
 
 def summary(built: Built) -> dict[str, Any]:
     """Return what a population is, for a reader or a program: the folder's `population.json` without its table."""
-    told = {name: value for name, value in built.told.items() if name not in ("table", "format")}
+    told = {name: value for name, value in built.record.items() if name not in ("table", "format")}
     told |= {"folder": str(built.folder), "name": built.name, "effective_number": built.effective}
     told["unused"] = built.unused
     told["redrawn"] = int(built.redrawn.sum())
