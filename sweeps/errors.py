@@ -18,7 +18,7 @@ class Exit(IntEnum):
 
 
 class Refusal(Exception):
-    """A run that cannot go on, told in one plain sentence."""
+    """A run cannot go on; the message is one plain sentence."""
 
     code = Exit.INTERNAL
 
@@ -30,19 +30,19 @@ class CannotWrite(Refusal):
 
 
 class FolderRefuses(Refusal):
-    """The folder holds something else."""
+    """The folder holds something else, is in use, or belongs to another version or platform."""
 
     code = Exit.FOLDER_REFUSES
 
 
 class CanaryFailed(Refusal):
-    """A patient with a known answer got another one: what this machine computes cannot be trusted."""
+    """A patient with a known answer got another one: the results of this machine cannot be trusted."""
 
     code = Exit.DAMAGE
 
 
 class Damage(Refusal):
-    """Files of a run are not what was committed."""
+    """Files of a run differ from what was committed."""
 
     code = Exit.DAMAGE
 

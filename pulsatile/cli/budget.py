@@ -8,7 +8,7 @@ from pulsatile.cli.guard import NOT_CLINICAL, as_json, guarded, print_json
 from pulsatile.sweeps.errors import Exit
 
 CHECKED = 8
-"""Patients run once more under a tighter tolerance, at most."""
+"""Patients run again under a tighter tolerance, at most."""
 
 
 @click.command(
@@ -29,9 +29,9 @@ def budget(
     study: Path, out: Path | None, outputs: tuple[str, ...], weeks: tuple[float, ...], contrast: str | None, draws: int,
     patients: int, occasions: int, threads: int | None, as_json: bool,
 ) -> Exit:  # fmt: skip
-    """Share out the variance of STUDY's outputs.
+    """Split the variance of STUDY's outputs by source.
 
-    Between what is typical and not known, patients, occasions, assay noise, arms and numerical error, in one call.
+    The sources are uncertain typical values, patients, occasions, assay noise, arms and numerical error.
     """
     from pulsatile.cli.sensitivity import page, selection_of
     from pulsatile.sweeps.analysis.budget import variance_budget
@@ -41,16 +41,16 @@ def budget(
 
     loaded = load_study(study)
     selection = selection_of(loaded, outputs, weeks, contrast)
-    found = variance_budget(
+    budget = variance_budget(
         loaded, selection.outputs, selection.weeks, contrast=selection.contrast,
         size=BudgetSize(draws, patients, occasions, max(1, min(CHECKED, patients))),
         threads=cores() if threads is None else threads,
     )  # fmt: skip
-    paths = [] if out is None else [*found.save(out), *page(out, f"Variance budget of {study.stem}", budget=found)]
+    paths = [] if out is None else [*budget.save(out), *page(out, f"Variance budget of {study.stem}", budget=budget)]
     if as_json:
-        print_json({"files": [str(path) for path in paths], "sentences": found.sentences})
+        print_json({"files": [str(path) for path in paths], "sentences": budget.sentences})
         return Exit.DONE
-    for sentence in found.sentences:
+    for sentence in budget.sentences:
         click.echo(sentence)
     if out is not None:
         click.echo(f"{', '.join(path.name for path in paths)} in {out}")

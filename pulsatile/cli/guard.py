@@ -1,4 +1,4 @@
-"""Every end of a command as an exit code, every error as one plain sentence, and what the commands share."""
+"""Exit codes and error sentences of all commands, and the helpers that commands share."""
 
 import json
 import tempfile
@@ -14,7 +14,7 @@ from pulsatile.cli.leave import leave, leaving
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.errors import Exit, Refusal
 
-SCREEN = 100  # columns when the output is no terminal
+SCREEN = 100  # columns when the output is not a terminal
 NOT_CLINICAL = "Research model, not for clinical use."
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")
@@ -32,7 +32,7 @@ def print_json(data: Any) -> None:
 
 
 def print_rich(renderable: Any) -> None:
-    """Print a table, also where the output is no terminal."""
+    """Print a table, also where the output is not a terminal."""
     from rich.console import Console
 
     console = Console()
@@ -42,9 +42,9 @@ def print_rich(renderable: Any) -> None:
 
 
 def _log(folder: Path | None) -> Path:
-    """Write the traceback in hand to a file and return its path."""
+    """Write the current traceback to a file and return its path."""
     text = traceback.format_exc()
-    if folder is not None and (folder / "journal.jsonl").is_file():  # a run's; nothing is put into other folders
+    if folder is not None and (folder / "journal.jsonl").is_file():  # only into the folder of a run
         try:
             path = folder / "error.log"
             path.write_text(text, encoding="utf-8")

@@ -1,7 +1,7 @@
-"""Ctrl-C twice ends a command, whatever it does: also while it compiles, or waits for a library.
+"""Ctrl-C twice ends a command, also while it compiles or waits for a library.
 
-Python tells its handlers of a signal between two steps of the main thread only, which a compiler can keep for long; the
-operating system writes it into a socket at once, where a thread reads it.
+Python calls signal handlers only between two steps of the main thread, which a compiler can block for long; the wakeup
+socket receives a signal at once, and a thread reads it there.
 """
 
 import os
@@ -16,19 +16,19 @@ from threading import Thread
 from pulsatile.sweeps.errors import Exit
 
 GRACE = 1.5
-"""s that the main thread has, after the second, to end workers and to give the folder back."""
+"""s that the main thread has after the second signal to end workers and to release the folder."""
 
 
 class Signals:
-    """Which of Ctrl-C and SIGTERM came while a command went on: ``count`` of them."""
+    """The ``count`` of Ctrl-C and SIGTERM received while a command runs."""
 
     def __init__(self) -> None:
         self.count = 0
 
-    def listen(self, told: socket.socket) -> None:
-        """Count signals; end the process some time after the second."""
-        with told:
-            while numbers := told.recv(16):
+    def listen(self, receiver: socket.socket) -> None:
+        """Count signals; end the process `GRACE` seconds after the second."""
+        with receiver:
+            while numbers := receiver.recv(16):
                 self.count += sum(number in (signal.SIGINT, signal.SIGTERM) for number in numbers)
                 if self.count > 1:
                     time.sleep(GRACE)
@@ -38,16 +38,16 @@ class Signals:
 @contextmanager
 def leaving() -> Iterator[Signals]:
     """End the process after a second signal while the block runs (in the main thread only)."""
-    seen, (told, teller) = Signals(), socket.socketpair()
-    teller.setblocking(False)
-    with teller:
+    seen, (receiver, sender) = Signals(), socket.socketpair()
+    sender.setblocking(False)
+    with sender:
         try:
-            before = signal.set_wakeup_fd(teller.fileno(), warn_on_full_buffer=False)
-        except ValueError:  # not the main thread: the caller's business
-            told.close()
+            before = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
+        except ValueError:  # not the main thread: the caller handles signals
+            receiver.close()
             yield seen
             return
-        Thread(target=seen.listen, args=(told,), daemon=True).start()
+        Thread(target=seen.listen, args=(receiver,), daemon=True).start()
         try:
             yield seen
         finally:
@@ -55,7 +55,7 @@ def leaving() -> Iterator[Signals]:
 
 
 def leave(code: Exit, seen: Signals) -> None:
-    """End the process with a code; where a signal asked for it at once, as a thread may still compile."""
+    """End the process with a code; at once after a signal, as a thread may still compile."""
     if code is Exit.INTERRUPTED and seen.count:
         with suppress(OSError, ValueError):
             sys.stdout.flush()

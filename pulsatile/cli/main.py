@@ -20,14 +20,14 @@ Examples:
   pulsatile run examples/quick.yaml --out runs/quick        a small study, under a minute
   pulsatile run STUDY.yaml --out runs/a --patients 100 --weeks 4 --dry-run
   pulsatile resume runs/a                                   go on with a run that was interrupted
-  pulsatile status runs/a                                   how far is it
+  pulsatile status runs/a                                   its progress
   pulsatile expand runs/a --patients 2000                   more patients, arms or weeks; only the new work is done
-  pulsatile verify runs/a                                   is every byte what was committed
+  pulsatile verify runs/a                                   check that every byte is what was committed
   pulsatile simulate --preset tesamorelin_label --weeks 8   a quick look at one regimen
   pulsatile presets                                         regimens that a study may name
   pulsatile population build adults --n 1000 --out pop      people with weights, for `population: {frozen: pop}`
   pulsatile sensitivity examples/sensitivity.yaml           which parameters decide the outcome
-  pulsatile validate STUDY.yaml                             is the file right?
+  pulsatile validate STUDY.yaml                             check the file
 
 \b
 A study file, the smallest:
@@ -136,7 +136,7 @@ def run(
 @click.option("--seed", type=int, default=1, show_default=True)
 @guarded
 def simulate(presets: tuple[str, ...], phenotype: str, weeks: float, patients: int, seed: int) -> None:
-    """Take a quick look: some patients on a preset against no treatment; nothing is kept."""
+    """Take a quick look: some patients on a preset against no treatment; nothing is written."""
     from pulsatile.engine.drugs.regimens import MOST_WEEKS
     from pulsatile.engine.simulate import simulate as run_patients
     from pulsatile.sweeps.study.resolve import resolve
@@ -145,7 +145,7 @@ def simulate(presets: tuple[str, ...], phenotype: str, weeks: float, patients: i
     from pulsatile.sweeps.summary.table import standing_marks, study_notes
     from pulsatile.sweeps.workers.resources import cores
 
-    visits = sorted({0, int(weeks) if 1 <= weeks <= MOST_WEEKS else 0})  # what is no length is refused below
+    visits = sorted({0, int(weeks) if 1 <= weeks <= MOST_WEEKS else 0})  # an invalid length is refused below
     arms = [
         {"name": "control", "preset": "control"},
         *({"name": name, "preset": name} for name in presets if name != "control"),
@@ -230,18 +230,18 @@ def validate(study: Path, settings: tuple[str, ...]) -> None:
     from pulsatile.sweeps.study.schema import SensitivityEntry, load_study
 
     loaded = load_study(study, settings)
-    told = conversions(loaded)
+    sentences = conversions(loaded)
     if not loaded.population.drawn:
-        resolved_population(loaded.population)  # its table or folder is there, and large enough
-    if (wished := loaded.sensitivity) != SensitivityEntry():
+        resolved_population(loaded.population)  # refuses a table or folder that is missing or too small
+    if (wanted := loaded.sensitivity) != SensitivityEntry():
         from pulsatile.sweeps.analysis.selection import Selection, refuse_unknown
 
-        refuse_unknown(loaded, Selection(wished.outputs, wished.weeks, wished.contrast))
+        refuse_unknown(loaded, Selection(wanted.outputs, wanted.weeks, wanted.contrast))
     click.echo(
-        f"{study}: right; {loaded.who} in {len(loaded.arms)} arms for {loaded.weeks:g} weeks: "
+        f"{study}: right; {loaded.size_in_words} in {len(loaded.arms)} arms for {loaded.weeks:g} weeks: "
         f"{', '.join(arm.name for arm in loaded.arms)}."
     )
-    for sentence in told:
+    for sentence in sentences:
         click.echo(sentence)
     if loaded.long_horizon is not None:
         click.echo(f"Approximation: {loaded.long_horizon.sentence}.")

@@ -1,4 +1,4 @@
-"""Commands on virtual populations: name them, build one, look at it, compare two."""
+"""Commands on virtual populations: list them, build one, show it, compare two."""
 
 import shlex
 from pathlib import Path
@@ -27,9 +27,9 @@ MOST_PAIRS = 10
     "\b\nA study then takes it:\n  population: {frozen: populations/adults}\n\n" + NOT_CLINICAL
 )
 def population() -> None:
-    """Virtual populations: people drawn, run untreated, judged plausible or not, and weighted.
+    """Virtual populations: people drawn, run untreated, checked for plausibility, and weighted.
 
-    What is built is frozen: every study that names the folder has the same patients, whatever it does with them.
+    A built population is frozen: every study that names the folder has the same patients.
     """
 
 
@@ -69,7 +69,7 @@ def list_(as_json: bool) -> None:
 @click.option(
     "--select", "how", type=click.Choice(SELECTIONS),
     help="All plausible patients with prevalence weights; a subset that needs none; or all, without weights. "
-    "Default weights, for people that the published margins are not of: plausible.",
+    "Default: weights, or plausible for people that the published margins do not describe.",
 )  # fmt: skip
 @resource_options("scheduler", "slurm", "memory", "gate")
 @as_json
@@ -79,8 +79,8 @@ def build(
 ) -> Exit:  # fmt: skip
     """Build and freeze a population.
 
-    Draw people, run them untreated for a week, set aside who is not plausible with the reason, weight the others to the
-    published margins, and keep it all in DIR.  An interrupted build goes on by the same command.
+    Draw people, run them untreated for a week, reject implausible patients with the reason, weight the others to the
+    published margins, and write everything into DIR.  An interrupted build goes on by the same command.
     """
     from pulsatile.sweeps.population.build import build_population
     from pulsatile.sweeps.population.opened import open_population
@@ -88,10 +88,10 @@ def build(
     from pulsatile.sweeps.run.progress import progress_for
 
     with progress_for() as progress:
-        outcome, told = build_population(
+        outcome, record = build_population(
             source, out, n=n, seed=seed, how=how, resources=resources_from(resources), progress=progress
         )
-        if told is None:
+        if record is None:
             return _unfinished(outcome.code, out)
         progress.note("Drawing the page of pictures ...")
         built = open_population(out)
@@ -99,13 +99,16 @@ def build(
             progress.note(sentence)
     if outcome.code is Exit.FAILED_PATIENTS:
         say(f"{outcome.failed} of {outcome.patient_arms} patients failed, more than the gate allows; see atlas.csv.")
-    _told(built, as_json)
+    _print_population(built, as_json)
     return outcome.code
 
 
 def _unfinished(code: Exit, out: Path) -> Exit:
     if code is Exit.INTERRUPTED:
-        say_on(f"Interrupted; committed chunks are kept. Go on by the same command; `pulsatile status {out}` tells.")
+        say_on(
+            f"Interrupted; committed chunks are kept. Go on by the same command; `pulsatile status {out}` shows the "
+            "progress."
+        )
     else:
         say(f"{out}: not every patient was run; the same command goes on, `pulsatile status {out}` tells more.")
     return code
@@ -121,7 +124,7 @@ def _unfinished(code: Exit, out: Path) -> Exit:
 def show(folder: Path, html: Path | None, as_json: bool) -> None:
     """Show a built population, from its folder alone.
 
-    The id is checked against what the folder holds, and the run's digest is computed again from the stored values.
+    The id is checked against the content of the folder, and the run's digest is computed again from the stored values.
     """
     from pulsatile.sweeps.population.opened import open_population
 
@@ -135,7 +138,7 @@ def show(folder: Path, html: Path | None, as_json: bool) -> None:
             html.write_text(text, encoding="utf-8")
         if not as_json:
             say_on(f"page: {html}")
-    _told(built, as_json)
+    _print_population(built, as_json)
 
 
 @population.command(
@@ -156,13 +159,13 @@ def compare(first: Path, second: Path, as_json: bool) -> None:
     from pulsatile.sweeps.population.opened import open_population
 
     a, b = open_population(first), open_population(second)
-    rows, found = differences(a, b), pairs(a, b, MOST_PAIRS)
+    rows, correlations = differences(a, b), pairs(a, b, MOST_PAIRS)
     if as_json:
         print_json(
             {
                 "populations": [{"folder": str(x.folder), "id": x.id, "name": x.name} for x in (a, b)],
                 "differences": [asdict(row) for row in rows],
-                "correlations": [asdict(pair) for pair in found],
+                "correlations": [asdict(pair) for pair in correlations],
             }
         )
         return
@@ -174,18 +177,18 @@ def compare(first: Path, second: Path, as_json: bool) -> None:
     for row in rows:
         grid.add_row(row.name, row.unit, f"{row.first:.4g}", f"{row.second:.4g}", f"{row.distance:.3f}")
     print_rich(grid)
-    if found:
+    if correlations:
         grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1), title="Correlations that differ most", title_justify="left")
         for head in ("sex", "of", "and", "A", "B"):
             grid.add_column(head, justify="right" if head in "AB" else "left")
-        for pair in found:
+        for pair in correlations:
             grid.add_row(pair.sex, pair.one, pair.other, f"{pair.first:+.2f}", f"{pair.second:+.2f}")
         print_rich(grid)
     click.echo(NOT_CLINICAL)
 
 
-def _told(built: "Built", as_json: bool) -> None:
-    """Print what a population is: kept and rejected, effective number, the worst lines of the comparison."""
+def _print_population(built: "Built", as_json: bool) -> None:
+    """Print a population: kept and rejected patients, effective number, the worst lines of the comparison."""
     from pulsatile.sweeps.population.agreement import NOT_COMPARED
     from pulsatile.sweeps.report.population_files import AGREEMENT, ATLAS, PAGE, PATIENTS, WORST, summary
 
@@ -193,12 +196,12 @@ def _told(built: "Built", as_json: bool) -> None:
         print_json(summary(built))
         return
     run, kept = len(built.untreated.ids), int(built.kept.sum())
-    click.echo(f"{built.folder}: {built.name}, {run} people run untreated, {kept} kept by {built.told['selection']}.")
+    click.echo(f"{built.folder}: {built.name}, {run} people run untreated, {kept} kept by {built.record['selection']}.")
     for why, count in built.unused.items():
         click.echo(f"  not kept: {count}, {why}")
     if redrawn := int(built.redrawn.sum()):
-        click.echo(f"  deviations drawn again, for the first had no fasting state: {redrawn}")
-    if weights := built.told.get("weights"):
+        click.echo(f"  deviations drawn again, because the first had no fasting state: {redrawn}")
+    if weights := built.record.get("weights"):
         gates = "within the gates" if weights["within_gates"] else "OUTSIDE THE GATES"
         click.echo(
             f"prevalence weights: effective number {weights['effective_number']:g} ({weights['share']:.2f} of the "
@@ -209,9 +212,9 @@ def _told(built: "Built", as_json: bool) -> None:
     else:
         click.echo(NOT_COMPARED.strip())
     click.echo(f"id: {built.id}")
-    there = [name for name in (PATIENTS, AGREEMENT, ATLAS, PAGE) if (built.folder / name).is_file()]
-    if there:
-        click.echo(f"files: {', '.join(shlex.quote(str(built.folder / name)) for name in there)}")
+    files = [name for name in (PATIENTS, AGREEMENT, ATLAS, PAGE) if (built.folder / name).is_file()]
+    if files:
+        click.echo(f"files: {', '.join(shlex.quote(str(built.folder / name)) for name in files)}")
     click.echo(f"in a study: population: {{frozen: {built.folder}}}")
     click.echo(NOT_CLINICAL)
 
@@ -232,4 +235,4 @@ def _worst(built: "Built", most: int) -> None:
             f"{100 * line.error_after:+.1f} %", role,
         )  # fmt: skip
     print_rich(grid)
-    click.echo("error: of a quantile in probability, of a mean relative, of a share absolute.")
+    click.echo("error: in probability for a quantile, relative for a mean, absolute for a share.")

@@ -1,4 +1,4 @@
-"""Commands on the folder of a run: go on with it, make it larger, look at it, check and mend it."""
+"""Commands on the folder of a run: resume, expand, status, verify, heal, digest, cancel, unlock."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -41,7 +41,7 @@ _RESOURCES = {
 
 
 def resource_options(*without: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add the options that say where and how a run is carried out."""
+    """Return a decorator that adds the options of `Resources` to a command, without those named."""
 
     def add(command: Callable[..., Any]) -> Callable[..., Any]:
         for name, option in reversed(_RESOURCES.items()):
@@ -56,11 +56,11 @@ def resources_from(options: dict[str, Any]) -> Any:
     """Return the `Resources` of the command line's options."""
     from pulsatile.sweeps.workers.resources import Resources
 
-    return Resources.asked(**options)
+    return Resources.from_options(**options)
 
 
 def report(outcome: "Outcome", json_wanted: bool = False) -> Exit:
-    """Print how a run ended: its table and where it lies, or one JSON object."""
+    """Print how a run ended: its table and its folder, or one JSON object."""
     from pulsatile.sweeps.summary.table import standing_marks, study_notes
 
     folder, code = outcome.folder, outcome.code
@@ -98,7 +98,7 @@ def report(outcome: "Outcome", json_wanted: bool = False) -> Exit:
 
 
 def say_on(sentence: str) -> None:
-    """Print a sentence that is no error to stderr."""
+    """Print a sentence that is not an error to stderr."""
     click.echo(sentence, err=True)
 
 
@@ -110,7 +110,7 @@ def say_on(sentence: str) -> None:
 def resume(folder: Path, as_json: bool, **resources: Any) -> Exit:
     """Go on with an interrupted run.
 
-    What is committed in DIR is kept, the rest is carried out; the digest is that of a run nothing disturbed.
+    Committed chunks in DIR are kept, the others are carried out; the digest is that of an uninterrupted run.
     """
     from pulsatile.sweeps.run.progress import progress_for
     from pulsatile.sweeps.run.run import resume as go_on
@@ -188,22 +188,22 @@ def verify(folder: Path, as_json: bool) -> Exit:
 
     settled(folder)
     of_run = check(folder)
-    found = of_run + population_findings(folder)
+    findings = of_run + population_findings(folder)
     if as_json:
-        print_json({"sound": not found, "findings": [asdict(finding) for finding in found]})
-    elif not found:
+        print_json({"sound": not findings, "findings": [asdict(finding) for finding in findings]})
+    elif not findings:
         click.echo(f"{folder}: sound; every file is what was committed.")
     else:
-        for finding in found[:20]:
+        for finding in findings[:20]:
             say(f"{folder / finding.path}: {finding.what}.")
-        if len(found) > 20:
-            say(f"and {len(found) - 20} files more.")
-        chunks = {finding.chunk for finding in found} - {None}
+        if len(findings) > 20:
+            say(f"and {len(findings) - 20} files more.")
+        chunks = {finding.chunk for finding in findings} - {None}
         if of_run:
             say_on(f"`pulsatile heal {folder}` mends it; {len(chunks)} chunk(s) will be computed again.")
-        if len(found) > len(of_run):
+        if len(findings) > len(of_run):
             say_on("`pulsatile population build` as it was given writes the population again.")
-    return Exit.DAMAGE if found else Exit.DONE
+    return Exit.DAMAGE if findings else Exit.DONE
 
 
 @click.command(epilog="\b\nExample:\n  pulsatile heal runs/a\n\n" + NOT_CLINICAL)
@@ -212,9 +212,9 @@ def verify(folder: Path, as_json: bool) -> Exit:
 @as_json
 @guarded
 def heal(folder: Path, as_json: bool, **resources: Any) -> Exit:
-    """Mend a damaged run.
+    """Repair a damaged run.
 
-    The damaged chunks of DIR are computed again, and only those; the digest must come out the same.
+    Only the damaged chunks of DIR are computed again; the digest must come out the same.
     """
     from pulsatile.sweeps.run.heal import heal as mend
     from pulsatile.sweeps.run.progress import progress_for
@@ -240,14 +240,14 @@ def heal(folder: Path, as_json: bool, **resources: Any) -> Exit:
 def digest(folder: Path, as_json: bool) -> Exit:
     """Print the digest of a finished run.
 
-    It is computed again from the values stored in DIR; exit code 6 where it is not what the run ended with.
+    It is computed again from the values stored in DIR; exit code 6 where it differs from what the run ended with.
     """
     from pulsatile.sweeps.run.settle import settled
     from pulsatile.sweeps.run.verify import digest_of
 
     settled(folder)
-    found = digest_of(folder)
-    print_json({"digest": found}) if as_json else click.echo(found)
+    value = digest_of(folder)
+    print_json({"digest": value}) if as_json else click.echo(value)
     return Exit.DONE
 
 
@@ -257,14 +257,15 @@ def digest(folder: Path, as_json: bool) -> Exit:
 @as_json
 @guarded
 def status(folder: Path, watch: bool, as_json: bool) -> Exit:
-    """Say how far a run is.
+    """Print the progress of a run.
 
-    Patients done and failed, rate, time left, bytes, and who works on DIR; from any shell or machine that sees it.
+    Patients done and failed, rate, time left, bytes, and the process that holds DIR; from any shell or machine that
+    sees the folder.
     """
-    from pulsatile.sweeps.run import status as told
+    from pulsatile.sweeps.run import status as run_status
 
-    for found in told.watch(folder) if watch else [told.status(folder)]:
-        print_json(found.to_json()) if as_json else click.echo("\n".join(found.lines()))
+    for report in run_status.watch(folder) if watch else [run_status.status(folder)]:
+        print_json(report.to_json()) if as_json else click.echo("\n".join(report.lines()))
     return Exit.DONE
 
 
@@ -275,7 +276,7 @@ def status(folder: Path, watch: bool, as_json: bool) -> Exit:
 def cancel(folder: Path, as_json: bool) -> Exit:
     """Ask a running run to stop.
 
-    The driver that works on DIR, here or on another machine, stops after the chunks in hand; `resume` goes on.
+    The driver that holds DIR, here or on another machine, stops after the chunks in progress; `resume` goes on.
     """
     from pulsatile.sweeps.disk.lock import cancel_run
 
@@ -304,18 +305,18 @@ COMMANDS = (resume, expand, status, verify, heal, digest, cancel, unlock)
 
 
 def dry_run_of(study: Any, resources: Any, as_json: bool) -> Exit:
-    """Say what a study would need."""
+    """Print what a run of a study would need."""
     from dataclasses import asdict
 
     from pulsatile.sweeps.run.estimate import dry_run
     from pulsatile.sweeps.study.conversions import conversions
 
-    resolved, found = dry_run(study, resources)
+    resolved, estimate = dry_run(study, resources)
     if as_json:
-        print_json({"identity": resolved.identity, **asdict(found), "spread": found.spread._asdict()})
+        print_json({"identity": resolved.identity, **asdict(estimate), "spread": estimate.spread._asdict()})
         return Exit.DONE
-    matched = (one.sentence for one in resolved.matched)
-    for sentence in (*conversions(study), *matched, resolved.approximation, *found.lines()):
+    matched = (dose.sentence for dose in resolved.matched)
+    for sentence in (*conversions(study), *matched, resolved.approximation, *estimate.lines()):
         if sentence:
             click.echo(sentence)
     click.echo(f"identity {resolved.identity}")

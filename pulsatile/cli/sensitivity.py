@@ -1,4 +1,4 @@
-"""The command for sensitivity analysis: design, sweep, indices and pictures in one."""
+"""The command for sensitivity analysis: design, sweep, indices and pictures in one call."""
 
 import shlex
 import sys
@@ -49,11 +49,11 @@ def sensitivity(
     study: Path, out: Path | None, outputs: tuple[str, ...], weeks: tuple[float, ...], contrast: str | None,
     settings: tuple[str, ...], dry_run: bool, as_json: bool, **resources: Any,
 ) -> Exit:  # fmt: skip
-    """Find which parameters matter: run the design of STUDY, and compute its sensitivity indices.
+    """Rank parameters: run the design of STUDY, and compute its sensitivity indices.
 
-    The sweep goes into DIR like any run: an interrupted one goes on by the same command, and `pulsatile expand DIR
-    --replicates R` adds replicates.  A finished run's folder in place of STUDY is looked at without running anything;
-    that of a population needs no design: its patients' covariates and parameters are the sample.
+    The sweep goes into DIR like any run: an interrupted sweep goes on by the same command, and `pulsatile expand DIR
+    --replicates R` adds replicates.  The folder of a finished run in place of STUDY is analysed without running
+    anything; a population needs no design, because its patients' covariates and parameters are the sample.
     """
     from pulsatile.sweeps.run.progress import progress_for
     from pulsatile.sweeps.study.schema import load_study
@@ -82,14 +82,14 @@ def sensitivity(
         if not outcome.digest:
             return report(outcome, as_json)
         code = outcome.code
-    _look_at(folder, selection_of(loaded, outputs, weeks, contrast), as_json)
+    _analyse(folder, selection_of(loaded, outputs, weeks, contrast), as_json)
     if code is Exit.FAILED_PATIENTS:
         say("more runs failed than the gate allows; see status in the dataset.")
     return code
 
 
 def page(folder: Path, title: str, *what: "Analysis", **more: Any) -> list[Path]:
-    """Write the page of pictures of an analysis, a budget; where matplotlib is not there, say so and go on."""
+    """Write the page of pictures of an analysis or a budget; without matplotlib, print a sentence and go on."""
     from pulsatile.sweeps.report.sensitivity import page_of, write_page
 
     try:
@@ -100,7 +100,7 @@ def page(folder: Path, title: str, *what: "Analysis", **more: Any) -> list[Path]
 
 
 def _study_of(folder: Path) -> "Study | None":
-    """Return the study of a run's folder, for what it asks of this analysis; None where it cannot be read again."""
+    """Return the study of a run's folder, for its ``sensitivity`` entry; None where it cannot be read again."""
     from pulsatile.sweeps.disk.folder import RunFolder
     from pulsatile.sweeps.study.schema import load_study
 
@@ -114,17 +114,17 @@ def _study_of(folder: Path) -> "Study | None":
 def selection_of(
     study: "Study | None", outputs: tuple[str, ...], weeks: tuple[float, ...], contrast: str | None
 ) -> "Selection":
-    """Return what to look at: what the command line says, else what the study does."""
+    """Return the outputs, weeks and contrast of the command line, else those of the study."""
     from pulsatile.sweeps.analysis.selection import Selection
 
-    asked = Selection() if study is None else study.sensitivity
+    default = Selection() if study is None else study.sensitivity
     return Selection(
-        outputs or asked.outputs, tuple(sorted(set(weeks))) or asked.weeks,
-        asked.contrast if contrast is None else contrast,
+        outputs or default.outputs, tuple(sorted(set(weeks))) or default.weeks,
+        default.contrast if contrast is None else contrast,
     )  # fmt: skip
 
 
-def _look_at(folder: Path, selection: "Selection", as_json: bool) -> None:
+def _analyse(folder: Path, selection: "Selection", as_json: bool) -> None:
     from pulsatile.sweeps.analysis.analyse import analyse
 
     begin = time.perf_counter()
@@ -152,9 +152,9 @@ def _print_leading(analysis: "Analysis") -> None:
     from pulsatile.sweeps.contrast import rows
     from pulsatile.sweeps.sensitivity.methods import measures_of
 
-    found = analysis.indices
-    value = measures_of(found)[0].name
-    last = found.isel(week=-1)
+    indices = analysis.indices
+    value = measures_of(indices)[0].name
+    last = indices.isel(week=-1)
     for output in last["output"].values:
         part = last[value].sel(output=output)
         top = abs(part).max("arm").fillna(0)
@@ -175,8 +175,8 @@ def _print_leading(analysis: "Analysis") -> None:
         if "variance" in last:  # an index of next to no variance says little
             sds = [float(row) ** 0.5 for _, row in rows(last["variance"].sel(output=output))]
             grid.add_section()
-            grid.add_row(f"SD, {found['unit'].sel(output=output).item()}", *(f"{sd:.3g}" for sd in sds))
+            grid.add_row(f"SD, {indices['unit'].sel(output=output).item()}", *(f"{sd:.3g}" for sd in sds))
         print_rich(grid)
     for name in ("method", "interval", "missing", "contrast"):
-        if name in found.attrs:
-            click.echo(f"{name}: {found.attrs[name]}")
+        if name in indices.attrs:
+            click.echo(f"{name}: {indices.attrs[name]}")

@@ -1,4 +1,4 @@
-"""The values of a chunk: simulated, or kept from the run that an expansion goes on from."""
+"""The values of a chunk: simulated, or taken from the run that an expansion goes on from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,10 +18,7 @@ from pulsatile.sweeps.disk import store
 from pulsatile.sweeps.study.resolve import ResolvedStudy
 
 if TYPE_CHECKING:
-    from pulsatile.engine.simulate import Plan
-
-if TYPE_CHECKING:
-    from pulsatile.engine.simulate import Simulation
+    from pulsatile.engine.simulate import Plan, Simulation
     from pulsatile.sweeps.chunk.job import Job
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -29,11 +26,11 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 @dataclass
 class Values:
-    """What a chunk writes, patients of the chunk only.
+    """What a chunk writes, for its own patients only.
 
-    ``variables`` of the results and ``states`` (what an expansion goes on from: run-in and ends) by name, axes as
-    stored; ``labels`` of the other axes; ``kept`` patient-arms that were not simulated in full; ``worst_canary`` in
-    units of what a canary may miss.
+    ``variables`` of the results and ``states`` (run-in and end states, from which an expansion goes on) by name, axes
+    as stored; ``labels`` of the other axes; ``kept`` number of patient-arms not simulated in full; ``worst_canary``
+    largest error of a canary, in units of its tolerance.
     """
 
     variables: Arrays
@@ -44,7 +41,7 @@ class Values:
     kept: int = 0
 
     def put(self, course: "Simulation", arms: Sequence[int], patients: Ids) -> None:
-        """Take over what was simulated of some arms and patients (positions in the chunk)."""
+        """Store the simulation of ``arms`` and ``patients`` (positions in the chunk)."""
         for name, variable in (*course.dataset.data_vars.items(), *course.dataset.coords.items()):
             if "patient" in variable.dims and name != "patient":
                 at = np.ix_(np.array(arms), patients) if "arm" in variable.dims else (patients,)
@@ -56,10 +53,10 @@ class Values:
 
 
 def chunk_values(job: "Job", resolved: ResolvedStudy) -> Values:
-    """Simulate, or keep, the patients of a job; those to be skipped stay "never run"."""
+    """Simulate the patients of a job, or take them from the earlier run; those to be skipped stay "never run"."""
     chunk = _empty(job, resolved)
     fresh = np.setdiff1d(np.arange(job.first, job.stop), job.skip)
-    if job.base and (Path(job.base) / "states.zarr").exists():  # else its owner deleted it: everything anew
+    if job.base and (Path(job.base) / "states.zarr").exists():  # else its owner deleted it: all is computed anew
         base = _base(job.base, (Path(job.base) / "resolved.json").read_text(encoding="utf-8"))
         old = fresh[fresh < base.resolved.population.n]
         for part in _parts(old, job.pieces):
@@ -76,7 +73,7 @@ def _parts(patients: Ids, pieces: int) -> list[Ids]:
 
 
 def _course(resolved: ResolvedStudy, patients: Ids, arms: Sequence[int], threads: int, **begun: Any) -> "Simulation":
-    """Simulate patients, given by position in the run, in some arms."""
+    """Simulate ``patients``, given by position in the run, in ``arms``."""
     first = int(patients[0])
     cohort = resolved.cohort(first, int(patients[-1]) + 1).subset(patients - first)
     chosen = [resolved.arms[a] for a in arms]
@@ -85,10 +82,11 @@ def _course(resolved: ResolvedStudy, patients: Ids, arms: Sequence[int], threads
 
 def _empty(job: "Job", resolved: ResolvedStudy) -> Values:
     """Return a chunk in which nothing has run."""
-    who, n = resolved.population, job.stop - job.first
-    whole = template(who.ids(job.first, job.stop), resolved.arms, resolved.plan(), who.covariates)
+    population, n = resolved.population, job.stop - job.first
+    ids = population.ids(job.first, job.stop)
+    whole = template(ids, resolved.arms, resolved.plan(), population.covariates)
     variables = {
-        str(name): np.array(variable.values)  # a template has no memory of its own
+        str(name): np.array(variable.values)  # a copy: the arrays of a template are broadcast
         for name, variable in (*whole.data_vars.items(), *whole.coords.items())
         if "patient" in variable.dims and name != "patient"
     }
@@ -102,14 +100,14 @@ def _empty(job: "Job", resolved: ResolvedStudy) -> Values:
 
 @dataclass(frozen=True)
 class Columns:
-    """Numbers kept of each patient beside the results."""
+    """Counts of the numbers kept of each patient next to the results."""
 
     baseline: int
     ends: int
 
 
 def state_columns(resolved: ResolvedStudy) -> Columns:
-    """Return how many numbers an expansion needs of each patient, and of each patient in each arm."""
+    """Return how many numbers an expansion needs per patient, and per patient and arm."""
     return Columns(len(PACKED), end_columns(resolved.plan()))
 
 
@@ -129,14 +127,14 @@ class _Base:
 
 @lru_cache(2)
 def _base(folder: str, study: str) -> _Base:
-    """Return the run in ``folder``, of the resolved ``study``: a folder may be expanded more than once."""
+    """Return the run in ``folder``; the resolved ``study`` is part of the key, as a folder may be expanded twice."""
     results = Path(folder) / "results.zarr"
     resolved = ResolvedStudy.from_json(study)
     return _Base(results, Path(folder) / "states.zarr", resolved, store.coordinates(results), store.dims(results))
 
 
 def _keep(chunk: Values, patients: Ids, base: _Base, resolved: ResolvedStudy, job: "Job") -> None:
-    """Fill in patients of the earlier run: their arms as stored or gone on with, new arms from the stored run-in."""
+    """Fill in patients of the earlier run: its arms as stored or continued, new arms from the stored run-in."""
     first, stop, at = int(patients[0]), int(patients[-1]) + 1, patients - job.first
     inside = patients - first
     states = store.patients_stored(base.states, first, stop)
@@ -145,7 +143,7 @@ def _keep(chunk: Values, patients: Ids, base: _Base, resolved: ResolvedStudy, jo
     old = [a for a, arm in enumerate(resolved.arms) if arm.doses in known]
     new = [a for a in range(len(resolved.arms)) if a not in old]
     plan, earlier = resolved.plan(), base.resolved.plan()
-    if plan != earlier and plan.goes_on_from(earlier):  # other outputs: everything anew but the run-in
+    if plan != earlier and plan.goes_on_from(earlier):  # other outputs: all is computed anew but the run-in
         old, new = [], list(range(len(resolved.arms)))
     if old:
         source, target = (np.array([known[resolved.arms[a].doses] for a in old]), inside), (np.array(old), at)
@@ -168,17 +166,17 @@ Place = tuple[Any, ...]
 
 
 def _merge(chunk: Values, stored: Arrays, base: _Base, source: Place, target: Place) -> None:
-    """Copy stored values to where the labels of their times are the same; a patient that failed since stays masked."""
+    """Copy stored values to the same time labels; values of a patient that failed since are masked."""
     labels = chunk.labels
-    fine = chunk.variables["status"][np.ix_(*target)]
+    status = chunk.variables["status"][np.ix_(*target)]
     for name, values in stored.items():
         if "arm" not in base.dims[name]:
             if name in chunk.variables:  # else it is the patients' ids
                 chunk.variables[name][target[1]] = values[source[1]]
             continue
         if name == "status":
-            never = fine == Status.NEVER_RUN
-            chunk.variables[name][np.ix_(*target)] = np.where(never, values[np.ix_(*source)], fine)
+            never = status == Status.NEVER_RUN
+            chunk.variables[name][np.ix_(*target)] = np.where(never, values[np.ix_(*source)], status)
             continue
         take, give = list(source), list(target)
         for dim in base.dims[name][2:]:

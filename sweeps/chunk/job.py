@@ -1,22 +1,22 @@
-"""A chunk to be carried out, as it is handed to a worker: plain data."""
+"""A chunk to be carried out, as sent to a worker: plain data."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Job:
-    """A chunk to be carried out, as it is handed to a worker.
+    """A chunk to be carried out, as sent to a worker.
 
     study : the resolved study, as JSON
-    folder : folder of the run, seen by driver and workers alike
+    folder : folder of the run, visible to driver and workers
     first, stop : positions of its patients, whole chunks of the store
     threads : threads it may use
-    engine, platform : hash of the engine and platform class of the driver; another worker refuses
+    engine, platform : hash of the engine and platform class of the driver; a worker of another kind refuses
     base : folder of the run that an expansion goes on from
-    skip, reasons : positions left "never run", because they end their worker, and what was seen of each
-    pieces : parts that are computed one after another, to need less memory
-    dry : compute and write nothing
-    again : patients of it are left out so far; it is computed in a process of its own, and its record is replaced
+    skip, reasons : positions left "never run" because they end their worker, and how each ended it
+    pieces : parts computed one after another, to need less memory
+    dry : compute, but write nothing
+    again : the committed record leaves patients out; compute in a separate process and replace the record
     """
 
     study: str

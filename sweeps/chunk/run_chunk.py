@@ -1,4 +1,4 @@
-"""The unit of work: one chunk of patients through all arms into the store, committed whole or not at all."""
+"""The unit of work: one chunk of patients in all arms, written to the store and committed whole or not at all."""
 
 import os
 import socket
@@ -23,17 +23,17 @@ from pulsatile.sweeps.study.resolve import ResolvedStudy
 
 
 def run_chunk(job: Job) -> Record:
-    """Simulate the job's patients in all arms, write and commit them, and return the entry for the journal.
+    """Simulate the job's patients in all arms, commit them, and return the entry for the journal.
 
-    A plain function of plain arguments: it runs in this process, in a local worker or on another machine alike.  A
-    chunk that is committed already is not computed again, unless patients of it were left out.
+    A plain function of plain arguments, so that it runs alike in this process, in a local worker and on another
+    machine.  A committed chunk is not computed again, unless patients of it were left out.
     """
     resolved = _resolved(job.study)
     _check_kind(job, resolved)
     folder, identity = Path(job.folder), resolved.identity
     fresh = job.dry or job.again
-    if not fresh and (already := commits.found(folder, job.first, identity)) is not None:
-        return already
+    if not fresh and (entry := commits.committed_entry(folder, job.first, identity)) is not None:
+        return entry
     begin = time.perf_counter()
     values = chunk_values(job, resolved)
     if values.worst_canary > 1:
@@ -75,7 +75,7 @@ def _resolved(text: str) -> ResolvedStudy:
 
 
 def _check_kind(job: Job, resolved: ResolvedStudy) -> None:
-    """Refuse to compute where the bits would be others."""
+    """Refuse to compute where the bits would differ from those of the run."""
     if engine_hash() != job.engine:
         raise ClusterFailed(
             f"{socket.gethostname()} has another version of the engine than the run; install the run's version there."

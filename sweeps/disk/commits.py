@@ -1,6 +1,6 @@
 """Commit records: one sealed file per chunk, written last, with the SHA-256 of every file that the chunk wrote.
 
-A chunk is committed when its record lies in ``commits/`` and fits the run; what is not committed is not there.
+A chunk is committed when its record lies in ``commits/`` and fits the run; anything else does not count.
 """
 
 import os
@@ -17,7 +17,7 @@ FOLDER = "commits"
 LISTED = (
     "first", "stop", "status", "bytes", "seconds", "write_seconds", "host", "pid", "poison", "canaries", "kept", "at",
 )  # fmt: skip
-"""What the journal tells of a chunk; the rest is in the record."""
+"""Keys of a record that the journal repeats; the others are in the record only."""
 
 Record = dict[str, Any]
 """What a chunk did: its patients, arms, statuses, files, and who did it."""
@@ -36,28 +36,28 @@ def commit(folder: Path, record: Record, files: Mapping[str, bytes]) -> Record:
     """Write a chunk's files, then its record; return its entry for the journal."""
     begin = time.perf_counter()
     written = write_all(folder, files)
-    told = {"write_seconds": round(time.perf_counter() - begin, 3), "bytes": sum(map(len, files.values()))}
-    text = seal(record | told | {"files": written})
+    cost = {"write_seconds": round(time.perf_counter() - begin, 3), "bytes": sum(map(len, files.values()))}
+    text = seal(record | cost | {"files": written})
     write_all(folder, {place(record["first"]): text.encode()})
     return entry(text)
 
 
 def load(folder: Path, first: int) -> str:
     """Return the text of a record; `FileNotFoundError` when there is none."""
-    return (folder / place(first)).read_bytes().decode()  # not read_text, which takes one end of line for another
+    return (folder / place(first)).read_bytes().decode()  # not read_text, which translates line ends
 
 
 def entry(text: str) -> Record:
-    """Return a record's entry for the journal; `Damaged` when its text is."""
+    """Return a record's entry for the journal; `Damaged` when the text is not what was written."""
     record = unseal(text)
     listed = {name: record[name] for name in LISTED if name in record}
     return {"kind": "chunk", **listed, "record": contents(record)}
 
 
 def contents(record: Record) -> str:
-    """Return the hash of what a chunk wrote: the same whoever wrote it, when and where.
+    """Return the hash of what a chunk wrote; it does not depend on the worker, the time or the machine.
 
-    A worker that was thought lost may still write, and write the same.
+    A worker that was believed lost may still write the same chunk.
     """
     return sha256(canonical([record["first"], record["stop"], record["files"]]).encode())
 
@@ -70,8 +70,8 @@ def committed(folder: Path) -> list[int]:
         return []
 
 
-def found(folder: Path, first: int, identity: str) -> Record | None:
-    """Return the journal entry of a committed chunk of this run; None when there is none that fits."""
+def committed_entry(folder: Path, first: int, identity: str) -> Record | None:
+    """Return the journal entry of a committed chunk of this run; None when no record fits the run."""
     try:
         text = load(folder, first)
         return entry(text) if unseal(text)["identity"] == identity else None
@@ -80,6 +80,6 @@ def found(folder: Path, first: int, identity: str) -> Record | None:
 
 
 def drop(folder: Path, firsts: Iterable[int]) -> None:
-    """Take records away: their chunks are to be computed again."""
+    """Remove records, so that their chunks are computed again."""
     for first in firsts:
         (folder / place(first)).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written aside, synced, renamed; and what a disk that refuses says."""
+"""Atomic files: written aside, synced, renamed; and the sentence for a disk that refuses them."""
 
 import errno
 import hashlib
@@ -16,11 +16,11 @@ from pulsatile.sweeps.errors import CannotWrite
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EFBIG, errno.ENOENT,
                errno.ENOTDIR, errno.ENAMETOOLONG}  # fmt: skip
 ASIDE = ".aside"
-"""Folder, in that of a run, of files that are being written; what a killed process left there is swept at resume."""
+"""Folder, inside that of a run, of files being written; resume removes what a killed process left there."""
 SYNCERS = 8
-"""Files synced at once: a disk takes many syncs in the time of one."""
+"""Files synced at once: a disk carries out many syncs in the time of one."""
 FEW = 2
-"""Up to so many files are synced one after another, without threads."""
+"""Up to this many files are synced one after another, without threads."""
 
 _T = TypeVar("_T")
 
@@ -31,7 +31,7 @@ def sha256(data: bytes) -> str:
 
 
 def write_all(root: Path, files: Mapping[str, bytes]) -> dict[str, str]:
-    """Write files below ``root`` so that each is old or new, never half, and all are on disk; return their SHA-256.
+    """Write files below ``root`` atomically, each old or new, and sync them; return their SHA-256.
 
     Parameters
     ----------
@@ -46,11 +46,11 @@ def write_all(root: Path, files: Mapping[str, bytes]) -> dict[str, str]:
     Raises
     ------
     OSError
-        Of the file system; files already renamed stay (they are whole), the others leave nothing behind.
+        From the file system; files already renamed stay (they are whole), the others leave nothing behind.
     """
     folders = {(root / name).parent for name in files}
     fresh = [new for folder in {*folders, root / ASIDE} for new in _made(folder)]
-    # every folder up to the root: another writer may have made it and not synced it yet
+    # every folder up to the root: another writer may have made it without syncing it yet
     folders |= {parent for folder in folders for parent in folder.parents if parent.is_relative_to(root)}
     mark = uuid4().hex[:12]  # of this call alone: a lost worker may still be writing the same files
     pairs = [
@@ -69,12 +69,12 @@ def write_all(root: Path, files: Mapping[str, bytes]) -> dict[str, str]:
 
 
 def write_aside(path: Path, text: str) -> str:
-    """Write one text file so that it is old or new, never half, and on disk; return its SHA-256."""
+    """Write one text file atomically and sync it; return its SHA-256."""
     return write_all(path.parent, {path.name: text.encode()})[path.name]
 
 
 def append(path: Path, text: str) -> None:
-    """Append to a file and have it on disk, or leave it as it was."""
+    """Append to a file and sync it, or leave it as it was."""
     with path.open("ab", buffering=0) as file:
         size = file.tell()
         try:
@@ -95,13 +95,13 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder, with its parents, and have their names on disk."""
+    """Make a folder with its parents, and sync their names."""
     for parent in _made(folder):
         sync_folder(parent)
 
 
 def _made(folder: Path) -> list[Path]:
-    """Make a folder; return the parents in which a new entry must be synced."""
+    """Make a folder; return the parents whose new entries must be synced."""
     missing = [folder, *folder.parents]
     missing = missing[: next(i for i, parent in enumerate(missing) if parent.exists())]
     folder.mkdir(parents=True, exist_ok=True)
@@ -109,7 +109,7 @@ def _made(folder: Path) -> list[Path]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the names in a folder on disk, where the system knows that for folders."""
+    """Sync the names in a folder, where the system supports that for folders."""
     if os.name == "nt":
         return
     handle = os.open(folder, os.O_RDONLY)
@@ -129,13 +129,13 @@ def _each(work: Callable[[_T], None], items: Sequence[_T]) -> None:
 
 
 def sweep(root: Path) -> int:
-    """Remove what killed processes left of files they were writing; return how many."""
-    left = list((root / ASIDE).iterdir()) if (root / ASIDE).is_dir() else []
-    for path in left:
+    """Remove unfinished files that killed processes left; return their number."""
+    unfinished = list((root / ASIDE).iterdir()) if (root / ASIDE).is_dir() else []
+    for path in unfinished:
         path.unlink(missing_ok=True)
     with suppress(OSError):
         (root / ASIDE).rmdir()
-    return len(left)
+    return len(unfinished)
 
 
 @contextmanager
@@ -154,6 +154,6 @@ def writing(path: Path) -> Iterator[None]:
 
 def _free(path: Path) -> str:
     with suppress(OSError, StopIteration):
-        there = next(parent for parent in (path.absolute(), *path.absolute().parents) if parent.exists())
-        return f", {shutil.disk_usage(there).free} bytes free"
+        existing = next(parent for parent in (path.absolute(), *path.absolute().parents) if parent.exists())
+        return f", {shutil.disk_usage(existing).free} bytes free"
     return ""

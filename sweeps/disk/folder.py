@@ -24,13 +24,13 @@ PACKAGES = ("pulsatile", "numpy", "numba", "llvmlite", "xarray", "zarr", "dask",
 GROWING = "expanding"
 """Subfolder in which a larger run grows."""
 BEGINNING = "beginning"
-"""A file that exists while the first files of a run are written: the files beside it may be overwritten."""
+"""A file that exists while the first files of a run are written: the files next to it may be overwritten."""
 FORMAT = 1
 """Version of the folder's layout."""
 
 
 def check_free(path: Path) -> None:
-    """Refuse a folder that is not empty, a file in its place, and a place where nothing can be written."""
+    """Refuse a folder that is not empty, a file in its place, and a location that is not writable."""
     with writing(path):
         if path.is_symlink() and not path.exists():
             raise FolderRefuses(f"{path} is a link to nothing; choose another folder with --out.")
@@ -52,13 +52,13 @@ def check_free(path: Path) -> None:
 
 
 def _never_begun(path: Path) -> bool:
-    """Return whether a folder is empty, but for files of a run that was killed before it began."""
-    left = {item.name for item in path.iterdir() if item.name.partition(".")[0] != LOCK} - {ASIDE}
-    return not left or (BEGINNING in left and JOURNAL not in left)
+    """Return whether a folder is empty, apart from files of a run that was killed before it began."""
+    names = {item.name for item in path.iterdir() if item.name.partition(".")[0] != LOCK} - {ASIDE}
+    return not names or (BEGINNING in names and JOURNAL not in names)
 
 
 class RunFolder(JournalState):
-    """The files of one run, and its state by its journal."""
+    """The files of one run, and its state according to its journal."""
 
     def __init__(self, path: Path, entries: list[Entry]) -> None:
         self.path = path.absolute()
@@ -72,7 +72,7 @@ class RunFolder(JournalState):
 
         Parameters
         ----------
-        study : text of the study as it was given
+        study : text of the study as the user wrote it
         facts : identity, counts and settings of the run; versions and the engine's hash are added
         stores : the empty stores' files, by path relative to the folder
         """
@@ -152,7 +152,7 @@ class RunFolder(JournalState):
         return {**self.begin["files"], **self.end.get("files", {})}
 
     def fits(self, name: str, digest: str) -> bool:
-        """Return whether a file that belongs to no chunk is as written; while a run closes, as its old or new form."""
+        """Return whether a file that belongs to no chunk is as written; while a run closes, in its old or new form."""
         return digest in [self.files.get(name)] + ([] if self.digest else [self.closing.get(name)])
 
     @property
@@ -163,19 +163,19 @@ class RunFolder(JournalState):
 
     @property
     def pending(self) -> list[tuple[int, int]]:
-        """Chunks (first, stop) that are not committed, or are without some of their patients."""
+        """Chunks (first, stop) that are not committed, or whose record leaves patients out."""
         return [chunk for chunk in self.plan if chunk[0] not in self.chunks or chunk[0] in self.suspects]
 
     # --- writing ---
 
     def drop(self, firsts: list[int]) -> None:
-        """Take chunks back, so that they are computed again."""
+        """Withdraw committed chunks, so that they are computed again."""
         if firsts:
-            self.tell({"kind": "dropped", "firsts": firsts})
+            self.append({"kind": "dropped", "firsts": firsts})
             commits.drop(self.path, firsts)
 
-    def tell(self, entry: Entry) -> None:
-        """Append an entry to the journal on disk, and take it in."""
+    def append(self, entry: Entry) -> None:
+        """Append an entry to the journal on disk, and update the state."""
         with writing(self.path):
             journal.write_entry(self.path / JOURNAL, entry)
         self.fold(entry)
@@ -187,7 +187,7 @@ class RunFolder(JournalState):
         return str((self.path / self.facts["base"]).resolve()) if under_way else ""
 
     def mend_journal(self) -> None:
-        """Cut off a last line whose writer was killed before its end."""
+        """Cut off a last line that a killed process left incomplete."""
         place = self.path / JOURNAL
         lines = journal.read(place)
         if lines.torn:
@@ -196,7 +196,7 @@ class RunFolder(JournalState):
 
     def enter(self, state: str, **more: Any) -> None:
         """Enter a new state into the journal and the manifest."""
-        self.tell({"kind": "state", "state": state, "at": now(), **more})
+        self.append({"kind": "state", "state": state, "at": now(), **more})
         self.write_manifest()
 
     def write_manifest(self) -> None:
@@ -205,7 +205,7 @@ class RunFolder(JournalState):
             write_aside(self.path / MANIFEST, self.manifest())
 
     def manifest(self) -> str:
-        """Return the manifest's text: the journal in one object, sealed, for people and as a second copy."""
+        """Return the text of the manifest: the journal as one sealed object, for readers and as a second copy."""
         end = {key: value for key, value in self.end.items() if key not in ("kind", "state", "files")}
         facts = {
             "state": self.state,
@@ -221,9 +221,9 @@ class RunFolder(JournalState):
 
 
 def unfinished(folder: RunFolder) -> str:
-    """Return what to do with a run that has no digest."""
+    """Return the advice for a run that has no digest."""
     if folder.state == "failed":
-        return f"too many patients failed; `pulsatile resume {folder.path} --gate SHARE` goes on all the same"
+        return f"too many patients failed; `pulsatile resume {folder.path} --gate SHARE` goes on with a larger gate"
     return f"`pulsatile resume {folder.path}` first"
 
 
@@ -233,7 +233,7 @@ def now() -> str:
 
 
 def environment() -> dict[str, Any]:
-    """Return versions and the kind of machine."""
+    """Return the versions of Python and the packages, and the kind of machine."""
     versions = {"python": platform.python_version()}
     for name in PACKAGES:
         try:

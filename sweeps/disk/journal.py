@@ -1,8 +1,8 @@
-"""Sealed JSON: text with its own hash, so that a changed byte shows; and the journal of a run, made of sealed lines.
+"""Sealed JSON: text with its own hash, so that a changed byte is detected; and the journal of a run in sealed lines.
 
 The seal is the last key of an object and covers every byte before it.  A journal has one sealed line per entry:
-``begin`` (what the run is), ``state``, ``chunk`` (one committed chunk), ``dropped`` (chunks taken back), ``closing``
-(files about to be written anew), ``end`` (digest); the first key is ``kind``.  `JournalState` adds them up.
+``begin`` (what the run is), ``state``, ``chunk`` (one committed chunk), ``dropped`` (chunks withdrawn), ``closing``
+(files about to be written anew), ``end`` (digest); the first key is ``kind``.  `JournalState` folds them.
 """
 
 import json
@@ -16,19 +16,19 @@ from pulsatile.sweeps.disk.files import append, sha256
 
 JOURNAL, MANIFEST = "journal.jsonl", "manifest.json"
 GATE = 0.05
-"""Share of failed patient-arms above which a run counts as failed, where its beginning does not say."""
+"""Share of failed patient-arms above which a run counts as failed, where its first entry has none."""
 NO_FAILURE = ("ok", "never_run")
-"""Statuses that are no failure: patients left out are counted as ``poison``."""
+"""Statuses that do not count as failures: patients left out are counted as ``poison``."""
 _SEAL = ',"seal":"'
 _LENGTH = len(_SEAL) + 64 + len('"}\n')
 
 Entry = dict[str, Any]
 Counts = tuple[int, int, tuple[tuple[str, int], ...]]
-"""Of a committed chunk: patients, bytes, patient-arms by status; tuples, which garbage collection passes over."""
+"""Patients, bytes and patient-arms by status of a committed chunk; tuples, which garbage collection skips."""
 
 
 class Damaged(ValueError):
-    """A sealed text that is not what was written."""
+    """A sealed text differs from what was written."""
 
 
 def seal(data: Entry, indent: int | None = None) -> str:
@@ -45,7 +45,7 @@ def seal(data: Entry, indent: int | None = None) -> str:
 
 
 def unseal(text: str) -> Entry:
-    """Return the data of a sealed text; `Damaged` when a byte of it has changed, is lost or was added."""
+    """Return the data of a sealed text; `Damaged` when a byte was changed, lost or added."""
     head, tail = text[:-_LENGTH], text[-_LENGTH:]
     if tail != f'{_SEAL}{sha256(head.encode())}"}}\n':
         raise Damaged("the seal does not fit the text")
@@ -55,7 +55,7 @@ def unseal(text: str) -> Entry:
 
 @dataclass
 class Lines:
-    """Part of a journal: good entries in order, numbers (from 1) of damaged lines, and where the text ends."""
+    """Part of a journal: sound entries in order, numbers (from 1) of damaged lines, and where the text ends."""
 
     entries: list[Entry] = field(default_factory=list)
     damaged: list[int] = field(default_factory=list)
@@ -64,26 +64,26 @@ class Lines:
 
 
 def read(path: Path, start: int = 0, most: int = -1) -> Lines:
-    """Read a journal, ``most`` bytes of it from byte ``start``; a last line without its end is ``torn``.
+    """Read at most ``most`` bytes of a journal from byte ``start``; an incomplete last line is ``torn``.
 
-    Either its writer was killed, or the rest was not read; ``size`` is where the next reading goes on: the end of the
-    last whole line.
+    A line is torn because its writer was killed, or because the rest was not read.  ``size`` is the end of the last
+    whole line, where the next read starts.
     """
     with path.open("rb") as file:
         file.seek(start)
         data = file.read(most)
     whole, newline, rest = data.rpartition(b"\n")
-    found = Lines(torn=bool(rest), size=start + len(whole) + len(newline))
+    lines = Lines(torn=bool(rest), size=start + len(whole) + len(newline))
     for number, line in enumerate(whole.split(b"\n") if newline else [], 1):
         try:
-            found.entries.append(unseal(line.decode() + "\n"))
+            lines.entries.append(unseal(line.decode() + "\n"))
         except (Damaged, UnicodeDecodeError):
-            found.damaged.append(number)
-    return found
+            lines.damaged.append(number)
+    return lines
 
 
 def write_entry(path: Path, entry: Entry) -> None:
-    """Append an entry and have it on disk."""
+    """Append an entry and sync it."""
     append(path, seal(entry))
 
 
@@ -93,19 +93,19 @@ def text_of(entries: Iterable[Entry]) -> str:
 
 
 class JournalState:
-    """The state of a run by the entries of its journal so far; `fold` takes in one more.
+    """The state of a run after the entries of its journal so far; `fold` adds one more.
 
     facts, begin : what the run is, and the whole first entry
-    state : the last one entered; empty before the first entry
-    end, digest : the last end, and the digest it has where the run is finished
-    closing : SHA-256 of the files that are about to be written anew
+    state : the last state entered; empty before the first entry
+    end, digest : the last end entry, and its digest where the run is finished
+    closing : SHA-256 of the files about to be written anew
     gate : share of failed patient-arms above which the run counts as failed
     lines : entries folded
-    chunks : entries of the committed chunks by first patient, where the state keeps them (``whole``)
+    chunks : entries of the committed chunks by first patient, kept where ``whole``
     chunks_done, done, bytes : committed chunks, their patients, and the bytes they wrote
     statuses, failures, failed : patient-arms by status, by type of failure, and failed in all
     poison : patients that end their worker, by position, with the reason
-    suspects : first patients of chunks with poison: their records stay until others take their place
+    suspects : first patients of chunks with poison: their records stay until they are replaced
     """
 
     def __init__(self, entries: Iterable[Entry] = (), whole: bool = True) -> None:
@@ -130,7 +130,7 @@ class JournalState:
         self._counts: dict[int, Counts] = {}
 
     def fold(self, entry: Entry) -> None:
-        """Take in the next entry."""
+        """Update the state by the next entry."""
         self.lines += 1
         match entry["kind"]:
             case "begin":
@@ -139,11 +139,11 @@ class JournalState:
             case "state":
                 self.state, self.gate = entry["state"], float(entry.get("gate", self.gate))
             case "chunk":
-                self._take_back(entry["first"])
+                self._withdraw(entry["first"])
                 self._commit(entry)
             case "dropped":
                 for first in entry["firsts"]:
-                    self._take_back(first)
+                    self._withdraw(first)
             case "closing":
                 self.closing = entry["files"]
             case "end":
@@ -159,8 +159,8 @@ class JournalState:
             self.suspects.add(first)
             self.poison |= {int(position): reason for position, reason in entry["poison"].items()}
 
-    def _take_back(self, first: int) -> None:
-        """Return to the state before a chunk was committed, where it was."""
+    def _withdraw(self, first: int) -> None:
+        """Return to the state before a chunk was committed, if it was."""
         if first in self._counts:
             counts = self._counts.pop(first)
             self._add(counts, -1)
@@ -184,7 +184,7 @@ class JournalState:
 
     @property
     def chunks_done(self) -> int:
-        """How many chunks are committed."""
+        """Number of committed chunks."""
         return len(self._counts)
 
     @property

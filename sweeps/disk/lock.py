@@ -1,4 +1,4 @@
-"""One driver for the folder of a run: take its lock, keep it, notice its loss, remove one that was left; cancel."""
+"""One driver per run folder: take its lock, hold it, notice its loss, remove an abandoned one; cancel."""
 
 import os
 import socket
@@ -15,24 +15,24 @@ from uuid import uuid4
 from pulsatile.sweeps.disk.commits import FOLDER as COMMITS
 from pulsatile.sweeps.disk.files import ASIDE, make_folder, write_aside, writing
 from pulsatile.sweeps.disk.journal import JOURNAL, MANIFEST
-from pulsatile.sweeps.disk.lock_file import CLAIMS, LOCK, Holder, Seen, flock, left, look, read, started, write
+from pulsatile.sweeps.disk.lock_file import CLAIMS, LOCK, Holder, Seen, abandoned, flock, look, read, started, write
 from pulsatile.sweeps.errors import FolderRefuses
 
 CANCEL = "cancel"
 TICK = 1.0
-"""s between two looks of a holder at its lock and at a request to stop."""
+"""s between two checks by a holder of its lock and of a request to stop."""
 BEAT = 5
 """Ticks between two beats."""
 WATCHED = 3
-"""Beats in which the holder on another host must show life."""
-PATIENCE, POLL = 0.2, 0.02  # s that a second driver waits for one that is just taking or leaving; between two looks
+"""Beats within which the holder on another host must raise its count."""
+PATIENCE, POLL = 0.2, 0.02  # s that a second driver waits for one that is just taking or releasing; between two checks
 
 
 class Held:
     """The lock of a folder while this process holds it.
 
-    ``lost`` turns true when somebody took the lock away: then nothing more may be committed.  ``cancelled`` turns true
-    when `cancel_run` asked for the end.
+    ``lost`` turns true when the lock was removed or replaced: then nothing more may be committed.  ``cancelled`` turns
+    true when `cancel_run` requested a stop.
     """
 
     def __init__(self, folder: Path, note: Mapping[str, str], say: Callable[[str], None]) -> None:
@@ -43,8 +43,8 @@ class Held:
         self._file: BinaryIO | None = None  # open, and so locked, as long as the lock is held
         self._end, self._thread = Event(), Thread(target=self._watch, daemon=True)
 
-    def tell(self, dashboard: str) -> None:
-        """Say in the lock, from the next beat on, where the cluster's dashboard is."""
+    def show_dashboard(self, dashboard: str) -> None:
+        """Write the address of the cluster's dashboard into the lock, from the next beat on."""
         self._holder = replace(self._holder, dashboard=dashboard)
 
     def check(self) -> None:
@@ -56,7 +56,7 @@ class Held:
             )
 
     def take(self) -> None:
-        """Take the lock, at once or not at all."""
+        """Take the lock atomically; `FolderRefuses` where another process holds it."""
         aside, end = self._folder / f"{LOCK}.{self._holder.token}{ASIDE}", time.monotonic() + PATIENCE
         try:
             file = aside.open("x+b")
@@ -76,13 +76,13 @@ class Held:
         self._thread.start()
 
     def _taken(self, aside: Path) -> bool:
-        """Give the file its name, where there is no lock or the one of a dead process of this host."""
+        """Give the file its name, where there is no lock or only that of a dead process of this host."""
         with suppress(FileExistsError):
             _name(aside, self._path)
             return True
-        with left(self._path) as seen:
+        with abandoned(self._path) as seen:
             if seen is None or seen.holder is None:
-                return self._ours()  # a network folder may have done what it says it could not
+                return self._ours()  # a network folder may report failure of a link that it made
             if seen.lives is None:
                 raise _in_use(self._folder, seen)
             aside.replace(self._path)
@@ -90,30 +90,30 @@ class Held:
         return True
 
     def release(self) -> None:
-        """Give the lock back."""
+        """Release the lock."""
         self._end.set()
         if self._thread.is_alive():
             self._thread.join(TICK)
         with suppress(OSError):
             if self._ours():
                 (self._folder / CANCEL).unlink(missing_ok=True)
-                self._path.unlink()  # before its file is closed: nobody may take it for left behind
+                self._path.unlink()  # before its file is closed, so that no process sees it as abandoned
         if self._file is not None:
             self._file.close()
 
     def _ours(self) -> bool:
-        found = read(self._path)
-        return found is not None and found.token == self._holder.token
+        holder = read(self._path)
+        return holder is not None and holder.token == self._holder.token
 
     def _watch(self) -> None:
         tick = 0
         while not self.lost and not self._end.wait(TICK):
             tick += 1
-            with suppress(OSError):  # a network folder that is away for a moment
+            with suppress(OSError):  # a network folder may be unavailable for a moment
                 self._look(tick % BEAT == 0)
 
     def _look(self, beat: bool) -> None:
-        """See whether the lock is ours still, raise the beat, and see whether somebody asks for the end."""
+        """Check that the lock is still ours, raise the beat, and check for a request to stop."""
         if not self._ours():
             self.lost = True
             return
@@ -124,22 +124,22 @@ class Held:
         request = self._folder / CANCEL
         if not self.cancelled and request.exists() and request.read_text(encoding="utf-8") == self._holder.token:
             self.cancelled = True
-            self._say("Asked by `pulsatile cancel` to stop; stopping after the chunks in hand.")
+            self._say("Asked by `pulsatile cancel` to stop; stopping after the chunks in progress.")
 
 
 @contextmanager
 def held(folder: Path, note: Mapping[str, str], say: Callable[[str], None] = lambda _: None) -> Iterator[Held]:
-    """Hold a folder while the block runs; it is made when missing, and then removed again when it stays empty.
+    """Hold a folder while the block runs; a missing folder is made, and removed again if it stays empty.
 
     Parameters
     ----------
-    note : the ``command`` of the holder, told to a second driver and by `sweeps.run.status`
-    say : told that the lock of a dead process was taken over, and of a request to stop
+    note : the ``command`` of the holder, shown to a second driver and by `sweeps.run.status`
+    say : called with a sentence when the lock of a dead process is taken over, and on a request to stop
 
     Raises
     ------
     FolderRefuses
-        When another driver holds it, with who it is.
+        When another driver holds it; the sentence names the holder.
     OSError
         Where the lock cannot be written.
     """
@@ -157,19 +157,19 @@ def held(folder: Path, note: Mapping[str, str], say: Callable[[str], None] = lam
 
 
 def refuse_held(folder: Path) -> None:
-    """Refuse a folder that another driver holds, before anything is done with it."""
+    """Refuse a folder that another driver holds, before anything in it changes."""
     seen = look(folder)
     if seen is not None and seen.lives is not False:
         raise _in_use(folder, seen)
 
 
 def unlock(folder: Path) -> str:
-    """Remove the lock that a dead process left; return a sentence that says so.
+    """Remove the lock of a dead process; return a sentence for the user.
 
     Raises
     ------
     FolderRefuses
-        While the holder lives: as the operating system says, or for another host while its beat goes on.
+        While the holder lives: according to the operating system, or on another host while its beat rises.
     """
     check_run(folder)
     seen, path = look(folder), folder / LOCK
@@ -180,9 +180,9 @@ def unlock(folder: Path) -> str:
         while time.monotonic() < end and read(path) == seen.holder:
             time.sleep(TICK / 4)
     if seen.lives is not True:
-        for claim in folder.glob(CLAIMS):  # of a process that was killed in the moment it had one
+        for claim in folder.glob(CLAIMS):  # of a process that was killed while it had one
             claim.unlink(missing_ok=True)
-    with writing(path), left(path) as now:
+    with writing(path), abandoned(path) as now:
         if now is None or now.holder != seen.holder:
             raise _in_use(folder, Seen(read(path), True))
         path.unlink()
@@ -190,7 +190,7 @@ def unlock(folder: Path) -> str:
 
 
 def cancel_run(folder: Path) -> str:
-    """Ask the driver that holds a folder, on any host, to stop after the chunks in hand; return a sentence."""
+    """Ask the driver that holds a folder, on any host, to stop after the chunks in progress; return a sentence."""
     check_run(folder)
     seen = look(folder)
     if seen is None or seen.holder is None or seen.lives is False:
@@ -198,38 +198,38 @@ def cancel_run(folder: Path) -> str:
     with writing(folder):
         write_aside(folder / CANCEL, seen.holder.token)
     return (
-        f"Process {seen.holder.pid} on {seen.holder.host} is asked to stop after the chunks in hand; "
+        f"Process {seen.holder.pid} on {seen.holder.host} is asked to stop after the chunks in progress; "
         f"`pulsatile resume {folder}` goes on later."
     )
 
 
 def drop_claims(folder: Path) -> None:
-    """Remove what processes left that were killed in the moment they took the lock of a folder."""
+    """Remove the claims of processes that were killed while they took the lock of a folder."""
     for claim in folder.glob(CLAIMS):
         with suppress(OSError), claim.open("r+b") as file:
-            if flock(file):  # else somebody is about to take it
+            if flock(file):  # else a live process is about to take it
                 claim.unlink()
 
 
 def check_run(folder: Path) -> None:
-    """Refuse what is not the folder of a run."""
+    """Refuse a path that is not the folder of a run."""
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
         raise FolderRefuses(f"{folder} {what}; give the folder of a run, for example runs/quick.")
     if folder.name == "expanding" and (folder.parent / JOURNAL).exists():
         raise FolderRefuses(f"{folder} is an expansion under way; give the folder of its run, {folder.parent}.")
-    ours = read(folder / LOCK) is not None  # of a driver whose journal is not there yet
+    ours = read(folder / LOCK) is not None  # of a driver that has not written its journal yet
     if not ours and not any((folder / name).exists() for name in (JOURNAL, MANIFEST, COMMITS)):
         raise FolderRefuses(f"{folder} holds no run (no {JOURNAL}); give the folder of a run, for example runs/quick.")
 
 
 def _name(aside: Path, path: Path) -> None:
-    """Give a file its name, with its content and locked already; `FileExistsError` where there is one of that name."""
+    """Give a file, complete and locked, its name; `FileExistsError` where the name is taken."""
     try:
         os.link(aside, path)
     except FileExistsError:
         raise
-    except OSError:  # no hard links here
+    except OSError:  # a file system without hard links
         path.touch(exist_ok=False)
         aside.replace(path)
 
@@ -237,8 +237,8 @@ def _name(aside: Path, path: Path) -> None:
 def _in_use(folder: Path, seen: Seen) -> FolderRefuses:
     """Return the refusal of a folder that is held."""
     if seen.holder is None:
-        return FolderRefuses(f"{folder} has a lock that says nothing; `pulsatile unlock {folder}` removes it.")
+        return FolderRefuses(f"{folder} has a lock that cannot be read; `pulsatile unlock {folder}` removes it.")
     todo = f"wait for it, or stop it by `pulsatile cancel {folder}`"
     if not seen.lives:
         todo = f"if that process is dead, `pulsatile unlock {folder}` removes its lock"
-    return FolderRefuses(f"{folder} is in use by {seen.holder.who}; {todo}.")
+    return FolderRefuses(f"{folder} is in use by {seen.holder.words}; {todo}.")

@@ -1,8 +1,8 @@
-"""What the file ``lock`` of a run's folder says of its holder, and whether that one lives; no clocks are compared.
+"""The file ``lock`` of a run's folder: its holder, and whether the holder lives; no clocks are compared.
 
-On one host the operating system knows whether a holder lives: it keeps the file locked (flock) until its process ends,
-however it ends; where files cannot be locked, process id and start tell.  What happens on another host only the beat
-tells: a number in the file that its holder raises every few seconds.
+On one host the operating system knows whether a holder lives: it keeps the file locked (flock) until the process ends,
+however it ends; where files cannot be locked, process id and start time decide.  A holder on another host shows life
+only by the beat, a number in the file that it raises every few seconds.
 """
 
 import json
@@ -19,15 +19,15 @@ from typing import BinaryIO, NamedTuple
 from pulsatile.sweeps.disk.files import ASIDE
 
 LOCK, CLAIMS = "lock", f"lock.*.claim{ASIDE}"
-SETTLE = 0.02  # s after which a file that was just being written is read again
+SETTLE = 0.02  # s after which a file caught while being written is read again
 
 
 @dataclass(frozen=True)
 class Holder:
-    """What a lock says of its holder.
+    """The holder of a lock, as the lock file describes it.
 
-    start : when its process started, as its system counts it; tells a process from a later one of the same id
-    began : for people, by the clock of its host
+    start : start of its process in its system's own count; distinguishes it from a later process of the same id
+    began : for readers, by the clock of its host
     token : of this lock alone
     locks : whether its host could lock the file
     """
@@ -43,20 +43,20 @@ class Holder:
     dashboard: str = ""
 
     @property
-    def who(self) -> str:
+    def words(self) -> str:
         """The holder in words."""
         return f"process {self.pid} on {self.host} since {self.began} ({self.command})"
 
 
 class Seen(NamedTuple):
-    """A lock: its holder (None where the file says nothing) and whether that one lives (None: no way to see it)."""
+    """A lock: its holder (None where the file cannot be read) and whether the holder lives (None: not known)."""
 
     holder: Holder | None
     lives: bool | None
 
 
 def look(folder: Path) -> Seen | None:
-    """Return who holds a folder and whether that one lives; None when it is not locked."""
+    """Return the holder of a folder and whether it lives; None when the folder is not locked."""
     try:
         file = (folder / LOCK).open("rb")
     except (FileNotFoundError, NotADirectoryError):
@@ -67,7 +67,7 @@ def look(folder: Path) -> Seen | None:
 
 
 def read(path: Path) -> Holder | None:
-    """Return what a lock says; None when it is gone or says nothing."""
+    """Return the holder that a lock names; None when the file is missing or cannot be read."""
     try:
         with path.open("rb") as file:
             return _holder(file)
@@ -76,7 +76,7 @@ def read(path: Path) -> Holder | None:
 
 
 def write(file: BinaryIO, holder: Holder) -> None:
-    """Write a lock in place: it keeps its inode, which is what is locked, and needs no space on a full disk."""
+    """Write a lock in place: it keeps its inode, to which the lock belongs, and needs no space on a full disk."""
     file.write(json.dumps(asdict(holder)).encode() + b"\n")
     file.truncate()
     file.flush()
@@ -84,7 +84,7 @@ def write(file: BinaryIO, holder: Holder) -> None:
 
 
 @contextmanager
-def left(path: Path) -> Iterator[Seen | None]:
+def abandoned(path: Path) -> Iterator[Seen | None]:
     """Yield a lock whose holder is not known to live, with the sole right to replace or remove it; else None."""
     try:
         file = path.open("r+b")
@@ -98,7 +98,7 @@ def left(path: Path) -> Iterator[Seen | None]:
             yield None
         elif locked:
             yield seen if _is(path, file) else None
-        else:  # files cannot be locked: one more file, made by one process only, gives the right
+        else:  # files cannot be locked: a claim file, which only one process can make, gives the right
             claim = path.with_name(CLAIMS.replace("*", holder.token if holder else "unread"))
             try:
                 claim.touch(exist_ok=False)
@@ -112,7 +112,7 @@ def left(path: Path) -> Iterator[Seen | None]:
 
 
 def flock(file: BinaryIO, shared: bool = False) -> bool | None:
-    """Try to lock an open file and return whether that went well; None where files cannot be locked."""
+    """Try to lock an open file and return whether that succeeded; None where files cannot be locked."""
     try:
         import fcntl
 
@@ -125,8 +125,8 @@ def flock(file: BinaryIO, shared: bool = False) -> bool | None:
 
 
 def started(pid: int) -> str:
-    """Return when a process started, in its system's own count; empty when it does not live."""
-    if sys.platform == "linux":  # ticks since the boot: psutil would add the clock, which may be moved
+    """Return the start of a process in its system's own count; empty when no such process lives."""
+    if sys.platform == "linux":  # ticks since the boot: psutil would add the clock, which may be set anew
         try:
             fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
         except OSError:
@@ -142,7 +142,7 @@ def started(pid: int) -> str:
 
 
 def _lives(holder: Holder | None, locked: bool | None) -> bool | None:
-    """Return whether a holder lives, given whether its file could be locked from here (None: files cannot be)."""
+    """Return whether a holder lives, given whether its file could be locked here (None: files cannot be locked)."""
     if locked is False:
         return True
     if holder is None or holder.host != socket.gethostname():
@@ -157,13 +157,13 @@ def _holder(file: BinaryIO) -> Holder | None:
         file.seek(0)
         try:
             return Holder(**json.loads(file.read()))
-        except (ValueError, TypeError):  # just being written, or none of ours
+        except (ValueError, TypeError):  # being written, or not a lock of ours
             time.sleep(SETTLE)
     return None
 
 
 def _is(path: Path, file: BinaryIO) -> bool:
-    """Tell whether an open file is still the one of that name."""
+    """Return whether an open file is still the one at ``path``."""
     try:
         return os.path.samestat(path.stat(), os.fstat(file.fileno()))
     except FileNotFoundError:

@@ -1,8 +1,8 @@
 """The store on disk: the only zarr code.
 
-One Zarr (version 3) group with the variables of the engine's dataset.  Whatever runs along ``patient`` is cut there
-into chunks; a task owns whole chunks, so that no two writers ever touch one file.  Core codecs only (Blosc: zstd 1,
-byte shuffle), every array with a fill value that is never data: NaN, and "never run" for the status.
+One Zarr (version 3) group with the variables of the engine's dataset.  Variables along ``patient`` are cut into chunks
+along it; a task owns whole chunks, so that no two writers ever touch one file.  Core codecs only (Blosc: zstd 1, byte
+shuffle); every array has a fill value that is never data: NaN, and "never run" for the status.
 
 Nothing is written here: zarr encodes into memory, and `sweeps.disk.files` puts whole, synced files on disk.
 """
@@ -36,14 +36,14 @@ _CODEC = BloscCodec(cname="zstd", clevel=1, shuffle="shuffle")
 
 
 def template_files(template: "xr.Dataset", chunk: int, dtype: str, attrs: dict[str, Any]) -> Files:
-    """Return the files of a store that is all fill but for the coordinates.
+    """Return the files of a store that holds fill values, except for its coordinates.
 
     Parameters
     ----------
     template : dataset of the whole run (`engine.simulate.template`); only shapes, attributes and coordinates are read
     chunk : patients per chunk
-    dtype : float32 or float64, of what is stored of floating-point variables
-    attrs : attributes of the dataset, beside those of the template
+    dtype : float32 or float64, type of the stored floating-point variables
+    attrs : attributes of the dataset, in addition to those of the template
     """
     held: _Held = {}
     group = zarr.create_group(MemoryStore(held), zarr_format=3, attributes=_plain({**template.attrs, **attrs}))
@@ -74,7 +74,7 @@ def template_files(template: "xr.Dataset", chunk: int, dtype: str, attrs: dict[s
 
 
 def _fill(template: "xr.Dataset", name: str) -> Any:
-    """Return the fill: of an integer variable what the template says everywhere, which is "never run"."""
+    """Return the fill value; that of an integer variable is the template's constant value, "never run"."""
     variable = template[name]
     if variable.dtype.kind == "f":
         return float("nan")
@@ -84,7 +84,7 @@ def _fill(template: "xr.Dataset", name: str) -> Any:
 def plain_files(
     shapes: Mapping[str, tuple[tuple[str, ...], tuple[int, ...]]], chunk: int, attrs: dict[str, Any]
 ) -> Files:
-    """Return the files of a store of float64 arrays, given by name as (dimensions, shape), all fill."""
+    """Return the files of a store of float64 arrays, given by name as (dimensions, shape), full of fill values."""
     held: _Held = {}
     group = zarr.create_group(MemoryStore(held), zarr_format=3, attributes=_plain(attrs))
     for name, (dims, shape) in shapes.items():
@@ -97,7 +97,7 @@ def plain_files(
 
 
 def _plain(attrs: Mapping[Any, Any]) -> dict[str, Any]:
-    """Return attributes as JSON can hold them."""
+    """Return attributes in types that JSON can hold."""
     return {
         str(k): v.tolist() if isinstance(v, np.ndarray | np.generic) else list(v) if isinstance(v, tuple) else v
         for k, v in attrs.items()
@@ -112,14 +112,14 @@ def _consolidated(held: _Held) -> Files:
 
 
 def with_attrs(root: bytes, attrs: dict[str, Any]) -> Files:
-    """Return a store's metadata, given as the content of its file, with more attributes of the dataset."""
+    """Return a store's metadata, given as the content of its file, with further attributes of the dataset."""
     metadata = json.loads(root)
     metadata["attributes"] |= _plain(attrs)
     return {ROOT: json.dumps(metadata, indent=2).encode()}
 
 
 def chunk_files(path: Path, first: int, stop: int, values: Mapping[str, npt.NDArray[Any]]) -> Files:
-    """Return the files that hold the patients at positions ``first`` to before ``stop``, which are whole chunks.
+    """Return the files of the patients at positions ``first`` to before ``stop``, which are whole chunks.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def chunk_files(path: Path, first: int, stop: int, values: Mapping[str, npt.NDAr
     Raises
     ------
     ValueError
-        When the range does not begin and end on the borders of chunks: another task could own the rest of a chunk.
+        When the range does not begin and end at chunk boundaries: another task could own the rest of a chunk.
     """
     held: _Held = {ROOT: cpu.Buffer.from_bytes((path / ROOT).read_bytes())}
     with zarr.config.set({"array.write_empty_chunks": True}):  # a missing file is always damage
@@ -147,7 +147,7 @@ def chunk_files(path: Path, first: int, stop: int, values: Mapping[str, npt.NDAr
 
 
 def patients_stored(path: Path, first: int, stop: int, names: list[str] | None = None) -> Arrays:
-    """Return what is stored of the patients at positions ``first`` to before ``stop``, by variable, axes as stored."""
+    """Return the stored values of patients at positions ``first`` to before ``stop``, by variable, axes as stored."""
     group = zarr.open_group(store=path, mode="r")
     return {
         str(name): np.asarray(array[_along(array, dimension_names(array).index("patient"), first, stop)])
@@ -157,7 +157,7 @@ def patients_stored(path: Path, first: int, stop: int, names: list[str] | None =
 
 
 def coordinates(path: Path) -> Arrays:
-    """Return what is stored of the arrays that do not run along ``patient``."""
+    """Return the stored arrays that do not run along ``patient``."""
     group = zarr.open_group(store=path, mode="r")
     return {
         str(name): np.asarray(array[...]) for name, array in group.arrays() if "patient" not in dimension_names(array)
@@ -201,7 +201,7 @@ def dimension_names(array: Any) -> tuple[str, ...]:
 
 
 def digest(path: Path) -> str:
-    """Return the hash of the stored values, coordinates, units and status; it does not depend on the chunks."""
+    """Return the hash of the stored values, coordinates, units and status; it does not depend on the chunk size."""
     group = zarr.open_group(store=path, mode="r")
     whole = hashlib.sha256()
     streams: dict[str, Any] = {}
@@ -219,12 +219,12 @@ def digest(path: Path) -> str:
 
 
 def open_dataset(path: Path) -> "xr.Dataset":
-    """Open a store as analysts do: plain `xarray.open_zarr`, nothing loaded."""
+    """Open a store lazily by plain `xarray.open_zarr`, as analysts do."""
     import xarray as xr
 
     try:
         dataset: xr.Dataset = xr.open_zarr(path, chunks=None)
-    except FileNotFoundError as error:  # also zarr's, of a group that is not there
+    except FileNotFoundError as error:  # zarr raises it too, for a missing group
         raise InputError(f"{path}: there is no Zarr store; give for example runs/a/results.zarr.") from error
     return dataset
 

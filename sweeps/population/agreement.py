@@ -1,4 +1,4 @@
-"""How an untreated population agrees with the published margins: target, got, error, before and after weighting."""
+"""Agreement of an untreated population with the published margins: target, value, error, before and after weighting."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from pulsatile.sweeps.summary.weights import effective_number
 
 @dataclass(frozen=True)
 class Line:
-    """One published number: what is got and the error, of equal weights and of prevalence weights.
+    """One published number: the value and its error in the population, under equal and under prevalence weights.
 
     Errors are in probability (quantiles), relative (means) or absolute (shares), as in `Target.error`.
     """
@@ -51,15 +51,15 @@ def agreement(columns: dict[str, Floats], weights: Floats) -> list[Line]:
 
 
 def distances(columns: dict[str, Floats], weights: Floats) -> list[Distance]:
-    """Return the distances of outputs of which a whole margin is published."""
-    found = []
+    """Return the distances of the outputs with a published distribution function."""
+    rows = []
     for output in ("fasting_glucose", "fasting_insulin", "fasting_ffa"):
         for sex, words in enumerate(SEXES):
             share, of_sex = distribution(output, sex), columns["sex"] == sex
             if share is not None and output in columns and of_sex.any():
                 x, w = columns[output][of_sex], weights[of_sex]
-                found.append(Distance(output, words, ks_to(share, x, np.ones(len(x))), ks_to(share, x, w)))
-    return found
+                rows.append(Distance(output, words, ks_to(share, x, np.ones(len(x))), ks_to(share, x, w)))
+    return rows
 
 
 def markdown(lines: Sequence[Line], far: Sequence[Distance], weights: Floats) -> str:

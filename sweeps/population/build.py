@@ -1,7 +1,7 @@
-"""A frozen population: people drawn, run untreated, judged and weighted once, and reused by every study.
+"""A frozen population: people drawn, run untreated, selected and weighted once, and reused by every study.
 
-The folder is a finished run (one arm without treatment, one week, a fasting sample and an OGTT at its start), so
-nothing of it can be lost, and beside it ``population.json``: who was kept and how much each counts, sealed by an id.
+The folder holds a finished run (one arm without treatment, one week, a fasting sample and an OGTT at its start), with
+the safety of any run, and ``population.json``: the selected patients and their weights, sealed by an id.
 """
 
 import json
@@ -43,16 +43,16 @@ SELECTIONS = ("weights", "inclusion", "plausible")
 
 
 def of_survey(population: ResolvedPopulation) -> bool:
-    """Tell whether the published margins are of these people: adults of the survey, all of them."""
+    """Return whether the published margins describe these people: adults of the survey, all of them."""
     people = population.people
     if people is None or population.table is not None:
         return False
     asked = people.women is not None or people.ranges or people.margins or people.shifts
-    return people.who().survey and not asked
+    return people.population().survey and not asked
 
 
 def untreated_study(population: Mapping[str, Any], seed: int, where: str) -> Study:
-    """Return the study that runs a population untreated; ``population`` is that entry of a study file."""
+    """Return the study that runs a population untreated; ``population`` is the entry of a study file."""
     data = {
         "title": "untreated population", "seed": seed, "weeks": 1, "population": dict(population),
         "arms": [{"name": "untreated", "preset": "control"}],
@@ -62,18 +62,18 @@ def untreated_study(population: Mapping[str, Any], seed: int, where: str) -> Stu
     }  # fmt: skip
     study = study_from(data, where)
     if study.population.from_phenotypes or study.population.frozen is not None:
-        raise InputError(f"{where}: a population to be built is of people; give named or patients.")
+        raise InputError(f"{where}: only a population of people can be built; give named or patients.")
     if study.population.n is not None and study.population.n > MOST_IN_TABLE:
         raise InputError(
-            f"{where}: population.n = {study.population.n} is too large: at most {MOST_IN_TABLE}, for a frozen "
-            "population travels with every study; a study with `named` draws more."
+            f"{where}: population.n = {study.population.n} is too large: at most {MOST_IN_TABLE} are allowed, because "
+            "every study stores its frozen population; a study with `named` draws more."
         )
     return study
 
 
 @dataclass(frozen=True)
 class Untreated:
-    """What a finished run tells of every patient: ids, status, and numbers by name, each (n,)."""
+    """Results of every patient of a finished run: ids, status, and numbers by name, each (n,)."""
 
     ids: npt.NDArray[np.int64]
     status: npt.NDArray[np.int8]
@@ -97,28 +97,33 @@ class Untreated:
 
 @dataclass(frozen=True)
 class PatientSelection:
-    """Who is kept: ``why`` (n,) not, ``weights`` (n,), 0 for who is not; ``found`` where weights were looked for."""
+    """The patients kept.
+
+    ``why`` (n,) reasons of rejection, `KEPT` for the others; ``weights`` (n,), 0 for rejected patients; ``balance`` the
+    prevalence weights, None where none were computed.
+    """
 
     why: npt.NDArray[np.object_]
     weights: Floats
-    found: Balance | None
+    balance: Balance | None
 
     @property
     def kept(self) -> npt.NDArray[np.bool_]:
-        """Flags (n,) of who is kept."""
+        """Flags (n,) of the patients kept."""
         return np.asarray(self.weights > 0)
 
 
 def select(untreated: Untreated, how: str, seed: int, survey: bool) -> PatientSelection:
-    """Judge and weight the patients.
+    """Select and weight the patients.
 
     Parameters
     ----------
     how
-        "weights": every plausible patient stays, with a prevalence weight; "inclusion": a subset that has the margins
-        without weights (Allen2016: kept with a probability proportional to the weight); "plausible": all that are.
+        "weights": every plausible patient is kept, with a prevalence weight; "inclusion": a subset that has the margins
+        without weights (Allen2016: kept with a probability proportional to the weight); "plausible": every plausible
+        patient, without weights.
     survey
-        Whether the published margins are of these people; without, nobody is weighted.
+        Whether the published margins describe these people; if not, nobody is weighted.
     """
     why = reasons(untreated.status, untreated.columns)
     fine = why == KEPT
@@ -130,20 +135,20 @@ def select(untreated: Untreated, how: str, seed: int, survey: bool) -> PatientSe
     features = np.column_stack([target.feature(part) for target in used])
     features = features[:, features.std(axis=0) > 0]
     inside = (features.min(axis=0) <= 0) & (features.max(axis=0) >= 0)
-    found = balance(features[:, inside], np.zeros(int(inside.sum())))
+    prevalence = balance(features[:, inside], np.zeros(int(inside.sum())))
     if how == "inclusion":
         lot = draws.uniforms(seed, untreated.ids[fine], INCLUSION)
-        included = lot < found.weights / found.weights.max()
+        included = lot < prevalence.weights / prevalence.weights.max()
         weights[fine] = included
         why = why.copy()
         why[np.flatnonzero(fine)[~included]] = LEFT_OUT
     else:
-        weights[fine] = found.weights
-    return PatientSelection(why, weights, found)
+        weights[fine] = prevalence.weights
+    return PatientSelection(why, weights, prevalence)
 
 
 def freeze(folder: Path, resolved: ResolvedStudy, digest: str, how: str) -> dict[str, Any]:
-    """Select the patients of a finished untreated run, write ``population.json``, and return what it says."""
+    """Select the patients of a finished untreated run, write ``population.json``, and return its content."""
     people = resolved.population.people
     assert people is not None
     if resolved.population.weighted:
@@ -155,15 +160,17 @@ def freeze(folder: Path, resolved: ResolvedStudy, digest: str, how: str) -> dict
     selection = select(untreated, how, resolved.seed, of_survey(resolved.population))
     kept = np.flatnonzero(selection.kept)
     if not len(kept):
-        raise InputError(f"{folder}: no patient is plausible; {told_of(selection.why)}; change the population.")
+        raise InputError(
+            f"{folder}: no patient is plausible; {reasons_in_words(selection.why)}; change the population."
+        )
     given = resolved.population.table
     columns: dict[str, Floats] = {} if given is None else {
         name: values[kept] for name, values in given.columns.items() if name != "prevalence"
     }  # fmt: skip
     columns["patient"] = untreated.ids[kept].astype(np.float64)
-    if selection.found is not None and how == "weights":
+    if selection.balance is not None and how == "weights":
         columns["prevalence"] = selection.weights[kept]
-    told: dict[str, Any] = {
+    record: dict[str, Any] = {
         "format": FORMAT,
         "people": people.model_dump(mode="json"),
         "seed": resolved.seed,
@@ -174,25 +181,25 @@ def freeze(folder: Path, resolved: ResolvedStudy, digest: str, how: str) -> dict
         "rejected": counts(selection.why),
         "table": PatientTable.of(columns).model_dump(mode="json"),
     }
-    if selection.found is not None:
+    if selection.balance is not None:
         w = selection.weights[kept]
-        told["weights"] = {
+        record["weights"] = {
             "effective_number": round(effective_number(w), 1), "share": round(effective_number(w) / len(w), 4),
-            "largest": float(w.max()), "ridge": selection.found.ridge, "within_gates": selection.found.within,
+            "largest": float(w.max()), "ridge": selection.balance.ridge, "within_gates": selection.balance.within,
             "gates": {"least_share": LEAST_EFFECTIVE, "largest": MOST_WEIGHT},
         }  # fmt: skip
-    told = {"id": seal(told), **told}
-    write_all(folder, {FILE: (json.dumps(told, indent=1) + "\n").encode()})
-    return told
+    record = {"id": seal(record), **record}
+    write_all(folder, {FILE: (json.dumps(record, indent=1) + "\n").encode()})
+    return record
 
 
-def told_of(why: npt.NDArray[np.object_]) -> str:
-    """Return the reasons with their numbers, in words."""
+def reasons_in_words(why: npt.NDArray[np.object_]) -> str:
+    """Return the reasons of rejection with their counts, in words."""
     return ", ".join(f"{n} {reason}" for reason, n in counts(why).items())
 
 
 def population_entry(name_or_file: str, n: int | None) -> dict[str, Any]:
-    """Return the population entry of a study for a name, or as it stands in a YAML file."""
+    """Return the population entry of a study for a name, a table of patients, or a YAML file with the entry."""
     if name_or_file in POPULATIONS:
         entry: dict[str, Any] = {"named": name_or_file}
     elif Path(name_or_file).suffix.lower() in (".csv", ".parquet"):
@@ -210,30 +217,30 @@ def build_population(
     source: str, out: str | Path, *, n: int | None = None, seed: int = 1, how: str | None = None,
     resources: Resources = Resources(), progress: Progress | None = None,
 ) -> tuple[Outcome, dict[str, Any] | None]:  # fmt: skip
-    """Draw people, run them untreated, judge and weight them, and freeze them; an interrupted build goes on.
+    """Draw people, run them untreated, select and weight them, and freeze them; an interrupted build goes on.
 
     Parameters
     ----------
     source
         A named population, a population entry in a YAML file, or a table of own patients.
     out
-        Folder to make, or that of the same build.
+        Folder to make, or the folder of the same build.
     n, seed
-        Number of patients, default what the source says; seed of every random draw.
+        Number of patients, default that of the source; seed of every random draw.
     how
-        One of `SELECTIONS`; default "weights" for people that the published margins are of, else "plausible".
+        One of `SELECTIONS`; default "weights" for people that the published margins describe, else "plausible".
     resources, progress
         As for `sweeps.run.run.run`.
 
     Returns
     -------
     Outcome, dict or None
-        How the untreated run ended, and what ``population.json`` says; None where the run is not finished.
+        How the untreated run ended, and the content of ``population.json``; None where the run is not finished.
 
     Raises
     ------
     InputError, FolderRefuses, CannotWrite
-        One plain sentence each; a run of other people, or a population selected in another way, in ``out`` is refused.
+        With one plain sentence; ``out`` may not hold a run of other people or a population selected in another way.
     """
     study = untreated_study(population_entry(source, n), seed, source)
     how = _selection(study, how, source)
@@ -243,35 +250,36 @@ def build_population(
 
 
 def _selection(study: Study, how: str | None, source: str) -> str:
-    """Return how to select, given what is asked; weights are of the people that the published margins are of."""
+    """Return the way of selection; only people that the published margins describe can be weighted."""
     if how is not None and how not in SELECTIONS:
         raise InputError(f"how = {how!r} is not a way to select; choose from {', '.join(SELECTIONS)}.")
     population = resolved_population(study.population)
     if population.weighted:
         raise InputError(
-            f"{source}: a population that is built gets weights of its own, those of the column prevalence would be "
-            "lost; leave the column out, or name the file in the study itself, by patients."
+            f"{source}: a built population gets its own weights, so those of the column prevalence would be lost; "
+            "leave the column out, or name the file in the study itself, by patients."
         )
     if of_survey(population):
         return how or "weights"
     if how in ("weights", "inclusion"):
         raise InputError(
-            f"--select {how}: {source} is not the whole population of adults, which the published margins are of; use "
-            "--select plausible."
+            f"--select {how}: {source} is not the whole population of adults, which the published margins describe; "
+            "use --select plausible."
         )
     return "plausible"
 
 
 def _refuse_other_selection(out: Path, how: str, progress: Progress) -> None:
-    """Refuse to freeze a folder once more in another way: studies may name it already."""
+    """Refuse to freeze a folder again in another way: studies may use it already."""
     if not (out / FILE).is_file():
         return
     try:
-        there = read_frozen(out)
+        selection = read_frozen(out)["selection"]
     except InputError as error:
         progress.note(f"{error} It is written again.")
         return
-    if there["selection"] != how:
+    if selection != how:
         raise FolderRefuses(
-            f"{out} holds a population selected by {there['selection']} already, asked is {how}; give another folder."
+            f"{out} holds a population selected by {selection} already, the selection asked for is {how}; give another "
+            "folder."
         )

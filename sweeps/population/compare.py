@@ -1,4 +1,4 @@
-"""Two built populations side by side, and the weighted correlations of one: distances, medians, correlations."""
+"""Comparison of two built populations: weighted medians, distances and correlations."""
 
 from dataclasses import dataclass
 
@@ -10,9 +10,9 @@ from pulsatile.sweeps.population.opened import NO_AXIS, Built
 from pulsatile.sweeps.population.published import weighted_quantile
 
 PLAIN = ("age", "height", "hba1c", "own_igf1_sds", "fasting_igf1_sds")
-"""Correlations are of logarithms but for these; population 1.2."""
+"""Variables correlated as they are; of all others the logarithms are correlated; population 1.2."""
 LEAST_PATIENTS = 8
-"""Of a sex, below which no correlations are told [assumed: their standard error is above 0.4]."""
+"""Patients of a sex below which no correlations are reported [assumed: their standard error is above 0.4]."""
 
 
 @dataclass(frozen=True)
@@ -38,18 +38,18 @@ class CorrelationPair:
 
     @property
     def change(self) -> float:
-        """By how much it differs."""
+        """Difference of the two correlations."""
         return self.second - self.first
 
 
-def ks_between(one: Floats, other: Floats, weights: Floats, other_weights: Floats) -> float:
+def ks_between(first: Floats, second: Floats, first_weights: Floats, second_weights: Floats) -> float:
     """Return the Kolmogorov-Smirnov distance of two weighted samples.
 
     >>> ks_between(np.array([1.0, 2.0]), np.array([2.0]), np.array([1.0, 3.0]), np.ones(1))
     0.25
     """
-    at = np.union1d(one, other)
-    return float(np.max(np.abs(_below(one, weights, at) - _below(other, other_weights, at))))
+    at = np.union1d(first, second)
+    return float(np.max(np.abs(_below(first, first_weights, at) - _below(second, second_weights, at))))
 
 
 def _below(x: Floats, weights: Floats, at: Floats) -> Floats:
@@ -59,8 +59,8 @@ def _below(x: Floats, weights: Floats, at: Floats) -> Floats:
 
 
 def differences(first: Built, second: Built) -> list[Difference]:
-    """Return every covariate and output that both have, the most distant first."""
-    found = []
+    """Return every covariate and output of both populations, the most distant first."""
+    rows = []
     for name, values in first.untreated.columns.items():
         if name in NO_AXIS or name not in second.untreated.columns:
             continue
@@ -68,8 +68,8 @@ def differences(first: Built, second: Built) -> list[Difference]:
         y, v = _finite(second.untreated.columns[name], second.weights)
         if len(x) and len(y):
             medians = weighted_quantile(x, w, 0.5), weighted_quantile(y, v, 0.5)
-            found.append(Difference(name, first.units.get(name, "-"), *medians, ks_between(x, y, w, v)))
-    return sorted(found, key=lambda d: (-d.distance, d.name))
+            rows.append(Difference(name, first.units.get(name, "-"), *medians, ks_between(x, y, w, v)))
+    return sorted(rows, key=lambda d: (-d.distance, d.name))
 
 
 def _finite(x: Floats, weights: Floats) -> tuple[Floats, Floats]:
@@ -78,22 +78,22 @@ def _finite(x: Floats, weights: Floats) -> tuple[Floats, Floats]:
 
 
 def pairs(first: Built, second: Built, most: int) -> list[CorrelationPair]:
-    """Return the correlations that differ most between two populations, of men and women apart."""
+    """Return the correlations that differ most between two populations, separately for men and women."""
     names = [n for n in first.untreated.columns if n in second.untreated.columns and n not in (*NO_AXIS, "sex")]
-    found = []
+    rows = []
     for sex, words in enumerate(SEXES):
         a, b = (correlations(built, names, sex) for built in (first, second))
-        found += [
+        rows += [
             CorrelationPair(names[i], names[j], words, float(a[i, j]), float(b[i, j]))
             for i in range(len(names)) for j in range(i) if np.isfinite(a[i, j] - b[i, j])
         ]  # fmt: skip
-    return sorted(found, key=lambda pair: (-abs(pair.change), pair.sex, pair.one, pair.other))[:most]
+    return sorted(rows, key=lambda pair: (-abs(pair.change), pair.sex, pair.one, pair.other))[:most]
 
 
 def correlations(built: Built, names: list[str], sex: int) -> Floats:
-    """Return weighted Pearson correlations (k, k) of ``names`` among the kept of one sex; NaN where nothing varies.
+    """Return weighted Pearson correlations (k, k) of ``names`` in the kept patients of one sex; NaN without variation.
 
-    They are of logarithms but for `PLAIN` and for what is not above 0 in everybody.
+    Logarithms are correlated, except for `PLAIN` and for variables that are not positive in every patient.
     """
     columns = built.untreated.columns
     block = np.array([columns[name] for name in names]).reshape(len(names), -1)

@@ -1,4 +1,4 @@
-"""Plausibility of untreated patients: who is kept, who is not and why, and where the rejected lie (the atlas)."""
+"""Plausibility of untreated patients: the reasons of rejection, and where the rejected patients lie (the atlas)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from pulsatile.engine.errors import Status
 Reasons = npt.NDArray[np.object_]
 
 KEPT = ""
-"""The reason of a patient that is kept."""
+"""In place of a reason: the patient is kept."""
 
 
 @dataclass(frozen=True)
@@ -37,35 +37,35 @@ BOUNDS: dict[str, Bound] = {
 
 
 def reasons(status: npt.ArrayLike, outputs: Mapping[str, npt.ArrayLike]) -> Reasons:
-    """Return why each patient is not kept, (n,) texts; `KEPT` for who is.
+    """Return the reason (n,) why each patient is rejected; `KEPT` for plausible patients.
 
     Parameters
     ----------
     status
         (n,) of `engine.errors.Status`, of the untreated run.
     outputs
-        (n,) values of the outputs of `BOUNDS`; one that is missing is not judged.
+        (n,) values of the outputs of `BOUNDS`; a missing output is not checked.
     """
     codes = np.asarray(status)
-    found = np.full(len(codes), KEPT, object)
+    why = np.full(len(codes), KEPT, object)
     for name, bound in BOUNDS.items():
         if name in outputs:
             values = np.asarray(outputs[name], np.float64)
-            found[~np.isfinite(values) & (found == KEPT)] = f"{bound.meaning} is no number"
+            why[~np.isfinite(values) & (why == KEPT)] = f"{bound.meaning} is no number"
             for side, wrong in (("below", values < bound.low), ("above", values > bound.high)):
                 limit = bound.low if side == "below" else bound.high
-                found[wrong & (found == KEPT)] = f"{bound.meaning} {side} {limit:g} {bound.unit}"
+                why[wrong & (why == KEPT)] = f"{bound.meaning} {side} {limit:g} {bound.unit}"
     for code in np.unique(codes[codes != Status.OK]):
-        found[codes == code] = f"run: {Status(int(code)).name.lower().replace('_', ' ')}"
-    return found
+        why[codes == code] = f"run: {Status(int(code)).name.lower().replace('_', ' ')}"
+    return why
 
 
 @dataclass(frozen=True)
 class Place:
-    """One covariate or parameter, and how the rejected lie along it.
+    """One covariate or parameter, and the distribution of the rejected patients along it.
 
-    ``distance`` Kolmogorov-Smirnov distance between kept and rejected; ``edges`` (k + 1,) quantiles of all patients;
-    ``share`` (k,) of patients rejected in each part.
+    ``distance`` Kolmogorov-Smirnov distance between kept and rejected patients; ``edges`` (k + 1,) quantiles of all
+    patients; ``share`` (k,) of patients rejected between adjacent edges.
     """
 
     name: str
@@ -75,7 +75,7 @@ class Place:
 
     @property
     def sentence(self) -> str:
-        """Where rejection is most frequent, in words."""
+        """The interval in which rejection is most frequent, in words."""
         k = int(np.nanargmax(self.share))
         return (
             f"{self.name} {self.edges[k]:.3g} ... {self.edges[k + 1]:.3g}: {self.share[k]:.0%} rejected "
@@ -87,7 +87,7 @@ PARTS = 10
 
 
 def atlas(rejected: npt.NDArray[np.bool_], axes: Mapping[str, npt.ArrayLike], most: int | None = None) -> list[Place]:
-    """Return where rejection happens, the axis that tells kept from rejected best first.
+    """Return where patients are rejected; the axis that best separates kept from rejected patients comes first.
 
     Parameters
     ----------
@@ -115,25 +115,25 @@ def atlas(rejected: npt.NDArray[np.bool_], axes: Mapping[str, npt.ArrayLike], mo
 
 
 def ks_distance(
-    one: npt.ArrayLike, other: npt.ArrayLike, weights: npt.ArrayLike | None = None
+    first: npt.ArrayLike, second: npt.ArrayLike, weights: npt.ArrayLike | None = None
 ) -> float:  # fmt: skip
     """Return the Kolmogorov-Smirnov distance of two samples; ``weights`` belong to the first.
 
     >>> ks_distance([1.0, 2.0], [3.0, 4.0])
     1.0
     """
-    a, b = np.asarray(one, np.float64), np.asarray(other, np.float64)
+    a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
     w = np.ones(len(a)) if weights is None else np.asarray(weights, np.float64)
     order = np.argsort(a, kind="stable")
     a, below = a[order], np.concatenate([[0.0], np.cumsum(w[order])])
     at = np.union1d(a, b)
-    one_share = below[np.searchsorted(a, at, side="right")] / below[-1]
-    other_share = np.searchsorted(np.sort(b), at, side="right") / len(b)
-    return float(np.max(np.abs(one_share - other_share)))
+    first_share = below[np.searchsorted(a, at, side="right")] / below[-1]
+    second_share = np.searchsorted(np.sort(b), at, side="right") / len(b)
+    return float(np.max(np.abs(first_share - second_share)))
 
 
 def counts(why: Sequence[str] | Reasons) -> dict[str, int]:
-    """Return how many patients were rejected for each reason, the most frequent first."""
+    """Return the number of patients rejected for each reason, the most frequent reason first."""
     texts, numbers = np.unique(np.asarray([w for w in why if w != KEPT], str), return_counts=True)
     order = np.lexsort((texts, -numbers))
     return {str(texts[k]): int(numbers[k]) for k in order}

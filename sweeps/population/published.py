@@ -1,7 +1,7 @@
-"""Published margins of untreated adults without diabetes: what the model's outputs are compared with, and weighted to.
+"""Published margins of untreated adults without diabetes, with which the model's outputs are compared and weighted.
 
-Every row has its source and mark as in population.md.  Rows with ``used`` take part in the prevalence weights; the
-others are held out and only compared.
+Every row has its source and mark as in population.md.  Rows with ``used`` determine the prevalence weights; the others
+are held out and only compared.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,12 +20,12 @@ from pulsatile.engine.people.shapes import Margin, normal_probability
 Columns = Mapping[str, npt.NDArray[np.float64]]
 
 NORMAL, DIABETES = 7.8, 11.1
-"""2-h glucose (mmol/L) from which tolerance is impaired, or diabetic; ADA."""
+"""2-h glucose (mmol/L) from which tolerance is impaired, and from which it is diabetic; ADA."""
 
 
 @dataclass(frozen=True)
 class PublishedGroup:
-    """Whom a row is about."""
+    """The people that a row describes."""
 
     words: str
     sex: int | None = None
@@ -33,7 +33,7 @@ class PublishedGroup:
     bmi: tuple[float, float] = (0.0, 200.0)
 
     def mask(self, columns: Columns) -> Flags:
-        """Tell who belongs to the group, (n,)."""
+        """Return flags (n,) of the patients in the group."""
         inside = np.ones(len(columns["age"]), bool) if self.sex is None else columns["sex"] == self.sex
         for name, (low, high) in (("age", self.age), ("bmi", self.bmi)):
             inside &= (columns[name] >= low) & (columns[name] < high)
@@ -44,7 +44,7 @@ class PublishedGroup:
 class Target:
     """One published number.
 
-    ``kind`` "quantile" at probability ``at``; "mean"; "share" of patients with values from ``at`` to below ``to``.
+    ``kind`` is "quantile" at probability ``at``, "mean", or "share" of patients with values from ``at`` to < ``to``.
     """
 
     output: str
@@ -59,7 +59,7 @@ class Target:
 
     @property
     def words(self) -> str:
-        """What it is, for a reader."""
+        """Description of the number, for a reader."""
         if self.kind == "quantile":
             return f"{self.at:.1%} quantile".replace(".0%", "%")
         if self.kind == "mean":
@@ -67,7 +67,7 @@ class Target:
         return f"share {self.at:g} ... {self.to:g}" if np.isfinite(self.to) else f"share from {self.at:g}"
 
     def feature(self, columns: Columns) -> Floats:
-        """Return (n,) numbers whose weighted mean is 0 where the population has this value."""
+        """Return (n,) numbers whose weighted mean is 0 when the population has this value."""
         x, inside = columns[self.output], self.group.mask(columns)
         if self.kind == "quantile":
             return inside * ((x <= self.value) - self.at)
@@ -76,7 +76,7 @@ class Target:
         return inside * (((x >= self.at) & (x < self.to)) - self.value)
 
     def got(self, columns: Columns, weights: Floats) -> float:
-        """Return the weighted value of these patients; NaN where the group is empty."""
+        """Return the weighted value of the patients; NaN where the group is empty."""
         inside = self.group.mask(columns)
         x, w = columns[self.output][inside], weights[inside]
         if not w.sum() > 0:
@@ -87,7 +87,7 @@ class Target:
         return float(np.sum(w * values) / w.sum())
 
     def error(self, columns: Columns, weights: Floats) -> float:
-        """Return how far the patients are off: a quantile in probability, a mean relative, a share absolute."""
+        """Return the error of the patients: in probability for a quantile, relative for a mean, else absolute."""
         inside = self.group.mask(columns)
         x, w = columns[self.output][inside], weights[inside]
         if not w.sum() > 0:
@@ -99,7 +99,7 @@ class Target:
 
 
 def weighted_quantile(x: Floats, weights: Floats, at: float) -> float:
-    """Return the value below which the share ``at`` of the weight lies, straight between patients.
+    """Return the value below which the share ``at`` of the weight lies, interpolated linearly between patients.
 
     >>> weighted_quantile(np.array([1.0, 2.0, 3.0]), np.ones(3), 0.5)
     2.0
@@ -132,7 +132,7 @@ def targets() -> tuple[Target, ...]:
         rows += [
             Target(row.name, row.unit, group, "quantile", q, p, nhanes, True)
             for row in PRINTED
-            if row.name in ("age", "bmi", "waist")  # so that weights leave people as they are
+            if row.name in ("age", "bmi", "waist")  # so that weights keep the margins of the people
             for q, p in zip(row.quantiles[sex], _WIDE, strict=True)
         ]
         for name, unit, source in (
@@ -178,12 +178,11 @@ def targets() -> tuple[Target, ...]:
 
 
 def _quantile(margin: Margin, p: float) -> float:
-
     return float(margin.value(normal_quantile(p))[0])
 
 
 def distribution(output: str, sex: int) -> Callable[[Floats], Floats] | None:
-    """Return the published distribution function of an output, where a whole margin is published."""
+    """Return the published distribution function of an output; None where only single numbers are published."""
     name = output.removeprefix("fasting_")
     if output not in ("fasting_glucose", "fasting_insulin", "fasting_ffa"):
         return None

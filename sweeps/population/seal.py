@@ -1,4 +1,4 @@
-"""Whether `population.json` beside a run is what was written there, and of that run: the part of `verify` it takes."""
+"""Check that `population.json` in the folder of a run is unchanged and made from that run; part of `verify`."""
 
 from pathlib import Path
 
@@ -13,20 +13,19 @@ FILE = "population.json"
 
 
 def population_findings(folder: Path) -> list[Finding]:
-    """Return what is damaged of a frozen population in the folder of a run; nothing where there is none.
+    """Return the damage of a frozen population in the folder of a run; an empty list where there is no population.
 
-    What else `pulsatile population build` writes there (patients.csv, agreement.md, atlas.csv, population.html) is made
-    from the run and this file, and may be edited or deleted.
+    The other files of `pulsatile population build` (patients.csv, agreement.md, atlas.csv, population.html) follow from
+    the run and this file, and may be edited or deleted.
     """
     if not (folder / FILE).exists():
         return []
-
     try:
-        told = read_frozen(folder)
+        record = read_frozen(folder)
     except InputError:
         return [Finding(FILE, "is not what was written")]
     try:
         digest = RunFolder.open(folder).digest
     except FolderRefuses:
-        return []  # told of the run
-    return [] if digest == told["run"] else [Finding(FILE, "was made from another run")]
+        return []  # reported as damage of the run
+    return [] if digest == record["run"] else [Finding(FILE, "was made from another run")]

@@ -111,8 +111,8 @@ def _legend(marked: bool, built: Built) -> list[Any]:
 
     handles = [Line2D([], [], color=c, label=words) for c, words in zip(drawing.COLOURS, SEXES, strict=True)]
     weights = built.weights[built.kept]
-    if not np.allclose(weights, weights[0]) or built.told["selection"] == "inclusion":
-        words = "before weighting" if built.told["selection"] == "weights" else "all plausible"
+    if not np.allclose(weights, weights[0]) or built.record["selection"] == "inclusion":
+        words = "before weighting" if built.record["selection"] == "weights" else "all plausible"
         handles.append(Line2D([], [], color=drawing.BEFORE, ls=":", lw=1.2, label=words))
     if marked:
         handles.append(

@@ -32,7 +32,7 @@ def page_of(built: Built) -> str:
 
 
 def _lead(built: Built) -> list[str]:
-    record = built.told
+    record = built.record
     run, kept = record["patients"]["run"], record["patients"]["kept"]
     lines = [f"{run} people were drawn (seed {record['seed']}) and run untreated for a week; {kept} are kept."]
     if weights := record.get("weights"):
@@ -48,7 +48,7 @@ def _lead(built: Built) -> list[str]:
 
 
 def _kept(built: Built) -> Table:
-    record = built.told
+    record = built.record
     rows = [["kept", str(record["patients"]["kept"])]] + [[why, str(count)] for why, count in built.unused.items()]
     rows.append(["of all: deviations redrawn because the first had no fasting state", str(int(built.redrawn.sum()))])
     return Table(["", "people"], rows, frozenset({1}))

@@ -86,7 +86,7 @@ def atlas_csv(built: Built) -> str:
 
 def summary(built: Built) -> dict[str, Any]:
     """Return the description of a population: the folder's `population.json` without its table, with its agreement."""
-    record = {name: value for name, value in built.told.items() if name not in ("table", "format")}
+    record = {name: value for name, value in built.record.items() if name not in ("table", "format")}
     record |= {"folder": str(built.folder), "name": built.name, "effective_number": built.effective}
     record["unused"] = built.unused
     record["redrawn"] = int(built.redrawn.sum())

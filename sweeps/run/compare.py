@@ -1,4 +1,4 @@
-"""What differs between a run and what would go on with it, in words."""
+"""Differences between a run and the code, platform and study that would go on with it, in words."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,20 +38,20 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else text[:56] + " ..."
 
 
-def _named(found: list[str]) -> str:
-    more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
-    return "; ".join(found[:MOST_NAMED]) + more
+def _named(changes: list[str]) -> str:
+    more = f" and {len(changes) - MOST_NAMED} more" if len(changes) > MOST_NAMED else ""
+    return "; ".join(changes[:MOST_NAMED]) + more
 
 
 def refuse_other_inputs(folder: RunFolder) -> ResolvedStudy:
-    """Return the study of a run; refuse where code, platform or inputs are not those of its beginning.
+    """Return the study of a run; refuse where code, platform or inputs differ from those that it began with.
 
     Raises
     ------
     FolderRefuses
-        With the difference named.
+        Where they differ; the sentence names the difference.
     Damage
-        Where a file of the run cannot be read as what it was.
+        Where a file of the run is not what was written.
     """
     path = folder.path
     refuse_other_engine(folder)
@@ -75,7 +75,7 @@ def refuse_other_inputs(folder: RunFolder) -> ResolvedStudy:
 
 
 def refuse_other_engine(folder: RunFolder) -> None:
-    """Refuse where the engine's sources are not those of the run."""
+    """Refuse where the engine's sources differ from those of the run."""
     was, now = folder.begin["sources"], engine_files()
     if was == now:
         return
@@ -95,25 +95,25 @@ def _read(folder: Path, name: str) -> str:
     try:
         return path.read_bytes().decode()
     except (FileNotFoundError, UnicodeDecodeError):
-        raise Damage(f"{path} is missing or is no text; `pulsatile heal {folder}` mends it.") from None
+        raise Damage(f"{path} is missing or is not UTF-8 text; `pulsatile heal {folder}` mends it.") from None
 
 
 def _refuse_edited(folder: RunFolder, text: str) -> None:
-    """Refuse a changed resolved.json: an edit is named, anything else is damage."""
+    """Refuse a changed resolved.json: the sentence names an edit; anything else is damage."""
     try:
         run = ResolvedStudy.from_json(attributes(folder.store)["resolved_study"])
         now = ResolvedStudy.from_json(text)
     except ValueError:
         raise Damage(f"{folder.path / 'resolved.json'} is damaged; `pulsatile heal {folder.path}` mends it.") from None
-    found = list(differences(run.model_dump(mode="json"), now.model_dump(mode="json"))) or ["its layout"]
+    changes = list(differences(run.model_dump(mode="json"), now.model_dump(mode="json"))) or ["its layout"]
     raise FolderRefuses(
-        f"{folder.path / 'resolved.json'} was edited since the run began ({_named(found)}); undo that by "
+        f"{folder.path / 'resolved.json'} was edited since the run began ({_named(changes)}); undo that by "
         f"`pulsatile heal {folder.path}`, or start a new run."
     )
 
 
 def _refuse_other_study(folder: RunFolder, resolved: ResolvedStudy) -> None:
-    """Refuse a study.yaml that was edited to another study; an edited title or comment is none."""
+    """Refuse a study.yaml that was edited to another study; a title or comment may be edited."""
     path = folder.path / "study.yaml"
     undo = f"undo that by `pulsatile heal {folder.path}`, or start a new run (`pulsatile expand` adds to one)"
     if folder.facts.get("expanded"):
@@ -122,7 +122,9 @@ def _refuse_other_study(folder: RunFolder, resolved: ResolvedStudy) -> None:
         study = load_study(path, folder.facts["settings"], shorten=folder.facts.get("shorten", False))
         now = resolve(study)
     except InputError as error:
-        raise FolderRefuses(f"{path} was edited since the run began and is no study now ({error}); {undo}.") from None
+        raise FolderRefuses(
+            f"{path} was edited since the run began and is not a study now ({error}); {undo}."
+        ) from None
     if now.identity != resolved.identity:
-        found = list(differences(resolved.model_dump(mode="json"), now.model_dump(mode="json")))
-        raise FolderRefuses(f"{path} was edited since the run began ({_named(found)}); {undo}.")
+        changes = list(differences(resolved.model_dump(mode="json"), now.model_dump(mode="json")))
+        raise FolderRefuses(f"{path} was edited since the run began ({_named(changes)}); {undo}.")

@@ -1,4 +1,4 @@
-"""Carry out what is pending in a run folder, commit by commit, and close it: what run, resume and expand share."""
+"""Carry out the pending chunks of a run folder, commit by commit, and close it: shared by run, resume and expand."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ from pulsatile.sweeps.workers.workers import records
 class Outcome:
     """How a run ended; ``digest`` is empty and ``summary`` None when it is not finished.
 
-    ``poison`` are patients, by position, that ended every worker that tried them, with what was seen.
+    ``poison`` maps the positions of patients that ended every worker to the reason.
     """
 
     code: Exit
@@ -47,12 +47,12 @@ class Outcome:
 
     @property
     def identity(self) -> str:
-        """SHA-256 of what decides the numbers."""
+        """SHA-256 of everything that decides the numbers."""
         return self.resolved.identity
 
 
 def jobs(folder: RunFolder, resolved: ResolvedStudy, chunks: list[tuple[int, int]], threads: int) -> list[Job]:
-    """Return the jobs of some chunks of a run; one with patients left out may end its process, so it gets its own."""
+    """Return the jobs of ``chunks``; one that had patients left out may end its process, so it gets a separate one."""
     study, base, suspects = resolved.model_dump_json(), folder.base, folder.suspects
     engine, platform = folder.facts["engine"], folder.facts["platform"]
     return [
@@ -68,8 +68,8 @@ def drive(
 
     Parameters
     ----------
-    begin : `time.perf_counter` when the command began; what went before is told as planning
-    lock : of the folder, held by this process
+    begin : `time.perf_counter` when the command began; the time until now is reported as planning
+    lock : lock of the folder, held by this process
     """
     spread = resources.spread(resolved.solver.device)
     planned = time.perf_counter()
@@ -83,13 +83,13 @@ def drive(
         start = time.perf_counter()
         most = folder.gate * folder.facts["patients"] * folder.facts["arms"]
 
-        def enough() -> bool:
+        def should_stop() -> bool:
             return interrupt.asked or folder.failed > most
 
         todo = sum(stop - first for first, stop in chunks)
         progress.start(folder.facts["patients"], folder.facts["patients"] - todo)
         if not interrupt.asked:  # else workers would be started for nothing
-            _carry_out(folder, jobs(folder, resolved, chunks, spread.threads), resources, enough, progress, lock)
+            _carry_out(folder, jobs(folder, resolved, chunks, spread.threads), resources, should_stop, progress, lock)
         lock.check()
         if len(folder.poison) == folder.facts["patients"] and not interrupt.asked:
             first = next(iter(folder.poison.values()))
@@ -100,15 +100,16 @@ def drive(
 
 
 def _carry_out(
-    folder: RunFolder, work: list[Job], resources: Resources, enough: Callable[[], bool], progress: Progress, lock: Held
-) -> None:
-    """Have the jobs carried out, and tell of each in the folder."""
+    folder: RunFolder, work: list[Job], resources: Resources, should_stop: Callable[[], bool], progress: Progress,
+    lock: Held,
+) -> None:  # fmt: skip
+    """Carry out the jobs, and enter each chunk into the journal."""
     spread = resources.spread(folder.resolved.solver.device)
     with writing(folder.path):
-        for entry in records(work, spread, resources.cluster, enough, progress.note, lock.tell):
+        for entry in records(work, spread, resources.cluster, should_stop, progress.note, lock.show_dashboard):
             lock.check()
             before = folder.failed
-            folder.tell(entry)
+            folder.append(entry)
             progress.advance(entry["stop"] - entry["first"], folder.failed - before, entry["bytes"])
 
 
@@ -121,8 +122,8 @@ def finished(folder: RunFolder, resolved: ResolvedStudy) -> Outcome:
     return Outcome(code, folder.path, resolved, end["digest"], total, folder.failed, end["seconds"], summary)
 
 
-def _rode(entry: Entry, folder: RunFolder) -> bool:
-    """Tell whether canaries rode along in a chunk: where it was computed, or where what it keeps was."""
+def _certified(entry: Entry, folder: RunFolder) -> bool:
+    """Return whether canaries ran with a chunk, or with the earlier chunk whose values it keeps."""
     kept = entry["kept"] > 0 and folder.facts["expanded"][-1]["certified"]
     return entry["canaries"]["count"] > 0 or kept or "ok" not in entry["status"]
 
@@ -140,12 +141,12 @@ def summary_of(folder: RunFolder, resolved: ResolvedStudy) -> Summary:
 
 @contextmanager
 def _state_kept(folder: RunFolder, lock: Held) -> Iterator[None]:
-    """Tell in the folder how a run ended that did not reach its end."""
+    """Enter the state of a run that does not reach its end into the folder."""
     try:
         yield
     except BaseException as error:
-        with suppress(Exception):  # a full disk: the state stays "running", and nobody holds the lock
-            if not lock.lost and not folder.digest:  # lost: the folder is another's; digest: it is finished
+        with suppress(Exception):  # a full disk: the state stays "running", and no process holds the lock
+            if not lock.lost and not folder.digest:  # lost: another process has the folder; digest: it is finished
                 folder.enter("interrupted" if isinstance(error, KeyboardInterrupt) else "broken")
         raise
 
@@ -173,9 +174,9 @@ def _close(folder: RunFolder, resolved: ResolvedStudy, interrupted: bool, second
     }
     summary = None
     if whole and not poison:
-        summary, told = _finish(folder, resolved, state == "complete")
-        end |= told
-    folder.tell(end)
+        summary, closing = _finish(folder, resolved, state == "complete")
+        end |= closing
+    folder.append(end)
     folder.write_manifest()
     sweep(folder.path)
     digest = end.get("digest", "")
@@ -183,9 +184,9 @@ def _close(folder: RunFolder, resolved: ResolvedStudy, interrupted: bool, second
 
 
 def _finish(folder: RunFolder, resolved: ResolvedStudy, well: bool) -> tuple[Summary, dict[str, object]]:
-    """Write the summary and the digest of a run whose chunks are all committed; return what the journal tells of it."""
-    texts = ("study.yaml", "README.md", "summary.csv")  # whose edit is no damage to the results
-    if damaged := [found for found in verify(folder.path) if found.path not in texts]:
+    """Write the summary and the digest of a run whose chunks are all committed; return its part of the end entry."""
+    texts = ("study.yaml", "README.md", "summary.csv")  # an edit of these does not damage the results
+    if damaged := [finding for finding in verify(folder.path) if finding.path not in texts]:
         raise Damage(
             f"{folder.path / damaged[0].path} {damaged[0].what} ({len(damaged)} file(s) in all); "
             f"`pulsatile heal {folder.path}` mends it."
@@ -197,12 +198,12 @@ def _finish(folder: RunFolder, resolved: ResolvedStudy, well: bool) -> tuple[Sum
         root = store.with_attrs((folder.store / store.ROOT).read_bytes(), {"digest": digest})
         files = {f"{RESULTS}/{name}": data for name, data in root.items()}
         files["summary.csv"] = summary.csv_text().encode()
-        folder.tell({"kind": "closing", "files": {name: sha256(data) for name, data in files.items()}})
+        folder.append({"kind": "closing", "files": {name: sha256(data) for name, data in files.items()}})
         written = write_all(folder.path, files)
-    told = {
+    closing = {
         "digest": digest,
-        "certified": well and all(_rode(entry, folder) for entry in folder.chunks.values()),
+        "certified": well and all(_certified(entry, folder) for entry in folder.chunks.values()),
         "canaries": {"count": sum(c["count"] for c in canaries), "worst": max(c["worst"] for c in canaries)},
         "files": written,
     }
-    return summary, told
+    return summary, closing

@@ -1,4 +1,4 @@
-"""What a run will need before it starts: chunks, bytes, memory, minutes."""
+"""What a run will need, estimated before it starts: chunks, bytes, memory, minutes."""
 
 import time
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pulsatile.engine.simulate import Plan
 
 LARGEST_CHUNK = 1000
-"""Patients per task: beyond it nothing is gained (larger helps far lighter kernels only)."""
+"""Patients per task: a larger chunk gains nothing (it helps far lighter kernels only)."""
 SMALLEST_CHUNK = 32
 TASKS_PER_WORKER = 4
 CHUNK_BYTES = 256e6
@@ -27,10 +27,10 @@ MOST_CHUNK_BYTES = 4e9
 RECORD = 30_000
 """Bytes of a chunk's commit record and journal line, at most."""
 COPIES = 3
-"""Of a chunk's results and states in memory, at most: simulated, gathered, and as files (1.8 were measured)."""
+"""Copies of a chunk's results and states in memory, at most: simulated, gathered, as files (1.8 were measured)."""
 PROBE, FEWEST = 64, 8  # patients of the timing probe
 PROBE_PATIENT_WEEKS = 8000
-"""Length of the probe, some seconds: fewer patients for long studies."""
+"""Size of the probe, which takes some seconds: fewer patients for long studies."""
 
 
 def kept_per_patient(resolved: ResolvedStudy) -> int:
@@ -40,10 +40,10 @@ def kept_per_patient(resolved: ResolvedStudy) -> int:
 
 
 def memory_needed(resolved: ResolvedStudy, plan: "Plan", patients: int) -> int:
-    """Return the bytes that a chunk of so many patients takes at most while it is carried out.
+    """Return the bytes that a chunk of ``patients`` takes at most while it is carried out.
 
-    Counted are its results, what is kept of each patient for an expansion (run-in, end states of every arm), and what
-    the simulation holds.
+    They include its results, the run-in and end states kept of each patient for an expansion, and the memory of the
+    simulation.
     """
     each = bytes_per_patient(resolved, plan) + kept_per_patient(resolved)
     return COPIES * each * patients + memory_held(plan, patients)
@@ -54,14 +54,14 @@ def chunk_size(resolved: ResolvedStudy, plan: "Plan", wanted: int | None, worker
 
     Parameters
     ----------
-    wanted : patients asked for; None to choose
+    wanted : patients per chunk that the user asks for; None to choose
     workers : chunks carried out at once
     room : bytes that one chunk may take (`Spread.room`); 0 when not known
 
     Raises
     ------
     InputError
-        When the wanted chunk, or a single patient, does not fit; the bytes are named.
+        When the wanted chunk, or a single patient, does not fit; the sentence names the bytes.
     """
     n = resolved.population.n
     each = bytes_per_patient(resolved, plan)
@@ -84,7 +84,7 @@ def chunk_size(resolved: ResolvedStudy, plan: "Plan", wanted: int | None, worker
         advice = "make --chunk smaller, " if size > 1 else ""
         raise InputError(
             f"a chunk of {size} patient{'s' * (size > 1)} needs up to {needed / 1e6:.0f} MB of memory, "
-            f"{room / 1e6:.0f} MB are there for it; {advice}--memory larger, --threads fewer or outputs.every longer."
+            f"{room / 1e6:.0f} MB are available; {advice}--memory larger, --threads fewer or outputs.every longer."
         )
     return size
 
@@ -116,12 +116,12 @@ class RunEstimate:
             f"{self.spread.threads} thread(s)",
             f"about {self.minutes:.1f} min of integration, from a probe of {self.probe} patient(s)",
             f"at most {self.bytes_on_disk / 1e6:.1f} MB on disk before compression (it saves about half)",
-            f"about {self.memory / 1e6:.0f} MB of memory per worker, beside {PROGRAMS / 1e6:.0f} MB of programs",
+            f"about {self.memory / 1e6:.0f} MB of memory per worker, besides {PROGRAMS / 1e6:.0f} MB of programs",
         ]
 
 
 def dry_run(study: Study, resources: Resources = Resources()) -> tuple[ResolvedStudy, RunEstimate]:
-    """Return the resolved study, and what a run of it would need on these resources; nothing is kept.
+    """Return the resolved study, and what a run of it would need on these resources; nothing is written.
 
     >>> dry_run(load_study("study.yaml"))  # doctest: +SKIP
     """
@@ -132,7 +132,7 @@ def dry_run(study: Study, resources: Resources = Resources()) -> tuple[ResolvedS
 
 
 def estimate(resolved: ResolvedStudy, chunk: int, spread: Spread) -> RunEstimate:
-    """Time a small probe and return what the whole run will need; compiles kernels where none are kept."""
+    """Time a small probe and return what the whole run will need; compiles kernels that are not cached."""
     plan, arms = resolved.plan(), resolved.arms
     n = resolved.population.n
     affordable = int(PROBE_PATIENT_WEEKS / (len(arms) * resolved.weeks)) // FEWEST * FEWEST

@@ -1,7 +1,7 @@
-"""A finished run made larger: more patients, arms or weeks, with the old part bit for bit and only the new work done.
+"""Expansion of a finished run by patients, arms or weeks: the old part stays bit for bit, only new work is done.
 
-The larger run is an ordinary run in the subfolder ``expanding``, whose chunks take what they can from the finished one;
-at its end it takes that one's place by renames that any later command completes if they were cut short.
+The larger run is an ordinary run in the subfolder ``expanding``, whose chunks reuse the values of the finished one.  At
+its end it takes the place of the finished run by renames, which any later command completes if they were cut short.
 """
 
 import shutil
@@ -31,7 +31,7 @@ from pulsatile.sweeps.study.patients import ResolvedPopulation, with_design
 from pulsatile.sweeps.study.read import sentences
 from pulsatile.sweeps.study.resolve import ResolvedStudy, resolve
 from pulsatile.sweeps.study.schema import Study
-from pulsatile.sweeps.study.table import some
+from pulsatile.sweeps.study.table import patient_count
 from pulsatile.sweeps.workers.resources import Resources
 from pulsatile.sweeps.workers.workers import capacity
 
@@ -41,7 +41,7 @@ FREE = ("title", "weeks", "arms", "control", "outputs", "reductions", "tests", "
 
 @dataclass(frozen=True)
 class Growth:
-    """What is to be larger: patients, weeks, or replicates of a design in all, further arms; or a whole ``study``."""
+    """The new size: total patients, weeks or replicates of a design, further arms; or the whole larger ``study``."""
 
     patients: int | None = None
     weeks: float | None = None
@@ -51,12 +51,12 @@ class Growth:
     replicates: int | None = None
 
     def words(self) -> str:
-        """Say it as the command line does."""
-        told = [] if self.patients is None else [f"--patients {self.patients}"]
-        told += [] if self.weeks is None else [f"--weeks {self.weeks:g}"]
-        told += [] if self.replicates is None else [f"--replicates {self.replicates}"]
-        told += [f"--arm {name}={preset}" for name, preset in self.arms]
-        return " ".join(told) if self.study is None else "another study"
+        """Return the growth as options of the command line."""
+        options = [] if self.patients is None else [f"--patients {self.patients}"]
+        options += [] if self.weeks is None else [f"--weeks {self.weeks:g}"]
+        options += [] if self.replicates is None else [f"--replicates {self.replicates}"]
+        options += [f"--arm {name}={preset}" for name, preset in self.arms]
+        return " ".join(options) if self.study is None else "another study"
 
 
 def expand(
@@ -69,16 +69,16 @@ def expand(
 ) -> Outcome:
     """Make a finished run larger, in its folder.
 
-    The result has the identity, values and digest of one fresh run of the full size.  Patients and arms that are there
-    are kept, longer runs go on from the stored end states, other outputs are computed anew; until all is done the
-    finished run stays as it is.
+    The result has the identity, values and digest of one fresh run of the full size.  Existing patients and arms are
+    kept, longer runs go on from the stored end states, other outputs are computed anew; until all is done the finished
+    run stays as it is.
 
     Raises
     ------
     InputError
-        Where something else would change than an expansion may.
+        Where an entry would change that an expansion may not change.
     FolderRefuses, Damage
-        Where the run is not finished, or is not what was committed.
+        Where the run is not finished, or differs from what was committed.
     """
     progress, path, begin = progress or SilentProgress(), Path(path), time.perf_counter()
     check_run(path)
@@ -98,7 +98,7 @@ def expand(
         _check(resolved, grown)
         progress.note("Checking the run that is expanded ...")
         refuse_damaged(path)
-        for sentence in _told(resolved, grown):
+        for sentence in _announcements(resolved, grown):
             progress.note(sentence)
         folder = _begin(old, grown, growth, resources, source, settings)
         return settle(path, drive(folder, grown, resources, progress, begin, lock))
@@ -122,15 +122,15 @@ def _more_patients(population: ResolvedPopulation, growth: Growth) -> ResolvedPo
     """Return the larger population, or design."""
     if population.design is not None:
         if growth.patients is not None:
-            raise InputError("the run has a design, which says how many points there are; give --replicates.")
+            raise InputError("the run has a design, which sets the number of points; give --replicates.")
         return with_design(population, population.design.grown(growth.replicates))
     if growth.replicates is not None:
-        raise InputError("--replicates is of a run with a design; give --patients.")
+        raise InputError("--replicates is for a run with a design, and this run has none; give --patients.")
     n = population.n if growth.patients is None else growth.patients
     if n > MOST_PATIENTS:
         raise InputError(f"--patients {n} is too large: at most {MOST_PATIENTS} are allowed.")
     if population.table is not None:
-        some(n, population.first, population.table.rows, "the population of the run")
+        patient_count(n, population.first, population.table.rows, "the population of the run")
     return population.model_copy(update={"n": n})
 
 
@@ -142,14 +142,14 @@ def _arm(name: str, preset: str) -> Arm:
 
 
 def _also_at_the_end(test: TestAt, was: float, weeks: float) -> TestAt:
-    """Return a test that was made at the end so that it is made at the new end too."""
+    """Return ``test``, with the new end added where it was made at the old end."""
     if weeks <= was or test.weeks[-1] != was or weeks != int(weeks):
         return test
     return replace(test, weeks=(*test.weeks, weeks))
 
 
 def _check(was: ResolvedStudy, now: ResolvedStudy) -> None:
-    """Refuse what is no expansion."""
+    """Refuse a change that is not an expansion."""
     run, wanted = (study.model_dump(mode="json", exclude=set(FREE)) for study in (was, now))
     for data in (run, wanted):
         del data["population"]["n"]
@@ -170,15 +170,15 @@ def _check(was: ResolvedStudy, now: ResolvedStudy) -> None:
         raise InputError("the run has all that already; give more --patients, --weeks or an --arm.")
 
 
-def _told(was: ResolvedStudy, now: ResolvedStudy) -> list[str]:
-    """Return what is said before the work begins."""
+def _announcements(was: ResolvedStudy, now: ResolvedStudy) -> list[str]:
+    """Return the sentences for the user before the work begins."""
     plan, earlier = now.plan(), was.plan()
     reason = "" if plan == earlier else plan.goes_on_from(earlier)
-    told = [f"Everything but the run-in is computed anew: {reason}."] if reason else []
+    sentences = [f"Everything but the run-in is computed anew: {reason}."] if reason else []
     for test, before in zip(now.tests, was.tests, strict=False):
         if test.weeks != before.weeks and test.test == before.test:
-            told.append(f"Test {test.test} at weeks {', '.join(f'{week:g}' for week in test.weeks)}.")
-    return told
+            sentences.append(f"Test {test.test} at weeks {', '.join(f'{week:g}' for week in test.weeks)}.")
+    return sentences
 
 
 def _begin(
@@ -195,7 +195,7 @@ def _begin(
     expanded = [*old.facts.get("expanded", []), step | {"by": growth.words()}]
     facts = {"command": old.facts["command"], "expanded": expanded}
     facts |= {"settings": list(settings)} if source else {"settings": old.facts["settings"]}
-    if old.states.exists():  # else someone deleted it: all is computed anew
+    if old.states.exists():  # else its owner deleted it: all is computed anew
         facts["base"] = ".."
     source = source or (old.path / "study.yaml").read_text(encoding="utf-8")
     shutil.rmtree(old.path / GROWING, ignore_errors=True)

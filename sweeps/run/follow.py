@@ -1,4 +1,4 @@
-"""Follow a run's journal from outside: read new lines, and keep of every chunk only its counts."""
+"""Follow the journal of a run from another process: read new lines, and keep only the counts of each chunk."""
 
 from contextlib import suppress
 from datetime import datetime
@@ -8,11 +8,11 @@ from pulsatile.sweeps.disk import journal
 from pulsatile.sweeps.disk.journal import JOURNAL, MANIFEST, Damaged, Entry, JournalState
 
 PIECE = 2**16
-"""Bytes read at once: of a long journal little is in memory, and the garbage collector has nothing to look through."""
+"""Bytes read at once, so that little of a long journal is in memory, and garbage collection stays fast."""
 
 
 class Follower(JournalState):
-    """The state of a run by the journal in its folder, or by its manifest where the journal has lost its beginning.
+    """The state of a run from the journal in its folder, or from its manifest where the journal's beginning is lost.
 
     ``damaged`` are the numbers of damaged lines; ``state`` is empty where there is no journal.
     """
@@ -30,21 +30,21 @@ class Follower(JournalState):
 
     @property
     def rate(self) -> float | None:
-        """Patients per second of this session, the sum over its hosts; None before its first chunk.
+        """Patients per second of this session, summed over its hosts; None before its first chunk.
 
-        Times of one host alone are compared, so that no difference between clocks matters.
+        Only times of the same host are compared, so that differences between clocks do not matter.
         """
         rates = [patients / (end - begin) for patients, begin, end in self._session.values() if end > begin]
         return sum(rates) or None
 
     def read(self) -> None:
-        """Take in new lines; all of them again where another journal has taken the place of the one read before."""
+        """Read new lines; all lines again where another journal has replaced the one read before."""
         path = self._folder / JOURNAL
         try:
-            found = path.stat()
-            if found.st_ino != self._inode or found.st_size < self._size:
+            stat = path.stat()
+            if stat.st_ino != self._inode or stat.st_size < self._size:
                 self.clear()
-                self._inode = found.st_ino
+                self._inode = stat.st_ino
             while (lines := self._lines(path)).size > self._size:
                 self.damaged += [self._line + number for number in lines.damaged]
                 self._line += len(lines.entries) + len(lines.damaged)
@@ -60,12 +60,12 @@ class Follower(JournalState):
     def _lines(self, path: Path) -> journal.Lines:
         """Return the next lines."""
         lines = journal.read(path, self._size, PIECE)
-        if lines.torn and lines.size == self._size:  # a line longer than that, or one that is just being written
+        if lines.torn and lines.size == self._size:  # a line longer than a piece, or one being written
             lines = journal.read(path, self._size)
         return lines
 
     def fold(self, entry: Entry) -> None:
-        """Take in the next entry, and the time its chunk took in this session."""
+        """Update the state by the next entry, and the work of this session by its chunk."""
         super().fold(entry)
         if entry["kind"] == "state" and self.state == "running":
             self._session = {}

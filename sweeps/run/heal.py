@@ -1,4 +1,4 @@
-"""Make a damaged run whole again: only damaged chunks are computed, and the digest proves that they are the same."""
+"""Repair of a damaged run: only damaged chunks are computed again, and the digest proves that they are the same."""
 
 import time
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from pulsatile.sweeps.workers.workers import records
 
 @dataclass(frozen=True)
 class Healed:
-    """What was mended: the findings, the chunks (first patients) computed again, and the digest, equal to the run's."""
+    """What was repaired: findings, chunks (first patients) computed again, and the digest, equal to the run's."""
 
     findings: list[Finding]
     chunks: list[int]
@@ -35,17 +35,17 @@ class Healed:
 
 
 def heal(path: str | Path, resources: Resources = Resources(), progress: Progress | None = None) -> Healed:
-    """Find what is damaged in a run and make it again.
+    """Find the damage of a run and repair it.
 
-    Journal, manifest and the small files are made from each other; a chunk with a damaged file or record is computed
-    again, and only such chunks.  At the end everything is verified, and for a finished run the digest is compared.
+    Journal, manifest and the small files are rebuilt from each other; only chunks with a damaged file or record are
+    computed again.  At the end everything is verified, and the digest of a finished run is compared.
 
     Raises
     ------
     FolderRefuses
-        Where this engine or platform would compute other bits than the run's.
+        Where the bits of this engine or platform would differ from those of the run.
     Damage
-        Where the run cannot be made whole.
+        Where the run cannot be repaired.
     """
     progress, path, begin = progress or SilentProgress(), Path(path), time.perf_counter()
     check_run(path)
@@ -53,48 +53,48 @@ def heal(path: str | Path, resources: Resources = Resources(), progress: Progres
     with writing(path), held(path, {"command": f"heal {path}"}, progress.note) as lock:
         sweep(path)
         findings = verify(path)
-        folder, told = opened(path)
-        if any(found.path == JOURNAL for found in told):
+        folder, index_findings = opened(path)
+        if any(finding.path == JOURNAL for finding in index_findings):
             folder = RunFolder(path, entries(folder))
             write_aside(path / JOURNAL, journal.text_of(entries(folder)))
         folder.mend_journal()
-        if told:
+        if index_findings:
             folder.write_manifest()
-        hit = sorted({found.chunk for found in findings if found.chunk is not None})
-        rest = {found.path for found in findings if found.chunk is None}
-        resolved = _small_files(folder, rest)
-        if hit:
+        chunks = sorted({finding.chunk for finding in findings if finding.chunk is not None})
+        files = {finding.path for finding in findings if finding.chunk is None}
+        resolved = _small_files(folder, files)
+        if chunks:
             refuse_other_engine(folder)
             if resolved.platform != folder.facts["platform"]:
                 raise FolderRefuses(
                     f"{path} was computed on {folder.facts['platform']}, this machine is {resolved.platform}: the bits "
                     "would differ; heal it where it was computed."
                 )
-            _compute(folder, resolved, hit, resources, progress, lock)
-        if "summary.csv" in rest:
+            _compute(folder, resolved, chunks, resources, progress, lock)
+        if "summary.csv" in files:
             _write(folder, "summary.csv", summary_of(folder, resolved).csv_text().encode())
         _prove(folder)
         sweep(path)
-    return Healed(findings, hit, folder.digest, round(time.perf_counter() - begin, 3))
+    return Healed(findings, chunks, folder.digest, round(time.perf_counter() - begin, 3))
 
 
 def entries(folder: RunFolder) -> list[journal.Entry]:
-    """Return what a journal must tell of a run."""
+    """Return the entries that the journal of a run must have."""
     chunks = [folder.chunks[first] for first in sorted(folder.chunks)]
     state = [] if folder.end or folder.state == "planned" else [{"kind": "state", "state": folder.state}]
     return [folder.begin, *chunks, *([folder.end] if folder.end else state)]
 
 
 def _small_files(folder: RunFolder, damaged: set[str]) -> ResolvedStudy:
-    """Write the files that belong to no chunk again, each from what stands in for it; return the study."""
+    """Write damaged files that belong to no chunk again, each from its second copy; return the study."""
     if "study.yaml" in damaged:
         _write(folder, "study.yaml", folder.begin["study"].encode())
     if "resolved.json" in damaged:
         if f"{RESULTS}/{store.ROOT}" in damaged:
-            found = _resolved_again(folder)
+            resolved = _resolved_again(folder)
         else:
-            found = ResolvedStudy.from_json(store.attributes(folder.store)["resolved_study"])
-        _write(folder, "resolved.json", (found.model_dump_json(indent=1) + "\n").encode())
+            resolved = ResolvedStudy.from_json(store.attributes(folder.store)["resolved_study"])
+        _write(folder, "resolved.json", (resolved.model_dump_json(indent=1) + "\n").encode())
     resolved = folder.resolved
     if not damaged:
         return resolved
@@ -110,18 +110,18 @@ def _small_files(folder: RunFolder, damaged: set[str]) -> ResolvedStudy:
 
 
 def _resolved_again(folder: RunFolder) -> ResolvedStudy:
-    """Return the study of a run whose two copies of it are damaged: made anew from study.yaml, as at its beginning."""
+    """Return the study of a run whose two copies of it are damaged, resolved again from study.yaml."""
     refuse_other_engine(folder)
-    facts, reason = folder.facts, "the study as it was given makes another run"
+    facts, reason = folder.facts, "study.yaml makes another run"
     try:
         study = load_study(folder.path / "study.yaml", facts.get("settings", ()), shorten=facts.get("shorten", False))
         resolved = resolve(study)
         if resolved.identity == facts["identity"]:
             return resolved
     except InputError as error:
-        reason = f"the study as it was given is none now ({str(error).rstrip('.')})"
+        reason = f"study.yaml is not a study now ({str(error).rstrip('.')})"
     if facts.get("expanded"):
-        reason = "the study as it was given is not the expanded one"
+        reason = "study.yaml is not the expanded study"
     raise Damage(
         f"{folder.path}: both resolved.json and {RESULTS}/{store.ROOT} are damaged and {reason}; take one of them from "
         "a copy."
@@ -137,21 +137,22 @@ def _write(folder: RunFolder, name: str, data: bytes) -> None:
 
 
 def _compute(
-    folder: RunFolder, resolved: ResolvedStudy, hit: list[int], resources: Resources, progress: Progress, lock: Held
+    folder: RunFolder, resolved: ResolvedStudy, firsts: list[int], resources: Resources, progress: Progress, lock: Held
 ) -> None:
-    """Compute damaged chunks again."""
+    """Compute damaged chunks, given by their first patients, again."""
     size, n = folder.facts["chunk"], folder.facts["patients"]
-    chunks = [(first, min(first + size, n)) for first in hit]
-    again = set(hit) - folder.suspects  # the records of the others are replaced, not removed
-    folder.drop([first for first in hit if first in folder.chunks and first in again])
-    commits.drop(folder.path, again)
+    chunks = [(first, min(first + size, n)) for first in firsts]
+    dropped = set(firsts) - folder.suspects  # the records of suspects are replaced, not removed
+    folder.drop([first for first in firsts if first in folder.chunks and first in dropped])
+    commits.drop(folder.path, dropped)
     spread = resources.spread(resolved.solver.device)
     progress.start(sum(stop - first for first, stop in chunks))
     with Interrupt(progress, lock).installed() as interrupt:
         todo = jobs(folder, resolved, chunks, spread.threads)
-        for entry in records(todo, spread, resources.cluster, lambda: interrupt.asked, progress.note, lock.tell):
+        outcomes = records(todo, spread, resources.cluster, lambda: interrupt.asked, progress.note, lock.show_dashboard)
+        for entry in outcomes:
             lock.check()
-            folder.tell(entry)
+            folder.append(entry)
             progress.advance(entry["stop"] - entry["first"], 0, entry["bytes"])
     folder.write_manifest()
     if interrupt.asked:
@@ -159,14 +160,14 @@ def _compute(
 
 
 def _prove(folder: RunFolder) -> None:
-    """Refuse to call a run healed that is not."""
-    left = verify(folder.path)
-    if left:
-        raise Damage(f"{folder.path}: {left[0].sentence} still; take it from a copy of the run.")
+    """Raise `Damage` where a repaired run is still damaged."""
+    remaining = verify(folder.path)
+    if remaining:
+        raise Damage(f"{folder.path}: {remaining[0].sentence} still; take it from a copy of the run.")
     if folder.digest:
-        found = store.digest(folder.store)
-        if found != folder.digest:
+        digest = store.digest(folder.store)
+        if digest != folder.digest:
             raise Damage(
-                f"{folder.path}: the values computed again have the digest {found}, the run ended with "
+                f"{folder.path}: the values computed again have the digest {digest}, the run ended with "
                 f"{folder.end['digest']}; do not use them, and tell the authors."
             )

@@ -1,4 +1,4 @@
-"""Ctrl-C in a long run, or a request from another shell: finish what is in hand, then stop."""
+"""Ctrl-C in a long run, or a request from another shell: finish the chunks in progress, then stop."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -11,15 +11,15 @@ from pulsatile.sweeps.disk.lock import Held
 from pulsatile.sweeps.run.progress import Progress
 
 POLL = 0.1
-"""s between two looks at whether the run is to stop, while something is waited for."""
+"""s between two checks of whether the run is to stop, while it waits."""
 STACK = 64 * 2**20
 """Bytes of the stack of a thread that compiles: some systems give it half a MB."""
 
 
 class Interrupt:
-    """Ctrl-C and SIGTERM: the first asks the run to stop after the chunks in hand, the second stops at once.
+    """Ctrl-C and SIGTERM: the first signal stops the run after the chunks in progress, the second stops it at once.
 
-    `pulsatile cancel` asks like the first of them; a lock that was lost ends the run in the same way.
+    `pulsatile cancel` acts like the first signal, and so does the loss of the lock.
     """
 
     def __init__(self, progress: Progress, lock: Held | None = None) -> None:
@@ -28,14 +28,14 @@ class Interrupt:
 
     @property
     def asked(self) -> bool:
-        """Whether the run is to stop; quick enough to be asked at any time."""
+        """Whether the run is to stop; cheap enough to be read at any time."""
         return self._signalled or (self._lock is not None and (self._lock.cancelled or self._lock.lost))
 
     def during(self, work: Callable[[], float]) -> float | None:
-        """Return what ``work`` returns; None where the run is to stop before.
+        """Return the result of ``work``; None where the run is to stop before it ends.
 
-        It goes on in a thread then: a compiler takes no notice of anybody, and in the main thread it would keep the
-        signal waiting as well.
+        The work then goes on in its thread: a compiler cannot be interrupted, and in the main thread it would delay the
+        signal as well.
         """
         ended: list[float | BaseException] = []
 
@@ -63,16 +63,16 @@ class Interrupt:
         if self._signalled:
             raise KeyboardInterrupt
         self._signalled = True
-        self._progress.note("Stopping after the chunks in hand; once more stops at once.")
+        self._progress.note("Stopping after the chunks in progress; Ctrl-C once more stops at once.")
 
     @contextmanager
     def installed(self) -> Iterator["Interrupt"]:
-        """Take the signals while the block runs (in the main thread only)."""
+        """Handle the signals while the block runs (in the main thread only)."""
         kept: dict[int, Any] = {}
         try:
             for number in (signal.SIGINT, signal.SIGTERM):
                 kept[number] = signal.signal(number, self._handle)
-        except ValueError:  # not the main thread: the caller's business
+        except ValueError:  # not the main thread: the caller handles signals
             pass
         try:
             yield self

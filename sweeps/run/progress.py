@@ -10,16 +10,16 @@ PLAIN_EVERY = 10.0  # s between plain lines
 
 
 class Progress(Protocol):
-    """What a run tells while it goes on."""
+    """Where a run reports its progress."""
 
     def note(self, text: str) -> None:
-        """Say one sentence."""
+        """Print one sentence."""
 
     def start(self, patients: int, done: int = 0) -> None:
-        """Begin to count patients (each in all arms); ``done`` of them were finished earlier."""
+        """Start counting patients (each in all arms); ``done`` of them were finished earlier."""
 
     def advance(self, patients: int, failed: int, written: int = 0) -> None:
-        """Count patients done; ``failed`` of their runs failed, ``written`` bytes are on disk."""
+        """Count finished patients; ``failed`` of their runs failed, ``written`` bytes are on disk."""
 
     def __enter__(self) -> Self: ...
 
@@ -30,7 +30,7 @@ class Progress(Protocol):
 
 @dataclass
 class Count:
-    """What is done of a run; the rate counts this session alone, not what was done earlier."""
+    """Finished part of a run; the rate counts this session only, not patients finished earlier."""
 
     total: int = 0
     done: int = 0
@@ -38,7 +38,7 @@ class Count:
     written: int = 0
 
     def __post_init__(self) -> None:
-        """Begin to count."""
+        """Start counting."""
         self.begin, self._earlier = time.monotonic(), self.done
 
     def add(self, patients: int, failed: int, written: int) -> None:
@@ -68,16 +68,16 @@ class PlainProgress:
         self._last = self._count.begin
 
     def note(self, text: str) -> None:
-        """Say one sentence."""
+        """Print one sentence."""
         print(text, file=self._stream, flush=True)
 
     def start(self, patients: int, done: int = 0) -> None:
-        """Begin to count patients."""
+        """Start counting patients."""
         self._count = Count(patients, done)
         self._last = self._count.begin
 
     def advance(self, patients: int, failed: int, written: int = 0) -> None:
-        """Count patients done."""
+        """Count finished patients."""
         self._count.add(patients, failed, written)
         now = time.monotonic()
         if now - self._last >= PLAIN_EVERY or self._count.done >= self._count.total:
@@ -94,14 +94,14 @@ class PlainProgress:
 
 
 class SilentProgress(PlainProgress):
-    """Says nothing (for programs)."""
+    """Prints nothing (for programs)."""
 
     def note(self, text: str) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
 
 class BarProgress:
-    """A bar by rich, narrow enough for 80 columns; the time gone shows that the run is alive."""
+    """A bar by rich, narrow enough for 80 columns; the elapsed time shows that the run is alive."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -115,16 +115,16 @@ class BarProgress:
         self._count = Count()
 
     def note(self, text: str) -> None:
-        """Say one sentence above the bar."""
+        """Print one sentence above the bar."""
         self._bar.console.print(text, highlight=False, markup=False)
 
     def start(self, patients: int, done: int = 0) -> None:
-        """Begin to count patients."""
+        """Start counting patients."""
         self._count = Count(patients, done)
         self._bar.reset(self._task, total=patients, completed=done, visible=True, description=str(self._count))
 
     def advance(self, patients: int, failed: int, written: int = 0) -> None:
-        """Count patients done."""
+        """Count finished patients."""
         self._count.add(patients, failed, written)
         self._bar.update(self._task, advance=patients, description=str(self._count))
 
@@ -154,16 +154,16 @@ def pace(rate: float) -> str:
 
 
 def span(seconds: float) -> str:
-    """Return a time in words, in its two largest units.
+    """Return a duration in words, in its two largest units.
 
     >>> span(59), span(90), span(4000), span(200_000)
     ('59 s', '1 min 30 s', '1 h 6 min', '2 d 7 h')
     """
-    left = round(seconds)
+    rest = round(seconds)
     for unit, length, small, part in (("d", 86400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1)):
-        if left >= length:
-            return f"{left // length} {unit} {left % length // part} {small}"
-    return f"{left} s"
+        if rest >= length:
+            return f"{rest // length} {unit} {rest % length // part} {small}"
+    return f"{rest} s"
 
 
 def size(count: float) -> str:

@@ -1,4 +1,4 @@
-"""A study into a run folder, and on with one that was interrupted."""
+"""Run a study into a folder, and resume a run that was interrupted."""
 
 import multiprocessing
 import time
@@ -41,14 +41,14 @@ def run(
     study : a checked study (`sweeps.study.schema.load_study`)
     out : folder to make; must not exist or be empty
     resources : processes, threads, chunk size, cluster; default all cores of this machine
-    progress : told what goes on; default silent
-    source : text of the study file, kept beside the results
+    progress : receives notes and counts; default silent
+    source : text of the study file, kept next to the results
     settings, shorten : how the file was read (`sweeps.study.schema.load_study`)
 
     Raises
     ------
     InputError, CannotWrite, FolderRefuses, ClusterFailed
-        One plain sentence each; an interrupted run returns with ``Exit.INTERRUPTED``.
+        With one plain sentence; an interrupted run does not raise but returns ``Exit.INTERRUPTED``.
     """
     if not isinstance(study, Study) or not isinstance(resources, Resources):
         raise InputError(
@@ -68,8 +68,8 @@ def run(
     resolved = resolve(study, spread.planning_threads)
     for sentence in conversions(study):
         progress.note(sentence)
-    for found in resolved.matched:
-        progress.note(found.sentence)
+    for dose in resolved.matched:
+        progress.note(dose.sentence)
     if resolved.approximation:
         progress.note(resolved.approximation)
     chunk = chunk_size(resolved, resolved.plan(), resources.chunk, slots, room)
@@ -81,15 +81,16 @@ def run(
 
 
 def resume(path: str | Path, resources: Resources = Resources(), progress: Progress | None = None) -> Outcome:
-    """Go on with a run that was interrupted, from its folder alone; a finished one stays as it is.
+    """Resume an interrupted run from its folder alone; a finished run stays as it is.
 
-    Chunks whose records lie in the folder are kept, the others are carried out; so are chunks with patients that ended
-    their worker before.
+    Chunks whose records lie in the folder are kept.  The others are carried out, and so are chunks with patients that
+    ended their worker before.
 
     Raises
     ------
     FolderRefuses
-        Where code, platform or study are not those of the run, with the difference named; where another driver works.
+        Where code, platform or study differ from those of the run (the sentence names the difference), or where another
+        driver holds the folder.
     """
     _refuse_import()
     progress, path, begin = progress or SilentProgress(), Path(path), time.perf_counter()
@@ -114,7 +115,7 @@ def resume(path: str | Path, resources: Resources = Resources(), progress: Progr
 
 
 def _refuse_import() -> None:
-    """Refuse to begin a run in a worker that only imports the script which began it."""
+    """Refuse to begin a run in a worker process that imports the script which began it."""
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         raise InputError("a worker imported this script: put the run under `if __name__ == '__main__':`.")
 
@@ -128,42 +129,43 @@ def run_or_resume(
     command: str = "",
     settings: tuple[str, ...] = (),
 ) -> Outcome:
-    """Run, or go on with that very run where ``out`` holds it; arguments as of `run`.
+    """Run a study, or resume where ``out`` holds this very run; arguments as of `run`.
 
     Raises
     ------
     FolderRefuses
-        Where ``out`` holds another run, or that of another version.
+        Where ``out`` holds another run, or the run of another version.
     """
     folder = Path(out)
     if not (folder / JOURNAL).is_file():
         return run(study, folder, resources, progress, source, command, settings)
     wanted = resolve(study, resources.spread(study.solver.device).planning_threads).identity
-    there = RunFolder.open(folder).facts["identity"]
-    if there != wanted:
+    existing = RunFolder.open(folder).facts["identity"]
+    if existing != wanted:
         raise FolderRefuses(
-            f"{out} holds another run, or that of another version (identity {there[:12]}, wanted {wanted[:12]}); "
+            f"{out} holds another run, or that of another version (identity {existing[:12]}, wanted {wanted[:12]}); "
             "give another folder."
         )
     return resume(folder, resources, progress)
 
 
 def adopt(folder: RunFolder) -> None:
-    """Take over what a killed driver left: sweep half-written files, tell of records that the journal does not know.
+    """Take over the folder of a killed driver: remove unfinished files, journal the records that it did not.
 
-    What is told of a chunk with patients left out stays: that it may end its process must outlive the next try.
+    The entry of a chunk with patients left out stays, because the warning that it may end its process must outlive the
+    next try.
     """
     sweep(folder.path)
     drop_claims(folder.path)
     folder.mend_journal()
-    there = commits.committed(folder.path)
-    folder.drop(sorted(folder.chunks.keys() - set(there) - folder.suspects))
-    for first in there:
-        told = folder.chunks.get(first)
-        if told is not None and not told["poison"]:
+    committed = commits.committed(folder.path)
+    folder.drop(sorted(folder.chunks.keys() - set(committed) - folder.suspects))
+    for first in committed:
+        journaled = folder.chunks.get(first)
+        if journaled is not None and not journaled["poison"]:
             continue
-        entry = commits.found(folder.path, first, folder.facts["identity"])
+        entry = commits.committed_entry(folder.path, first, folder.facts["identity"])
         if entry is None:
             commits.drop(folder.path, [first])
-        elif told is None or entry["record"] != told["record"]:
-            folder.tell(entry)
+        elif journaled is None or entry["record"] != journaled["record"]:
+            folder.append(entry)

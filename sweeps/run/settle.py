@@ -16,21 +16,23 @@ GROWN, REPLACED = "expanded", "replaced"
 
 
 def refuse_damaged(path: Path) -> None:
-    """Refuse to go on from a run that is not what was committed."""
-    found = verify(path)
-    if found:
-        raise Damage(f"{path}: {found[0].sentence} ({len(found)} in all); `pulsatile heal {path}` first.")
+    """Refuse to go on from a run that differs from what was committed."""
+    findings = verify(path)
+    if findings:
+        raise Damage(
+            f"{path}: {findings[0].sentence} ({len(findings)} file(s) in all); `pulsatile heal {path}` mends it."
+        )
 
 
 def settled(path: Path) -> None:
-    """Complete the renames of an expansion that were cut short, before a command looks at the folder."""
+    """Complete the interrupted renames of an expansion, before a command reads the folder."""
     if (path / GROWN).is_dir():
         with writing(path), held(path, {"command": f"settle {path}"}):
             settle(path)
 
 
 def settle(path: Path, outcome: Outcome | None = None) -> Outcome:
-    """Let a finished expansion take the place of the run it grew from, also where that was cut short before."""
+    """Put a finished expansion in the place of the run it grew from, also where that was interrupted before."""
     growing, grown, replaced = path / GROWING, path / GROWN, path / REPLACED
     if growing.is_dir() and not (growing / JOURNAL).exists() and not grown.exists():  # killed before it began
         shutil.rmtree(growing)
@@ -39,13 +41,13 @@ def settle(path: Path, outcome: Outcome | None = None) -> Outcome:
         sync_folder(path)
     if grown.is_dir():
         replaced.mkdir(exist_ok=True)
-        for name in FILES:  # of the smaller run: they would be read as of the larger one, and are made again
+        for name in FILES:  # of the smaller run; they would pass for those of the larger one, and are made again
             (path / name).unlink(missing_ok=True)
         for item in sorted(grown.iterdir()):
             old = path / item.name
             if old.is_dir():
                 old.rename(replaced / item.name)
-            item.replace(old)  # of a file at once: there is a journal at every moment
+            item.replace(old)  # atomic for a file: there is a journal at every moment
         sync_folder(path)
         grown.rmdir()
     shutil.rmtree(replaced, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""How far a run is, as seen from outside by its journal and its lock."""
+"""Progress of a run, as seen from another process by its journal and its lock."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -14,27 +14,27 @@ from pulsatile.sweeps.run.follow import Follower
 from pulsatile.sweeps.run.progress import pace, size, span
 
 GROWING = "expanding"
-EVERY = 1.0  # s between two looks of `watch`
+EVERY = 1.0  # s between two statuses of `watch`
 SHOWN = 5
-"""Patients and lines that are named; the others are only counted."""
+"""Patients and lines that are named; further ones are only counted."""
 
 
 @dataclass(frozen=True)
 class RunStatus:
-    """How far a run is.
+    """Progress of a run.
 
     state : planned, running, interrupted, complete, failed, incomplete (patients left out) or broken
-    go_on : the command that goes on with it; empty where nothing is left to do
+    go_on : the command that goes on with it; empty where nothing remains to do
     patients, done : planned patients, and those in committed chunks
-    failed, failures : patient-arms that failed, in all and by type
-    poison : patients left out because they end their worker, by position
-    bytes : written by the committed chunks
+    failed, failures : failed patient-arms, in all and by type
+    poison : reasons of patients left out because they end their worker, by position
+    bytes : bytes written by the committed chunks
     rate : patients per second since the run was started or resumed, while it runs
-    seconds_left : at that rate
-    holder : who works on the folder
-    seen : whether the holder is known to live or not; of one on another machine only `watch` knows
+    seconds_left : remaining time at that rate
+    holder : the process that holds the folder
+    seen : whether it is known if the holder lives; for one on another machine only `watch` can tell
     damaged : numbers of the damaged lines of the journal
-    expansion : the larger run that is being made of it
+    expansion : status of the expansion of the run that is under way
     """
 
     folder: str
@@ -71,12 +71,16 @@ class RunStatus:
             kinds = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in self.failures.items())
             lines.append(f"failed patient-arms: {self.failed} ({kinds})")
         if self.poison:
-            lines.append(f"patients left out, by position: {_some([f'{k} ({why})' for k, why in self.poison.items()])}")
+            lines.append(
+                f"patients left out, by position: {_abridged([f'{k} ({why})' for k, why in self.poison.items()])}"
+            )
         if self.damaged:
-            lines.append(f"{JOURNAL} is damaged in line {_some(self.damaged)}; `pulsatile heal {self.folder}` mends it")
+            lines.append(
+                f"{JOURNAL} is damaged in line {_abridged(self.damaged)}; `pulsatile heal {self.folder}` mends it"
+            )
         if self.holder is not None:
             unseen = "" if self.seen else " on another machine; `--watch` tells whether it lives"
-            lines.append(f"in use by {self.holder.who}{unseen}")
+            lines.append(f"in use by {self.holder.words}{unseen}")
             lines += [f"dashboard: {self.holder.dashboard}"] if self.holder.dashboard else []
         lines += [f"digest: {self.digest}"] if self.digest else []
         lines += [f"identity: {self.identity}"] if self.identity else []
@@ -84,25 +88,25 @@ class RunStatus:
         return lines + ([f"go on with: {self.go_on}"] if self.go_on else [])
 
     def to_json(self) -> dict[str, Any]:
-        """Return the status for programs."""
+        """Return the status as plain data, for programs."""
         return asdict(self)
 
 
 def status(folder: Path) -> RunStatus:
-    """Return how far the run in a folder is.
+    """Return the status of the run in a folder.
 
     Raises
     ------
     FolderRefuses
-        When it holds no run, or cannot be read.
+        When the folder holds no run, or cannot be read.
     """
     return next(watch(folder))
 
 
 def watch(folder: Path) -> Iterator[RunStatus]:
-    """Yield the status every second until nobody works on the folder; only new lines of the journal are read.
+    """Yield the status every second until no process holds the folder; only new lines of the journal are read.
 
-    A holder on another machine whose beat stands still for as long as `unlock` would wait counts as dead.
+    A holder on another machine counts as dead when its beat stands still for as long as `unlock` would wait.
     """
     check_run(folder)
     run, growing = Follower(folder), Follower(folder / GROWING)
@@ -139,7 +143,7 @@ def _status(folder: Path, run: Follower, growing: Follower, seen: Seen) -> RunSt
 
 
 def _state(run: Follower, held: bool) -> str:
-    """Return the state of a run, given whether somebody works on it."""
+    """Return the state of a run, given whether a process holds its folder."""
     if not run.state:
         return "planned" if held else "broken"
     if held:
@@ -158,7 +162,7 @@ def _part(folder: Path, run: Follower, state: str) -> RunStatus:
     )  # fmt: skip
 
 
-def _some(items: Sequence[object]) -> str:
-    """Return the first of some items in words, and the number of the others."""
+def _abridged(items: Sequence[object]) -> str:
+    """Return the first items in words, and the number of the others."""
     more = f" and {len(items) - SHOWN} more" if len(items) > SHOWN else ""
     return ", ".join(map(str, items[:SHOWN])) + more

@@ -1,4 +1,4 @@
-"""Whether every byte of a run is what was committed, and the digest that of the stored values."""
+"""Check that every byte of a run is what was committed, and that the digest is that of the stored values."""
 
 import json
 from collections.abc import Iterator
@@ -30,18 +30,19 @@ class Finding:
 
 
 def verify(path: Path) -> list[Finding]:
-    """Compare every file of a run with what was committed; return what is damaged, nothing for a sound run.
+    """Compare every file of a run with what was committed; return the damage, an empty list for a sound run.
 
-    Every file is read in full.  What was being written when a run was killed is no damage: it was never committed.
+    Every file is read in full.  A file that was being written when the run was killed is not damage, because it was
+    never committed.
 
     Raises
     ------
     FolderRefuses
         When the folder holds no run.
     Damage
-        When nothing is left to compare with.
+        When journal and manifest are too damaged to compare with.
     """
-    folder, found = opened(path)
+    folder, findings = opened(path)
     checks: list[tuple[str, str, int | None]] = [(name, digest, None) for name, digest in folder.files.items()]
     texts: dict[int, str] = {}
     for first in commits.committed(path):
@@ -49,65 +50,65 @@ def verify(path: Path) -> list[Finding]:
             texts[first] = commits.load(path, first)
             record = journal.unseal(texts[first])
         except (Damaged, UnicodeDecodeError):
-            found.append(Finding(commits.place(first), "is damaged", first))
+            findings.append(Finding(commits.place(first), "is damaged", first))
             continue
-        told = folder.chunks.get(first)
-        if told is not None and not told["poison"] and told["record"] != commits.contents(record):
-            found.append(Finding(commits.place(first), "is not the record that the journal tells of", first))
+        entry = folder.chunks.get(first)
+        if entry is not None and not entry["poison"] and entry["record"] != commits.contents(record):
+            findings.append(Finding(commits.place(first), "is not the record that the journal lists", first))
         checks += [(name, digest, first) for name, digest in record["files"].items()]
-    named = {finding.chunk for finding in found}
+    named = {finding.chunk for finding in findings}
     wanted = {first for first, _ in folder.plan} if folder.digest else set(folder.chunks)
-    found += [Finding(commits.place(k), "is missing", k) for k in sorted(wanted - texts.keys() - named)]
-    return found + list(_compared(folder, checks))
+    findings += [Finding(commits.place(k), "is missing", k) for k in sorted(wanted - texts.keys() - named)]
+    return findings + list(_compared(folder, checks))
 
 
 def opened(path: Path) -> tuple[RunFolder, list[Finding]]:
-    """Return a run from its journal and manifest, each of which stands in for the other, and what is damaged there."""
+    """Return a run from its journal and manifest, each the substitute of the other, and the damage of both."""
     if not path.is_dir():
         RunFolder.open(path)  # refuses
-    found = list[Finding]()
-    told = _manifest(path, found)  # first: a driver may be writing, and a journal only grows
-    entries, whole = _journal(path, found)
+    findings = list[Finding]()
+    manifest = _manifest(path, findings)  # before the journal, which grows while a driver writes
+    entries, whole = _journal(path, findings)
     if whole:
         folder = RunFolder(path, entries)
-        if told is not None and folder.lines < told["journal_lines"]:
-            found.append(Finding(JOURNAL, "has lost lines that the manifest tells of"))
+        if manifest is not None and folder.lines < manifest["journal_lines"]:
+            findings.append(Finding(JOURNAL, "has lost lines that the manifest counts"))
             whole = False
-        elif told is not None and told["state"] == "complete" and not folder.digest:
-            found.append(Finding(JOURNAL, "has lost its end"))
+        elif manifest is not None and manifest["state"] == "complete" and not folder.digest:
+            findings.append(Finding(JOURNAL, "has lost its end"))
             whole = False
-        elif told is not None and folder.digest and folder.manifest() != journal.seal(told, indent=1):
-            found.append(Finding(MANIFEST, "does not tell what the journal does"))
+        elif manifest is not None and folder.digest and folder.manifest() != journal.seal(manifest, indent=1):
+            findings.append(Finding(MANIFEST, "does not agree with the journal"))
     if not whole:
-        folder = RunFolder(path, rebuilt(path, entries, told))
-    return folder, found
+        folder = RunFolder(path, rebuilt(path, entries, manifest))
+    return folder, findings
 
 
-def _journal(path: Path, found: list[Finding]) -> tuple[list[Entry], bool]:
-    """Return the good entries of the journal, and whether they are all of them."""
+def _journal(path: Path, findings: list[Finding]) -> tuple[list[Entry], bool]:
+    """Return the sound entries of the journal, and whether they are complete."""
     place = path / JOURNAL
     if not path.is_dir() or not (place.exists() or (path / MANIFEST).exists() or (path / commits.FOLDER).exists()):
         RunFolder.open(path)  # refuses
     if not place.exists():
-        found.append(Finding(JOURNAL, "is missing"))
+        findings.append(Finding(JOURNAL, "is missing"))
         return [], False
     lines = journal.read(place)
-    found += [Finding(JOURNAL, f"is damaged in line {number}") for number in lines.damaged]
+    findings += [Finding(JOURNAL, f"is damaged in line {number}") for number in lines.damaged]
     begun = bool(lines.entries) and lines.entries[0]["kind"] == "begin"
     if not begun and not lines.damaged:
-        found.append(Finding(JOURNAL, "has lost its beginning"))
+        findings.append(Finding(JOURNAL, "has lost its beginning"))
     elif lines.torn and begun and RunFolder(path, lines.entries).digest:
-        found.append(Finding(JOURNAL, "has more than its end"))
+        findings.append(Finding(JOURNAL, "goes on after its end"))
     return lines.entries, begun and not lines.damaged
 
 
-def _manifest(path: Path, found: list[Finding]) -> Entry | None:
+def _manifest(path: Path, findings: list[Finding]) -> Entry | None:
     try:
         return journal.unseal((path / MANIFEST).read_bytes().decode())
     except FileNotFoundError:
-        found.append(Finding(MANIFEST, "is missing"))
+        findings.append(Finding(MANIFEST, "is missing"))
     except (Damaged, UnicodeDecodeError):
-        found.append(Finding(MANIFEST, "is damaged"))
+        findings.append(Finding(MANIFEST, "is damaged"))
     return None
 
 
@@ -126,38 +127,38 @@ BEGINNING = (
 ENDING = ("finished", "seconds", "digest", "certified", "canaries")
 
 
-def rebuilt(path: Path, entries: list[Entry], told: Entry | None) -> list[Entry]:
-    """Return the entries of a journal made again from what is left of it, the manifest and the commit records."""
+def rebuilt(path: Path, entries: list[Entry], manifest: Entry | None) -> list[Entry]:
+    """Return the entries of a journal rebuilt from its remains, the manifest and the commit records."""
     begin = next((entry for entry in entries if entry["kind"] == "begin"), None)
     if begin is None:
-        if told is None:
+        if manifest is None:
             raise Damage(
-                f"{path}: both {JOURNAL} and {MANIFEST} are damaged at the run's beginning, nothing tells what it was; "
+                f"{path}: both {JOURNAL} and {MANIFEST} are damaged at the run's beginning, so the run is unknown; "
                 "take them from a copy, or start the run again."
             )
-        facts = {key: value for key, value in told.items() if key not in (*BEGINNING, *ENDING)}
-        begin = {"kind": "begin", "facts": facts, "files": told["files"], "sources": told["sources"]}
-        begin["study"] = told["study"]
+        facts = {key: value for key, value in manifest.items() if key not in (*BEGINNING, *ENDING)}
+        begin = {"kind": "begin", "facts": facts, "files": manifest["files"], "sources": manifest["sources"]}
+        begin["study"] = manifest["study"]
     chunks = {entry["first"]: entry for entry in entries if entry["kind"] == "chunk"}
     for first in commits.committed(path):
-        entry = commits.found(path, first, begin["facts"]["identity"])
+        entry = commits.committed_entry(path, first, begin["facts"]["identity"])
         if entry is not None:
             chunks.setdefault(first, entry)
     end = next((entry for entry in reversed(entries) if entry["kind"] == "end"), None)
-    if told is not None and told["state"] in ("complete", "failed") and (end is None or not end.get("digest")):
+    if manifest is not None and manifest["state"] in ("complete", "failed") and (end is None or not end.get("digest")):
         end = {
             "kind": "end",
-            "state": told["state"],
-            **{k: told[k] for k in ENDING if k in told},
-            "files": told["files"],
+            "state": manifest["state"],
+            **{k: manifest[k] for k in ENDING if k in manifest},
+            "files": manifest["files"],
         }
     return [begin, *(chunks[first] for first in sorted(chunks)), *([end] if end else [])]
 
 
 def _compared(folder: RunFolder, checks: list[tuple[str, str, int | None]]) -> Iterator[Finding]:
-    """Yield the files that are not what was written."""
+    """Yield the files that differ from what was written."""
     path = folder.path
-    gone = not (path / STATES).exists()  # deleted as a whole by its owner: nothing but `expand` needs it
+    gone = not (path / STATES).exists()  # deleted as a whole by its owner: only `expand` needs it
     checks = [check for check in checks if not (gone and check[0].startswith(f"{STATES}/"))]
 
     def look(check: tuple[str, str, int | None]) -> Finding | None:
@@ -168,8 +169,8 @@ def _compared(folder: RunFolder, checks: list[tuple[str, str, int | None]]) -> I
             return Finding(name, "is missing", chunk)
         except OSError as error:
             return Finding(name, f"cannot be read ({error.strerror})", chunk)
-        found = sha256(data)
-        fits = folder.fits(name, found) if chunk is None else found == digest
+        actual = sha256(data)
+        fits = folder.fits(name, actual) if chunk is None else actual == digest
         return None if fits else Finding(name, "is not what was written", chunk)
 
     with ThreadPoolExecutor(min(8, 2 * cores())) as pool:
@@ -184,19 +185,20 @@ def digest_of(path: Path) -> str:
     FolderRefuses
         When the run is not finished.
     Damage
-        When it is not the digest that the run ended with.
+        When it differs from the digest that the run ended with.
     """
     folder = RunFolder.open(path)
-    told = folder.digest
-    if not told:
+    recorded = folder.digest
+    if not recorded:
         raise FolderRefuses(f"{path} is not finished ({folder.state}) and has no digest; {unfinished(folder)}.")
     try:
-        found = store.digest(folder.store)
+        digest = store.digest(folder.store)
     except (OSError, ValueError, RuntimeError, KeyError, json.JSONDecodeError) as error:
         reason = " ".join(str(error).split())[:100]
         raise Damage(f"{path}: the results cannot be read ({reason}); `pulsatile verify {path}` tells where.") from None
-    if found != told:
+    if digest != recorded:
         raise Damage(
-            f"{path}: the stored values have the digest {found}, the run ended with {told}; `pulsatile heal {path}`."
+            f"{path}: the stored values have the digest {digest}, the run ended with {recorded}; "
+            f"`pulsatile heal {path}` mends it."
         )
-    return found
+    return digest

@@ -1,4 +1,4 @@
-"""The arms of a study file: doses written as quantities, and doses to be matched to another arm."""
+"""The arms of a study file: doses written as quantities, and doses matched to another arm."""
 
 from typing import Annotated, Literal, Self
 
@@ -14,14 +14,14 @@ MOST_RULES = 100  # of an arm
 
 
 class MatchEntry(Model):
-    """A dose to be matched on a pilot: its mean gain of ``match`` equals that of the arm ``to``."""
+    """A dose matched on a pilot: the mean gain of the quantity ``match`` equals that of the arm ``to``."""
 
     match: Literal["igf1"] = Field(description="quantity whose mean gain over 8 weeks is matched")
     to: Name = Field(description="name of the arm to match")
 
 
 class DoseEntry(Model):
-    """One drug of an arm: how much, by which route, and when; a `Dose` written with quantities."""
+    """One drug of an arm: amount, route and dosing times; a `Dose` written with quantities."""
 
     drug: Annotated[str, known(DRUGS, "drug")]
     dose: Annotated[
@@ -63,7 +63,7 @@ class DoseEntry(Model):
 
 
 class ArmEntry(Model):
-    """A treatment arm: a preset, or a regimen of its own (an empty one is no treatment)."""
+    """A treatment arm: a preset, or a regimen written out (an empty regimen is no treatment)."""
 
     name: Name
     preset: str | None = Field(None, description="a name of `pulsatile presets`")
@@ -81,7 +81,9 @@ class ArmEntry(Model):
     def _one_match(self) -> Self:
         targets = {r.dose.to for r in self.regimen or () if isinstance(r.dose, MatchEntry)}
         if len(targets) > 1:
-            raise ValueError(f"matches doses to {' and '.join(sorted(targets))}: an arm can be matched to one other")
+            raise ValueError(
+                f"matches doses to {' and '.join(sorted(targets))}: an arm can be matched to one other arm"
+            )
         return self
 
     @property

@@ -1,4 +1,4 @@
-"""Sentences for what a study gives in one unit and the engine takes in another."""
+"""Sentences for the values of a study that are converted to other units."""
 
 from pulsatile.sweeps.study import quantities
 from pulsatile.sweeps.study.own_patients import read_patients
@@ -7,9 +7,9 @@ from pulsatile.sweeps.study.schema import Study
 
 
 def conversions(study: Study) -> list[str]:
-    """Return a sentence for each dose that is taken in another unit, or sign of a unit, than it was written in.
+    """Return a sentence for each dose that is converted to another unit or another sign of its unit.
 
-    And for each column of own patients that is converted, and for a seed that a frozen population does not follow.
+    There are also sentences for each converted column of own patients, and for a seed that a frozen population ignores.
 
     Raises
     ------
@@ -22,12 +22,12 @@ def conversions(study: Study) -> list[str]:
     >>> conversions(study_from(study, "study"))
     ["arms[0].regimen[0].dose = '6 IU' is taken as 2 mg."]
     """
-    found = [] if study.population.patients is None else read_patients(study.population.patients)[1]
+    sentences = [] if study.population.patients is None else read_patients(study.population.patients)[1]
     if study.population.frozen is not None and "seed" in study.model_fields_set:
-        own = read_frozen(study.population.frozen)["seed"]
-        if own != study.seed:
-            found.append(
-                f"population.frozen: its people, days and drug kinetics are those of the seed {own} that it was built "
+        seed = read_frozen(study.population.frozen)["seed"]
+        if seed != study.seed:
+            sentences.append(
+                f"population.frozen: its people, days and drug kinetics are those of the seed {seed} that it was built "
                 f"with; seed = {study.seed} changes nothing."
             )
     for i, arm in enumerate(study.arms):
@@ -38,5 +38,5 @@ def conversions(study: Study) -> list[str]:
             if unit == "IU":
                 number, unit = rule.resolved().micrograms / 1000, "mg"
             if unit not in rule.dose:
-                found.append(f"arms[{i}].regimen[{j}].dose = {rule.dose!r} is taken as {number:g} {unit}.")
-    return found
+                sentences.append(f"arms[{i}].regimen[{j}].dose = {rule.dose!r} is taken as {number:g} {unit}.")
+    return sentences

@@ -1,7 +1,7 @@
-"""The design of a study: which parameters are varied between which limits, and the plan of points.
+"""The design of a study: the varied parameters, their limits, and the plan of points.
 
-Every point of the design is one individual parameter set: the base patient of ``population`` with the factors' values
-in place of the own, and with that patient's pulses, meals and drug kinetics.  So nothing but the factors differs.
+Every point of the design is one individual parameter set: the base patient of ``population``, with the factors' values
+in place of the patient's and with the same pulses, meals and drug kinetics.  Points differ in the factors only.
 """
 
 from functools import lru_cache
@@ -38,7 +38,7 @@ _UNUSED = {
 
 
 class FactorEntry(Model):
-    """A varied parameter; limits and distribution are by default those of the parameter table."""
+    """A varied parameter; limits and distribution default to those of the parameter table."""
 
     name: Name
     distribution: Literal["range", "between", "uniform", "log-uniform", "normal", "log-normal", "levels"] = Field(
@@ -69,7 +69,7 @@ class FactorEntry(Model):
             )
         unused = [name for name in _UNUSED.get(kind, ()) if getattr(self, name) not in (None, ())]
         if unused:
-            raise InputError(f"design.factors: {self.name} has {unused[0]}, which {kind} has not; leave it out.")
+            raise InputError(f"design.factors: {self.name} has {unused[0]}, which {kind} does not use; leave it out.")
         self._check_values(row)
         low = row.low if self.low is None else self.low
         high = row.high if self.high is None else self.high
@@ -82,11 +82,11 @@ class FactorEntry(Model):
             low, high = max(low, centre * exp(-LARGEST_ETA * spread)), min(high, centre * exp(LARGEST_ETA * spread))
         if kind == "levels":
             return Factor(self.name, kind, levels=self.levels, unit=row.unit)
-        own = [nan if value is None else value for value in (centre, spread)]
-        return Factor(self.name, kind, low, high, own[0], own[1], unit=row.unit)
+        shape = [nan if value is None else value for value in (centre, spread)]
+        return Factor(self.name, kind, low, high, shape[0], shape[1], unit=row.unit)
 
     def _check_values(self, row: "Parameter") -> None:
-        """Refuse values that the parameter cannot have; beyond the table's range is allowed."""
+        """Refuse values that the parameter cannot have; values beyond the table's range are allowed."""
         for value in (*(x for x in (self.low, self.high, self.centre) if x is not None), *self.levels):
             if value < 0 <= row.low or (value == 0 and row.low > 0):
                 raise InputError(f"design.factors: {self.name} = {value:g} must be above 0; correct it, or its unit.")
@@ -141,12 +141,12 @@ class ResolvedDesign(BaseModel):
 
     @property
     def n_points(self) -> int:
-        """How many points there are, from the numbers alone."""
+        """Number of points, from the numbers alone."""
         return METHODS[self.kind].count(self.spec)
 
     @property
     def spec(self) -> DesignSpec:
-        """What the points are made from."""
+        """The specification from which the points are made."""
         return DesignSpec(
             factors=tuple(Factor(**f | {"levels": tuple(f.get("levels", ()))}) for f in self.factors),
             groups=tuple(Group(name, members) for name, members in self.groups.items()),
@@ -155,13 +155,13 @@ class ResolvedDesign(BaseModel):
         )  # fmt: skip
 
     def design(self) -> "Design":
-        """Return the points; `InputError` where they are more than a run has patients."""
+        """Return the points; `InputError` where there are more than a run allows patients."""
         if self.n_points > MOST_PATIENTS:
             raise InputError(f"design has {self.n_points} points, at most {MOST_PATIENTS} are allowed; take fewer.")
         return _design(self.model_dump_json())
 
     def grown(self, replicates: int | None) -> "ResolvedDesign":
-        """Return the design with more replicates; its points begin with these, bit for bit."""
+        """Return the design with more replicates; its first points are those of this design, bit for bit."""
         if replicates is None:
             return self
         if not METHODS[self.kind].replicate_is:
@@ -183,22 +183,22 @@ def resolved_design(entry: DesignEntry) -> ResolvedDesign:
             raise InputError(
                 f"design.values[{k}] has {len(row)} numbers for {len(factors)} factors; give one for each."
             )
-    found = ResolvedDesign(
+    design = ResolvedDesign(
         kind=entry.kind, factors=numbers, groups=dict(entry.groups),
         points=METHODS[entry.kind].points if entry.points is None else entry.points,
         replicates=METHODS[entry.kind].replicates if entry.replicates is None else entry.replicates, seed=entry.seed,
         second_order=entry.second_order, values=entry.values,
     )  # fmt: skip
-    found.design()
-    return found
+    design.design()
+    return design
 
 
 def _check_allowed(entry: DesignEntry) -> None:
-    """Refuse what the method of the design has not."""
+    """Refuse entries that the method of the design does not use."""
     method = METHODS[entry.kind]
     if entry.second_order and not method.second_order:
         of = kinds(lambda m: m.second_order)
-        raise InputError(f"design.second_order is of {of} designs, not of {entry.kind}; leave it out.")
+        raise InputError(f"design.second_order is for {of} designs, not for {entry.kind}; leave it out.")
     if entry.groups and not method.groups:
         others = kinds(lambda m: m.groups)
         raise InputError(f"design.groups cannot be had by {entry.kind}; take {others}, or leave the groups out.")
@@ -206,9 +206,9 @@ def _check_allowed(entry: DesignEntry) -> None:
         of = kinds(lambda m: m.values)
         raise InputError(f"design.values are the points of kind: {of}, and of no other; give both or neither.")
     if entry.replicates is not None and not method.replicate_is:
-        raise InputError(f"design.replicates: a design of kind {entry.kind} has none, it is not drawn; leave it out.")
+        raise InputError(f"design.replicates: a design of kind {entry.kind} is not drawn and has none; leave it out.")
     if entry.points is not None and not method.point_is:
-        raise InputError(f"design.points: a {entry.kind} has as many as it has values; leave it out.")
+        raise InputError(f"design.points: a {entry.kind} has as many points as values; leave it out.")
 
 
 @lru_cache(4)

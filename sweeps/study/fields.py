@@ -1,7 +1,7 @@
-"""The kinds of entries that a study file is made of: quantities with units, names, lists, as checked types.
+"""Checked types of the entries of a study file: quantities with units, names, lists.
 
-A frozen dataclass of the engine can be the type of a field: pydantic takes it with the strictness of the `Model` around
-it, with bounds from the metadata of its fields and descriptions from the docstrings below them.
+A frozen dataclass of the engine can be the type of a field: pydantic validates it with the strictness of the enclosing
+`Model`, with bounds from the metadata of its fields and descriptions from the docstrings below them.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,7 +15,7 @@ from pulsatile.sweeps.study.vocabulary import choose
 
 
 class Model(BaseModel):
-    """An entry: no other keys, no conversions between types, no NaN."""
+    """An entry of a study file: no unknown keys, no conversions between types, no NaN."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
@@ -23,7 +23,7 @@ class Model(BaseModel):
 
 
 class Resolved(BaseModel):
-    """A part of a resolved study, as it is written to disk and sent to workers."""
+    """A part of a resolved study, as written to disk and sent to workers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -71,7 +71,7 @@ def _line(text: str) -> str:
 
 
 def _unit_needed(value: Any) -> Any:
-    """Return a bare number as text, so that its sentence is about the missing unit, not about the type."""
+    """Return a bare number as text, so that the refusal names the missing unit, not the type."""
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 

@@ -1,4 +1,4 @@
-"""What makes two runs the same: identity of a study, hash of the engine, digest of a dataset."""
+"""Identity of a run: hash of its study and of the engine's sources, and the platform class of bit equality."""
 
 import hashlib
 import json
@@ -32,7 +32,7 @@ def engine_files() -> dict[str, str]:
 
 @cache
 def platform_class(device: str = "cpu") -> str:
-    """Return what bit equality is promised within: instruction set, numba and LLVM; or kind of GPU."""
+    """Return the class of machines with bit-equal results: instruction set, numba and LLVM; or kind of GPU."""
     if device == "cuda":
         from pulsatile.engine.kernel.cuda import describe
 

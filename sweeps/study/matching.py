@@ -1,10 +1,10 @@
-"""The matched dose: solved for once, at planning, on a pilot that does not depend on the study's size.
+"""The matched dose: computed once, at planning, on a pilot that does not depend on the study's size.
 
 The pilot has 64 patients of the study's phenotypes under a fixed seed and lasts 8 weeks.  The matched dose is the one
 at which the pilot's mean IGF-1 gain equals that of the reference arm.  IGF-1 is averaged over the whole eighth week,
-because a drug given at night and one given in the morning differ at any one hour of the day.  The gain rises smoothly
-with the dose and levels off, so false position with halving (Illinois) needs few runs, each of the matched arm only:
-the pilot's run-in, the untreated and the reference arm are simulated once.
+because drugs given at night and in the morning differ at any fixed hour of the day.  The gain rises smoothly with the
+dose and levels off, so false position with halving (Illinois) needs few runs, each of the matched arm only: the pilot's
+run-in, the untreated and the reference arm are simulated once.
 """
 
 from collections.abc import Callable
@@ -23,10 +23,10 @@ from pulsatile.sweeps.study.quantities import weeks
 
 PATIENTS, WEEKS = 64, 8.0
 SEED = 8_064_001
-"""The pilot's own seed: a study under another seed gets the same dose."""
+"""Seed of the pilot: the dose does not depend on the seed of the study."""
 LOW, HIGH = 0.05, 10.0
-"""Doses searched, mg per administration [assumed: from a sixth of the lowest licensed start to 2.5 x the toxic end]."""
-GUESS = 0.5  # mg, only the start of the search
+"""Range of the search, mg per administration [assumed: a sixth of the lowest licensed start to 2.5 x the toxic end]."""
+GUESS = 0.5  # mg, start of the search
 TOLERANCE = 0.005
 """Largest difference of the gains, as a share of the wanted gain."""
 DIGITS = 3
@@ -41,8 +41,8 @@ def match_dose(
     Raises
     ------
     InputError
-        When the reference arm raises IGF-1 by less, or by more, than any dose searched, or no dose falls within the
-        pilot.
+        When the reference arm raises IGF-1 by less or by more than any dose in the range of the search, or no dose
+        event falls within the pilot.
     """
     from pulsatile.engine.patients.run_in import run_in
     from pulsatile.engine.simulate import simulate
@@ -81,9 +81,9 @@ def match_dose(
             f"{where} does not exist, because that arm changes IGF-1 by {wanted:.3g} ug/L in the pilot; "
             "match to an arm that raises IGF-1."
         )
-    dose, found, evaluations = _search(lambda amount: gain(last_week(arm.resolved(amount))) - wanted, wanted, where)
+    dose, excess, evaluations = _search(lambda amount: gain(last_week(arm.resolved(amount))) - wanted, wanted, where)
     return MatchedDose(
-        arm=arm.name, to=reference.name, quantity="igf1", dose_mg=dose, wanted_gain=wanted, found_gain=wanted + found,
+        arm=arm.name, to=reference.name, quantity="igf1", dose_mg=dose, wanted_gain=wanted, found_gain=wanted + excess,
         unit="ug/L", patients=PATIENTS, weeks=WEEKS, seed=SEED, evaluations=evaluations,
     )  # fmt: skip
 
@@ -121,7 +121,7 @@ def _search(excess: Callable[[float], float], wanted: float, where: str) -> tupl
         if middle in known or not low < middle < high:
             middle = round_digits(0.5 * (low + high))
         if middle in known:
-            break  # neighbours in three digits: no better dose exists
+            break  # adjacent at three digits: no better dose exists
         if middle < LOW:
             raise InputError(f"{where} is below {LOW:g} mg, the least that is searched; match to a stronger arm.")
         value = at(middle)
@@ -134,7 +134,7 @@ def _search(excess: Callable[[float], float], wanted: float, where: str) -> tupl
 
 
 class MatchedDose(Resolved):
-    """A matched dose, with the gains and the pilot behind it."""
+    """A matched dose, with the gains and the pilot that it follows from."""
 
     arm: str
     to: str

@@ -1,8 +1,8 @@
-"""Patients of one's own, from a CSV or Parquet table: a row per patient, a column per covariate, units in the heading.
+"""The user's own patients, from a CSV or Parquet table: a row per patient, a column per covariate, headings with units.
 
-``patient, sex, age [y], weight [lb], height [cm], glucose [mg/dL], insulin [uU/mL]``: the unit stands in brackets and
-is converted aloud.  ``patient`` is a whole number of its own, ``sex`` one of man, woman, male, female, M, F;
-``prevalence`` is an optional weight.  An empty cell (or NA, NaN) is drawn, as among people like that patient.
+``patient, sex, age [y], weight [lb], height [cm], glucose [mg/dL], insulin [uU/mL]``: the unit stands in brackets; each
+conversion is reported.  ``patient`` is a unique whole number, ``sex`` one of man, woman, male, female, M, F;
+``prevalence`` is an optional weight.  An empty cell (or NA, NaN) is drawn conditionally on the patient's other values.
 """
 
 import re
@@ -19,7 +19,7 @@ from pulsatile.sweeps.study.table import MOST_IN_TABLE, PatientTable
 from pulsatile.sweeps.study.table_file import Sheet, read_sheet
 
 UNITS: dict[str, dict[str, float]] = {
-    # factor to the unit of the model, which comes first; masses and factors of population.md and reliability.md
+    # factor to the unit of the model, which comes first; molar masses, factors: population.md and reliability.md
     "age": {"y": 1.0, "months": 1 / 12},
     "weight": {"kg": 1.0, "lb": 0.45359237, "g": 1e-3},
     "height": {"m": 1.0, "cm": 0.01, "in": 0.0254},
@@ -47,14 +47,14 @@ def own_patients(path: str | Path) -> PatientTable:
     Raises
     ------
     InputError
-        One plain sentence: what, where, got, allowed, what to do.
+        With one plain sentence: what, where, got, allowed, what to do.
     """
     columns, _ = read_patients(path)
     return PatientTable.of(columns)
 
 
 def read_patients(path: str | Path) -> tuple[dict[str, Floats], list[str]]:
-    """Return the columns by name, "patient" first, and a sentence for each that is not taken as it stands."""
+    """Return the columns by name, "patient" first, and a sentence for each column that is converted or completed."""
     sheet = read_sheet(Path(path))
     n = len(sheet.places)
     if not n:
@@ -62,7 +62,7 @@ def read_patients(path: str | Path) -> tuple[dict[str, Floats], list[str]]:
     if n > MOST_IN_TABLE:
         raise InputError(f"{path}: {n} patients are too many; at most {MOST_IN_TABLE}, split the table.")
     columns: dict[str, Floats] = {}
-    told = []
+    sentences = []
     for heading, cells in zip(sheet.headings, sheet.columns, strict=True):
         name, unit = _heading(heading, path)
         if name in columns:
@@ -75,20 +75,22 @@ def read_patients(path: str | Path) -> tuple[dict[str, Floats], list[str]]:
             factor, (first, *_) = UNITS[name][unit], UNITS[name]
             columns[name] = _numbers(cells, heading, sheet, path) * factor
             if factor != 1:
-                told.append(f"{path}: {heading.strip()} is taken as {name} in {first}, times {factor:.6g}.")
+                sentences.append(f"{path}: {heading.strip()} is taken as {name} in {first}, times {factor:.6g}.")
             if empty := int(np.isnan(columns[name]).sum()):
-                told.append(f"{path}: {name} is empty in {empty} of {n} rows and drawn, as among people like these.")
+                sentences.append(
+                    f"{path}: {name} is empty in {empty} of {n} rows and drawn, as among people like these."
+                )
     if "prevalence" in columns:
         _check_weights(columns["prevalence"], sheet, path)
     if "patient" not in columns:
-        told.append(f"{path}: there is no column patient; the rows are numbered from 0.")
+        sentences.append(f"{path}: there is no column patient; the rows are numbered from 0.")
     columns = {"patient": columns.pop("patient", np.arange(n, dtype=np.float64)), **columns}
     _check_people(columns, path)
-    return columns, told
+    return columns, sentences
 
 
 def _heading(heading: str, path: str | Path) -> tuple[str, str]:
-    """Return name and unit of a column."""
+    """Return the name and unit of a column."""
     parts = _HEADING.fullmatch(heading)
     name = parts["name"].lower() if parts else ""
     unit = ((parts["unit"] if parts else "") or "").strip().replace("µ", "u").replace("μ", "u")
@@ -145,18 +147,18 @@ def _ids(cells: tuple[object, ...], sheet: Sheet, path: str | Path) -> Floats:
 
 
 def _sexes(cells: tuple[object, ...], sheet: Sheet, path: str | Path) -> Floats:
-    found = np.empty(len(cells))
+    codes = np.empty(len(cells))
     for k, cell in enumerate(cells):
         word = str(cell).strip().lower().removesuffix(".0")
         if word not in SEXES:
             got = shorten(str(cell))
             raise InputError(f"{path}: {sheet.places[k]}: sex {got!r} is not known; write man or woman.")
-        found[k] = SEXES[word]
-    return found
+        codes[k] = SEXES[word]
+    return codes
 
 
 def _check_weights(weights: Floats, sheet: Sheet, path: str | Path) -> None:
-    """Refuse weights without sense; scale them, in place, to a mean of 1."""
+    """Refuse weights outside their range; scale them, in place, to a mean of 1."""
     wrong = np.flatnonzero(~((weights >= 0) & (weights <= MOST_WEIGHT)))
     if len(wrong):
         k = wrong[0]
@@ -168,7 +170,7 @@ def _check_weights(weights: Floats, sheet: Sheet, path: str | Path) -> None:
 
 
 def _check_people(columns: dict[str, Floats], path: str | Path) -> None:
-    """Let the engine look at every row, so that a wrong one is told now and not by a worker."""
+    """Let the engine check every row, so that a wrong row is refused now and not by a worker."""
     known = {name: values for name, values in columns.items() if name not in ("patient", "prevalence")}
     try:
         check_known(columns["patient"].astype(np.int64), known)

@@ -1,4 +1,4 @@
-"""The patients of a resolved study: how each chunk of them is made again, anywhere, from the study alone."""
+"""The patients of a resolved study: each chunk of them can be drawn again, anywhere, from the study alone."""
 
 from typing import TYPE_CHECKING
 
@@ -17,19 +17,19 @@ from pulsatile.sweeps.study.own_patients import own_patients
 from pulsatile.sweeps.study.people import ResolvedPeople
 from pulsatile.sweeps.study.population import PopulationEntry
 from pulsatile.sweeps.study.population_file import read_frozen
-from pulsatile.sweeps.study.table import PatientTable, some
+from pulsatile.sweeps.study.table import PatientTable, patient_count
 
 if TYPE_CHECKING:
     from pulsatile.engine.patients.cohort import Cohort
 
 
 class ResolvedPopulation(Resolved):
-    """All that the patients at positions 0 ... n - 1 follow from.
+    """Everything that determines the patients at positions 0 ... n - 1.
 
-    Either ``shares`` of phenotypes, or ``people``; of these a ``table`` has ids ("patient"), prevalence weights
-    ("prevalence") and covariates that are given rather than drawn.  ``seed`` where the patients have one of their own,
-    other than the study's; ``id`` of a frozen population.  With a ``design`` the patients are its points: the first
-    of these patients with the factors' values.
+    Either ``shares`` of phenotypes, or ``people``; for these a ``table`` may give ids ("patient"), prevalence weights
+    ("prevalence") and covariates, which are then not drawn.  ``seed`` is set where the patients have another seed than
+    the study; ``id`` is that of a frozen population.  With a ``design`` the patients are its points: the first of these
+    patients with the factors' values.
     """
 
     n: int
@@ -44,7 +44,7 @@ class ResolvedPopulation(Resolved):
 
     @property
     def words(self) -> str:
-        """Who they are, for a reader."""
+        """Description of the patients, for a reader."""
         if self.design is not None:
             base = self.model_copy(update={"design": None}).words
             return f"{self.design.kind} design of {len(self.design.factors)} factors about one of {base}"
@@ -70,7 +70,7 @@ class ResolvedPopulation(Resolved):
 
     @property
     def covariates(self) -> tuple[str, ...]:
-        """Covariates of a dataset of these patients, in their order there."""
+        """Covariates of a dataset of these patients, in the order of the dataset."""
         more = () if self.people is None else tuple(n for n in MORE_COVARIATES if n != "prevalence" or self.weighted)
         return (*COVARIATES, *more)
 
@@ -78,7 +78,7 @@ class ResolvedPopulation(Resolved):
         """Return the virtual patients at positions ``start`` to before ``stop``."""
         if self.design is not None:
             base = self.model_copy(update={"design": None}).cohort(seed, 0, 1)
-            base.covariates.pop("prevalence", None)  # points count alike, whoever they are about
+            base.covariates.pop("prevalence", None)  # all points have the same weight
             design = self.design.design()
             columns = {f.name: design.values[start:stop, k] for k, f in enumerate(design.factors)}
             return points_of(base, self.ids(start, stop), columns)
@@ -86,20 +86,21 @@ class ResolvedPopulation(Resolved):
             kind: str | dict[str, float] = next(iter(self.shares)) if len(self.shares) == 1 else self.shares
             return virtual_cohort(stop - start, kind, seed, self.first + start, self.variability)
 
-        own = seed if self.seed is None else self.seed
-        ids, who = self.ids(start, stop), self.people.who()
+        seed = seed if self.seed is None else self.seed
+        ids, population = self.ids(start, stop), self.people.population()
         columns = {} if self.table is None else self.table.columns
         rows = slice(self.first + start, self.first + stop)
         known = {name: column[rows] for name, column in columns.items() if name not in ("patient", "prevalence")}
-        people = complete(own, ids, known, who.people) if known else draw_adults(own, ids, who.people)
-        cohort = people_cohort(own, ids, people, who, self.people.layers, self.people.omega())
+        spec = population.people
+        people = complete(seed, ids, known, spec) if known else draw_adults(seed, ids, spec)
+        cohort = people_cohort(seed, ids, people, population, self.people.layers, self.people.omega())
         if self.weighted:
             cohort.covariates["prevalence"] = columns["prevalence"][rows]
         return cohort
 
 
 def resolved_population(entry: PopulationEntry, design: DesignEntry | None = None) -> ResolvedPopulation:
-    """Return the patients that a study asks for, or the points of its design about the first of them."""
+    """Return the patients of a study, or the points of its design about the first patient."""
     base = _resolved(entry)
     return base if design is None else with_design(base, resolved_design(design))
 
@@ -110,12 +111,12 @@ def with_design(base: ResolvedPopulation, design: ResolvedDesign) -> ResolvedPop
 
 
 def _resolved(entry: PopulationEntry) -> ResolvedPopulation:
-    """Return the patients of a study's population; tables and frozen populations are read."""
+    """Return the patients of a study's population; reads tables and frozen populations."""
     if entry.frozen is not None:
         return frozen_population(entry.frozen, entry.n, entry.first)
     if entry.patients is not None:
         table = own_patients(entry.patients)
-        n = some(entry.n, entry.first, table.rows, entry.patients)
+        n = patient_count(entry.n, entry.first, table.rows, entry.patients)
         return ResolvedPopulation(n=n, first=entry.first, people=entry.people, table=table)
     if entry.named is not None:
         return ResolvedPopulation(n=entry.n or 1, first=entry.first, people=entry.people)
@@ -125,13 +126,18 @@ def _resolved(entry: PopulationEntry) -> ResolvedPopulation:
 
 def frozen_population(path: str, n: int | None, first: int) -> ResolvedPopulation:
     """Return ``n`` patients (default all) of a frozen population from place ``first`` on."""
-    told = read_frozen(path)
-    if told.get("engine") != engine_hash():
+    record = read_frozen(path)
+    if record.get("engine") != engine_hash():
         raise InputError(
             f"{path}: the population was built by another version of the engine, in which its people may be others; "
             "build it again."
         )
-    table, people = PatientTable.model_validate(told["table"]), ResolvedPeople.model_validate(told["people"])
+    table, people = PatientTable.model_validate(record["table"]), ResolvedPeople.model_validate(record["people"])
     return ResolvedPopulation(
-        n=some(n, first, table.rows, path), first=first, people=people, table=table, seed=told["seed"], id=told["id"]
+        n=patient_count(n, first, table.rows, path),
+        first=first,
+        people=people,
+        table=table,
+        seed=record["seed"],
+        id=record["id"],
     )

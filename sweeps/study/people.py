@@ -32,15 +32,15 @@ class ResolvedPeople(Resolved):
         cls, named: str, women: float | None, ranges: dict[str, Any], margins: dict[str, Any], shifts: dict[str, Any],
         layers: Layers, cv: dict[str, float], correlations: Iterable[tuple[str, str, float]],
     ) -> Self:  # fmt: skip
-        """Return the people of a study's entries, in one form however they are written in the file."""
+        """Return the people of a study's entries, in one form for every spelling in the file."""
         bounded = {name: _by_sex(value, lambda v, n=name: _bounded(n, v)) for name, value in ranges.items()}
         return cls(
             named=named, women=women, ranges=_plain(bounded), margins=_plain(margins), shifts=_plain(shifts),
             layers=layers, cv=cv, correlations=tuple(sorted((*sorted((a, b)), r) for a, b, r in correlations)),
         )  # fmt: skip
 
-    def who(self) -> NamedPopulation:
-        """Return the population to draw from."""
+    def population(self) -> NamedPopulation:
+        """Return the population that the people are drawn from."""
         base = population(self.named)
         ranges = {name: _by_sex(value, lambda v, n=name: _range(n, v)) for name, value in self.ranges.items()}
         margins = {name: _by_sex(value, lambda v, n=name: _margin(n, v)) for name, value in self.margins.items()}
@@ -53,25 +53,25 @@ class ResolvedPeople(Resolved):
                 raise InputError(
                     f"CV of {name}: it is the covariate {COVARIATES[name]}, which varies already; give a margin of it."
                 )
-        own: dict[tuple[str, str], float] = {}
-        for one, other, r in self.correlations:
-            if (one, other) in own or (other, one) in own:
-                raise InputError(f"correlation of {one} and {other} is given twice; give it once.")
-            own[one, other] = r
+        given: dict[tuple[str, str], float] = {}
+        for first, second, r in self.correlations:
+            if (first, second) in given or (second, first) in given:
+                raise InputError(f"correlation of {first} and {second} is given twice; give it once.")
+            given[first, second] = r
         defaults = Omega(self.cv, None, OMEGA.held).defaults
-        kept = {pair: r for pair, r in defaults.items() if pair not in own and pair[::-1] not in own}
-        return Omega(self.cv, kept | own, OMEGA.held)
+        kept = {pair: r for pair, r in defaults.items() if pair not in given and pair[::-1] not in given}
+        return Omega(self.cv, kept | given, OMEGA.held)
 
     def check(self) -> None:
         """Refuse people that the engine cannot draw, before anything runs."""
-        draw_adults(0, [0, 1], self.who().people)
+        draw_adults(0, [0, 1], self.population().people)
         self.omega()
 
 
 def _by_sex(value: Any, read: Any) -> Any:
-    """Return what ``read`` makes of a value, of men's and women's apart where both are given."""
+    """Return ``read`` of a value, or of the values of men and women where they are given separately."""
     if isinstance(value, dict) and set(value) <= {"men", "women"}:
-        return {sex: read(one) for sex, one in value.items()}
+        return {sex: read(part) for sex, part in value.items()}
     return read(value)
 
 
@@ -80,7 +80,7 @@ def _range(name: str, value: Any) -> Any:
 
 
 def _margin(name: str, value: Any) -> Any:
-    """Return the margin that a study writes as a number, {median, cv}, {mean, sd} or {quantiles: [2.5, 50, 97.5 %]}."""
+    """Return the margin written in a study as a number, {median, cv}, {mean, sd} or {quantiles: [2.5, 50, 97.5 %]}."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return constant(value)
     keys = set(value) if isinstance(value, dict) else set()
@@ -98,7 +98,7 @@ def _margin(name: str, value: Any) -> Any:
 
 
 def _bounded(name: str, value: Any) -> Any:
-    """Return a range with the bound of anyone in place of "no limit": JSON has no word for infinity."""
+    """Return a range with the general bound in place of an infinite limit, which JSON cannot hold."""
     if name not in BOUNDS or not isinstance(value, list | tuple) or len(value) != 2:
         return value
     low, high, _ = BOUNDS[name]
@@ -108,9 +108,9 @@ def _bounded(name: str, value: Any) -> Any:
 def _plain(value: Any) -> Any:
     """Return plain data with all numbers as floats: 30 and 30.0 are the same."""
     if isinstance(value, dict):
-        return {name: _plain(one) for name, one in value.items()}
+        return {name: _plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
+        return [_plain(item) for item in value]
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= 2**53:
         return float(value)
     return value

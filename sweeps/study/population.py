@@ -1,4 +1,4 @@
-"""Who is treated, as a study file has it: phenotypes, people drawn from a population, own patients, a frozen one."""
+"""The population entry of a study file: phenotypes, people drawn from a population, own patients, or a frozen one."""
 
 from typing import Annotated, Any, Self
 
@@ -11,11 +11,11 @@ from pulsatile.sweeps.study.people import ResolvedPeople
 
 
 class PopulationEntry(Model):
-    """Who is treated: ``n`` virtual patients from id ``first``.
+    """The patients treated: ``n`` virtual patients from id ``first``.
 
-    One source: ``phenotype`` or ``shares`` of several; ``named``, a population of people (`pulsatile population list`),
-    which ranges, margins and shifts restrict or change; ``patients``, a table of one's own; ``frozen``, a population
-    that `pulsatile population build` made.
+    They have one source: ``phenotype`` or ``shares`` of several; ``named``, a population of people (`pulsatile
+    population list`), which ranges, margins and shifts restrict or change; ``patients``, a table of the user's;
+    ``frozen``, a population made by `pulsatile population build`.
     """
 
     n: int | None = Field(
@@ -60,7 +60,7 @@ class PopulationEntry(Model):
         if of_people and self.named is None and self.patients is None:
             raise ValueError(f"has {', '.join(of_people)}: give named or patients, which are drawn in layers")
         if not self.variability and not self.from_phenotypes:
-            raise ValueError("has variability: false, which is of phenotypes; give layers: {between: false}")
+            raise ValueError("has variability: false, which is for phenotypes only; give layers: {between: false}")
         return self
 
     @model_validator(mode="after")
@@ -71,7 +71,7 @@ class PopulationEntry(Model):
 
     @property
     def people(self) -> ResolvedPeople:
-        """The people drawn, where the population is of people."""
+        """The people that are drawn, where the population consists of people."""
         return ResolvedPeople.of(
             self.named or "adults", self.women, self.ranges, self.margins, self.shifts, self.layers,
             self.cv, self.correlations,

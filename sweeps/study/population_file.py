@@ -16,18 +16,18 @@ FILE = "population.json"
 FORMAT = 1
 
 
-def seal(told: Mapping[str, Any]) -> str:
-    """Return the id: SHA-256 of all else that ``population.json`` says, of its table the content."""
-    said = {name: value for name, value in told.items() if name != "id"}
-    said["table"] = PatientTable.model_validate(told["table"]).content
-    return hashlib.sha256(canonical(said).encode()).hexdigest()
+def seal(record: Mapping[str, Any]) -> str:
+    """Return the id: SHA-256 of the other entries of ``population.json``, with the content hash of its table."""
+    sealed = {name: value for name, value in record.items() if name != "id"}
+    sealed["table"] = PatientTable.model_validate(record["table"]).content
+    return hashlib.sha256(canonical(sealed).encode()).hexdigest()
 
 
 def read_frozen(path: str | Path) -> dict[str, Any]:
-    """Return what ``population.json`` in (or at) ``path`` says; `InputError` where it is none or was changed."""
+    """Return the content of ``population.json`` in (or at) ``path``; `InputError` where it is missing or changed."""
     try:
         file = Path(path) / FILE if Path(path).is_dir() else Path(path)
-        told: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     except OSError:
         raise InputError(
             f"{path}: there is no frozen population; make one by `pulsatile population build NAME --n N --out {path}`."
@@ -35,9 +35,9 @@ def read_frozen(path: str | Path) -> dict[str, Any]:
     except ValueError:
         raise InputError(f"{path}: the file is damaged; build the population again.") from None
     try:
-        sound = isinstance(told, dict) and told.get("format") == FORMAT and told.get("id") == seal(told)
+        sound = isinstance(record, dict) and record.get("format") == FORMAT and record.get("id") == seal(record)
     except (KeyError, ValueError, zlib.error):
         sound = False
     if not sound:
         raise InputError(f"{file}: its id is not that of its content: it was changed; build the population again.")
-    return told
+    return record

@@ -15,7 +15,7 @@ BYTES = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "MiB": 2**20, "GiB": 2**30, "Ti
 """Bytes in one unit of memory."""
 MOST_BYTES = 1e15
 
-# not \d, which takes the digits of every script
+# not \d, which matches the digits of every script
 _NUMBER = re.compile(r"\s*([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)\s*(.*?)\s*$")
 _CLOCK = re.compile(r"([0-9]{1,2}):([0-9]{2})$")
 _WEEK = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -23,12 +23,12 @@ _PLURALS = {"mins": "min", "minute": "min", "minutes": "min", "hour": "h", "hour
 
 
 def _split(text: str, units: tuple[str, ...], example: str) -> tuple[float, str]:
-    """Return number and unit of ``text``; a `ValueError` says what is wrong, in words that follow the value."""
+    """Return the number and unit of ``text``; the words of a `ValueError` follow the value in a sentence."""
     allowed = f"write a number and one of the units {', '.join(units)}, for example {example}"
-    found = _NUMBER.match(text)
-    if found is None:
+    parts = _NUMBER.match(text)
+    if parts is None:
         raise ValueError(f"is not a number with a unit: {allowed}")
-    number, unit = float(found[1]), found[2].replace("µ", "u").replace("μ", "u")
+    number, unit = float(parts[1]), parts[2].replace("µ", "u").replace("μ", "u")
     unit = _PLURALS.get(unit, unit)
     if not isfinite(number):
         raise ValueError(f"is too large: {allowed}")
@@ -69,10 +69,10 @@ def hours(text: str) -> float:
     (0.25, 336.0)
     """
     number, unit = _split(text, tuple(HOURS), '"1 week"')
-    found = number / 60 if unit == "min" else number * HOURS[unit]
-    if not 0 <= found <= MOST_WEEKS * HOURS["week"]:
+    length = number / 60 if unit == "min" else number * HOURS[unit]
+    if not 0 <= length <= MOST_WEEKS * HOURS["week"]:
         raise ValueError(f'is not a length of time from 0 to {MOST_WEEKS} weeks: write for example "1 week"')
-    return found
+    return length
 
 
 def weeks(text: str) -> float:
@@ -86,10 +86,10 @@ def weeks(text: str) -> float:
 
 def spacing(text: str) -> float:
     """Return a length of time of at least one minute in hours."""
-    found = hours(text)
-    if found < HOURS["min"]:
+    length = hours(text)
+    if length < HOURS["min"]:
         raise ValueError('must be at least "1 min", for example "1 week"')
-    return found
+    return length
 
 
 def clock(text: str) -> float:
@@ -98,10 +98,10 @@ def clock(text: str) -> float:
     >>> clock("22:30")
     22.5
     """
-    found = _CLOCK.match(text.strip())
-    if found is None or int(found[1]) > 23 or int(found[2]) > 59:
+    parts = _CLOCK.match(text.strip())
+    if parts is None or int(parts[1]) > 23 or int(parts[2]) > 59:
         raise ValueError('is not a time of day: write hours and minutes from 00:00 to 23:59, for example "08:00"')
-    return int(found[1]) + int(found[2]) / 60
+    return int(parts[1]) + int(parts[2]) / 60
 
 
 def day(text: str) -> int:
@@ -110,7 +110,7 @@ def day(text: str) -> int:
     >>> day("Fri")
     4
     """
-    found = [k for k, name in enumerate(_WEEK) if name.startswith(text.strip().lower())]
-    if len(text.strip()) < 3 or not found:
+    numbers = [k for k, name in enumerate(_WEEK) if name.startswith(text.strip().lower())]
+    if len(text.strip()) < 3 or not numbers:
         raise ValueError(f"is not a day: choose from {', '.join(DAYS)}")
-    return found[0]
+    return numbers[0]

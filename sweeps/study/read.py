@@ -1,4 +1,4 @@
-"""From a YAML file to plain data, and from a wrong file to plain sentences."""
+"""Read a YAML file as plain data, and turn the problems of a wrong file into plain sentences."""
 
 import json
 import re
@@ -34,7 +34,7 @@ class _Loader(yaml.SafeLoader):
 
 _FLOAT = r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
 _Loader.yaml_implicit_resolvers = {}
-for _kind, _pattern, _first in (  # the first characters a scalar of that kind may have; none for an empty one
+for _kind, _pattern, _first in (  # the first characters of a scalar of that kind; "" for an empty scalar
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     ("bool", r"true|True|TRUE|false|False|FALSE", [*"tTfF"]),
     ("int", r"[-+]?[0-9]+", [*"-+0123456789"]),
@@ -51,7 +51,7 @@ _Loader.add_constructor("tag:yaml.org,2002:int", _construct_int)
 
 
 def parse_yaml(text: str, where: str) -> Any:
-    """Return the plain data of a YAML text; `InputError` with line and column when it is none."""
+    """Return the plain data of a YAML text; `InputError` with line and column when it cannot be parsed."""
     try:
         return yaml.load(text, _Loader)
     except yaml.MarkedYAMLError as error:
@@ -64,9 +64,9 @@ def parse_yaml(text: str, where: str) -> Any:
 
 
 def read_mapping(path: Path, kind: str = "study", keys: str = "weeks, population and arms") -> dict[str, Any]:
-    """Return the top-level mapping of a YAML file; `InputError` when it cannot be read or is no mapping.
+    """Return the top-level mapping of a YAML file; `InputError` when it cannot be read or is not a mapping.
 
-    ``kind`` of file and some of its ``keys`` are for the sentences.
+    ``kind`` of file and example ``keys`` are for the sentences.
     """
     try:
         if path.is_dir():
@@ -101,7 +101,7 @@ def read_mapping(path: Path, kind: str = "study", keys: str = "weeks, population
 
 
 def as_json(data: dict[str, Any], where: str) -> str:
-    """Return the data as JSON; `InputError` when they hold what JSON has no word for, or unfold beyond measure."""
+    """Return the data as JSON; `InputError` when JSON cannot represent them, or their aliases unfold without bound."""
     parts, size = [], 0
     try:
         for part in json.JSONEncoder().iterencode(data):
@@ -157,10 +157,10 @@ def _index(place: Any, part: str, where: str, parents: list[str]) -> int:
 
 
 def sentences(error: ValidationError, model: type[BaseModel], where: str) -> InputError:
-    """Return one `InputError` with one sentence (line) for each problem pydantic found."""
-    # pydantic also calls a list too short when its entries failed; the entries have sentences of their own
-    found = [dict(e) for e in error.errors() if not (e["type"] == "too_short" and e["input"])]
-    return InputError("\n".join(dict.fromkeys(_sentence(e, model, where) for e in found)))
+    """Return one `InputError` with one sentence (line) for each problem that pydantic reports."""
+    # pydantic also calls a list too short when its entries failed; the entries have their own sentences
+    problems = [dict(e) for e in error.errors() if not (e["type"] == "too_short" and e["input"])]
+    return InputError("\n".join(dict.fromkeys(_sentence(e, model, where) for e in problems)))
 
 
 def _sentence(error: dict[str, Any], model: type[BaseModel], where: str) -> str:
@@ -215,7 +215,7 @@ def _sentence(error: dict[str, Any], model: type[BaseModel], where: str) -> str:
 
 
 def field_path(loc: Iterable[int | str]) -> str:
-    """Return a location as people write it.
+    """Return a location in the usual notation.
 
     >>> field_path(("arms", 1, "regimen", 0, "dose"))
     'arms[1].regimen[0].dose'
@@ -231,7 +231,7 @@ def _number(bound: float) -> str:
 
 
 def show(value: Any) -> str:
-    """Return a short picture of a value, in one line."""
+    """Return a short text of a value, in one line."""
     return shorten(repr(value) if isinstance(value, str) else "nothing" if value is None else str(value))
 
 
@@ -242,7 +242,7 @@ def shorten(text: str, most: int = 60) -> str:
 
 
 def _entries(kind: Any) -> dict[str, Any]:
-    """Return the keys of a model or dataclass, or of those inside another type, each with its type."""
+    """Return the keys of a model or dataclass, or of the models inside another type, each with its type."""
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return {name: field.annotation for name, field in kind.model_fields.items()}
     if is_dataclass(kind):

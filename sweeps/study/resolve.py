@@ -1,4 +1,4 @@
-"""From a study to a resolved study: every default filled, every dose a number, an identity; and back to the engine.
+"""Resolve a study: every default filled, every dose a number, an identity; and the engine's inputs from the result.
 
 The fields of a resolved study are the engine's own dataclasses, so a setting is declared there and nowhere else.
 """
@@ -27,7 +27,7 @@ class Grid(Resolved):
 
 
 class ResolvedStudy(Resolved):
-    """All that decides the numbers of a run (and the titles that do not)."""
+    """Everything that decides the numbers of a run (and the titles, which do not)."""
 
     title: str
     seed: int
@@ -45,7 +45,7 @@ class ResolvedStudy(Resolved):
 
     @cached_property
     def identity(self) -> str:
-        """SHA-256 of the science; chunks, workers, threads, scheduler, paths and titles are not in it."""
+        """SHA-256 of the science; it excludes chunks, workers, threads, scheduler, paths and titles."""
         science = self.model_dump(mode="json", exclude={"title", "control", "matched"})
         for arm in science["arms"]:
             del arm["description"], arm["standing"]
@@ -55,7 +55,7 @@ class ResolvedStudy(Resolved):
 
     @property
     def platform(self) -> str:
-        """Platform class of this machine under this study's solver: bits are equal within one."""
+        """Platform class of this machine under this study's solver: results are bit-equal within a class."""
         return identity.platform_class(self.solver.device)
 
     def cohort(self, start: int, stop: int) -> Cohort:
@@ -72,19 +72,19 @@ class ResolvedStudy(Resolved):
 
     @property
     def approximation(self) -> str:
-        """What a reader must know of a run that does not integrate every day; empty for one that does."""
+        """Sentence for readers of a run that does not integrate every day; empty for one that does."""
         return "" if self.long_horizon is None else f"Approximation: {self.long_horizon.sentence}."
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Return the resolved study written by ``model_dump_json``."""
+        """Return the resolved study of a text by ``model_dump_json``."""
         return cls.model_validate_json(text)
 
 
 def resolve(study: Study, threads: int = 1) -> ResolvedStudy:
-    """Fill every default, expand presets and find matched doses.
+    """Fill every default, expand presets and compute matched doses.
 
-    Matching simulates a pilot (see `sweeps.study.matching`); without a matched dose nothing is simulated.
+    A matched dose is computed by simulating a pilot (see `sweeps.study.matching`); otherwise nothing is simulated.
     """
     if not isinstance(study, Study):
         raise InputError(f"study = {study!r} is not a Study; give load_study('study.yaml').")

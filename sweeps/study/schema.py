@@ -1,6 +1,6 @@
-"""The study file: who gets what for how long, and what is kept, as a typed model; and how the file is read.
+"""The study file as a typed model (population, arms, duration, outputs), and how the file is read.
 
-An entry of the same form as the engine's own dataclass (`TestAt`, `Solver`, `LongHorizon`, `Layers`) is that class.
+An entry with the fields of a dataclass of the engine (`TestAt`, `Solver`, `LongHorizon`, `Layers`) is that class.
 """
 
 import os
@@ -43,7 +43,7 @@ class ReductionsEntry(Model):
 
 
 class SensitivityEntry(Model):
-    """What `pulsatile sensitivity` looks at in the results; part of no run's identity."""
+    """The results that `pulsatile sensitivity` analyses; not part of the identity of a run."""
 
     outputs: Annotated[tuple[str, ...], AfterValidator(once)] = Field(
         (), description="outputs and endpoints of tests, for example [clamp_m, vat]; default all"
@@ -55,7 +55,7 @@ class SensitivityEntry(Model):
 
 
 class Study(Model):
-    """A study: who gets what for how long, and what is kept."""
+    """A study: patients, treatment arms, duration, and the outputs that are kept."""
 
     title: Text = ""
     seed: int = Field(1, ge=0, lt=2**64, description="seed of every random draw")
@@ -72,8 +72,8 @@ class Study(Model):
     long_horizon: LongHorizon | None = Field(None, description="project body composition; default: integrate every day")
 
     @property
-    def who(self) -> str:
-        """How many patients or points, in words; a table is counted only when the study is resolved."""
+    def size_in_words(self) -> str:
+        """Number of patients or points, in words; the rows of a table are counted only when the study is resolved."""
         if self.design is not None:
             return f"{resolved_design(self.design).design().n_points} points"
         table = self.population.patients or self.population.frozen
@@ -89,11 +89,11 @@ class Study(Model):
             raise InputError(f"control = {self.control!r} is not an arm; choose from {', '.join(names)}.")
         for i, arm in enumerate(self.arms):
             if arm.match is not None:
-                others = [a.name for a in self.arms if a.match is None]
-                if arm.match.to not in others:
+                references = [a.name for a in self.arms if a.match is None]
+                if arm.match.to not in references:
                     raise InputError(
                         f"arms[{i}].regimen.dose.to = {arm.match.to!r} is not an arm with a dose of its own; "
-                        f"choose from {', '.join(others) or 'none: add one'}."
+                        f"choose from {', '.join(references) or 'none: add one'}."
                     )
         return self
 
@@ -149,7 +149,7 @@ class Study(Model):
 
 
 def study_from(data: dict[str, Any], where: str) -> Study:
-    """Return the study of plain data; `InputError` with one sentence for each problem, each naming ``where``."""
+    """Return the study of plain data; `InputError` with one sentence per problem, each naming ``where``."""
     try:
         return Study.model_validate_json(as_json(data, where))
     except ValidationError as error:
@@ -164,10 +164,10 @@ def load_study(path: str | Path, overrides: Sequence[str] = (), shorten: bool = 
     Raises
     ------
     InputError
-        One plain sentence (line) for each problem: file, field, value, what is allowed.
+        With one plain sentence (line) for each problem: file, field, value, what is allowed.
     """
     data = read_mapping(Path(path))
-    _find_files(data, Path(path).parent)
+    _resolve_paths(data, Path(path).parent)
     for setting in overrides:
         apply_override(data, setting)
     if shorten:
@@ -175,8 +175,8 @@ def load_study(path: str | Path, overrides: Sequence[str] = (), shorten: bool = 
     return study_from(data, str(path))
 
 
-def _find_files(data: dict[str, Any], folder: Path) -> None:
-    """Take the files that a study names from beside it, in place; others are from the working folder."""
+def _resolve_paths(data: dict[str, Any], folder: Path) -> None:
+    """Resolve file names next to the study file, in place; others stay relative to the working folder."""
     population = data.get("population")
     for name in ("patients", "frozen"):
         given = population.get(name) if isinstance(population, dict) else None
@@ -185,7 +185,7 @@ def _find_files(data: dict[str, Any], folder: Path) -> None:
 
 
 def _shorten_tests(data: dict[str, Any]) -> None:
-    """Move test weeks beyond the end to the last whole week, in place; leave what is wrong to the checks."""
+    """Move test weeks beyond the end to the last whole week, in place; leave invalid entries to the checks."""
     end, tests = data.get("weeks"), data.get("tests")
     if not isinstance(end, int | float) or not isinstance(tests, list):
         return

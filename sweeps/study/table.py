@@ -5,7 +5,7 @@ import hashlib
 import zlib
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,15 +14,12 @@ from pulsatile.engine.arrays import Floats
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.study.fields import Resolved
 
-if TYPE_CHECKING:
-    pass
-
 MOST_IN_TABLE = 200_000
-"""Patients of a table of one's own or of a frozen population: it travels with the study."""
+"""Patients of a user's table or of a frozen population, which is stored in the study."""
 
 
 class PatientTable(Resolved):
-    """Columns of numbers (float64), one row per patient, packed so that a study's text can hold them."""
+    """Columns of numbers (float64), one row per patient, packed as text for the JSON of a study."""
 
     names: tuple[str, ...]
     rows: int
@@ -37,7 +34,7 @@ class PatientTable(Resolved):
 
     @property
     def content(self) -> str:
-        """SHA-256 of names and numbers, whatever their order and whoever packed them: libraries compress unalike."""
+        """SHA-256 of names and numbers; it depends neither on their order nor on the compression library."""
         digest = hashlib.sha256()
         for name, column in sorted(self.columns.items()):
             digest.update(name.encode() + b"\0" + column.tobytes())
@@ -54,15 +51,21 @@ def _unpacked(packed: str, width: int) -> tuple[Floats, ...]:
     block = np.frombuffer(zlib.decompress(base64.b85decode(packed)), "<f8").reshape(-1, width)
     columns = tuple(np.ascontiguousarray(block[:, k]) for k in range(width))
     for column in columns:
-        column.flags.writeable = False  # they are shared by all who ask
+        column.flags.writeable = False  # the cache shares them
     return columns
 
 
-def some(n: int | None, first: int, rows: int, where: str) -> int:
-    """Return how many patients of a table of ``rows`` are wanted; `InputError` for more than there are."""
-    there = rows - first
-    if there < 1 or (n is not None and n > there):
+def patient_count(n: int | None, first: int, rows: int, where: str) -> int:
+    """Return the number of patients to take from a table of ``rows``, default all from row ``first`` on.
+
+    Raises
+    ------
+    InputError
+        When the table has fewer patients than that.
+    """
+    available = rows - first
+    if available < 1 or (n is not None and n > available):
         raise InputError(
             f"{where} has {rows} patients; n = {'all' if n is None else n} from place {first} on is more than that."
         )
-    return there if n is None else n
+    return available if n is None else n

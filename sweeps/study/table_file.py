@@ -1,4 +1,4 @@
-"""A file of rows and columns as people save them, CSV or Parquet, as headings and cells; nothing is guessed."""
+"""Read a CSV or Parquet file as headings and cells, without guessing."""
 
 import csv
 import io
@@ -13,7 +13,7 @@ COMMA = "an unquoted comma begins a new cell, so write decimals with a point"
 
 @dataclass(frozen=True)
 class Sheet:
-    """Cells by column under their ``headings``, as they stand; ``places`` say where in the file each row is."""
+    """Unconverted cells by column under their ``headings``; ``places`` name the position of each row in the file."""
 
     headings: tuple[str, ...]
     columns: tuple[tuple[object, ...], ...]
@@ -26,12 +26,13 @@ def read_sheet(path: Path) -> Sheet:
     Raises
     ------
     InputError
-        One plain sentence where it is not there, too large, no table, or has rows of other lengths than its heading.
+        With one plain sentence where the file is missing, too large, not a table, or has rows of another length than
+        its heading.
     """
     try:
         is_folder, is_file = path.is_dir(), path.is_file()
     except OSError as error:  # such as a name that is too long
-        raise InputError(f"{path}: there can be no such file ({error.strerror}); give another.") from None
+        raise InputError(f"{path}: the file cannot be opened ({error.strerror}); give another path.") from None
     if is_folder:
         raise InputError(f"{path}: this is a folder; give a CSV or Parquet file of patients.")
     if not is_file:
@@ -60,7 +61,9 @@ def _csv(path: Path) -> Sheet:
                 rows.append(row)
                 lines.append(reader.line_num)
     except OSError as error:
-        raise InputError(f"{path}: the file cannot be read ({error.strerror}); allow that, or give another.") from None
+        raise InputError(
+            f"{path}: the file cannot be read ({error.strerror}); make it readable, or give another."
+        ) from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: byte {error.start} is no UTF-8 text; save the table as CSV in UTF-8.") from None
     except csv.Error as error:
@@ -89,7 +92,7 @@ def _parquet(path: Path) -> Sheet:
         frame = pd.read_parquet(path)
     except ImportError:
         raise InputError(f"{path}: Parquet needs pyarrow; install it by `pip install pyarrow`, or give CSV.") from None
-    except Exception as error:  # whatever the library says of a file that is none
+    except Exception as error:  # the library raises many kinds for a file that is not Parquet
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path}: the table cannot be read ({reason}); save it again, or as CSV.") from None
     columns = tuple(tuple(frame.iloc[:, k]) for k in range(frame.shape[1]))

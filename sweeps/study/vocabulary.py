@@ -1,4 +1,4 @@
-"""A name that a study file gives, among those allowed."""
+"""Check of a name in a study file against the allowed names."""
 
 from collections.abc import Iterable
 
@@ -6,7 +6,7 @@ from pulsatile.engine.checks import choices
 
 
 def choose(name: str, allowed: Iterable[str], what: str) -> str:
-    """Return ``name`` when it is allowed; else a `ValueError` names the nearest and all allowed names."""
+    """Return ``name`` when it is allowed; otherwise raise a `ValueError` with the nearest and all allowed names."""
     names = tuple(allowed)
     if name not in names:
         raise ValueError(f"is not a known {what}: {choices(name, names)}")

@@ -9,7 +9,7 @@ import numpy as np
 
 from pulsatile.sweeps.contrast import ARM, check_arm
 from pulsatile.sweeps.summary.endpoints import WEEK, lines, measured, prevalence
-from pulsatile.sweeps.summary.statistics import Statistics, statistics
+from pulsatile.sweeps.summary.paired_statistics import Statistics, statistics
 from pulsatile.sweeps.summary.table import SCREEN, csv_text, table
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """Dask clusters: processes of this machine, SLURM jobs, or workers at an address.
 
-With `sweeps.workers.dask_pool` the only code that knows Dask, imported when a cluster is wanted.
+Together with `sweeps.workers.dask_pool` the only code that uses Dask; imported only when a cluster is wanted.
 """
 
 import logging
@@ -29,7 +29,7 @@ SETTINGS = {
     "distributed.nanny.pre-spawn-environ": dict.fromkeys(
         ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"
     ),
-    "distributed.worker.profile.enabled": False,  # looks at the thread a hundred times a second: 1.5 % of a core
+    "distributed.worker.profile.enabled": False,  # samples the thread a hundred times a second: 1.5 % of a core
     "distributed.worker.memory.target": False,  # results are in the store: there is nothing to spill,
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.pause": False,  # and a paused worker would wait forever for memory to become free
@@ -39,15 +39,15 @@ CONNECT_SECONDS = 20
 
 
 Replace = Callable[[Iterable[Mapping[str, Any]]], None]
-"""Told all workers there are; starts others for those that are lost."""
+"""Takes all current workers, and starts others for those that are lost."""
 
 
-def _nobody(workers: Iterable[Mapping[str, Any]]) -> None:
-    """Replace nobody: workers at an address are somebody else's."""
+def _replace_none(workers: Iterable[Mapping[str, Any]]) -> None:
+    """Replace no worker: workers at an address belong to another owner."""
 
 
 def _quiet() -> None:
-    """Let Dask tell nothing by itself: what matters is told in sentences."""
+    """Silence Dask's own log: the user gets sentences instead."""
     for name in ("distributed", "tornado.application", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
@@ -63,7 +63,7 @@ def workforce(
 ) -> Iterator[Futures]:
     """Yield the pool of the workers at an address, of SLURM jobs, or of processes of this machine."""
     _quiet()
-    replace_lost: Replace = _nobody
+    replace_lost: Replace = _replace_none
     with ExitStack() as stack:
         if isinstance(cluster, Slurm):
             stack.enter_context(dask.config.set(SETTINGS))
@@ -85,22 +85,22 @@ def workforce(
 
 
 def _kind(device: str) -> dict[str, str]:
-    """Return what must be the same wherever chunks of one run are computed."""
+    """Return the properties that must be equal wherever chunks of one run are computed."""
     return library_versions() | {"engine": engine_hash()[:12], "platform": platform_class(device)}
 
 
 @contextmanager
 def _checked(client: Any, fitness: Fitness, note: Callable[[str], None]) -> Iterator[list[str]]:
-    """Check every worker there is, and every one that joins while the block runs; yield why any were refused."""
+    """Check every current worker, and every worker that joins while the block runs; yield the reasons of refusals."""
     refused: list[str] = []
 
-    def tell(event: tuple[float, str]) -> None:
+    def on_refusal(event: tuple[float, str]) -> None:
         refused.append(event[1])
         note(f"Refused: {event[1]}")
 
     try:
         client.register_plugin(WorkerCheck(fitness, late=False))
-        client.subscribe_topic(PLUGIN, tell)
+        client.subscribe_topic(PLUGIN, on_refusal)
         client.register_plugin(WorkerCheck(fitness, late=True))
     except ClusterFailed:
         client.unregister_worker_plugin(PLUGIN)
@@ -117,14 +117,14 @@ def _checked(client: Any, fitness: Fitness, note: Callable[[str], None]) -> Iter
 
 @contextmanager
 def _local(spread: Spread, jobs: int) -> Iterator[tuple[Any, int, Replace]]:
-    """Yield a client of a local cluster, its number of slots, and what starts anew workers that their nanny gave up."""
+    """Yield a client of a local cluster, its number of slots, and the function that replaces lost workers."""
     count = min(spread.workers, ceil(jobs / spread.threads))
-    with suppress(AttributeError):  # Dask's memory of handlers: it would keep every scheduler there ever was (0.3 MB)
+    with suppress(AttributeError):  # Dask's cache of handlers would keep every earlier scheduler (0.3 MB each)
         core._expects_comm.cache_clear()
     with (
         dask.config.set(SETTINGS),
         LocalCluster(
-            n_workers=0,  # one that dies while it starts would be an error here; when it is added later it is replaced
+            n_workers=0,  # a worker that dies while it starts would be an error here; one added later is replaced
             threads_per_worker=spread.threads,
             processes=True,
             memory_limit=spread.memory or "auto",
@@ -143,7 +143,7 @@ def _local(spread: Spread, jobs: int) -> Iterator[tuple[Any, int, Replace]]:
         cluster.scale(count)
         try:
             yield client, count * spread.threads, replace_lost
-        except (KeyboardInterrupt, GeneratorExit):  # at once: closing would wait for the chunks in hand
+        except (KeyboardInterrupt, GeneratorExit):  # at once: closing would wait for the chunks in progress
             for nanny in cluster.workers.values():
                 nanny.auto_restart = False
                 with suppress(OSError, TypeError):
@@ -153,7 +153,7 @@ def _local(spread: Spread, jobs: int) -> Iterator[tuple[Any, int, Replace]]:
 
 @contextmanager
 def connected(address: str, device: str = "cpu", check: bool = True) -> Iterator[Any]:
-    """Yield a client of the scheduler at ``address``; its workers are found to be of this engine and platform."""
+    """Yield a client of the scheduler at ``address``, whose workers are checked for this engine and platform."""
     _quiet()
     try:
         client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
@@ -171,9 +171,9 @@ def connected(address: str, device: str = "cpu", check: bool = True) -> Iterator
 
 def _check_kinds(client: Any, address: str, device: str) -> None:
     try:
-        client.run_on_scheduler(engine_hash)  # it too unpickles what it hands on
+        client.run_on_scheduler(engine_hash)  # the scheduler too unpickles the tasks that it forwards
         kinds = client.run(_kind, device)
-    except Exception as error:  # Dask wraps an ImportError of the other side in a bare Exception
+    except Exception as error:  # Dask wraps an ImportError of a remote process in a bare Exception
         raise _not_loadable(error) from error
     for worker, kind in kinds.items():
         for name, value in _kind(device).items():

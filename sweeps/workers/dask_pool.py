@@ -1,4 +1,4 @@
-"""What is handed to Dask: trials as futures, and the check that a worker passes before its first task."""
+"""The pool of Dask workers: trials as futures, and the check that a worker passes before its first task."""
 
 import signal
 import time
@@ -21,27 +21,27 @@ from pulsatile.sweeps.workers.thread_pool import Ended
 from pulsatile.sweeps.workers.worker_check import Fitness, limit_threads
 
 ANSWER_SECONDS = 20
-"""A scheduler that does not answer for so long is gone."""
+"""A scheduler counts as lost when it does not answer for this long."""
 LOST_SECONDS = 120.0
-"""Without any worker for so long, the run ends; jobs that wait in a queue are waited for."""
+"""A run without any worker ends after this long, unless its jobs wait in a queue."""
 MOST_DEATHS = 3
-"""Times that workers may die on a trial in a process of its own before it is given up."""
+"""Workers that may die on a trial in a separate process before the trial is given up."""
 STUCK_SECONDS = 30.0
-"""A trial that is nowhere carried out for so long is given up."""
+"""A trial that no worker carries out for this long is given up."""
 IDLE_SECONDS, IDLE_PERCENT = 120.0, 2.0
-"""So is one whose worker takes no more than this share of a core for so long: without memory Python can hang."""
+"""A trial whose worker uses less of a core for this long is given up: Python can hang without memory."""
 PLUGIN = "pulsatile"
 
 
 class Futures:
-    """Carries trials out on Dask workers; every future is released as soon as it is done.
+    """Carries out trials on Dask workers; every future is released as soon as it is done.
 
     work : a plain function of a module
     window : trials taken at once
-    memory : bytes of a worker, for trials in a process of their own; 0 for no limit
-    replace_lost : told all workers there are; starts others for those that are missing
-    waits : workers may come late, as jobs of a queue do
-    refused : why workers were refused; grows
+    memory : bytes of a worker, for trials in a separate process; 0 for no limit
+    replace_lost : takes all current workers, and starts others for those that are missing
+    waits : whether workers may come late, as jobs of a queue do
+    refused : reasons why workers were refused; grows
     """
 
     def __init__(
@@ -68,9 +68,9 @@ class Futures:
         except Exception:
             raise self._gone() from None
         self._flying[key] = trial, future
-        self._tell(future)
+        self._watch(future)
 
-    def _tell(self, future: Any) -> None:
+    def _watch(self, future: Any) -> None:
         future.add_done_callback(lambda done: self._done.put(done.key))
 
     def wait(self, seconds: float) -> Ended | None:
@@ -93,8 +93,10 @@ class Futures:
         except CancelledError:
             raise self._gone() from None
         except Exception as error:
-            if future.status != "error":  # its worker left with the record: it is done again, and found committed
-                self._tell(future)
+            if (
+                future.status != "error"
+            ):  # its worker left with the record: the repeated trial finds the chunk committed
+                self._watch(future)
                 return None
             result = error
         if isinstance(result, NotBegun) and trial.deaths < MOST_DEATHS:
@@ -110,9 +112,9 @@ class Futures:
         self._flying.pop(key)[1].release()
 
     def _died(self, key: str, how: str) -> Ended | None:
-        """Return the end of a trial whose worker ended; None where that proves nothing and it is tried again.
+        """Return the end of a trial whose worker ended; None where that proves nothing and the trial is repeated.
 
-        In a process of its own it cannot have ended the worker's: something else did.
+        A trial in a separate process cannot have ended the worker: something else did.
         """
         trial = self._flying[key][0]
         self._forget(key)
@@ -120,21 +122,21 @@ class Futures:
             return Ended(trial, ProcessDied(how))
         if trial.deaths == MOST_DEATHS:
             return Ended(trial, ClusterFailed(
-                f"workers end though what they try is in a process of its own ({how}): their memory or their time is "
-                "short; look into their log, then go on with `pulsatile resume`."
+                f"workers end although the trial runs in a separate process ({how}): they lack memory or time; look "
+                "into their log, then go on with `pulsatile resume`."
             ))  # fmt: skip
         self.start(replace(trial, deaths=trial.deaths + 1))
         return None
 
     def check(self) -> None:
-        """Have lost workers replaced; raise when the scheduler is gone, or all workers for long."""
+        """Replace lost workers; raise `ClusterFailed` when the scheduler is lost, or all workers for long."""
         if self._client.status != "running":
             raise self._gone()
         try:
-            there = self._client.sync(self._client.scheduler.identity, n_workers=-1, callback_timeout=ANSWER_SECONDS)
+            identity = self._client.sync(self._client.scheduler.identity, n_workers=-1, callback_timeout=ANSWER_SECONDS)
         except Exception:
             raise self._gone() from None
-        workers = there["workers"].values()
+        workers = identity["workers"].values()
         self._replace_lost(workers)
         self._free_stuck()
         if workers:
@@ -148,7 +150,7 @@ class Futures:
             )
 
     def _free_stuck(self) -> None:
-        """Give up trials that nobody works on: a worker short of memory loses what it wants to say, and lives on."""
+        """Give up trials that no worker carries out: a worker short of memory loses its answer, and lives on."""
         if not self._flying:
             return
         try:
@@ -161,7 +163,7 @@ class Futures:
             worker, patience = stuck[key]
             trial = self._flying[key][0]
             if patience == IDLE_SECONDS and (trial.alone or trial.job.platform.startswith("cuda")):
-                continue  # another process works, or a GPU
+                continue  # the work is in another process, or on a GPU
             if now - since > patience:
                 with suppress(Exception):  # without a nanny a worker cannot be started again
                     self._client.restart_workers([worker], timeout=ANSWER_SECONDS, raise_for_error=False)
@@ -175,34 +177,34 @@ class Futures:
 
 
 def _stuck(keys: list[str], dask_scheduler: Any) -> dict[str, tuple[str, float]]:
-    """Return, on the scheduler, trials nobody seems to work on: their workers, and after how long that is sure.
+    """Return, on the scheduler, the stuck trials: the worker of each, and the seconds after which it is given up.
 
-    Their error is there but could not be told; their worker is alive and knows nothing of them, or does nothing.
+    A stuck trial has an error that did not reach the driver, or its worker lives but does not know it or is idle.
     """
-    found = {}
+    stuck = {}
     for key in keys:
         task = dask_scheduler.tasks.get(key)
         if task is None or task.state == "erred":
-            found[key] = "", STUCK_SECONDS
+            stuck[key] = "", STUCK_SECONDS
         elif (worker := task.processing_on) is not None:
             if time.time() - worker.last_seen > STUCK_SECONDS / 3:  # one that compiles says nothing for long
                 continue
             if not any(worker.metrics.get(name, 1) for name in ("executing", "ready")):
-                found[key] = worker.address, STUCK_SECONDS
+                stuck[key] = worker.address, STUCK_SECONDS
             elif worker.metrics.get("cpu", 100) < IDLE_PERCENT:
-                found[key] = worker.address, IDLE_SECONDS
-    return found
+                stuck[key] = worker.address, IDLE_SECONDS
+    return stuck
 
 
 # --- on the worker ---
 
 
 class _Misfit(ClusterFailed):
-    """A job came to a worker that is about to leave."""
+    """A job reached a worker that is about to leave."""
 
 
 def on_worker(work: Callable[[Job], Record], job: Job, alone: bool, memory: int) -> Record:
-    """Carry out a job on a worker; in a process of its own where it may end the worker's."""
+    """Carry out a job on a worker, in a separate process where it may end its process."""
     plugin = get_worker().plugins.get(PLUGIN)
     if plugin is not None and plugin.refused:
         raise _Misfit(plugin.refused)
@@ -210,7 +212,7 @@ def on_worker(work: Callable[[Job], Record], job: Job, alone: bool, memory: int)
 
 
 class WorkerCheck(WorkerPlugin):  # type: ignore[misc]
-    """Sets a worker up before its first task, one that joins late too; one that is not fit is refused."""
+    """Sets up a worker before its first task, also one that joins late, and refuses a worker that is not fit."""
 
     name = PLUGIN
 
@@ -218,7 +220,7 @@ class WorkerCheck(WorkerPlugin):  # type: ignore[misc]
         self._fitness, self._late, self.refused = fitness, late, ""
 
     def setup(self, worker: Any) -> None:
-        """Refuse a worker that is not fit: at the beginning by an error, later by having it leave."""
+        """Refuse a worker that is not fit: at the beginning by an error, later by closing it."""
         limit_threads()
         ignore_interrupt()
         self.refused = self._fitness.misfit()

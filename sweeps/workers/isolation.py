@@ -1,9 +1,9 @@
-"""A chunk that fails does not cost the rest: what is tried next, until the patients at fault are known.
+"""Isolation of a chunk that fails: which trials come next, until the patients at fault are known.
 
-A chunk may end its worker, run out of memory, or raise.  Dask blames every chunk that sat on a worker that died, so a
-chunk is proven guilty in a process of its own.  Then its halves are probed (computed, nothing written), and theirs,
-down to one patient: these patients are poison and left out.  Where the halves pass, it is the size: the chunk is
-computed in pieces.  Nothing here knows how a trial is carried out.
+A chunk may end its worker, run out of memory, or raise.  Dask blames every chunk on a worker that died, so a chunk is
+first tried in a separate process.  If it fails there, its halves are probed (computed, but not written), and their
+halves, down to single patients: those that fail are poison and left out.  Where both halves pass, the size is at fault:
+the chunk is computed in pieces.  How a trial is carried out is not known here.
 """
 
 from collections.abc import Callable
@@ -20,21 +20,21 @@ from pulsatile.sweeps.study.resolve import ResolvedStudy
 from pulsatile.sweeps.workers.own_process import ProcessDied
 
 MOST = 4
-"""Groups of patients of a chunk that fail apart from each other before it is taken for a fault that hits everybody."""
+"""Separate failing groups of patients in a chunk beyond which the fault counts as one of all patients."""
 SHARE = 100
-"""In a whole run one more is allowed for so many patients that came out well."""
+"""In a whole run one more group is allowed per this many patients that passed."""
 
 
 @dataclass
 class Suspect:
     """A chunk that failed, and what is known of it.
 
-    job, error : the chunk and how it failed first
-    alone : try it in fresh processes of its own, because it may end them
-    first_passes : a single patient, the first, comes out well; None when not yet tried
-    probing : probes in hand
+    job, error : the chunk and its first error
+    alone : try it in separate processes, because it may end them
+    first_passes : whether the first patient alone passes; None when not yet tried
+    probing : number of probes in progress
     failing : groups of patients (first, stop) that fail, none within another
-    poison : patients that fail by themselves, with what was seen
+    poison : reasons of patients that fail alone, by position
     pieces : parts that the chunk is computed in
     """
 
@@ -53,7 +53,7 @@ class Suspect:
         return self.job.stop - self.job.first
 
     def probe(self, first: int, stop: int) -> "Trial":
-        """Return the trial of some of its patients, of which nothing is kept."""
+        """Return the probe of the patients ``first`` to before ``stop``, which writes nothing."""
         self.probing += 1
         return Trial(replace(self.job, first=first, stop=stop, dry=True), self, self.alone)
 
@@ -63,12 +63,12 @@ class Suspect:
         return [self.probe(first, middle), self.probe(middle, stop)]
 
     def blame(self, first: int, stop: int) -> None:
-        """Note that a group fails, in place of any it is part of."""
+        """Note that a group fails, in place of any group that contains it."""
         self.failing = {group for group in self.failing if not (group[0] <= first and stop <= group[1])}
         self.failing.add((first, stop))
 
     def again(self) -> "Trial":
-        """Return the trial of the chunk without its poison, in small enough pieces."""
+        """Return the trial of the chunk without its poison, in sufficiently small pieces."""
         return Trial(
             replace(
                 self.job,
@@ -83,10 +83,10 @@ class Suspect:
 
 @dataclass(frozen=True)
 class Trial:
-    """A job to be carried out: a chunk, or a probe of some patients of a ``suspect``.
+    """A job to be carried out: a chunk, or a probe of patients of a ``suspect``.
 
-    alone : in a process of its own
-    deaths : workers that ended while it was, without its doing
+    alone : in a separate process
+    deaths : workers that ended while they carried it out in a separate process, so through no fault of it
     """
 
     job: Job
@@ -96,18 +96,18 @@ class Trial:
 
 
 class Isolation:
-    """Judges how trials ended; ``note`` is told when a chunk is suspected and what was found."""
+    """Judges how trials ended; calls ``note`` with a sentence for each suspected chunk and each patient left out."""
 
     def __init__(self, note: Callable[[str], None]) -> None:
         self._note = note
-        self._well = 0
+        self._passed = 0
         self._suspects: list[Suspect] = []
 
     def passed(self, trial: Trial, record: Record) -> tuple[Record | None, list[Trial]]:
         """Return the record of a chunk (None for a probe) and the trials that come next."""
         suspect, job = trial.suspect, trial.job
         if not job.dry:
-            self._well += job.stop - job.first - len(job.skip)
+            self._passed += job.stop - job.first - len(job.skip)
             reasons = {str(k): why for k, why in sorted(suspect.poison.items())} if suspect is not None else {}
             return (record | {"poison": reasons} if reasons else record), []
         assert suspect is not None
@@ -124,7 +124,7 @@ class Isolation:
         Raises
         ------
         Exception
-            Where going on is of no use: the error itself, or one sentence.
+            Where further trials are of no use: the error itself, or one sentence.
         """
         if is_final(error):
             raise error
@@ -134,7 +134,7 @@ class Isolation:
             self._suspects.append(suspect)
             self._note(f"T{_name(job)[1:]} failed ({reason(error)}); looking for the cause while the others go on.")
         suspect.alone = suspect.alone or isinstance(error, ProcessDied) or is_memory(error)
-        if isinstance(error, ProcessDied) and not trial.alone:  # it may only have sat beside what ended the worker
+        if isinstance(error, ProcessDied) and not trial.alone:  # another chunk may have ended the worker
             return [replace(trial, suspect=suspect, alone=True)]
         if job.dry:
             return self._probe_failed(suspect, job, error)
@@ -144,8 +144,8 @@ class Isolation:
 
     def _probe_failed(self, suspect: Suspect, job: Job, error: Exception) -> list[Trial]:
         suspect.probing -= 1
-        one, single = suspect.first_passes is None, job.stop - job.first == 1
-        if one:
+        is_first, single = suspect.first_passes is None, job.stop - job.first == 1
+        if is_first:
             suspect.first_passes = False
         if is_memory(error):
             if single:
@@ -156,16 +156,16 @@ class Isolation:
         if single:
             suspect.poison[job.first] = reason(error)
             self._note(f"The patient at position {job.first} is left out ({reason(error)}).")
-        if one and suspect.patients > 1:
+        if is_first and suspect.patients > 1:
             return suspect.halves(suspect.job.first, suspect.job.stop)
         if self._too_many(suspect):
             if not suspect.first_passes or not isinstance(error, ProcessDied):
                 raise self._given_up(suspect, error)
-            return self._concluded(suspect)  # many together fail, one alone does not: it is the size
+            return self._concluded(suspect)  # many together fail, one alone does not: the size is at fault
         return self._concluded(suspect) if single else suspect.halves(job.first, job.stop)
 
     def _concluded(self, suspect: Suspect) -> list[Trial]:
-        """Return the chunk's next trial once no probe is in hand."""
+        """Return the chunk's next trial once no probe is in progress."""
         if suspect.probing:
             return []
         sizes = [stop - first for first, stop in suspect.failing if stop - first > 1]
@@ -174,7 +174,7 @@ class Isolation:
         return [suspect.again()]
 
     def _in_more_pieces(self, suspect: Suspect, error: Exception) -> Trial:
-        """Return the chunk in twice the pieces; what is no matter of size gets one more trial only."""
+        """Return the chunk in twice the pieces; an error that does not depend on size gets only one more trial."""
         size_matters = is_memory(error) or isinstance(error, ProcessDied)
         if suspect.pieces >= (suspect.patients if size_matters else min(2, suspect.patients)):
             raise self._given_up(suspect, error)
@@ -182,8 +182,8 @@ class Isolation:
         return suspect.again()
 
     def _too_many(self, suspect: Suspect) -> bool:
-        in_all = sum(len(other.failing) for other in self._suspects)
-        return len(suspect.failing) > MOST or in_all > MOST + self._well // SHARE
+        in_all = sum(len(each.failing) for each in self._suspects)
+        return len(suspect.failing) > MOST or in_all > MOST + self._passed // SHARE
 
     def _given_up(self, suspect: Suspect, error: Exception) -> Exception:
         if is_memory(error):
@@ -197,17 +197,17 @@ class Isolation:
 
 
 def is_final(error: Exception) -> bool:
-    """Return whether an error ends the run: what is told to the user, and a disk that does not take the results."""
+    """Return whether an error ends the run: a sentence for the user, or a disk that does not take the results."""
     return isinstance(error, InputError | Refusal) or (isinstance(error, OSError) and error.errno in DISK_ERRORS)
 
 
 def is_memory(error: Exception) -> bool:
-    """Return whether memory ran out, which Python and numba tell in several ways; the process is in doubt then."""
+    """Return whether memory ran out, which Python and numba report in several ways; the process is unreliable then."""
     return isinstance(error, MemoryError | SystemError) or "can't start new thread" in str(error)
 
 
 def reason(error: BaseException) -> str:
-    """Return an error in a few words."""
+    """Return an error in few words."""
     text = " ".join(str(error).split())[:160]
     return text if isinstance(error, ProcessDied) else f"{type(error).__name__}: {text}".rstrip(": ")
 
@@ -221,7 +221,7 @@ def no_memory(job: Job, error: Exception) -> ClusterFailed:
 
 
 def _size(job: Job) -> str:
-    """Return how much a chunk's results are."""
+    """Return the size of a chunk's results, in words."""
     resolved = ResolvedStudy.from_json(job.study)
     return f"{bytes_per_patient(resolved, resolved.plan()) * (job.stop - job.first) / 1e6:.1f} MB of results"
 

@@ -1,4 +1,4 @@
-"""A job in a process of its own: what ends it ends nothing else, and nobody else is blamed."""
+"""A job in a separate process: a crash of it ends nothing else, and no other job is blamed."""
 
 import os
 import pickle
@@ -16,7 +16,7 @@ from pulsatile.sweeps.disk.commits import Record
 from pulsatile.sweeps.errors import ClusterFailed
 
 IDLE_SECONDS, IDLE_SHARE = 120.0, 0.01
-"""A process that takes less than this share of a core for so long is ended."""
+"""A process that uses less than this share of a core for this long is ended."""
 _BEGUN = b"+"
 
 
@@ -25,7 +25,7 @@ class ProcessDied(Exception):
 
 
 class NotBegun(ClusterFailed):
-    """No process of its own could be started, which says nothing about the job."""
+    """The separate process could not start, which says nothing about the job."""
 
 
 def run_alone(work: Callable[[Job], Record], job: Job, memory: int = 0) -> Record:
@@ -41,9 +41,9 @@ def run_alone(work: Callable[[Job], Record], job: Job, memory: int = 0) -> Recor
     ProcessDied
         When the process ends by a signal or without an answer.
     NotBegun
-        When it ends before it began.
+        When the process ends before it begins the job.
     Exception
-        What ``work`` raises.
+        Whatever ``work`` raises.
     """
     paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
     with subprocess.Popen(
@@ -54,13 +54,13 @@ def run_alone(work: Callable[[Job], Record], job: Job, memory: int = 0) -> Recor
         assert child.stdout is not None
         try:
             child.stdin.write(pickle.dumps((work, job, memory)))
-            child.stdin.flush()  # stays open: its end tells the process that this one is gone
+            child.stdin.flush()  # stays open: its end signals the child that this process is gone
             answer = child.stdout.read()
         except BrokenPipeError:
             answer = b""
         finally:
             child.kill()
-            with suppress(BrokenPipeError):  # of what it did not take
+            with suppress(BrokenPipeError):  # bytes that the child did not read
                 child.stdin.close()
     if not answer:
         raise NotBegun(
@@ -86,10 +86,10 @@ def _how(code: int) -> str:
 
 
 def _main() -> None:
-    """Carry out the job that is told on stdin and answer on stdout."""
+    """Carry out the job read from stdin and answer on stdout."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the driver decides
     out = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints must not mix with the answer
+    os.dup2(2, 1)  # the output of a library must not mix with the answer
     work, job, memory = pickle.load(sys.stdin.buffer)
     Thread(target=_leave_with_parent, daemon=True).start()
     if not job.platform.startswith("cuda"):
@@ -118,7 +118,7 @@ def _leave_with_parent() -> None:
 
 
 def _leave_when_idle() -> None:
-    """End a process that hangs: without memory Python can wait forever for a thread that did not begin."""
+    """End a process that hangs: without memory Python can wait forever for a thread that did not start."""
     spent = 0.0
     while (now := time.process_time()) - spent > IDLE_SHARE * IDLE_SECONDS or not spent:
         spent = now
@@ -127,12 +127,12 @@ def _leave_when_idle() -> None:
 
 
 def _limit(memory: int) -> None:
-    """Have allocations beyond ``memory`` bytes refused, so that they are told as what they are."""
+    """Limit allocations to ``memory`` bytes, so that more raises `MemoryError`."""
     try:
         import resource
 
         resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
-    except (ImportError, ValueError, OSError):  # a system without that limit
+    except (ImportError, ValueError, OSError):  # a system without this limit
         pass
 
 

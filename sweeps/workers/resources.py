@@ -1,4 +1,4 @@
-"""Where and how a run is carried out: processes, threads, memory, chunks, a cluster; nothing here changes a number."""
+"""Where and how a run is carried out: processes, threads, memory, chunks, a cluster; no number depends on it."""
 
 import os
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from pulsatile.sweeps.study.quantities import size
 from pulsatile.sweeps.workers.slurm import Slurm, load_slurm
 
 MOST_THREADS = 8
-"""Threads per process by default: a chunk is about 2 % Python, the rest runs without its lock."""
+"""Threads per process by default: about 2 % of a chunk is Python, the rest runs without the interpreter lock."""
 PROGRAMS = 300 * 10**6
-"""Bytes a process holds beside its chunks: Python, numba, the kernels, Dask."""
+"""Bytes of a process in addition to its chunks: Python, numba, the kernels, Dask."""
 LEAST_MEMORY = 400 * 10**6
 _CGROUPS, _OWN_GROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
@@ -41,24 +41,24 @@ def machine_memory() -> int:
 
 
 def _limit_files() -> list[Path]:
-    """Return the files that may hold a memory limit of this process's control groups, parents too."""
+    """Return the files that may hold a memory limit of this process's control groups and their parents."""
     try:
         lines = _OWN_GROUPS.read_text().splitlines()
     except OSError:
         return []
-    found: list[Path] = []
+    files: list[Path] = []
     for line in lines:
         _, kinds, group = line.split(":", 2)
         if kinds not in ("", "memory"):
             continue
         root, name = (_CGROUPS, "memory.max") if not kinds else (_CGROUPS / "memory", "memory.limit_in_bytes")
         inner = Path(group.lstrip("/"))
-        found += [root / part / name for part in (inner, *inner.parents)]
-    return found
+        files += [root / part / name for part in (inner, *inner.parents)]
+    return files
 
 
 def memory_bytes(text: str) -> int:
-    """Return ``--memory`` in bytes; `InputError` when it is no amount of memory."""
+    """Return ``--memory`` in bytes; `InputError` when the text is not an amount of memory."""
     try:
         return size(text)
     except ValueError as error:
@@ -92,13 +92,13 @@ class Spread(NamedTuple):
 class Resources:
     """Where and how a run is carried out; None lets the run choose.
 
-    ``workers`` processes of ``threads`` threads each, every thread with a chunk of its own; 0 or 1 worker runs in this
-    process, without Dask.  ``scheduler`` is the address of a running Dask scheduler, whose workers are used instead,
-    every task with ``threads`` threads; ``slurm`` says which SLURM jobs to submit for workers.  ``memory`` is the bytes
-    that each process may take.  ``gate`` is the share of failed patient-arms above which a run counts as failed,
-    0.05 for a new run.  Chosen are all cores of this machine, in one process for every 8 of them; one thread of each
-    process where only ``workers`` is given, and of each task of a scheduler; one in all for a GPU; the machine's memory
-    in equal parts.
+    ``workers`` processes of ``threads`` threads each, one chunk per thread; 0 or 1 worker runs in this process, without
+    Dask.  ``scheduler`` is the address of a running Dask scheduler, whose workers are used instead, with ``threads``
+    threads per task; ``slurm`` describes the SLURM jobs to submit for workers.  ``memory`` is the limit of each process
+    in bytes.  ``gate`` is the share of failed patient-arms above which a run counts as failed, 0.05 for a new run.
+
+    Defaults: all cores of this machine, in one process per 8 cores; one thread per process where only ``workers`` is
+    given, and per task of a scheduler; one thread in all for a GPU; equal parts of the machine's memory.
     """
 
     chunk: int | None = None
@@ -110,7 +110,7 @@ class Resources:
     gate: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse numbers without sense, and what excludes each other."""
+        """Refuse values outside their range, and options that exclude each other."""
         wholes = {"chunk": (self.chunk, 1), "workers": (self.workers, 0), "threads": (self.threads, 1)}
         for name, (value, low) in wholes.items():
             if value is not None and not is_whole(value):
@@ -127,15 +127,15 @@ class Resources:
         if self.gate is not None and (not is_number(self.gate) or not 0 <= self.gate <= 1):
             raise InputError(f"--gate = {self.gate!r} is outside 0 ... 1; 0.05 allows 5 % of patient-arms to fail.")
         if self.slurm is not None:
-            others = {"--scheduler": self.scheduler, "--workers": self.workers, "--threads": self.threads,
-                      "--memory": self.memory}  # fmt: skip
-            given = [name for name, value in others.items() if value is not None]
+            excluded = {"--scheduler": self.scheduler, "--workers": self.workers, "--threads": self.threads,
+                        "--memory": self.memory}  # fmt: skip
+            given = [name for name, value in excluded.items() if value is not None]
             if given:
-                raise InputError(f"--slurm and {given[0]} exclude each other; the SLURM file says it.")
+                raise InputError(f"--slurm and {given[0]} exclude each other; the SLURM file sets it.")
 
     @classmethod
-    def asked(cls, **options: Any) -> "Resources":
-        """Return what a command line asks for: ``memory`` as text, ``slurm`` as a file; None where nothing is given."""
+    def from_options(cls, **options: Any) -> "Resources":
+        """Return the resources of a command line: ``memory`` as text, ``slurm`` as a file, None for the default."""
         given = {name: value for name, value in options.items() if value is not None}
         if "memory" in given:
             given["memory"] = memory_bytes(given["memory"])
@@ -151,8 +151,8 @@ class Resources:
     def spread(self, device: str = "cpu") -> Spread:
         """Return the processes and threads for a run on ``device``: as wanted, else all cores in few processes.
 
-        A thread costs a run less than a process (no start, no second copy of the programs), but Python's lock lets only
-        so many of them share a process.
+        A thread costs less than a process (no start, no second copy of the programs), but the interpreter lock limits
+        how many threads can share a process.
         """
         if self.slurm is not None:
             return Spread(self.slurm.workers, self.slurm.threads, self.slurm.memory_each)

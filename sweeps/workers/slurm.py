@@ -1,4 +1,4 @@
-"""Dask workers as SLURM jobs: a file says what a job asks for, dask-jobqueue writes and submits its script."""
+"""Dask workers as SLURM jobs: a file describes a job, dask-jobqueue writes and submits its script."""
 
 import shutil
 import signal
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 LIFE, STAGGER = 0.88, 0.05
-"""Of the walltime: a worker's lifetime, and by how much more or less, so that not all of them end at once."""
+"""Lifetime of a worker and its random spread, as shares of the walltime, so that workers do not all end at once."""
 LOST_SECONDS = 60.0
-"""A job whose workers are gone for so long is submitted again; a worker that only died is back within seconds."""
+"""A job without workers for this long is submitted again; a worker that only died is back within seconds."""
 EXPORTS = (
     "export NUMBA_NUM_THREADS=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1",
     "export DASK_DISTRIBUTED__WORKER__MEMORY__SPILL=False DASK_DISTRIBUTED__WORKER__MEMORY__TARGET=False",
@@ -42,7 +42,7 @@ def _size(text: str) -> str:
 
 
 class Slurm(BaseModel):
-    """What is asked of SLURM."""
+    """What the file of ``--slurm`` requests from SLURM."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
@@ -89,7 +89,7 @@ class Slurm(BaseModel):
 
     @property
     def lifetime(self) -> float:
-        """Seconds after which a worker leaves by itself, at the earliest."""
+        """Seconds after which a worker stops by itself, at the earliest."""
         return 3600 * quantities.hours(self.walltime) * (LIFE - STAGGER)
 
     def settings(self) -> dict[str, Any]:
@@ -121,7 +121,7 @@ def load_slurm(path: str | Path) -> Slurm:
     Raises
     ------
     InputError
-        One plain sentence (line) for each problem.
+        With one plain sentence (line) for each problem.
     """
     data = read_mapping(Path(path), "SLURM", "cores, memory and walltime")
     try:
@@ -131,7 +131,7 @@ def load_slurm(path: str | Path) -> Slurm:
 
 
 def _cluster_class() -> Any:
-    """Return dask-jobqueue's class; its import takes signals that are the run's, which are put back."""
+    """Return dask-jobqueue's class; its import replaces the run's signal handlers, which are restored."""
     kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         from dask_jobqueue import SLURMCluster
@@ -146,7 +146,7 @@ def _cluster_class() -> Any:
 
 
 class SlurmJobs:
-    """Jobs that are submitted while the block runs; ``cluster`` is dask-jobqueue's."""
+    """Jobs that stay submitted while the block runs; ``cluster`` is dask-jobqueue's."""
 
     def __init__(self, slurm: Slurm) -> None:
         self.slurm = slurm
@@ -162,22 +162,22 @@ class SlurmJobs:
         except (ValueError, RuntimeError) as error:  # an interface that is not there
             raise InputError(f"--slurm: {error}; correct the file.") from None
         try:
-            self._ask()
+            self._check_accepted()
             self.cluster.scale(jobs=self.slurm.jobs)
         except BaseException:
             self.cluster.close()
             raise
         return self
 
-    def _ask(self) -> None:
-        """Ask SLURM whether it would take the job; dask-jobqueue only logs that it does not."""
+    def _check_accepted(self) -> None:
+        """Raise `ClusterFailed` where SLURM would refuse the job, which dask-jobqueue only logs."""
         with tempfile.NamedTemporaryFile("w", suffix=".sh") as script:
             script.write(self.cluster.job_script())
             script.flush()
             answer = subprocess.run(["sbatch", "--test-only", script.name], capture_output=True, text=True)
         if answer.returncode:
-            told = " ".join(answer.stderr.split())[:300]
-            raise ClusterFailed(f"sbatch refuses the job ({told}); correct the file given by --slurm.")
+            reason = " ".join(answer.stderr.split())[:300]
+            raise ClusterFailed(f"sbatch refuses the job ({reason}); correct the file given by --slurm.")
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: "TracebackType | None"
@@ -185,13 +185,13 @@ class SlurmJobs:
         self.cluster.close()
 
     def replace_lost(self, workers: Iterable[Mapping[str, Any]]) -> None:
-        """Submit jobs again that had workers and have none now: at the walltime, or with their node.
+        """Submit jobs again that lost all their workers, at the walltime or with their node.
 
-        dask-jobqueue does not (its issue 611).
+        dask-jobqueue does not do that (its issue 611).
         """
         now = time.monotonic()
-        there = {self._job_of(str(worker["name"])) for worker in workers}
-        self._seen |= dict.fromkeys(there, now)
+        alive = {self._job_of(str(worker["name"])) for worker in workers}
+        self._seen |= dict.fromkeys(alive, now)
         lost = [name for name, last in self._seen.items() if now - last > LOST_SECONDS]
         for name in lost:
             del self._seen[name]

@@ -12,26 +12,26 @@ from pulsatile.sweeps.workers.isolation import Trial
 from pulsatile.sweeps.workers.own_process import run_alone
 
 AHEAD = 1
-"""Trials waiting in the pool, so that no thread waits while a record is written."""
+"""Trials queued in the pool, so that no thread is idle while a record is written."""
 
 
 class Ended(NamedTuple):
-    """A trial that ended, with its record or error; None where it was not begun."""
+    """A trial that ended, with its record or error; None where it was not started."""
 
     trial: Trial
     result: Record | BaseException | None
 
 
 class Threads:
-    """Carries trials out in ``count`` threads; one too, as a kernel in the main thread would keep Ctrl-C waiting.
+    """Carries out trials in ``count`` threads, also in one, as a kernel in the main thread would delay Ctrl-C.
 
-    A trial still waiting when it is ``enough`` is given back, not begun.  A crash of the kernel ends the whole process:
-    that is what more than one worker is for.
+    A trial still queued when ``should_stop`` turns true is returned without being started.  A crash of the kernel ends
+    the whole process; several workers protect against that.
     """
 
-    def __init__(self, count: int, work: Callable[[Job], Record], enough: Callable[[], bool]) -> None:
+    def __init__(self, count: int, work: Callable[[Job], Record], should_stop: Callable[[], bool]) -> None:
         self.window = count + AHEAD
-        self._count, self._work, self._enough = count, work, enough
+        self._count, self._work, self._should_stop = count, work, should_stop
         self._todo = SimpleQueue[Trial | None]()
         self._ended = SimpleQueue[Ended]()
 
@@ -64,7 +64,7 @@ class Threads:
         while (trial := self._todo.get()) is not None:
             result: Record | BaseException | None = None
             try:
-                if not self._enough():
+                if not self._should_stop():
                     result = run_alone(self._work, trial.job) if trial.alone else self._work(trial.job)
             except BaseException as error:
                 result = error

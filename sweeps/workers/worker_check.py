@@ -1,4 +1,4 @@
-"""Is a worker fit for a run: same engine, platform and libraries, and the run's folder seen and writable from there."""
+"""Check that a worker is fit for a run: same engine, platform and libraries, and write access to the run's folder."""
 
 import os
 import platform
@@ -20,24 +20,24 @@ LIBRARIES = ("numba", "numpy", "zarr")
 
 
 def library_versions() -> dict[str, str]:
-    """Return the versions of what decides bits, Python's among them (it decides what can be unpickled)."""
-    found = {"Python": ".".join(platform.python_version_tuple()[:2])}
+    """Return the versions that decide bits, and that of Python (it decides what can be unpickled)."""
+    versions = {"Python": ".".join(platform.python_version_tuple()[:2])}
     for name in LIBRARIES:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+            versions[name] = "not installed"
+    return versions
 
 
 @dataclass(frozen=True)
 class Fitness:
-    """What every worker of a run must be.
+    """Requirements on every worker of a run.
 
     job : any job of the run: engine, platform, study
-    versions : of the driver's libraries
+    versions : versions of the driver's libraries
     token : path of a file that the driver wrote into the run's folder
-    secret : what is in it
+    secret : content of that file
     """
 
     job: Job
@@ -46,11 +46,11 @@ class Fitness:
     secret: str
 
     def misfit(self) -> str:
-        """Return why this process is not fit, in a sentence that names the host; empty when it is."""
-        host, here = socket.gethostname(), library_versions()
+        """Return why this process is not fit, in a sentence that names the host; empty when it is fit."""
+        host, installed = socket.gethostname(), library_versions()
         for name, wanted in self.versions.items():
-            if here[name] != wanted:
-                return f"the worker on {host} has {name} {here[name]}, the run {wanted}; install the run's there."
+            if installed[name] != wanted:
+                return f"the worker on {host} has {name} {installed[name]}, the run {wanted}; install the run's there."
         if engine_hash() != self.job.engine:
             return f"the worker on {host} has another version of the engine than the run; install the run's there."
         if (kind := _platform(self.job.study)) != self.job.platform:
@@ -77,13 +77,12 @@ class Fitness:
 
 
 def _platform(study: str) -> str:
-
     return ResolvedStudy.from_json(study).platform
 
 
 @contextmanager
 def demanded(job: Job) -> Iterator[Fitness]:
-    """Yield what workers must be while the block runs, with its token in the run's folder."""
+    """Yield the requirements on workers, with a token in the run's folder while the block runs."""
     secret = uuid4().hex
     token = Path(job.folder) / f"worker-check.{secret[:8]}{ASIDE}"
     with writing(token):
@@ -95,6 +94,6 @@ def demanded(job: Job) -> Iterator[Fitness]:
 
 
 def limit_threads() -> None:
-    """Have libraries loaded from here on take one thread each: a chunk's threads are its own."""
+    """Limit libraries loaded from now on to one thread each: a chunk has its own threads."""
     for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")

@@ -1,6 +1,6 @@
-"""Who carries the chunks of a run out: threads of this process, local Dask workers, or a Dask cluster.
+"""Execution of the chunks of a run: by threads of this process, local Dask workers, or a Dask cluster.
 
-A pool takes trials and gives back how each ended; `records` hands them out and lets `sweeps.workers.isolation` judge.
+A pool takes trials and returns how each ended; `records` submits them and lets `sweeps.workers.isolation` judge.
 """
 
 import time
@@ -19,18 +19,18 @@ from pulsatile.sweeps.workers.slurm import Slurm
 from pulsatile.sweeps.workers.thread_pool import Ended, Threads
 
 PULSE = 2.0
-"""s between looks at whether the pool still lives."""
+"""s between two checks that the pool still lives."""
 QUIET_SECONDS = 600.0
-"""Without a finished chunk for so long, it is told; then after twice as long, and so on."""
+"""The user is warned when no chunk finishes for this long, then after twice as long, and so on."""
 SHARE_OF_LIFETIME = 10
-"""A chunk should take less than this part of a worker's life: what is in hand at its end is lost."""
+"""A chunk should take less than 1 / this of a worker's lifetime: a chunk in progress at its end is lost."""
 
 Note = Callable[[str], None]
-"""Told sentences for the user."""
+"""Takes sentences for the user."""
 
 
 class Pool(Protocol):
-    """What carries trials out, ``window`` of them at once."""
+    """Carries out trials, ``window`` of them at once."""
 
     window: int
 
@@ -41,11 +41,11 @@ class Pool(Protocol):
         """Return a trial that ended; None after ``seconds``."""
 
     def check(self) -> None:
-        """Replace workers that are lost; raise `ClusterFailed` when nothing can come any more."""
+        """Replace lost workers; raise `ClusterFailed` when no result can come any more."""
 
 
 class Crew(NamedTuple):
-    """A pool, the threads of each of its chunks, and the life of its workers in seconds (0: without end)."""
+    """A pool, the threads of each of its chunks, and the lifetime of its workers in seconds (0: no limit)."""
 
     pool: Pool
     threads: int
@@ -56,38 +56,38 @@ def records(
     jobs: Sequence[Job],
     spread: Spread,
     cluster: str | Slurm | None,
-    enough: Callable[[], bool],
+    should_stop: Callable[[], bool],
     note: Note = lambda text: None,
     dashboard: Note = lambda address: None,
 ) -> Iterator[Record]:
-    """Yield the record of each chunk as it is committed, in no order; once it is ``enough``, only of those in hand.
+    """Yield the record of each chunk as it is committed, in any order; chunks in progress are finished before a stop.
 
     Patients that end their worker, or fail in another way, are left out of their chunk and named in its record under
-    ``poison``; the records of all others come as if nothing had been.
+    ``poison``; the records of other chunks do not depend on them.
 
     Parameters
     ----------
     jobs : one per chunk; their ``threads`` are set here
     spread : processes, threads and memory
     cluster : address of a Dask scheduler, or SLURM jobs to submit; None for this machine
-    enough : asked before a chunk is handed out
-    note : told of suspects, refused workers, long silence, and where the Dask dashboard is
-    dashboard : told its address alone, where there is one
+    should_stop : called before a chunk is submitted
+    note : called with sentences on suspects, refused workers, long silence, and the Dask dashboard
+    dashboard : called with the address of the dashboard, where there is one
 
     Raises
     ------
     Exception
-        What no other chunk can escape (a full disk, a bug that hits everybody), after the records of those in hand.
+        An error that would hit every chunk (a full disk, a bug), after the records of the chunks in progress.
     """
     if not jobs:
         return
-    with _crew(jobs, spread, cluster, enough, note, dashboard) as (pool, threads, lifetime):
+    with _crew(jobs, spread, cluster, should_stop, note, dashboard) as (pool, threads, lifetime):
         fresh = (Trial(replace(job, threads=threads), alone=job.again) for job in jobs)
         isolation, watch = Isolation(note), _Watch(note, lifetime)
-        waiting, flying, looked = deque[Trial](), 0, time.monotonic()
+        waiting, flying, checked = deque[Trial](), 0, time.monotonic()
         failure: BaseException | None = None
         while True:
-            while flying < pool.window and failure is None and not enough():
+            while flying < pool.window and failure is None and not should_stop():
                 trial = waiting.popleft() if waiting else next(fresh, None)
                 if trial is None:
                     break
@@ -96,10 +96,10 @@ def records(
             if not flying:
                 break
             ended = pool.wait(PULSE)
-            if time.monotonic() - looked > PULSE:
+            if time.monotonic() - checked > PULSE:
                 pool.check()
                 watch.look()
-                looked = time.monotonic()
+                checked = time.monotonic()
             if ended is None:
                 continue
             flying -= 1
@@ -110,7 +110,7 @@ def records(
             except BaseException as error:
                 failure = failure or error
             if record is not None:
-                watch.something(record)
+                watch.finished(record)
                 yield record
         if failure is not None:
             raise failure
@@ -129,13 +129,13 @@ def _judged(isolation: Isolation, ended: Ended) -> tuple[Record | None, list[Tri
 
 
 class _Watch:
-    """Tells when nothing was finished for long, and when chunks are too long for their workers."""
+    """Warns when no chunk finishes for long, and when chunks are too long for their workers."""
 
     def __init__(self, note: Note, lifetime: float) -> None:
         self._note, self._longest = note, lifetime / SHARE_OF_LIFETIME
         self._last, self._patience = time.monotonic(), QUIET_SECONDS
 
-    def something(self, record: Record) -> None:
+    def finished(self, record: Record) -> None:
         self._last, self._patience = time.monotonic(), QUIET_SECONDS
         if 0 < self._longest < record.get("seconds", 0):
             self._note(
@@ -156,14 +156,14 @@ def _crew(
     jobs: Sequence[Job],
     spread: Spread,
     cluster: str | Slurm | None,
-    enough: Callable[[], bool],
+    should_stop: Callable[[], bool],
     note: Note,
     dashboard: Note,
 ) -> Iterator[Crew]:
-    """Yield who carries the jobs out."""
-    if cluster is None and spread.workers <= 1:  # else each job has a process to die in, be it the only one
+    """Yield the pool that carries out the jobs."""
+    if cluster is None and spread.workers <= 1:  # else a job that crashes ends only a worker process
         count = min(spread.threads, len(jobs))
-        with Threads(count, run_chunk, enough) as threads:
+        with Threads(count, run_chunk, should_stop) as threads:
             yield Crew(threads, spread.threads // count)
         return
     from pulsatile.sweeps.workers.cluster import workforce
@@ -174,17 +174,17 @@ def _crew(
 
 
 def capacity(address: str, device: str = "cpu") -> tuple[int, int]:
-    """Return the chunks that workers at ``address`` carry out at once, and the bytes each may take (0: not known).
+    """Return the chunks that workers at ``address`` carry out at once, and the bytes of each (0: not known).
 
     Raises
     ------
     ClusterFailed
-        When nobody answers, or a worker is of another engine or platform; the difference is named.
+        When no scheduler answers, or a worker has another engine or platform; the sentence names the difference.
     """
     from pulsatile.sweeps.workers.cluster import connected
 
     with connected(address, device) as client:
-        there = client.scheduler_info()["workers"].values()
-        spreads = [Spread(1, worker["nthreads"], worker["memory_limit"] or 0) for worker in there]
+        workers = client.scheduler_info()["workers"].values()
+        spreads = [Spread(1, worker["nthreads"], worker["memory_limit"] or 0) for worker in workers]
     rooms = [spread.room for spread in spreads if spread.memory]
     return sum(spread.threads for spread in spreads), min(rooms, default=0)

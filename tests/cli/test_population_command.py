@@ -361,7 +361,7 @@ def refused(words: str, *command: str, code: Exit = Exit.BAD_INPUT) -> None:
 
 
 BAD_FILES = {
-    "phenotype.yaml": ("phenotype: obese\nn: 4\n", "a population to be built is of people"),
+    "phenotype.yaml": ("phenotype: obese\nn: 4\n", "only a population of people can be built"),
     "both.yaml": ("named: adults\nphenotype: obese\nn: 4\n", "has both phenotype and named"),
     "no_n.yaml": ("named: adults\n", "has no n"),
     "typo.yaml": ("naming: adults\nn: 4\n", "naming"),
@@ -427,7 +427,7 @@ def test_other_selections(adults: Path, tmp_path: Path, how: str, pageless: None
     assert built.plausible.tolist() == weighted.plausible.tolist()
     left_out = int((built.why == LEFT_OUT).sum())
     assert left_out == (int(weighted.plausible.sum() - built.kept.sum()) if how == "inclusion" else 0)
-    assert built.told["rejected"].get(LEFT_OUT, 0) == left_out
+    assert built.record["rejected"].get(LEFT_OUT, 0) == left_out
     assert f"kept by {how}" in done("population", "show", str(again)).output
 
 
@@ -442,7 +442,7 @@ def test_the_rejected_are_kept_with_reason_and_drawn(adults: Path, tmp_path: Pat
     result = done("population", "build", "adults", "--n", str(N), "--out", str(again), *HERE)
     why = f"fasting glucose below {limit:g} mmol/L"
     built = open_population(again)
-    assert built.told["rejected"][why] == N // 3 + 1
+    assert built.record["rejected"][why] == N // 3 + 1
     assert f"not kept: {N // 3 + 1}, {why}" in result.output
     rows = rows_of(again / PATIENTS)
     assert sum(row["kept"] == why for row in rows) == N // 3 + 1
@@ -453,12 +453,12 @@ def test_the_rejected_are_kept_with_reason_and_drawn(adults: Path, tmp_path: Pat
     assert any(row["axis"].startswith("parameter ") for row in atlas)
     if (again / PAGE).exists():
         page = (again / PAGE).read_text(encoding="utf-8")
-        assert f"{sum(built.told['rejected'].values())} of {N} people rejected" in page
+        assert f"{sum(built.record['rejected'].values())} of {N} people rejected" in page
 
 
 def test_parameters_are_not_made_by_another_engine(adults: Path) -> None:
     built = open_population(adults)
     assert any(name.startswith("parameter ") for name in built.axes)
-    other = replace(built, told=built.told | {"engine": "another"})
+    other = replace(built, record=built.record | {"engine": "another"})
     assert other.axes
     assert not any(name.startswith("parameter ") for name in other.axes)

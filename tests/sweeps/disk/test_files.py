@@ -100,14 +100,14 @@ def test_a_commit_is_there_when_its_record_is(tmp_path: Path) -> None:
     record = {"first": 4, "stop": 8, "identity": "abc", "status": {"ok": 8}, "poison": {}}
     entry = commits.commit(tmp_path, record, {"results.zarr/a/c/0": b"data"})
     assert commits.committed(tmp_path) == [4]
-    assert commits.found(tmp_path, 4, "abc") == entry
-    assert commits.found(tmp_path, 4, "other") is None
-    assert commits.found(tmp_path, 0, "abc") is None
+    assert commits.committed_entry(tmp_path, 4, "abc") == entry
+    assert commits.committed_entry(tmp_path, 4, "other") is None
+    assert commits.committed_entry(tmp_path, 0, "abc") is None
     assert entry["bytes"] == 4
     told = journal.unseal(commits.load(tmp_path, 4))
     assert told["files"] == {"results.zarr/a/c/0": files.sha256(b"data")}
     path = tmp_path / commits.place(4)
     path.write_text(path.read_text().replace("ok", "OK"))
-    assert commits.found(tmp_path, 4, "abc") is None
+    assert commits.committed_entry(tmp_path, 4, "abc") is None
     commits.drop(tmp_path, [4, 5])
     assert commits.committed(tmp_path) == []

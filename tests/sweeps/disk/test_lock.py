@@ -259,7 +259,7 @@ def test_a_lock_that_says_nothing_is_for_a_person_to_remove(run: Path, quick: No
     for text in ("", "{", "[1]", "1", '{"host": 1}', "\x00"):
         (run / "lock").write_text(text)
         assert look(run) == (None, None)
-    assert "has a lock that says nothing; `pulsatile unlock" in refusal(run)
+    assert "has a lock that cannot be read; `pulsatile unlock" in refusal(run)
     assert "nothing to cancel" in cancel_run(run)
     assert "is removed" in unlock(run)
 
@@ -298,7 +298,7 @@ def test_the_loss_of_the_lock_is_noticed(run: Path, quick: None) -> None:
 
 def test_the_beat_goes_on_and_tells_the_dashboard(run: Path, quick: None) -> None:
     with held(run, {"command": "a" * 300}) as mine:
-        mine.tell("http://127.0.0.1:8787")
+        mine.show_dashboard("http://127.0.0.1:8787")
         wait_for(lambda: json.loads((run / "lock").read_text() or "{}").get("beat", 0) >= 2)
         seen = look(run)
         assert seen is not None
@@ -335,9 +335,11 @@ def test_cancel(run: Path, quick: None) -> None:
         assert not interrupt.asked
         sentence = cancel_run(run)
         assert f"Process {os.getpid()} on " in sentence
-        assert sentence.endswith(f"is asked to stop after the chunks in hand; `pulsatile resume {run}` goes on later.")
+        assert sentence.endswith(
+            f"is asked to stop after the chunks in progress; `pulsatile resume {run}` goes on later."
+        )
         wait_for(lambda: interrupt.asked)
-        assert told == ["Asked by `pulsatile cancel` to stop; stopping after the chunks in hand."]
+        assert told == ["Asked by `pulsatile cancel` to stop; stopping after the chunks in progress."]
     assert not (run / "cancel").exists()
     assert cancel_run(run) == f"{run} is not running; there is nothing to cancel."
     with held(run, {}) as mine:

@@ -137,7 +137,7 @@ EDITS = {
     "study arm": (
         restudied(lambda s: s["arms"].append({"name": "a", "preset": "rhgh_low"})), r"study.yaml was .*arms\[2\]",
     ),
-    "no study": (restudied(lambda s: s.update(weeks=-1)), r"study.yaml was edited .*is no study now"),
+    "no study": (restudied(lambda s: s.update(weeks=-1)), r"study.yaml was edited .*is not a study now"),
 }  # fmt: skip
 
 

@@ -278,7 +278,7 @@ def test_interrupt_finishes_the_chunk_in_hand(small: dict[str, Any], write: Writ
         process.send_signal(signal.SIGINT)
         _, told = process.communicate(timeout=60)
     assert process.returncode == Exit.INTERRUPTED, told
-    assert "Stopping after the chunks in hand" in told
+    assert "Stopping after the chunks in progress" in told
     assert "Traceback" not in told
     manifest = json.loads((out / "manifest.json").read_text())
     assert manifest["state"] == "interrupted"

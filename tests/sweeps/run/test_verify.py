@@ -104,7 +104,7 @@ def test_any_flipped_or_lost_byte_anywhere_is_found(folder: Path) -> None:
 def test_what_nothing_stands_in_for_is_said(folder: Path) -> None:
     flip(folder / "journal.jsonl", 20)
     flip(folder / "manifest.json", 20)
-    with pytest.raises(Damage, match="nothing tells what it was"):
+    with pytest.raises(Damage, match="so the run is unknown"):
         verify(folder)
 
 

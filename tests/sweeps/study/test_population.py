@@ -233,10 +233,10 @@ def test_the_share_of_women_is_the_studys_where_it_gives_one() -> None:
     for women in (0.0, 0.509, 1.0):
         asked = resolved(n=4, named="hiv_lipodystrophy", women=women).population.people
         assert asked is not None
-        assert asked.who().people.women == women
+        assert asked.population().people.women == women
     kept = resolved(n=4, named="hiv_lipodystrophy").population.people
     assert kept is not None
-    assert kept.who().people.women == POPULATIONS["hiv_lipodystrophy"].people.women
+    assert kept.population().people.women == POPULATIONS["hiv_lipodystrophy"].people.women
 
 
 def test_own_correlations_replace_the_default_of_the_pair() -> None:

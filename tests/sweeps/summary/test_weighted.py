@@ -9,7 +9,7 @@ from scipy.stats import t
 
 from pulsatile.engine.errors import Status
 from pulsatile.sweeps.summary.endpoints import prevalence
-from pulsatile.sweeps.summary.statistics import Statistics, moments, statistics
+from pulsatile.sweeps.summary.paired_statistics import Statistics, moments, statistics
 from pulsatile.sweeps.summary.summarise import summarise
 from pulsatile.sweeps.summary.table import weights_note
 from pulsatile.sweeps.summary.weights import effective_number

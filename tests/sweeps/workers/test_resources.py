@@ -85,7 +85,7 @@ def test_numbers_without_sense_are_refused(options: dict[str, Any], sentence: st
 
 
 def test_a_command_line_asks_in_words() -> None:
-    assert Resources.asked(memory="2 GB", workers=2, gate=None) == Resources(workers=2, memory=2 * GB)
+    assert Resources.from_options(memory="2 GB", workers=2, gate=None) == Resources(workers=2, memory=2 * GB)
 
 
 @pytest.fixture
@@ -121,8 +121,8 @@ def test_chunks_are_chosen_to_fit(wide: ResolvedStudy, room: int) -> None:
 
 def test_what_does_not_fit_is_refused_and_the_bytes_are_named(wide: ResolvedStudy) -> None:
     plan = wide.plan()
-    with pytest.raises(InputError, match=r"a chunk of 1000 patients needs up to \d+ MB of memory, 300 MB are there .*"
+    with pytest.raises(InputError, match=r"a chunk of 1000 patients needs up to \d+ MB of memory, 300 MB are avail.*"
                                          r"; make --chunk smaller, --memory larger, --threads fewer"):  # fmt: skip
         chunk_size(wide, plan, 1000, 2, 300 * 10**6)
-    with pytest.raises(InputError, match=r"a chunk of 1 patient needs up to \d+ MB of memory, 1 MB are there for"):
+    with pytest.raises(InputError, match=r"a chunk of 1 patient needs up to \d+ MB of memory, 1 MB are available"):
         chunk_size(wide, plan, None, 2, 10**6)

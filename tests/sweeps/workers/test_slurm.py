@@ -74,7 +74,7 @@ def test_jobs_decide_processes_threads_and_memory() -> None:
     spread = resources.spread()
     assert spread == (8, 8, 32 * 10**9)
     assert spread.slots == 64
-    with pytest.raises(InputError, match=r"--slurm and --scheduler exclude each other; the SLURM file says it"):
+    with pytest.raises(InputError, match=r"--slurm and --scheduler exclude each other; the SLURM file sets it"):
         Resources(scheduler="tcp://a:1", slurm=Slurm(**MINIMAL))
 
 

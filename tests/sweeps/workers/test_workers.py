@@ -143,7 +143,7 @@ def test_long_silence_and_long_chunks_are_told(
     watch = workers._Watch(told.append, lifetime=600.0)
     watch.look()
     for seconds in (59, 61, 62):
-        watch.something({"seconds": seconds})
+        watch.finished({"seconds": seconds})
     assert told == [
         "Nothing was finished for 0 min; waiting goes on, Ctrl-C stops.",
         "A chunk took 61 s, more than a tenth of a worker's life; make --chunk smaller or the walltime longer, so that "
