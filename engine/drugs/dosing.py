@@ -14,10 +14,10 @@ import numpy.typing as npt
 from pulsatile.engine import draws
 from pulsatile.engine.arrays import Floats
 from pulsatile.engine.drugs.presets import PRESETS, Preset, preset
-from pulsatile.engine.drugs.regimens import TIME_DECIMALS, Arm, Dose
+from pulsatile.engine.drugs.regimens import Arm, Dose
 from pulsatile.engine.drugs.table import DRUGS, INPUTS, KE_INTRAVENOUS, NANOMOLAR, REFERENCE_WEIGHT, Drug
 from pulsatile.engine.errors import InputError
-from pulsatile.engine.kernel.events import EventTable, target_of
+from pulsatile.engine.kernel.events import EventTable, on_clock, target_of
 from pulsatile.engine.parameters import GHRH_SLOTS, GHS_SLOTS
 from pulsatile.engine.patients.cohort import Cohort
 from pulsatile.engine.patients.layers import log_normal
@@ -144,7 +144,7 @@ def dose_events(arm: Arm, cohort: Cohort, start: float, stop: float) -> EventTab
         rule = _rule(dose, cohort, slot_of)
         if rule.held:
             begins = dose.starts(start - dose.duration, stop)
-            ends = np.round(begins + dose.duration, TIME_DECIMALS)
+            ends = on_clock(begins + dose.duration)
             spans = [(max(b, start), e, rule.size) for b, e in zip(begins, ends, strict=True) if e > start]
             held.setdefault(rule.name, []).extend(spans)
         else:

@@ -10,14 +10,13 @@ from pulsatile.engine.arrays import Floats
 from pulsatile.engine.checks import choices, is_number, is_whole, listed
 from pulsatile.engine.drugs.table import DRUGS, EXTRAPOLATED, INPUTS, REFERENCE_WEIGHT
 from pulsatile.engine.errors import InputError
+from pulsatile.engine.kernel.events import TICK, on_clock
 
 DAY, WEEK = 24.0, 168.0
 EVERY_DAY = (0, 1, 2, 3, 4, 5, 6)
 ROUTES = ("SC", "IV", "infusion", "pump", "oral")
 MASS_UNITS = {"ug": 1.0, "mg": 1000.0, "ug/kg": 1.0, "mg/kg": 1000.0}
 """ug (per kg where so named) in one unit of ``Dose.amount``."""
-TIME_DECIMALS = 9
-"""Times are rounded to this many decimals of an hour, so that back-to-back infusions meet exactly."""
 SECOND = 1 / 3600
 """Shortest infusion, h; far above what rounding of times can swallow."""
 MOST_TIMES = 1440
@@ -78,14 +77,14 @@ class Dose:
     def starts(self, start: float, stop: float) -> Floats:
         """Return the hours (m,), ascending, at which the rule gives a dose, from ``start`` to before ``stop``."""
         # rounded like the doses themselves: 9/7 of a week is day 9 at 0:00, not a rounding error later
-        first = max(start, round(self.start_week * WEEK, TIME_DECIMALS))
-        last = min(stop, inf if self.stop_week is None else round(self.stop_week * WEEK, TIME_DECIMALS))
+        first = max(start, float(on_clock(self.start_week * WEEK)))
+        last = min(stop, inf if self.stop_week is None else float(on_clock(self.stop_week * WEEK)))
         if not last > first:
             return np.empty(0)
         weeks = np.arange(int(first // WEEK), int(last // WEEK) + 1)
         weeks = weeks[(weeks - int(self.start_week)) % self.every_weeks == 0]
         clock = np.sort(np.add.outer(DAY * np.array(self.days, float), self.times).ravel())
-        hours: Floats = np.round(np.add.outer(WEEK * weeks, clock).ravel(), TIME_DECIMALS)
+        hours: Floats = on_clock(np.add.outer(WEEK * weeks, clock).ravel())
         return hours[(hours >= first) & (hours < last)]
 
 
@@ -175,9 +174,9 @@ def _check_clock(dose: Dose) -> None:
         raise InputError(f"duration = {dose.duration!r} in the {where} must be {allowed}.")
     clock = sorted(DAY * day + float(t) for day in dose.days for t in dose.times)
     gap = min(b - a for a, b in pairwise([*clock, clock[0] + WEEK * dose.every_weeks]))
-    if gap < 2 * 10**-TIME_DECIMALS:
+    if gap < 2 * TICK:
         raise InputError(f"times = {list(dose.times)} in the {where} hold an hour twice: raise the amount instead.")
-    if dose.duration > gap + 10**-TIME_DECIMALS:
+    if dose.duration > gap + TICK:
         raise InputError(
             f"duration = {dose.duration:g} h in the {where} is longer than the {gap:g} h to the rule's next dose; "
             "shorten it, name fewer days, or write infusions that shall overlap as rules of their own."

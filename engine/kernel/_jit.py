@@ -18,6 +18,8 @@ from types import ModuleType
 from typing import Any
 from uuid import uuid4
 
+from pulsatile.engine.errors import InputError
+from pulsatile.engine.kernel import seal
 from pulsatile.engine.kernel._once import Once, locked
 
 FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}}
@@ -53,10 +55,23 @@ def cache_folder() -> Path:
             if folder == spare and folder.stat().st_uid != _user():
                 continue
             with tempfile.TemporaryFile(dir=folder):
-                return folder
+                pass
         except OSError:
             continue
+        _refuse_untrusted(folder)
+        return folder
     return _last_resort()
+
+
+def _refuse_untrusted(folder: Path) -> None:
+    """Refuse a folder for compiled kernels into which somebody else can write: code is run as it lies there."""
+    for path in (folder, folder / "__pycache__"):
+        if path.exists() and not _trusted(path):
+            mode = path.stat().st_mode & 0o777
+            raise InputError(
+                f"{path}, where compiled kernels are kept, can be written by others (mode {mode:03o}, owner "
+                f"{path.stat().st_uid}); make it yours alone (chmod go-w) or set PULSATILE_CACHE_DIR to another folder."
+            )
 
 
 def wanted_folder() -> Path:
@@ -129,9 +144,9 @@ def _put(path: Path, text: str) -> None:
     kept.mkdir(mode=0o755, exist_ok=True)
     if given not in (path.parent, _spare()) and _holds(given / path.name, text):
         # numba's index (.nbi) last: it names the others
-        files = sorted(compiled.glob(f"{path.stem}.*.nb?"), key=lambda file: file.suffix)
+        files = sorted(compiled.glob(f"{path.stem}.*"), key=lambda file: (file.suffix == ".nbi", file.suffix))
         with suppress(OSError):  # what cannot be read is compiled anew
-            if files and all(map(_trusted, (given, compiled, *files))):
+            if files and seal.holds(compiled, path.stem) and all(map(_trusted, (given, compiled, *files))):
                 for file in files:
                     _write(kept / file.name, file.read_bytes())
     _write(path, text.encode())

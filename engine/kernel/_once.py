@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pulsatile.engine.kernel import seal
+
 LONGEST_WAIT = 300.0
 """s after which a process goes on without the lock: more than any kernel takes, so that one that hangs holds nobody."""
 POLL = 0.05  # s
@@ -71,12 +73,18 @@ class Once:
         return self._function(*arguments)
 
     def prepare(self, *arguments: Any) -> None:
-        """Compile for arguments like these, or load from the cache what another process compiled."""
+        """Compile for arguments like these, or load from the cache what another process compiled and sealed."""
         from numba import typeof
 
+        folder, stem = Path(self._function.stats.cache_path), self._lock.stem
         with locked(self._lock):
+            if not seal.holds(folder, stem):
+                seal.discard(folder, stem)
+            before = seal.compiled_files(folder, stem)
             compiled: Callable[..., Any] = self._function.compile
             compiled(tuple(map(typeof, arguments)))
+            if seal.compiled_files(folder, stem) != before:
+                seal.make(folder, stem)
 
     def __getattr__(self, name: str) -> Any:
         """Look like the function: signatures, statistics, assembly."""

@@ -6,12 +6,29 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from pulsatile.engine.arrays import Floats
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.parameters import INPUTS
 from pulsatile.engine.states import STATE_INDEX
 
 BLOCK_HOURS = 672.0
 """Length of the block of pulses and meals that repeats (28 days); axis section 2."""
+
+
+TICKS = 3_600_000
+"""In an hour: the one clock of doses, infusions, outputs and samples counts milliseconds."""
+TICK = 1 / TICKS
+
+
+def on_clock(hours: npt.ArrayLike) -> Floats:
+    """Return ``hours`` as whole ticks, the same number for the same instant however it was computed.
+
+    So at the instant of a dose an output holds the value before it, whatever minute of the hour that is.
+
+    >>> bool(on_clock(8 + 20 / 60) == on_clock(50 * (10 / 60)))
+    True
+    """
+    return np.asarray(np.round(np.asarray(hours, np.float64) * TICKS) / TICKS, np.float64)
 
 
 class EventTable(NamedTuple):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from math import ceil
 
 from pulsatile.engine.drugs.dosing import Arm, slots_used
+from pulsatile.engine.drugs.regimens import WEEK
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.trial.plan import Plan
 from pulsatile.engine.trial.protocols import TESTS
@@ -40,3 +41,15 @@ def check_arms(arms: Sequence[Arm], plan: Plan) -> None:
                         f"test {entry.test} needs the spare drug slot {slot}, which arm {arm.name} uses; leave the "
                         "test out, or split the study."
                     )
+
+
+def check_doses(arms: Sequence[Arm], weeks: float) -> None:
+    """Refuse a rule that gives no dose in a study of ``weeks``: the arm would look like a treatment and be none."""
+    for i, arm in enumerate(arms):
+        for j, dose in enumerate(arm.doses):
+            if not len(dose.starts(0.0, WEEK * weeks)):
+                raise InputError(
+                    f"arm {arm.name}: its rule for {dose.drug} gives no dose in {weeks:g} weeks (start, days, "
+                    "every_weeks and stop leave none); correct the rule, or leave it out.",
+                    ("arms", i, "regimen", j),
+                )

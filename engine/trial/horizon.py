@@ -11,10 +11,10 @@ from math import ceil, gcd, log
 from typing import NamedTuple
 
 from pulsatile.engine.checks import check_fields, setting
-from pulsatile.engine.drugs.regimens import DAY, TIME_DECIMALS, Arm, Dose
+from pulsatile.engine.drugs.regimens import DAY, Arm, Dose
 from pulsatile.engine.drugs.table import DRUGS
 from pulsatile.engine.errors import InputError
-from pulsatile.engine.kernel.events import BLOCK_HOURS
+from pulsatile.engine.kernel.events import BLOCK_HOURS, on_clock
 from pulsatile.engine.parameters import TABLE
 
 BLOCK_DAYS = int(BLOCK_HOURS / DAY)
@@ -159,9 +159,7 @@ def calendar(horizon: LongHorizon, arm: Arm, weeks: float, visits: Collection[fl
     """Return what is integrated, in order; every visit (week), change of regimen and the end closes a span."""
     end = 7 * int(weeks)
     # rounded as dose times are: 9/7 of a week is day 9
-    edges = {
-        int(round(7 * week, TIME_DECIMALS)) for dose in arm.doses for week in (dose.start_week, dose.stop_week or 0.0)
-    }
+    edges = {int(on_clock(7 * week)) for dose in arm.doses for week in (dose.start_week, dose.stop_week or 0.0)}
     phases = sorted({0, *(day for day in edges if 0 < day < end)})
     spans = []
     for begin, close in zip(phases, [*phases[1:], end], strict=True):

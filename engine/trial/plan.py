@@ -9,6 +9,7 @@ from pulsatile.engine.checks import choices, is_number, listed
 from pulsatile.engine.drugs.regimens import LEAST_WEEKS, MOST_WEEKS
 from pulsatile.engine.drugs.regimens import WEEK as WEEK
 from pulsatile.engine.errors import InputError
+from pulsatile.engine.kernel.events import on_clock
 from pulsatile.engine.kernel.layout import WATCH
 from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.outputs import OUTPUTS
@@ -151,9 +152,9 @@ class Plan:
     @property
     def times(self) -> Floats:
         """The output grid, h."""
-        grid = np.arange(int(np.floor(self.end / self.every + 1e-9)) + 1) * self.every
+        grid = on_clock(np.arange(int(np.floor(self.end / self.every + 1e-9)) + 1) * self.every)
         # a grid point a rounding error off the end is the end, and the same in a longer study
-        return np.asarray(grid if abs(self.end - grid[-1]) < 1e-6 else np.append(grid, self.end), np.float64)
+        return np.asarray(grid if abs(self.end - grid[-1]) < 1e-6 else np.append(grid, on_clock(self.end)), np.float64)
 
     @property
     def windows(self) -> Floats:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from pulsatile.engine.arrays import Codes, Floats
 from pulsatile.engine.errors import Status
 from pulsatile.engine.kernel.batch import integrate
-from pulsatile.engine.kernel.events import EventTable, merge, select, shared_events, target_of
+from pulsatile.engine.kernel.events import EventTable, merge, on_clock, select, shared_events, target_of
 from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.outputs import evaluate, inputs_at
 from pulsatile.engine.states import GROUPS, STATE_INDEX
@@ -96,13 +96,13 @@ def _run_test(test: VirtualTest, branch: Branch, start: float) -> tuple[dict[str
     y = branch.y.copy()
     for name, value in test.start.items():
         y[:, STATE_INDEX[name]] = value
-    rows = [(start + when, name, size) for when, name, size in test.give(branch.person)]
+    rows = [(float(on_clock(start + when)), name, size) for when, name, size in test.give(branch.person)]
     # what the test sets is the test's alone: an arm's own infusion of the same input pauses
     taken = [target_of(name) for _, name, _ in rows if name not in STATE_INDEX]
     doses = merge(select(branch.doses, ~np.isin(branch.doses.target, taken)), shared_events(n, rows))
     parameters = _with_spare(branch.parameters, test.spare)
     groups = tuple(group for group in GROUPS if group in branch.groups or group in test.spare)
-    times = start + test.times
+    times = on_clock(start + test.times)
     if len(times) > 1:
         result = integrate(
             parameters, y, branch.full, doses, start=start, times=times,

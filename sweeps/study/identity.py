@@ -2,10 +2,13 @@
 
 import hashlib
 import json
+import os
 import platform
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from pulsatile import engine
 
@@ -30,20 +33,51 @@ def engine_files() -> dict[str, str]:
     }
 
 
+_IN_THE_TARGET = ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "NUMBA_OPT")
+_OTHER_SETTINGS = ("NUMBA_", "NPY_DISABLE_CPU_FEATURES", "NPY_ENABLE_CPU_FEATURES", "OPENBLAS_CORETYPE", "MKL_CBWR")
+_HARMLESS = ("NUMBA_CACHE_DIR", "NUMBA_NUM_THREADS", "NUMBA_DISABLE_PERFORMANCE_WARNINGS", "NUMBA_THREADING_LAYER")
+
+
 @cache
 def platform_class(device: str = "cpu") -> str:
-    """Return the class of machines with bit-equal results: instruction set, numba and LLVM; or kind of GPU."""
+    """Return the class of machines with bit-equal results, or the kind of GPU.
+
+    It names what decides bits: instruction set and optimisation level that numba compiles for (the target's, which may
+    be less than the processor's), instruction set of numpy's functions, versions of numba and LLVM, and any other
+    setting of theirs in the environment.
+    """
     if device == "cuda":
         from pulsatile.engine.kernel.cuda import describe
 
         return describe()
     import llvmlite.binding as llvm
     import numba
+    from numba.core.registry import cpu_target
 
-    features = llvm.get_host_cpu_features()
-    widest = next((name for name in ("avx512f", "avx2", "avx", "sve", "neon") if features.get(name)), "baseline")
+    target = {name[1:] for name in cpu_target.target_context.codegen().magic_tuple()[2].split(",") if name[:1] == "+"}
+    widest = next((name for name in ("avx512f", "avx2", "avx", "sve", "neon") if name in target), "baseline")
+    fused = "+fma" if target & {"fma", "neon", "sve"} else ""
     release = ".".join(map(str, llvm.llvm_version_info))
-    return f"{platform.machine()} {widest} numba-{numba.__version__} llvm-{release}"
+    target_class = (
+        f"{platform.machine()} {widest}{fused} O{int(numba.config.OPT)} {_numpy_class()} numba-{numba.__version__} "
+        f"llvm-{release}"
+    )
+    others = [
+        f"{name}={value}"
+        for name, value in sorted(os.environ.items())
+        if name.startswith(_OTHER_SETTINGS) and name not in (*_IN_THE_TARGET, *_HARMLESS)
+    ]
+    return " ".join([target_class, *others])
+
+
+def _numpy_class() -> str:
+    """Return the widest instruction set for which numpy's functions are compiled and not switched off."""
+    found = set(np.show_config(mode="dicts")["SIMD Extensions"].get("found", ()))
+    if found & {"X86_V4", "AVX512_SKX"}:
+        return "numpy-avx512"
+    if "X86_V3" in found or {"AVX2", "FMA3"} <= found:
+        return "numpy-avx2"
+    return "numpy-baseline"
 
 
 def canonical(data: Any) -> str:

@@ -14,7 +14,7 @@ from pulsatile.engine.drugs.regimens import LEAST_WEEKS, MOST_WEEKS
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.outputs import OUTPUTS
-from pulsatile.engine.trial.arms import check_arms
+from pulsatile.engine.trial.arms import check_arms, check_doses
 from pulsatile.engine.trial.horizon import LongHorizon
 from pulsatile.engine.trial.plan import WATCHED, Plan, TestAt
 from pulsatile.sweeps.study import quantities
@@ -131,7 +131,9 @@ class Study(Model):
 
     @model_validator(mode="after")
     def _engine_agrees(self) -> Self:
-        check_arms([arm.resolved() for arm in self.arms], self.plan())
+        arms = [arm.resolved() for arm in self.arms]
+        check_arms(arms, self.plan())
+        check_doses(arms, self.weeks)
         return self
 
     def plan(self) -> Plan:

@@ -5,9 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pulsatile.engine.kernel.events import EventTable, event_table, merge, select, shared_events, target_of
+from pulsatile.engine.drugs.regimens import Arm, Dose
+from pulsatile.engine.kernel.events import EventTable, event_table, merge, on_clock, select, shared_events, target_of
 from pulsatile.engine.parameters import INPUTS
+from pulsatile.engine.patients.cohort import virtual_cohort
+from pulsatile.engine.simulate import simulate
 from pulsatile.engine.states import STATE_INDEX
+from pulsatile.engine.trial.plan import Plan
 
 NAMES = ("drive", "stomach", "gh", "insulin_infusion", "sst_factor")
 # few different times, so that many rows fall at the same instant
@@ -96,3 +100,30 @@ def test_owner_names_the_patient_of_every_row(lists: Any) -> None:
 def test_an_empty_table_stays_empty(n: int) -> None:
     empty = EventTable.empty(n)
     assert rows(merge(empty, empty)) == rows(select(empty, np.empty(0, bool))) == [[]] * n
+
+
+@pytest.mark.parametrize("grid", [1, 5, 7, 10, 20])
+def test_every_minute_is_the_same_instant_for_doses_and_outputs(grid: int) -> None:
+    """At the instant of a dose an output holds the value before it: both must be the same number."""
+    for day, week in ((0, 0), (3, 25), (6, 51)):
+        outputs = set(Plan(weeks=week + 1, every=grid / 60).times.tolist())
+        since = 168.0 * week + 24.0 * day
+        for minute in range(1440):
+            if (since * 60 + minute) % grid:
+                continue
+            rule = Dose("somatropin", 0.5, "mg", "infusion", (minute // 60 + minute % 60 / 60,), (day,), duration=1 / 3)
+            (begins,) = rule.starts(since, since + 24)
+            assert begins in outputs
+            if 20 % grid == 0 and since + 24 + 1 / 3 < 168 * (week + 1):
+                assert float(on_clock(begins + rule.duration)) in outputs
+
+
+def test_outputs_at_the_instant_of_a_bolus_hold_the_value_before_it() -> None:
+    """Minutes of an hour, each the dose of one arm: 0.5 mg into a vein raises GH fifty-fold within the grid's step."""
+    cohort = virtual_cohort(1, "obese", seed=2)
+    for minute in range(0, 60, 5):
+        clock = 8 + minute / 60
+        arm = Arm("bolus", (Dose("somatropin", 0.5, "mg", "IV", (clock,), (0,)),))
+        gh = simulate(cohort, [arm], Plan(weeks=1 / 14, every=5 / 60, outputs=("gh",)))["gh"].values[0, 0]
+        at = round(clock * 12)
+        assert gh[at] < 20 < 50 < gh[at + 1]

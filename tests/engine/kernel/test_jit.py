@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pulsatile.engine.kernel import _jit, codegen
+from pulsatile.engine.kernel import _jit, codegen, seal
 
 
 @pytest.fixture(autouse=True)
@@ -102,6 +102,7 @@ def test_compiled_code_is_taken_only_from_whom_one_trusts(
     source = generated("run = 9\n", "given")
     kept = given / "__pycache__" / f"{source.stem}.run-1.py311.nbi"
     kept.write_bytes(b"compiled")
+    seal.make(kept.parent, source.stem)
     for path in (given, kept.parent, kept):
         path.chmod(0o755)
     del sys.modules[source.stem]

@@ -152,7 +152,7 @@ def test_limits_are_the_tables_unless_given() -> None:
         ({"factors": [{"name": "v_gh", "distribution": "uniform", "low": -1}]}, "v_gh = -1 must be above 0"),
         ({"factors": [{"name": "v_gh", "distribution": "levels", "levels": [5, 0]}]}, "v_gh = 0 must be above 0"),
         ({"factors": [{"name": "f_gh", "high": 1.5}]}, "at most 1"),
-        ({"factors": [{"name": "v_gh", "distribution": "uniform", "spread": 1}]}, "has spread, which uniform does not use"),
+        ({"factors": [{"name": "v_gh", "distribution": "uniform", "spread": 1}]}, "spread, which uniform does not use"),
         ({"factors": [{"name": "v_gh", "distribution": "levels", "levels": [5], "low": 4}]}, "has low, which levels"),
         ({"colour": 1}, "colour"),
     ],
