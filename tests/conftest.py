@@ -1,6 +1,7 @@
 """What many tests share: small studies, as data and as files."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +11,23 @@ import yaml
 Write = Callable[..., Path]
 
 
+SMALL: dict[str, Any] = {
+    "title": "three patients",
+    "seed": 5,
+    "weeks": 1,
+    "population": {"n": 3, "phenotype": "obese"},
+    "arms": [
+        {"name": "no treatment", "preset": "control"},
+        {"name": "tesamorelin", "regimen": [{"drug": "tesamorelin", "dose": "2 mg", "at": ["08:00"]}]},
+    ],
+    "tests": [{"test": "fasting", "weeks": [0, 1]}],
+}
+
+
 @pytest.fixture
 def small() -> dict[str, Any]:
-    """Three patients, two arms, one week."""
-    return {
-        "title": "three patients",
-        "seed": 5,
-        "weeks": 1,
-        "population": {"n": 3, "phenotype": "obese"},
-        "arms": [
-            {"name": "no treatment", "preset": "control"},
-            {"name": "tesamorelin", "regimen": [{"drug": "tesamorelin", "dose": "2 mg", "at": ["08:00"]}]},
-        ],
-        "tests": [{"test": "fasting", "weeks": [0, 1]}],
-    }
+    """Three patients, two arms, one week; everybody's own to change."""
+    return deepcopy(SMALL)
 
 
 @pytest.fixture

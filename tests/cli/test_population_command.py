@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from pulsatile.sweeps.population.build import build_population
 from pulsatile.sweeps.population.compare import correlations
 from pulsatile.sweeps.population.opened import LEFT_OUT, open_population
 from pulsatile.sweeps.population.plausible import BOUNDS
+from pulsatile.sweeps.report import population_files
 from pulsatile.sweeps.report.population_files import AGREEMENT, ATLAS, PAGE, PATIENTS
 from pulsatile.sweeps.run.progress import SilentProgress
 from pulsatile.sweeps.run.verify import verify
@@ -72,9 +74,12 @@ def copied(folder: Path, to: Path) -> Path:
 
 
 @pytest.fixture
-def pageless(monkeypatch: pytest.MonkeyPatch) -> None:
+def pageless(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Draw no pictures: they take seconds."""
-    monkeypatch.setattr("pulsatile.sweeps.report.population.page_of", lambda built: "no pictures")
+    pages = list[object]()
+    monkeypatch.setattr(population_files, "page_of", lambda built: pages.append(built) or "no pictures")
+    yield
+    assert pages  # else they were drawn after all
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:

@@ -1,13 +1,7 @@
 """A run that stopped goes on from its folder alone, refuses other inputs by name, and ends with the same digest."""
 
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,35 +14,17 @@ from pulsatile.sweeps.chunk.run_chunk import run_chunk
 from pulsatile.sweeps.disk import commits, journal
 from pulsatile.sweeps.disk.folder import RunFolder
 from pulsatile.sweeps.errors import CannotWrite, Damage, Exit, FolderRefuses
-from pulsatile.sweeps.run import compare, driver
+from pulsatile.sweeps.run import compare
 from pulsatile.sweeps.run.heal import heal
 from pulsatile.sweeps.run.run import resume, run
 from pulsatile.sweeps.run.verify import digest_of, verify
 from pulsatile.sweeps.study.resolve import ResolvedStudy
 from pulsatile.sweeps.study.schema import study_from
-from pulsatile.sweeps.workers import thread_pool, workers
+from pulsatile.sweeps.workers import workers
 from pulsatile.sweeps.workers.resources import Resources
-from tests.conftest import Write
+from tests.sweeps.run.runs import SIX, carried_out
 
 ALONE = Resources(2, workers=1, threads=1)
-
-
-@pytest.fixture
-def stopped(small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, str]:
-    """A run of six patients that a Ctrl-C ended after two of three chunks, and the digest it is to reach."""
-    small["population"]["n"] = 6
-    digest = run(study_from(small, "study"), tmp_path / "whole", Resources(4, workers=1, threads=1)).digest
-
-    def dies(job: Any) -> Any:
-        if job.first == 4:
-            raise KeyboardInterrupt
-        return run_chunk(job)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(workers, "run_chunk", dies)
-        with pytest.raises(KeyboardInterrupt):
-            run(study_from(small, "study"), tmp_path / "run", ALONE, source=yaml.safe_dump(small))
-    return tmp_path / "run", digest
 
 
 def test_it_goes_on_where_it_stopped(stopped: tuple[Path, str]) -> None:
@@ -79,30 +55,6 @@ def test_what_a_killed_driver_left_is_taken_over(stopped: tuple[Path, str]) -> N
     assert commits.load(path, 2) == before
     assert not (path / ".aside").exists()
     assert verify(path) == []
-
-
-def test_a_driver_killed_for_real_is_resumed_from_the_command_line(small: dict[str, Any], write: Write) -> None:
-    small["population"]["n"] = 60
-    path = write(small)
-    out, whole = path.parent / "run", path.parent / "whole"
-    command = [sys.executable, "-m", "pulsatile"]
-    with subprocess.Popen(
-        [*command, "run", str(path), "--out", str(out), "--chunk", "2"],
-        stderr=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-    ) as process:
-        end = time.monotonic() + 200
-        while len(commits.committed(out)) < 3 and process.poll() is None and time.monotonic() < end:
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-    done = commits.committed(out)
-    assert 3 <= len(done) < 30
-    times = {first: os.stat(out / commits.place(first)).st_mtime_ns for first in done}
-    told = subprocess.run([*command, "resume", str(out), "--json"], capture_output=True, text=True, check=True)
-    assert {first: os.stat(out / commits.place(first)).st_mtime_ns for first in done} == times
-    assert run(study_from(small, "study"), whole).digest == json.loads(told.stdout)["digest"]
-    shown = subprocess.run([*command, "digest", str(out)], capture_output=True, text=True, check=True)
-    assert shown.stdout.strip() == json.loads(told.stdout)["digest"]
 
 
 def edited(change: Callable[[dict[str, Any]], None]) -> Callable[[Path], None]:
@@ -141,17 +93,20 @@ EDITS = {
 }  # fmt: skip
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 @pytest.mark.parametrize("case", EDITS)
 def test_other_inputs_are_refused_by_name(stopped: tuple[Path, str], case: str) -> None:
-    path, digest = stopped
-    kept = {name: (path / name).read_bytes() for name in ("resolved.json", "study.yaml")}
+    """Nothing else is touched, so that the run goes on once the edit is undone."""
+    path, _ = stopped
     edit, words = EDITS[case]
     edit(path)
+    before = contents(path)
     with pytest.raises(FolderRefuses, match=words):
         resume(path, ALONE)
-    for name, data in kept.items():
-        (path / name).write_bytes(data)
-    assert resume(path, ALONE).digest == digest
+    assert contents(path) == before
 
 
 def test_an_edited_title_is_no_other_input(stopped: tuple[Path, str]) -> None:
@@ -204,22 +159,6 @@ def test_a_chunk_that_was_lost_is_computed_again_and_one_that_changed_is_told(st
     assert resume(path, ALONE).digest == digest
 
 
-def test_too_many_failures_can_be_lived_with(
-    small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patched:
-        patched.setattr(workers, "run_chunk", lambda job: run_chunk(job) | {"status": {"step_limit": 4, "ok": 0}})
-        small["population"]["n"] = 6
-        path = tmp_path / "a"
-        assert run(study_from(small, "study"), path, ALONE).code is Exit.FAILED_PATIENTS
-    with pytest.raises(FolderRefuses, match=r"resume .* --gate SHARE` goes on"):
-        digest_of(path)
-    assert resume(path, ALONE).code is Exit.FAILED_PATIENTS
-    outcome = resume(path, Resources(workers=1, threads=1, gate=0.9))
-    assert outcome.code is Exit.DONE
-    assert digest_of(path) == outcome.digest
-
-
 def test_a_manifest_that_cannot_be_written_at_the_end_breaks_no_finished_run(
     stopped: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -239,145 +178,6 @@ def test_a_manifest_that_cannot_be_written_at_the_end_breaks_no_finished_run(
     outcome = resume(path, ALONE)
     assert (outcome.code, outcome.digest) == (Exit.DONE, digest)
     assert verify(path) == []
-
-
-@pytest.fixture
-def incomplete(small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, str]:
-    """A run of six patients of which one was left out, and the digest it is to reach."""
-
-    def fails(job: Any) -> Any:
-        if job.first <= 3 < job.stop and 3 not in job.skip:
-            raise ZeroDivisionError("a bug")
-        return run_chunk(job)
-
-    small["population"]["n"] = 6
-    digest = run(study_from(small, "study"), tmp_path / "whole", ALONE).digest
-    with monkeypatch.context() as patched:
-        patched.setattr(workers, "run_chunk", fails)
-        run(study_from(small, "study"), tmp_path / "run", ALONE)
-    return tmp_path / "run", digest
-
-
-def stops(*given: Any) -> Any:
-    raise KeyboardInterrupt
-
-
-def test_what_is_known_of_a_patient_left_out_outlives_a_try_that_ends_too_early(
-    incomplete: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path, digest = incomplete
-    record, poison = commits.load(path, 2), {3: "ZeroDivisionError: a bug"}
-    with monkeypatch.context() as patched:  # in a process of its own, else nothing would stop it
-        patched.setattr(thread_pool, "run_alone", stops)
-        with pytest.raises(KeyboardInterrupt):
-            resume(path, ALONE)
-    assert commits.load(path, 2) == record
-    assert RunFolder.open(path).poison == poison
-    (path / commits.place(2)).unlink()  # a power cut: the journal tells it still
-    with monkeypatch.context() as patched:
-        patched.setattr(thread_pool, "run_alone", stops)
-        with pytest.raises(KeyboardInterrupt):
-            resume(path, ALONE)
-    assert RunFolder.open(path).poison == poison
-    assert resume(path, ALONE).digest == digest
-
-
-def test_a_try_that_ended_between_record_and_journal_is_taken_over(
-    incomplete: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path, digest = incomplete
-    text, manifest = (path / "journal.jsonl").read_bytes(), (path / "manifest.json").read_bytes()
-    real, told = RunFolder.tell, list[int]()
-
-    def last(folder: RunFolder, entry: Any) -> None:
-        if entry["kind"] == "chunk":
-            told.append(entry["first"])
-            raise KeyboardInterrupt
-        real(folder, entry)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(RunFolder, "tell", last)
-        with pytest.raises(KeyboardInterrupt):
-            resume(path, ALONE)
-    (path / "journal.jsonl").write_bytes(text)
-    (path / "manifest.json").write_bytes(manifest)
-    assert told == [2]
-    assert verify(path) == []
-    monkeypatch.setattr(thread_pool, "run_alone", stops)  # there is nothing left to compute
-    assert resume(path, ALONE).digest == digest
-
-
-def test_heal_tries_a_chunk_with_patients_left_out_in_a_process_of_its_own(
-    incomplete: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path, digest = incomplete
-    (path / "results.zarr/vat/c/0/1/0").write_bytes(b"changed")
-    record = commits.load(path, 2)
-    with monkeypatch.context() as patched:
-        patched.setattr(thread_pool, "run_alone", stops)
-        with pytest.raises(KeyboardInterrupt):
-            heal(path, ALONE)
-    assert commits.load(path, 2) == record
-    assert heal(path, ALONE).chunks == [2]
-    assert resume(path, ALONE).digest == digest
-
-
-def test_ctrl_c_is_heard_while_kernels_compile(
-    small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    heard, compiled = threading.Event(), list[float]()
-
-    def compiles(resolved: ResolvedStudy) -> float:
-        os.kill(os.getpid(), signal.SIGINT)
-        heard.wait(20)
-        compiled.append(20.0)
-        return 20.0
-
-    with monkeypatch.context() as patched:
-        patched.setattr(driver, "warm_up", compiles)
-        outcome = run(study_from(small, "study"), tmp_path / "run", ALONE)
-    assert (outcome.code, compiled) == (Exit.INTERRUPTED, [])
-    heard.set()
-    assert RunFolder.open(tmp_path / "run").state == "interrupted"
-    assert resume(tmp_path / "run", ALONE).code is Exit.DONE
-
-
-def test_what_fails_while_kernels_compile_is_told(
-    small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fails(resolved: ResolvedStudy) -> float:
-        raise ZeroDivisionError("a bug")
-
-    monkeypatch.setattr(driver, "warm_up", fails)
-    with pytest.raises(ZeroDivisionError, match="a bug"):
-        run(study_from(small, "study"), tmp_path / "run", ALONE)
-
-
-STUCK = """
-import os, signal, time
-from pulsatile.cli.guard import guarded
-@guarded
-def command():
-    # no print: the signal may come while "ready" is being flushed, and a buffer cannot be entered twice
-    signal.signal(signal.SIGINT, lambda *given: os.write(1, b"heard\\n"))
-    print("ready", flush=True)
-    while True:
-        time.sleep(60)
-command()
-"""
-
-
-def test_the_second_ctrl_c_ends_a_command_that_hears_none() -> None:
-    with subprocess.Popen([sys.executable, "-c", STUCK], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            assert process.stdout.readline() == "ready\n"
-            process.send_signal(signal.SIGINT)
-            assert process.stdout.readline() == "heard\n"
-            process.send_signal(signal.SIGINT)
-            assert process.wait(60) == Exit.INTERRUPTED
-        finally:
-            process.kill()
 
 
 def test_another_layout_is_refused(stopped: tuple[Path, str]) -> None:
@@ -403,19 +203,17 @@ def test_the_digest_of_an_unfinished_run_is_refused(stopped: tuple[Path, str]) -
         digest_of(stopped[0])
 
 
-def test_a_folder_that_was_never_begun_is_begun(
-    small: dict[str, Any], stopped: tuple[Path, str], tmp_path: Path
-) -> None:
+def test_a_folder_that_was_never_begun_is_begun(stopped: tuple[Path, str], tmp_path: Path) -> None:
     left = Path(shutil.copytree(stopped[0], tmp_path / "left"))
     for name in ("journal.jsonl", "manifest.json"):
         (left / name).unlink()
     with pytest.raises(FolderRefuses, match="is not empty"):  # a dataset without its journal is nobody's to overwrite
-        run(study_from(small, "study"), left, ALONE)
+        carried_out(SIX, left, ALONE)
     (left / "beginning").touch()
     with pytest.raises(FolderRefuses, match="never began; start it again"):
         resume(left, ALONE)
     commits.drop(left, commits.committed(left))
-    assert run(study_from(small, "study"), left, ALONE).digest == stopped[1]
+    assert carried_out(SIX, left, ALONE).digest == stopped[1]
 
 
 def test_own_patients_are_in_the_folder(small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
