@@ -5,7 +5,7 @@ there are, and where each lives, is said once, in ``__init__.pyi``.
 
 >>> import pulsatile as pu
 >>> pu.preset("tesamorelin_label").doses[0].amount
-2
+2.0
 """
 
 import lazy_loader
