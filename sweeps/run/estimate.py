@@ -121,10 +121,7 @@ class RunEstimate:
 
 
 def dry_run(study: Study, resources: Resources = Resources()) -> tuple[ResolvedStudy, RunEstimate]:
-    """Return the resolved study, and what a run of it would need on these resources; nothing is written.
-
-    >>> dry_run(load_study("study.yaml"))  # doctest: +SKIP
-    """
+    """Return the resolved study, and what a run of it would need on these resources; nothing is written."""
     spread = resources.spread(study.solver.device)
     resolved = resolve(study, spread.planning_threads)
     chunk = chunk_size(resolved, resolved.plan(), resources.chunk, spread.slots, spread.room)

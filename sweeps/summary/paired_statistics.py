@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pulsatile.engine.arrays import Floats
+from pulsatile.sweeps.summary.shares import difference_of_shares
 from pulsatile.sweeps.summary.weights import effective_number
 
 LEVEL = 0.95
@@ -31,12 +32,19 @@ class Statistics(NamedTuple):
     effective_n: float = nan
 
 
-def statistics(values: Floats, control: Floats, weights: Floats | None = None) -> Statistics:
+def statistics(
+    values: Floats, control: Floats, weights: Floats | None = None, *, of_events: bool = False
+) -> Statistics:
     """Compare one arm with control, both (patient,), over the patients without failure in both.
 
     The interval is Student's t interval of the mean of the per-patient differences; with prevalence ``weights``
-    (patient,) that of the weighted mean, with Kish's effective number in place of the number of pairs.
+    (patient,) that of the weighted mean, with Kish's effective number in place of the number of pairs.  For values
+    ``of_events``, 100 with the event and 0 without, it is that of a paired difference of shares (`summary.shares`).
     """
+    if of_events:
+        means = statistics(values, control, weights)
+        low, high = difference_of_shares(values / 100, control / 100, LEVEL, weights)
+        return means._replace(low=100 * low, high=100 * high)
     if weights is not None:
         return _weighted(values, control, weights)
     from scipy.special import stdtrit  # Student's t; imported here because scipy loads slowly

@@ -47,7 +47,7 @@ def difference_of_shares(
 
     >>> ones, none = np.ones(20), np.zeros(20)
     >>> [round(end, 3) for end in difference_of_shares(ones, ones, 0.95)]
-    [-0.125, 0.125]
+    [-0.126, 0.126]
     """
     counted = np.isfinite(first - second)
     counted &= True if weights is None else np.isfinite(weights) & (weights > 0)

@@ -104,5 +104,14 @@ def summarise(dataset: "xr.Dataset", control: str) -> Summary:
         for (week, values), error in zip(series, errors, strict=True):
             for a in order:
                 head = (line.name, line.variables[variable], line.unit, week, stored[a], ARM)
-                rows.append((*head, *statistics(values[a], values[reference], weights), variable, mark, error))
+                of_events = line.event is not None and a != reference  # control differs from itself by exactly 0
+                rows.append(
+                    (
+                        *head,
+                        *statistics(values[a], values[reference], weights, of_events=of_events),
+                        variable,
+                        mark,
+                        error,
+                    )
+                )
     return Summary(pd.DataFrame(rows, columns=list(COLUMNS)))
