@@ -306,8 +306,8 @@ GOOD: dict[str, Any] = {"weeks": 4}
         ({"reductions": ("vat_mean",)}, "reduction = 'vat_mean' is unknown"),
         ({"reductions": ("gh_mean", "gh_mean")}, "twice"),
         ({"tests": ("clamp",)}, "tests hold 'clamp'"),
-        ({"tests": (TestAt("clamp", (5,)),)}, "beyond the study's 4 weeks"),
-        ({"tests": (TestAt("clamp", (1,)), TestAt("clamp", (2,)))}, "same test twice"),
+        ({"tests": (TestAt("clamp", (5,)),)}, "beyond the study's end; allowed is up to week 4"),
+        ({"tests": (TestAt("clamp", (1,)), TestAt("clamp", (2,)))}, "tests name 'clamp' twice"),
     ],
 )
 def test_a_bad_plan_is_told_in_a_sentence(change: dict[str, Any], words: str) -> None:
