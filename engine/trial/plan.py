@@ -152,7 +152,7 @@ class Plan:
     def times(self) -> Floats:
         """The output grid, h."""
         grid = np.arange(int(np.floor(self.end / self.every + 1e-9)) + 1) * self.every
-        # a grid point within a rounding error of the end is the end, as in a longer study
+        # a grid point a rounding error off the end is the end, and the same in a longer study
         return np.asarray(grid if abs(self.end - grid[-1]) < 1e-6 else np.append(grid, self.end), np.float64)
 
     @property
