@@ -1,4 +1,4 @@
-"""The kinds of arrays that signatures name."""
+"""Array types that signatures use."""
 
 from typing import Any
 
@@ -8,9 +8,9 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Ids = npt.NDArray[np.int64]
-"""Of patients: what keyed draws follow from."""
+"""Patient ids, the keys of random draws."""
 Flags = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.int8]
-"""Of `engine.errors.Status`."""
+"""Codes of `engine.errors.Status`."""
 Record = npt.NDArray[Any]
-"""Parameters of patients, of `engine.parameters.DTYPE`."""
+"""Parameter records of patients, dtype `engine.parameters.DTYPE`."""

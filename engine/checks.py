@@ -1,4 +1,4 @@
-"""Checks of values that people wrote: numbers, lists, names, and the fields of a dataclass of settings."""
+"""Checks of user input: numbers, lists, names, and the fields of a dataclass of settings."""
 
 from collections.abc import Iterable
 from dataclasses import field, fields
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def is_number(value: object) -> TypeGuard[float]:
-    """Tell whether ``value`` is a finite number; true and false are none, nor are whole numbers beyond all doubles."""
+    """Return whether ``value`` is a finite number; booleans are not, nor are integers too large for a double."""
     if not isinstance(value, int | float | np.integer | np.floating) or isinstance(value, bool):
         return False
     try:
@@ -24,19 +24,19 @@ def is_number(value: object) -> TypeGuard[float]:
 
 
 def is_whole(value: object) -> TypeGuard[int]:
-    """Tell whether ``value`` is a whole number of a whole type; true, false and 8.0 are none."""
+    """Return whether ``value`` is a number of an integer type; booleans are not, nor is 8.0."""
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 def listed(name: str, values: Any) -> tuple[Any, ...]:
-    """Return ``values`` as a tuple; `InputError` for a text and for what is no list."""
+    """Return ``values`` as a tuple; `InputError` for a string and for anything that is not iterable."""
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise InputError(f"{name} = {values!r} must be a list.")
     return tuple(values)
 
 
 def choices(name: object, allowed: Iterable[str]) -> str:
-    """Return what may stand in place of an unknown ``name``, the nearest first.
+    """Return the end of a sentence about an unknown ``name``: the closest allowed name, then all of them.
 
     >>> choices("tesamorelim", ["sermorelin", "tesamorelin"])
     'did you mean tesamorelin? Known are sermorelin, tesamorelin'
@@ -47,13 +47,13 @@ def choices(name: object, allowed: Iterable[str]) -> str:
 
 
 def setting(default: T, ge: float, le: float) -> T:
-    """Return the field of a dataclass, a number with a default and inclusive bounds, for `check_fields`."""
-    made: T = field(default=default, metadata={"ge": ge, "le": le})
-    return made
+    """Return a dataclass field for a number with a default and inclusive bounds, which `check_fields` checks."""
+    bounded: T = field(default=default, metadata={"ge": ge, "le": le})
+    return bounded
 
 
-def check_fields(made: Any, what: str) -> None:
-    """Refuse fields of the dataclass ``made`` that are not of their type, or outside the bounds of their `setting`.
+def check_fields(settings: Any, what: str) -> None:
+    """Refuse fields of the dataclass ``settings`` that are not of their type or outside the bounds of their `setting`.
 
     Checks the fields of type bool, int, float and ``Literal``.
 
@@ -62,20 +62,20 @@ def check_fields(made: Any, what: str) -> None:
     InputError
         ``WHAT NAME = VALUE must be ...``, for the first such field.
     """
-    for each in fields(made):
-        value, kind, bounds = getattr(made, each.name), each.type, each.metadata
+    for entry in fields(settings):
+        value, kind, bounds = getattr(settings, entry.name), entry.type, entry.metadata
         if get_origin(kind) is Literal:
-            *others, last = get_args(kind)
+            *options, last = get_args(kind)
             fits = any(type(value) is type(option) and value == option for option in get_args(kind))
-            wanted = f"{', '.join(map(str, others))} or {last}"
+            allowed = f"{', '.join(map(str, options))} or {last}"
         elif kind is bool:
-            fits, wanted = isinstance(value, bool), "True or False"
+            fits, allowed = isinstance(value, bool), "True or False"
         elif kind in (int, float):
             fits = is_whole(value) if kind is int else is_number(value)
             fits = fits and (not bounds or bounds["ge"] <= value <= bounds["le"])
-            wanted = "a whole number" if kind is int else "a number"
-            wanted += f" from {bounds['ge']} to {bounds['le']}" if bounds else ""
+            allowed = "a whole number" if kind is int else "a number"
+            allowed += f" from {bounds['ge']} to {bounds['le']}" if bounds else ""
         else:
             continue
         if not fits:
-            raise InputError(f"{what} {each.name} = {value!r} must be {wanted}.", (each.name,))
+            raise InputError(f"{what} {entry.name} = {value!r} must be {allowed}.", (entry.name,))

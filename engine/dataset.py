@@ -1,4 +1,4 @@
-"""The dataset that a simulation fills: variables with units and words, coordinates, status."""
+"""The dataset of a simulation: variables with units and descriptions, coordinates, status."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -59,9 +59,10 @@ def _variables(plan: Plan) -> Iterator[_Variable]:
 def template(
     patients: npt.ArrayLike, arms: Sequence[Arm], plan: Plan, covariates: Sequence[str] = tuple(COVARIATES)
 ) -> xr.Dataset:
-    """Return the dataset that `simulate` would give for ``patients``, filled with "never run" and without memory.
+    """Return an empty dataset with the layout of what `simulate` returns for ``patients``; it allocates no values.
 
-    Same variables, dims, dtypes, attributes and coordinates, but for the covariates, which are NaN.
+    Variables, dims, dtypes, attributes and coordinates are the same; ``status`` is "never run", values and covariates
+    are NaN.
     """
     ids = np.asarray(patients, np.int64)
     sizes = {"arm": len(arms), "patient": len(ids), "time": len(plan.times), "window": len(plan.windows)}
@@ -86,10 +87,11 @@ def template(
         coords[name] = ("patient", np.full(len(ids), np.nan), {"units": units, "long_name": words})
     data: dict[str, Any] = {}
     method = {} if plan.long_horizon is None else {"integration": plan.long_horizon.sentence}
-    for v in _variables(plan):
-        attrs = {"units": v.units, "long_name": v.long_name} | ({"description": v.description} if v.description else {})
-        attrs |= method
-        data[v.name] = (v.dims, np.broadcast_to(np.nan, tuple(sizes[d] for d in v.dims)), attrs)
+    for variable in _variables(plan):
+        attrs = {"units": variable.units, "long_name": variable.long_name}
+        attrs |= ({"description": variable.description} if variable.description else {}) | method
+        shape = tuple(sizes[dim] for dim in variable.dims)
+        data[variable.name] = (variable.dims, np.broadcast_to(np.nan, shape), attrs)
     codes = np.array([int(s) for s in Status], np.int8)
     status = np.broadcast_to(np.int8(Status.NEVER_RUN), (len(arms), len(ids)))
     data["status"] = (

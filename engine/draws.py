@@ -1,7 +1,7 @@
-"""Keyed random numbers: Philox4x32-10, one answer per (seed, patient, layer, counter), whatever the order of asking.
+"""Keyed random numbers: Philox4x32-10, a pure function of (seed, patient, layer, counter), in any order of calls.
 
 A *layer* names what is drawn (``"pulses"``, ``"parameter v_gh"``); its number is a hash of the name, so a new layer
-never moves another.  Bits: key = seed (64), counter block = counter (32), layer (32), patient (64).
+changes the draws of no other.  Bits: key = seed (64), counter block = counter (32), layer (32), patient (64).
 
 Sources: Salmon2011 (generator), Wichura1988 (normal quantiles, algorithm AS 241, relative error 1e-16).
 """
@@ -22,7 +22,7 @@ _MULTIPLIER_0, _MULTIPLIER_2 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _WEYL_0, _WEYL_1 = 0x9E3779B9, 0xBB67AE85
 _ROUNDS = 10
 _SLICE = 1 << 14
-"""Draws made at once: the working arrays then stay in the cache."""
+"""Draws per pass, few enough that the working arrays stay in the cache."""
 
 
 def layer(name: str) -> int:
@@ -55,9 +55,9 @@ def philox(counter: tuple[Any, Any, Any, Any], key: tuple[int, int]) -> tuple[Wo
 
 
 def _open_unit(high: Words, low: Words) -> Floats:
-    """Return 53-bit numbers strictly between 0 and 1: the middle of each of 2**52 cells.
+    """Return 53-bit numbers strictly between 0 and 1: the midpoints of 2**52 cells.
 
-    One bit less than a double holds, so that the middle of the last cell does not round up to 1.
+    Cells have one bit less than a double holds, so that the midpoint of the last does not round up to 1.
     """
     bits = (high << np.uint64(20)) | (low >> np.uint64(12))
     # exact: bits < 2**52, and adding one half needs the 53rd bit
@@ -91,8 +91,8 @@ def uniform_pairs(seed: int, patient: npt.ArrayLike, layer: int, counter: npt.Ar
     key = (seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF)
     for start in range(0, flat_first.size, _SLICE):
         part = slice(start, start + _SLICE)
-        who = flat_ids[part]
-        words = philox((flat_counters[part], np.uint64(layer), who & _MASK, who >> _HALF), key)
+        patients = flat_ids[part]
+        words = philox((flat_counters[part], np.uint64(layer), patients & _MASK, patients >> _HALF), key)
         flat_first[part] = _open_unit(words[0], words[1])
         flat_second[part] = _open_unit(words[2], words[3])
     return first, second

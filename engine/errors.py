@@ -1,12 +1,12 @@
-"""What can go wrong: exceptions for a bad call, a status per patient for a bad run."""
+"""Errors: an exception for bad input, a status per patient for a failed integration."""
 
 from enum import IntEnum
 
 
 class InputError(ValueError):
-    """A bad input, in one plain sentence: what, where, got, allowed, what to do.
+    """Bad input, described in one plain sentence: what, where, got, allowed, what to do.
 
-    ``at`` is the field of the object that could not be made, and the place in it, as in ``("weeks", 0)``.
+    ``at`` is the path of the offending field within the object under construction, for example ``("weeks", 0)``.
     """
 
     def __init__(self, sentence: str, at: tuple[str | int, ...] = ()) -> None:
@@ -26,7 +26,7 @@ class Status(IntEnum):
 
     @property
     def sentence(self) -> str:
-        """One sentence for a reader."""
+        """The status in one sentence."""
         return _SENTENCES[self]
 
 

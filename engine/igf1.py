@@ -1,7 +1,7 @@
-"""IGF-1 by age: as a standard deviation score (axis, "Definitions for tests"), and in ug/L as a named assay reads it.
+"""IGF-1 by age: as an SD score (axis, "Definitions for tests"), and in ug/L as measured by a named assay.
 
-People carry their IGF-1 as an SD score by age; only the reading of an assay has a unit, and assays differ by a factor
-of 1.4 and more (population 1.5).
+The IGF-1 of a person is an SD score by age; only an assay's reading has a unit, and assays differ by a factor of 1.4 or
+more (population 1.5).
 """
 
 from collections.abc import Callable
@@ -52,12 +52,12 @@ _FRAMINGHAM_AGE = 40.0
 
 
 def _italian(age: Floats, sex: Integers, sds: Floats) -> Floats:
-    """547 healthy Italians (READ, population 1.5), sexes together."""
+    """547 healthy Italians, both sexes (READ, population 1.5)."""
     return np.asarray(igf1_median(age) * np.exp(igf1_log_sd(age) * sds))
 
 
 def _framingham(age: Floats, sex: Integers, sds: Floats) -> Floats:
-    """Framingham, READ at 40 y; DERIVED for other ages: median and ln SD change with age as in the Italian sample."""
+    """Framingham: READ at 40 y; DERIVED at other ages, median and ln SD following age as in the Italian sample."""
     cv = np.array(_FRAMINGHAM_SD) / np.array(_FRAMINGHAM_MEAN)
     median = np.array(_FRAMINGHAM_MEAN) / np.sqrt(1 + cv**2)
     log_sd = np.array([sqrt(log1p(c * c)) for c in cv])
@@ -70,19 +70,19 @@ ASSAYS: dict[str, Assay] = {"italian": _italian, "framingham": _framingham}
 
 
 def igf1(age: npt.ArrayLike, sex: npt.ArrayLike, sds: npt.ArrayLike, assay: str = "italian") -> Floats:
-    """Return IGF-1 (ug/L) as ``assay`` reads it.
+    """Return IGF-1 (ug/L) as ``assay`` measures it.
 
     Parameters
     ----------
     age, sex, sds
-        y; 0 man, 1 woman; SD score; broadcast.
+        Age (y), sex (0 man, 1 woman) and SD score, broadcast against each other.
     assay
         One of `ASSAYS`: "italian" (that of `igf1_sds`) or "framingham".
 
     Raises
     ------
     InputError
-        For an assay that is not known.
+        For an unknown assay.
 
     >>> float(igf1(50.0, 0, 0.0).round(9))
     147.0

@@ -1,8 +1,8 @@
-"""Every output that may be asked for: states, fluxes and derived values, with unit and meaning.
+"""All available outputs: states, fluxes and derived values, with unit and meaning.
 
-Outputs are computed after the integration, from the stored states, by the same text as the right-hand side (with
-numpy's functions in place of ``math``'s), so that asking for one more changes no step.  They are computed element by
-element, so that a patient's values do not depend on who stands beside.
+Outputs are computed after the integration, from the stored states, by the source of the right-hand side (with numpy's
+functions in place of ``math``'s), so that a further output changes no step.  The computation is elementwise, so that a
+patient's values do not depend on the rest of the batch.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,7 +30,7 @@ GLUCOSE_MG = 180.16  # mg per mmol
 
 
 class Output(NamedTuple):
-    """One output: ``unit`` and words for the dataset."""
+    """One output: name, unit, and the attributes of its variable in the dataset."""
 
     name: str
     unit: str
@@ -97,7 +97,7 @@ class Evaluated:
 
     @cached_property
     def fluxes(self) -> Any:
-        """All fluxes, each (n, m); computed when the first is asked for."""
+        """All fluxes, each (n, m), computed on first access."""
         with np.errstate(invalid="ignore"):  # a failed patient is NaN throughout
             return _ARRAY_FLUXES(self.times[None, :], self.y, self.p)
 
@@ -138,24 +138,27 @@ def _derived(e: Evaluated, name: str) -> Floats:
 def evaluate(
     times: Floats, y: Floats, parameters: npt.NDArray[Any], age: Floats, inputs: Mapping[str, Floats] | None = None
 ) -> Evaluated:
-    """Prepare outputs at ``times`` (m,) h for states ``y`` (n, m, states); ``inputs`` (n, m) override parameters."""
+    """Return the evaluation at ``times`` (m,) h of states ``y`` (n, m, states); ``inputs`` (n, m) override parameters.
+
+    ``parameters`` (n,) are records of `engine.parameters.DTYPE`, ``age`` (n,) is in years.
+    """
     columns = {name: parameters[name][:, None] for name in NAMES} | dict(inputs or {})
     return Evaluated(times, states.State(*np.moveaxis(y, -1, 0)), Parameters(**columns), age)
 
 
 def inputs_at(times: Floats, table: EventTable, parameters: npt.NDArray[Any]) -> dict[str, Floats]:
-    """Return the inputs (n, m) that ``table`` sets, at ascending ``times``: the value before an event at that instant.
+    """Return the inputs (n, m) that ``table`` sets, at ascending ``times`` (m,) h: at an event, the value before it.
 
-    Before a patient's first event the input has the patient's own value in ``parameters`` (n,).
+    Before a patient's first event the input has its value in ``parameters`` (n,).
     """
-    found: dict[str, Floats] = {}
+    inputs: dict[str, Floats] = {}
     owner = table.owner
     for code in np.unique(table.target[table.target < 0]):
         name = INPUTS[-1 - code]
         rows = np.flatnonzero(table.target == code)
-        # the latest row in force at each time: put every row where it begins to count, then carry it on
+        # the row in force at each time: mark each row where it takes effect, then carry it forward
         latest = np.full((len(parameters), len(times) + 1), -1)
         np.maximum.at(latest, (owner[rows], np.searchsorted(times, table.time[rows], side="right")), rows)
         latest = np.maximum.accumulate(latest, axis=1)[:, :-1]
-        found[name] = np.where(latest >= 0, table.amount[latest], parameters[name][:, None])
-    return found
+        inputs[name] = np.where(latest >= 0, table.amount[latest], parameters[name][:, None])
+    return inputs

@@ -252,11 +252,11 @@ UNITS: dict[str, str] = {row.name: row.unit for row in TABLE}
 
 
 WIDE = 10.0
-"""Times beyond its range of the table at which a parameter is a mistake of unit or sign [assumed]."""
+"""Factor beyond its range in the table at which a parameter is taken for an error of unit or sign [assumed]."""
 
 
 def record_type(name: str, fields: tuple[str, ...]) -> Any:
-    """Return a named tuple class whose fields are known at run time only (so that type checkers do not guess them)."""
+    """Return a named tuple class with fields known only at run time, so that type checkers do not infer them."""
     return namedtuple(name, fields)
 
 
@@ -265,15 +265,15 @@ DTYPE = np.dtype([(name, np.float64) for name in NAMES])
 
 
 def beyond(record: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    """Tell who of ``record`` (n,) has a parameter of the wrong sign, or more than `WIDE` times beyond its range.
+    """Return which patients of ``record`` (n,) have a parameter of wrong sign or beyond its range by a factor `WIDE`.
 
-    Constants and patient parameters only: the others are computed.  What is not a number is beyond too.
+    Constants and patient parameters only: the others are computed.  A NaN counts as beyond.
     """
-    found = np.zeros(len(record), bool)
+    outside = np.zeros(len(record), bool)
     for row in TABLE:
         if row.kind in ("constant", "patient"):
-            found |= ~((record[row.name] >= row.low / WIDE) & (record[row.name] <= row.high * WIDE))
-    return found
+            outside |= ~((record[row.name] >= row.low / WIDE) & (record[row.name] <= row.high * WIDE))
+    return outside
 
 
 def typical(n: int = 1) -> npt.NDArray[Any]:

@@ -1,4 +1,4 @@
-"""The front: a cohort and its arms in, one labelled dataset out."""
+"""The entry point of the engine: a cohort and its arms in, one labelled dataset out."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -32,9 +32,9 @@ from pulsatile.engine.trial.visits import FASTING_HOURS
 
 __all__ = ["LongHorizon", "Plan", "TestAt", "check_arms", "simulate", "template"]
 
-MEMORY = 200e6  # bytes of states, outputs and events held at once, beside the dataset itself
-GPU_MEMORY = 16 * MEMORY  # a GPU is busy from some 30,000 patients on
-BLOCK_NUMBERS = 5000  # of one patient while the pulses of its block are drawn (measured: 4500)
+MEMORY = 200e6  # bytes of states, outputs and events held at once, besides the dataset itself
+GPU_MEMORY = 16 * MEMORY  # a GPU needs some 30,000 patients to be busy
+BLOCK_NUMBERS = 5000  # numbers held per patient while the pulses of its block are drawn (measured: 4500)
 
 
 def simulate(
@@ -60,8 +60,14 @@ def simulate(
     Returns
     -------
     xarray.Dataset
-        dims ``arm``, ``patient``, ``time`` (h), ``window``, and the tests' own; ``status`` says for every patient and
-        arm how the integration ended; a patient that failed is NaN and disturbs nobody.
+        dims ``arm``, ``patient``, ``time`` (h), ``window``, and those of the tests; ``status`` is the outcome of the
+        integration for every patient and arm; a failed patient is NaN and does not affect the others.
+
+    Raises
+    ------
+    InputError
+        For arguments of the wrong type, arms that do not fit the plan, a cohort with impossible people, a baseline of
+        other patients, and a dataset larger than this machine's memory.
     """
     return carry_out(cohort, arms, plan, threads=threads, progress=progress, baseline=baseline).dataset
 
@@ -76,11 +82,11 @@ class Earlier(NamedTuple):
 
 @dataclass(frozen=True)
 class Simulation:
-    """What `carry_out` gives: the dataset, and what more arms or weeks go on from.
+    """The result of `carry_out`: the dataset, and the states from which more arms or weeks continue.
 
-    ``run_in`` (n, columns) is `Baseline.packed` of the cohort; ``ends`` (arm, patient, `end_columns`) is where a longer
-    run goes on, NaN for whose run failed, without columns where that cannot be.  Where a canary is off too far, nothing
-    of it is to be trusted.
+    ``run_in`` (n, columns) is `Baseline.packed` of the cohort; ``ends`` (arm, patient, `end_columns`) is the state from
+    which a longer run continues, NaN for failed patients, without columns where a run cannot be continued.  When a
+    canary is out of bounds, no part of the result can be trusted.
     """
 
     dataset: xr.Dataset
@@ -90,7 +96,7 @@ class Simulation:
 
 
 def end_columns(plan: Plan) -> int:
-    """Return how many numbers of each patient and arm a longer run of ``plan`` goes on from."""
+    """Return how many numbers per patient and arm a longer run of ``plan`` continues from."""
     if plan.long_horizon is not None or plan.solver.device != "cpu":
         return 0
     return len(checkpoint.columns(bool(plan.reductions)))
@@ -111,8 +117,8 @@ def carry_out(
     Parameters
     ----------
     cohort, arms, plan, threads, progress, baseline : as for `simulate`
-    earlier : of the same patients and arms; `Plan.goes_on_from` says where that can be.  The values that the earlier
-        run knows are NaN, all others bit-equal to a run from the start; who failed before stays failed.
+    earlier : a run of the same patients and arms; `Plan.goes_on_from` says whether it can be continued.  Values that
+        the earlier run holds are NaN, all others bit-equal to a run from the start; failed patients stay failed.
     """
     if not isinstance(cohort, Cohort) or not isinstance(plan, Plan):
         raise InputError("simulate needs a Cohort, a list of Arm objects and a Plan, in this order.")
@@ -128,40 +134,40 @@ def carry_out(
     values = {str(name): np.full(v.shape, np.nan) for name, v in dataset.data_vars.items() if name != "status"}
     status = np.full(dataset["status"].shape, int(Status.NEVER_RUN), np.int8)
     ends = np.full((*status.shape, end_columns(plan)), np.nan)
-    rode = list[Canaries]()
+    canaries_by_run = list[Canaries]()
     packed = np.empty((len(cohort), len(PACKED)))
     total, done = len(arms) * len(cohort), 0
     size = _patients_at_once(plan)
     for first in range(0, len(cohort), size):  # the run-in too: its pulses take more memory than most results
-        some = np.arange(first, min(first + size, len(cohort)))
+        rows = np.arange(first, min(first + size, len(cohort)))
         if baseline is None:
-            ready = run_in(cohort.subset(some), solver=plan.solver, threads=threads)
+            ready = run_in(cohort.subset(rows), solver=plan.solver, threads=threads)
         else:
-            ready = baseline.subset(some)
-        packed[some] = ready.packed()
+            ready = baseline.subset(rows)
+        packed[rows] = ready.packed()
         gathered = None
         for a, arm in enumerate(arms):
-            status[a, some] = ready.status if earlier is None else earlier.status[a, some]
-            runs = status[a, some] == Status.OK
-            if earlier is not None:  # who failed a test only ran to the end, and may fail there in turn
-                runs |= ~np.isnan(earlier.ends[a, some, 0])
-            well = np.flatnonzero(runs)
-            index = some[well]
+            status[a, rows] = ready.status if earlier is None else earlier.status[a, rows]
+            runs = status[a, rows] == Status.OK
+            if earlier is not None:  # a patient that failed only a test has reached the end, and may fail later
+                runs |= ~np.isnan(earlier.ends[a, rows, 0])
+            running = np.flatnonzero(runs)
+            index = rows[running]
             if len(index):
-                if gathered is None or not np.array_equal(gathered, well):  # in a run from the start, once for all arms
-                    people, gathered = gather(ready.cohort, ready, well), well
+                if gathered is None or not np.array_equal(gathered, running):  # once for all arms in a run from 0
+                    people, gathered = gather(ready.cohort, ready, running), running
                     untreated = week_0(people, plan, threads) if earlier is None else None
                 since = None if earlier is None else Since(
                     replace(plan, weeks=earlier.weeks, tests=()), earlier.ends[a, index], earlier.status[a, index]
                 )  # fmt: skip
-                found, codes, left, canaries = run_arm(arm, people, plan, untreated, threads, since)
-                rode.append(canaries)
-                status[a, index] = codes
-                for name, value in found.items():
-                    value[codes != Status.OK] = np.nan
+                treated = run_arm(arm, people, plan, untreated, threads, since)
+                canaries_by_run.append(treated.canaries)
+                status[a, index] = treated.status
+                for name, value in treated.values.items():
+                    value[treated.status != Status.OK] = np.nan
                     values[name][a, index] = value
-                ends[a, index] = left
-            done += len(some)
+                ends[a, index] = treated.ends
+            done += len(rows)
             if progress is not None:
                 progress(done, total)
     if cohort.layers.residual:
@@ -171,20 +177,20 @@ def carry_out(
     covariates = {
         name: ("patient", np.asarray(cohort.covariates[name], np.float64), dataset[name].attrs) for name in kept
     }
-    canaries = Canaries(sum(c.patients for c in rode), max((c.worst for c in rode), default=0.0))
+    canaries = Canaries(sum(c.patients for c in canaries_by_run), max((c.worst for c in canaries_by_run), default=0.0))
     return Simulation(dataset.assign_coords(covariates).assign(filled), packed, ends, canaries)
 
 
 def covariates_of(cohort: Cohort) -> tuple[str, ...]:
-    """Return the covariates of ``cohort`` that a dataset keeps, in their order there."""
+    """Return the covariates of ``cohort`` that a dataset keeps, in the order of its coordinates."""
     more = tuple(name for name in MORE_COVARIATES if name in cohort.covariates)
     return (*COVARIATES, *more)
 
 
 def _add_noise(values: dict[str, Floats], dataset: xr.Dataset, cohort: Cohort) -> None:
-    """Turn outputs on the grid and of the fasting sample into what assays give, in place; the same noise in all arms.
+    """Add assay noise, in place, to outputs on the grid and in the fasting sample; the same noise in all arms.
 
-    It is keyed by the minute of the sample, and, like pulses and meals, shared by the points of a design.
+    The noise is keyed by the minute of the sample and, like pulses and meals, shared by the points of a design.
     """
     for name, variable in dataset.data_vars.items():
         along = str(variable.dims[-1])
@@ -197,27 +203,27 @@ def _add_noise(values: dict[str, Floats], dataset: xr.Dataset, cohort: Cohort) -
             values[str(name)] = noise.assayed(str(name).removeprefix("fasting_"), values[str(name)], cohort, hours)
 
 
-def _same_patients(one: Cohort, other: Cohort) -> bool:
+def _same_patients(a: Cohort, b: Cohort) -> bool:
     pairs = (
-        (one.patient, other.patient), (one.keys, other.keys), (one.day_keys, other.day_keys),
-        (one.parameters, other.parameters),
+        (a.patient, b.patient), (a.keys, b.keys), (a.day_keys, b.day_keys), (a.parameters, b.parameters),
     )  # fmt: skip
-    return (one.seed, one.layers) == (other.seed, other.layers) and all(a.tobytes() == b.tobytes() for a, b in pairs)
+    return (a.seed, a.layers) == (b.seed, b.layers) and all(x.tobytes() == y.tobytes() for x, y in pairs)
 
 
 def _check_memory(cohort: Cohort, arms: Sequence[Arm], plan: Plan) -> None:
-    """Refuse what this machine cannot hold; a system that lends more than it has would end the process instead."""
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else inf
+    """Refuse a run that exceeds this machine's memory; a system that overcommits would kill the process instead."""
+    installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else inf
     needed = template(cohort.patient, arms, plan).nbytes + memory_held(plan, len(cohort))
-    if needed > there:
+    if needed > installed:
         raise InputError(
             f"{len(cohort)} patients x {len(arms)} arms x {len(plan.times)} output times need {needed / 1e9:.1f} GB, "
-            f"this machine has {there / 1e9:.1f} GB of memory; keep less or fewer at once, or use pulsatile run."
+            f"this machine has {installed / 1e9:.1f} GB of memory; keep fewer outputs, run fewer patients at once, "
+            "or use pulsatile run."
         )
 
 
 def _bytes_each(plan: Plan) -> int:
-    """Return the bytes held of one patient while it is simulated, beside its results."""
+    """Return the bytes held per patient during the simulation, besides its results."""
     samples = max([len(TESTS[entry.test].times) for entry in plan.tests], default=0)
     days = 0 if plan.long_horizon is None else plan.long_horizon.settle_days + 2 * BLOCK_DAYS
     kept = len(STATES) * (len(plan.times) + len(plan.visits) + days) + 3 * len(WATCH) * len(plan.windows)
@@ -226,12 +232,12 @@ def _bytes_each(plan: Plan) -> int:
 
 
 def _patients_at_once(plan: Plan) -> int:
-    """Return how many patients fit into `MEMORY`; results do not depend on it."""
+    """Return how many patients fit into `MEMORY`; results do not depend on this number."""
     memory = MEMORY if plan.solver.device == "cpu" else GPU_MEMORY
     size = int(memory / _bytes_each(plan))
     return size // CHUNK * CHUNK or max(1, size)
 
 
 def memory_held(plan: Plan, patients: int) -> int:
-    """Return the bytes that `simulate` holds at once for ``patients``, beside its dataset."""
+    """Return the bytes that `simulate` holds at once for ``patients``, besides its dataset."""
     return _bytes_each(plan) * min(patients, _patients_at_once(plan))

@@ -4,8 +4,8 @@ A state is one row here and one line in `engine.model.balances`; where it moves 
 `engine.patients.basal.fasting_state`.  All else follows from the row: units, outputs and their words, the absolute
 tolerance (a share of the usual size), the layout of the compiled kernel.
 
-``rest`` is the value at which a state stays for ever without drug; a kernel leaves a resting state out unless a drug
-of its ``group`` is given.  It is NaN for the states that always move.  "-" is dimensionless; the units of the pituitary
+``rest`` is the constant value of a state without drug; a kernel omits a resting state unless a drug of its ``group`` is
+given.  It is NaN for the states that always move.  "-" is dimensionless; the units of the pituitary
 drive, of the somatostatin tone and of receptor availability are arbitrary by construction of the source model.
 Symbols in brackets are those of the model documents.
 """
@@ -87,6 +87,6 @@ GROUPS: dict[str, tuple[str, ...]] = {
     group: tuple(row.name for row in TABLE if row.group == group)
     for group in dict.fromkeys(row.group for row in TABLE if row.group)
 }
-"""States that move together, by group; a kernel integrates those of the groups that it is built for."""
+"""States that move together, by group; a kernel integrates the groups that it is built for."""
 
 State = record_type("State", STATES)

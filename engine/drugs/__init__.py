@@ -1,1 +1,1 @@
-"""Drugs, dose rules, named regimens, and their doses as events."""
+"""Drugs, dose rules, preset regimens, and dose events."""

@@ -1,8 +1,8 @@
-"""From an arm to numbers: drugs into slots, their individual pharmacokinetics, and the events of every dose.
+"""From an arm to numbers: drug slots, individual pharmacokinetics, and the dose events.
 
 Drugs take slots in the order of their first appearance in the arm: GHRH analogues ghrh_a, ghrh_b; ghrelin agonists
-ghs_a, ghs_b.  A drug given both under the skin and into a vein takes two.  Individual clearance, volume, absorption and
-EC50 are typical x (weight/70 kg)^b x a log-normal factor keyed by (seed, patient, drug), the same in every arm.
+ghs_a, ghs_b.  A drug given both subcutaneously and intravenously takes two.  Individual clearance, volume, absorption
+and EC50 are typical x (weight/70 kg)^b x a log-normal factor keyed by (seed, patient, drug), the same in every arm.
 """
 
 from collections.abc import Callable
@@ -27,43 +27,43 @@ __all__ = ["PRESETS", "Arm", "Dose", "Preset", "arm_parameters", "dose_events", 
 
 
 _SLOTS = {"ghrh": GHRH_SLOTS, "ghs": GHS_SLOTS}
-_WORDS = {"ghrh": "GHRH analogues", "ghs": "ghrelin agonists"}
+_KIND_WORDS = {"ghrh": "GHRH analogues", "ghs": "ghrelin agonists"}
 _DRAWN = ("cl", "v", "ka", "ec50")  # the position is the random counter: append only
 
 
 class SlotUse(NamedTuple):
-    """What takes a slot: a drug, and whether it goes into a vein."""
+    """What takes a slot: a drug, and whether it is given intravenously."""
 
     drug: str
     intravenous: bool
 
 
-def _given(dose: Dose) -> SlotUse:
+def _slot_use(dose: Dose) -> SlotUse:
     return SlotUse(dose.drug, dose.route in ("IV", "infusion"))
 
 
 def slots(arm: Arm) -> dict[SlotUse, str]:
-    """Return the slot of each drug of the arm that needs one; more than two of a kind raise `InputError`."""
+    """Return the slot of each drug of the arm that needs one; `InputError` for more than two of a kind."""
     taken: dict[SlotUse, str] = {}
     for kind, names in _SLOTS.items():
-        wanted = list(dict.fromkeys(_given(dose) for dose in arm.doses if DRUGS[dose.drug].kind == kind))
-        if len(wanted) > len(names):
-            found = ", ".join(f"{g.drug}{' (IV)' if g.intravenous else ''}" for g in wanted)
+        uses = list(dict.fromkeys(_slot_use(dose) for dose in arm.doses if DRUGS[dose.drug].kind == kind))
+        if len(uses) > len(names):
+            drugs = ", ".join(f"{use.drug}{' (IV)' if use.intravenous else ''}" for use in uses)
             raise InputError(
-                f"arm {arm.name} holds {len(wanted)} {_WORDS[kind]} ({found}): at most {len(names)} are allowed; "
+                f"arm {arm.name} holds {len(uses)} {_KIND_WORDS[kind]} ({drugs}): at most {len(names)} are allowed; "
                 "drop one, or split the arm."
             )
-        taken.update(zip(wanted, names, strict=False))
+        taken.update(zip(uses, names, strict=False))
     return taken
 
 
 def slots_used(arm: Arm) -> tuple[str, ...]:
-    """Return the groups of drug states the arm moves: of gh_depot, ghs_tolerance, ghrh_a, ghrh_b, ghs_a, ghs_b."""
+    """Return the groups of drug states that the arm moves, out of gh_depot, ghs_tolerance and the four slots."""
     taken = slots(arm)
     active = set(taken.values())
     if any(DRUGS[dose.drug].kind == "gh" and dose.route in ("SC", "pump") for dose in arm.doses):
         active.add("gh_depot")
-    if any(DRUGS[given.drug].value("k_tolerance") > 0 for given in taken):
+    if any(DRUGS[use.drug].value("k_tolerance") > 0 for use in taken):
         active.add("ghs_tolerance")
     return tuple(name for name in ("gh_depot", "ghs_tolerance", *GHRH_SLOTS, *GHS_SLOTS) if name in active)
 
@@ -85,15 +85,15 @@ def individual_figures(drug: Drug, cohort: Cohort) -> dict[str, Floats]:
 def arm_parameters(arm: Arm, cohort: Cohort) -> npt.NDArray[Any]:
     """Return a copy of ``cohort.parameters`` (n,) with the arm's drugs in their slots."""
     record = cohort.parameters.copy()
-    for given, slot in slots(arm).items():
-        drug = DRUGS[given.drug]
-        own = individual_figures(drug, cohort)
-        potency = NANOMOLAR / (own["v"] * drug.value("molar_mass") * own["ec50"])
-        record[f"ka_{slot}"] = own["ka"]
-        record[f"k_el_{slot}"] = own["cl"] / own["v"]
+    for use, slot in slots(arm).items():
+        drug = DRUGS[use.drug]
+        figures = individual_figures(drug, cohort)
+        potency = NANOMOLAR / (figures["v"] * drug.value("molar_mass") * figures["ec50"])
+        record[f"ka_{slot}"] = figures["ka"]
+        record[f"k_el_{slot}"] = figures["cl"] / figures["v"]
         if drug.kind == "ghrh":
-            record[f"ke_{slot}"] = KE_INTRAVENOUS if given.intravenous else drug.value("ke")
-            potency = potency * (1.0 if given.intravenous else drug.effect_factor)
+            record[f"ke_{slot}"] = KE_INTRAVENOUS if use.intravenous else drug.value("ke")
+            potency = potency * (1.0 if use.intravenous else drug.effect_factor)
         else:
             record[f"k_tolerance_{slot}"] = drug.value("k_tolerance")
         record[f"potency_{slot}"] = potency
@@ -101,7 +101,7 @@ def arm_parameters(arm: Arm, cohort: Cohort) -> npt.NDArray[Any]:
 
 
 class _Rule(NamedTuple):
-    """Where a dose goes: a state that jumps, or an input held for the duration; ``size`` (n,) of jump or level."""
+    """What a dose acts on: a state that jumps, or an input held for the duration; ``size`` (n,) of jump or level."""
 
     name: str
     held: bool
@@ -123,7 +123,7 @@ def _rule(dose: Dose, cohort: Cohort, slot_of: dict[SlotUse, str]) -> _Rule:
             "pump": lambda: _Rule("gh_pump", True, p["f_gh"] * rate),
         }
         return by_route[dose.route]()
-    slot = slot_of[_given(dose)]
+    slot = slot_of[_slot_use(dose)]
     if dose.route == "infusion":
         return _Rule(f"rate_{slot}", True, rate)
     if dose.route == "IV":
@@ -132,10 +132,10 @@ def _rule(dose: Dose, cohort: Cohort, slot_of: dict[SlotUse, str]) -> _Rule:
 
 
 def dose_events(arm: Arm, cohort: Cohort, start: float, stop: float) -> EventTable:
-    """Return the arm's events from ``start`` to before ``stop`` (h), the same instants for every patient.
+    """Return the arm's dose events from ``start`` to before ``stop`` (h), at the same instants for every patient.
 
-    A bolus is a jump of a state; an infusion sets its input at every change of the running total, which is summed anew
-    each time and therefore ends at exactly 0.  An infusion that is running at ``start`` is set there.
+    A bolus is a jump of a state; an infusion sets its input at every change of the total rate, which is summed anew
+    each time and therefore ends at exactly 0.  An infusion that is running at ``start`` is set at ``start``.
     """
     slot_of = slots(arm)
     columns: list[tuple[float, int, int, Floats]] = []  # time, order within the instant, target, amount of each patient
@@ -177,7 +177,7 @@ def _levels(name: str, spans: list[tuple[float, float, Floats]], n: int) -> list
             running.append(begins[at])
             at += 1
         now = sorted(running)
-        # a pump refilled at the same rate is no event
+        # a pump refilled at the same rate causes no event
         if [id(spans[k][2]) for k in now] != [id(spans[k][2]) for k in before]:
             total = sum((spans[k][2] for k in now), np.zeros(n))
             levels.append((t, np.minimum(total, 1.0) if name == "acipimox" else total))

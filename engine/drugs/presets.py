@@ -1,4 +1,4 @@
-"""The preset regimens of therapies section 3, one row each; a row whose numbers are incomplete says what is missing."""
+"""The preset regimens of therapies section 3, one row each; an incomplete row names the missing numbers."""
 
 # ruff: noqa: E501 - the table: one row per line
 
@@ -13,7 +13,7 @@ from pulsatile.engine.errors import InputError
 
 @dataclass(frozen=True)
 class Preset:
-    """A regimen by name: its dose rules, usual length (weeks; the first where several are usual) and standing."""
+    """A named regimen: dose rules, usual length (weeks; the first of several) and standing."""
 
     name: str
     doses: tuple[Dose, ...]

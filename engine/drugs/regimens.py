@@ -1,4 +1,4 @@
-"""What is given when: a dose rule, an arm, and the hours at which an arm's doses fall."""
+"""Dose rules, arms, and the hours of their doses."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,26 +18,31 @@ ROUTES = ("SC", "IV", "infusion", "pump", "oral")
 MASS_UNITS = {"ug": 1.0, "mg": 1000.0, "ug/kg": 1.0, "mg/kg": 1000.0}
 """ug (per kg where so named) in one unit of ``Dose.amount``."""
 SECOND = 1 / 3600
-"""Shortest infusion, h; far above what rounding of times can swallow."""
+"""Shortest infusion, h; far longer than the rounding of times."""
 MOST_TIMES = 1440
-"""Doses of one rule in a day: one a minute."""
+"""Largest number of doses of one rule in a day: one per minute."""
 LEAST_WEEKS, MOST_WEEKS = 0.01, 520
-"""Shortest study, some two hours, and the longest, which is also the latest start and the longest interval."""
+"""Shortest study (about two hours), and the longest, which is also the latest start and the longest interval."""
 
 
 @dataclass(frozen=True)
 class Dose:
-    """One rule: an amount of a drug at clock hours of certain days.
+    """A dose rule: an amount of a drug at clock hours of certain days.
 
-    ``amount`` in ``unit`` (ug, mg, ug/kg, mg/kg, or IU for somatropin); an infusion or pump gives it evenly over
+    ``amount`` is in ``unit`` (ug, mg, ug/kg, mg/kg, or IU for somatropin); an infusion or pump delivers it evenly over
     ``duration`` h.  For acipimox, lipid, glucose and insulin, ``amount`` is the level held for ``duration`` h, in the
-    unit of the input (`drugs.INPUTS`).  ``times`` are hours of the clock; ``days`` 0 = Monday; with ``every_weeks`` 2
-    the first, third ... week from ``start_week``; doses fall in weeks ``start_week`` to before ``stop_week``.
+    unit of the input (`engine.drugs.table.INPUTS`).  ``times`` are clock hours; ``days`` count from 0 = Monday; with
+    ``every_weeks`` 2, doses fall in the first, third ... week from ``start_week``; the last ones fall before
+    ``stop_week``.
 
-    Doses at one instant add up, and so do infusions of several rules, while those of one rule may meet but not overlap.
-    The most that may be given is the drug's ``largest`` in `drugs.FIGURES`.
+    Doses at one instant add up, and so do infusions of several rules; those of one rule may meet but not overlap.  The
+    largest allowed dose is the drug's ``largest`` in `engine.drugs.table.FIGURES`.
 
-    Raises `InputError` for a rule without sense.
+    Raises
+    ------
+    InputError
+        For an unknown drug, a route or unit that the drug does not have, an amount out of bounds, and times, days or
+        durations that contradict each other.
     """
 
     drug: str
@@ -69,13 +74,13 @@ class Dose:
 
     @property
     def micrograms(self) -> float:
-        """Amount in ug (per kg where so named)."""
+        """Amount in ug (ug/kg where it is per kg)."""
         if self.unit == "IU":
             return self.amount * MASS_UNITS["mg"] / DRUGS["somatropin"].value("units_per_mg")
         return self.amount * MASS_UNITS[self.unit]
 
     def starts(self, start: float, stop: float) -> Floats:
-        """Return the hours (m,), ascending, at which the rule gives a dose, from ``start`` to before ``stop``."""
+        """Return the hours (m,) of the rule's doses, ascending, from ``start`` to before ``stop`` (h)."""
         # rounded like the doses themselves: 9/7 of a week is day 9 at 0:00, not a rounding error later
         first = max(start, float(on_clock(self.start_week * WEEK)))
         last = min(stop, inf if self.stop_week is None else float(on_clock(self.stop_week * WEEK)))
@@ -90,7 +95,7 @@ class Dose:
 
 @dataclass(frozen=True)
 class Arm:
-    """A treatment: a name and its dose rules; no rules is no treatment, and a dose of 0 is no rule."""
+    """A treatment: a name and its dose rules; without rules the arm is untreated, and rules of dose 0 are dropped."""
 
     name: str
     doses: tuple[Dose, ...] = ()
@@ -104,7 +109,7 @@ class Arm:
         for dose in self.doses:
             if not isinstance(dose, Dose):
                 raise InputError(f"doses of arm {self.name} hold {dose!r}: give Dose objects.")
-        # its events would shorten steps: the arm would differ from no treatment in the last digits
+        # events of a dose of 0 would shorten steps, and the arm would differ from no treatment in the last digits
         object.__setattr__(self, "doses", tuple(dose for dose in self.doses if dose.amount > 0))
 
     @property
@@ -130,7 +135,7 @@ def _check_drug(dose: Dose) -> None:
 
 
 def _check_amount(dose: Dose) -> None:
-    """Refuse an amount that no one gives; who writes mg for ug exceeds the largest of every drug."""
+    """Refuse an amount above the drug's largest, as mg written for ug is for every drug."""
     where = f"amount = {dose.amount!r} {dose.unit} in the dose of {dose.drug}"
     if not is_number(dose.amount) or dose.amount < 0:
         raise InputError(f"{where} must be a number of at least 0.")
@@ -155,8 +160,8 @@ def _check_clock(dose: Dose) -> None:
         raise InputError(f"times in the {where} are {len(dose.times)}, at most {MOST_TIMES}: one a minute; use a pump.")
     if not dose.times or not all(is_number(t) and 0 <= t < DAY for t in dose.times):
         raise InputError(f"times = {list(dose.times)} in the {where} must be clock hours from 0 to below 24.")
-    known = dose.days and all(is_whole(d) and d in EVERY_DAY for d in dose.days)
-    if not known or len(set(dose.days)) < len(dose.days):
+    valid = dose.days and all(is_whole(d) and d in EVERY_DAY for d in dose.days)
+    if not valid or len(set(dose.days)) < len(dose.days):
         raise InputError(f"days = {list(dose.days)} in the {where} must be different days, 0 (Monday) to 6 (Sunday).")
     if not is_whole(dose.every_weeks) or not 1 <= dose.every_weeks <= MOST_WEEKS:
         raise InputError(
@@ -168,9 +173,9 @@ def _check_clock(dose: Dose) -> None:
         raise InputError(
             f"stop_week = {dose.stop_week!r} in the {where} must be after its start_week {dose.start_week}."
         )
-    given_over_time = dose.route in ("infusion", "pump")
-    if not is_number(dose.duration) or (dose.duration < SECOND if given_over_time else dose.duration != 0):
-        allowed = "at least 1/3600 h for an infusion or pump" if given_over_time else f"0 for the route {dose.route}"
+    over_time = dose.route in ("infusion", "pump")
+    if not is_number(dose.duration) or (dose.duration < SECOND if over_time else dose.duration != 0):
+        allowed = "at least 1/3600 h for an infusion or pump" if over_time else f"0 for the route {dose.route}"
         raise InputError(f"duration = {dose.duration!r} in the {where} must be {allowed}.")
     clock = sorted(DAY * day + float(t) for day in dose.days for t in dose.times)
     gap = min(b - a for a, b in pairwise([*clock, clock[0] + WEEK * dose.every_weeks]))
@@ -179,5 +184,5 @@ def _check_clock(dose: Dose) -> None:
     if dose.duration > gap + TICK:
         raise InputError(
             f"duration = {dose.duration:g} h in the {where} is longer than the {gap:g} h to the rule's next dose; "
-            "shorten it, name fewer days, or write infusions that shall overlap as rules of their own."
+            "shorten it, name fewer days, or write overlapping infusions as separate rules."
         )

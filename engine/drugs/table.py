@@ -1,14 +1,14 @@
 """THE DRUG TABLE: every pharmacokinetic number of therapies section 2, with unit, variability and source.
 
-A drug whose row lacks a number it needs is listed but cannot be dosed; `Drug.missing` says what is lacking.
+A drug that lacks a number is listed but cannot be dosed; `Drug.missing` names what is missing.
 
-``largest`` is the most that may be given on a day to a person of 70 kg (of an input, the highest level): 10 to 100 times
-the largest dose of presets and trials, and below a thousand times the smallest, so that mg written for ug is refused.
+``largest`` is the largest daily dose for a person of 70 kg (of an input, the highest level): 10 to 100 times the largest
+dose of presets and trials, and below a thousand times the smallest, so that mg written for ug is refused.
 
 The effect-site factor g makes peak u equal to peak C/EC50 in plasma for a subcutaneous dose (the system is linear, so
 one g serves every dose).  Where axis section 2, "Drug interface", gives the u that a dose reaches, that target sets g
 instead: tesamorelin (the table's own PK would give 5.8, not 4.6) and CJC-1295 DAC (0.9 on day 7, not 0.10-0.15).
-Given intravenously, u follows plasma with g = 1.
+After an intravenous dose u follows plasma with g = 1.
 """
 
 # ruff: noqa: E501 - the table: one row per line
@@ -25,11 +25,11 @@ NANOMOLAR = 1000.0
 """nmol/L in a umol/L, for C_nM = 1000 C / MW with C in ug/L and MW in g/mol."""
 REFERENCE_WEIGHT = 70.0  # kg; therapies section 2
 KE_INTRAVENOUS = 50.0
-"""Effect-site rate that follows plasma within 3 min, 1/h [assumed: numerical]."""
+"""Effect-site rate after an intravenous dose, 1/h; it follows plasma within 3 min [assumed: numerical]."""
 
 
 class Figure(NamedTuple):
-    """One number of one drug."""
+    """One pharmacokinetic number of one drug."""
 
     drug: str
     name: str
@@ -59,7 +59,7 @@ KINDS = {
     "glucose": "input",
     "insulin": "input",
 }
-"""GHRH analogue, ghrelin agonist, rhGH (disposition of the axis), long-acting GH (not modelled), or an input held."""
+"""GHRH analogue, ghrelin agonist, rhGH (disposition of the axis), long-acting GH (not modelled), or a held input."""
 
 ROUTES = {
     "ghrh": ("SC", "IV", "infusion"),
@@ -78,7 +78,7 @@ INPUTS = {  # drug: (input of the model, unit of Dose.amount, which is held for 
 }
 
 EXTRAPOLATED = ("cjc1295_no_dac", "ipamorelin")
-"""Drugs without any chronic human trial: label their outputs (therapies section 1)."""
+"""Drugs without any chronic human trial, whose outputs are labelled as extrapolations (therapies section 1)."""
 
 _T = "therapies, section 2"
 # fmt: off
@@ -195,7 +195,7 @@ _DEFAULTS = {"weight_on_cl": 0.75, "weight_on_v": 1.0, "women": 1.0, "k_toleranc
 
 @dataclass(frozen=True)
 class Drug:
-    """A drug with its figures by name."""
+    """A drug and its figures by name."""
 
     name: str
     kind: str
@@ -203,18 +203,18 @@ class Drug:
 
     @property
     def routes(self) -> tuple[str, ...]:
-        """Return the routes it may be given by."""
+        """Return the routes of administration."""
         return ("oral",) if self.name in ORAL else ROUTES[self.kind]
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Return in words the numbers without which the drug cannot be dosed; empty when it can."""
+        """Return the numbers that dosing needs and the drug lacks, in words; empty when none is missing."""
         if self.kind == "long_gh":
             return ("potency relative to GH", "own disposition")
         return tuple(WORDS[name] for name in _NEEDED.get(self.kind, ()) if name not in self.figures)
 
     def value(self, name: str) -> float:
-        """Return a figure's value, or the default of therapies section 2 where the drug has no finding of its own."""
+        """Return a figure's value, or the default of therapies section 2 where the drug has none."""
         return self.figures[name].value if name in self.figures else _DEFAULTS[name]
 
     def cv(self, name: str) -> float:
@@ -228,7 +228,7 @@ class Drug:
 
     @cached_property
     def effect_factor(self) -> float:
-        """Effect-site factor g (-) of a subcutaneous dose of a GHRH analogue; see the head of the file."""
+        """Effect-site factor g (-) of a subcutaneous dose of a GHRH analogue; see the module docstring."""
         rates = (self.value("ka"), self.k_el)
         ke = self.value("ke")
         # the effect site sees ke times the amount in plasma, a chain's next stage k_el times it
@@ -244,9 +244,9 @@ class Drug:
 
 
 def last_stage(rates: tuple[float, ...], time: Floats) -> Floats:
-    """Return the amount in the last stage of a first-order chain at ``time`` (h) after 1 unit enters the first.
+    """Return the amount in the last stage of a first-order chain, ``time`` (h) after 1 unit enters the first.
 
-    ``rates`` (1/h) are the loss rates of the stages; equal ones are set apart by a millionth.
+    ``rates`` (1/h) are the loss rates of the stages; equal rates are separated by a millionth.
     """
     k = np.array(rates) * (1 + 1e-6 * np.arange(len(rates)))
     terms = [np.exp(-k[i] * time) / np.prod(np.delete(k, i) - k[i]) for i in range(len(k))]
@@ -254,7 +254,7 @@ def last_stage(rates: tuple[float, ...], time: Floats) -> Floats:
 
 
 def peak(rates: tuple[float, ...]) -> float:
-    """Return the largest amount the last stage of a chain reaches per unit entering the first."""
+    """Return the peak amount in the last stage of a chain per unit that enters the first."""
     time = np.geomspace(1e-3 / max(rates), 30 / min(rates), 20_000)
     return float(last_stage(rates, time).max())
 

@@ -1,7 +1,8 @@
-"""Where compiled code comes from and where it is kept: the only door to numba's compiler.
+"""Compilation and caching of generated kernels: the only module that calls numba's compiler.
 
-numba's file cache does not notice an edit in a function of another file, so generated kernels are files of their own
-whose name carries a hash of their text, of the engine sources they import, and of numba's, LLVM's and numpy's versions.
+numba's file cache does not notice an edit in a function of another file.  Therefore generated kernels are separate
+files whose name carries a hash of their text, of the engine sources they import, and of numba's, LLVM's and numpy's
+versions.
 """
 
 import hashlib
@@ -23,11 +24,11 @@ from pulsatile.engine.kernel import seal
 from pulsatile.engine.kernel._once import Once, locked
 
 FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}}
-"""FMA fusion only: NaN keeps its meaning, nothing is reassociated, results do not depend on the number of lanes."""
+"""FMA fusion only: NaN keeps its meaning, no reassociation, results do not depend on the number of lanes."""
 
 KERNEL = Path(__file__).resolve().parent
 AGE = 1_000_000_000
-"""Time stamp (s) of every generated module: its name says what is in it, so a copy is as good as the original."""
+"""Time stamp (s) of every generated module: its name determines its content, so a copy equals the original."""
 _IMPORTING = Lock()
 
 
@@ -35,7 +36,7 @@ _IMPORTING = Lock()
 def source_hash() -> str:
     """Return the SHA-256 of the modules that a generated kernel imports and of the compiler's versions.
 
-    All else that a kernel depends on (equations, parameters, tableaus, the lane loop) is in its text.
+    A kernel's other dependencies (equations, parameters, tableaus, the lane loop) are part of its text.
     """
     digest = hashlib.sha256()
     for name in ("_jit", "intrinsic", "vec", "vecmath"):
@@ -46,12 +47,12 @@ def source_hash() -> str:
 
 
 def cache_folder() -> Path:
-    """Return a writable folder for compiled kernels (``PULSATILE_CACHE_DIR`` or the user's cache, else a spare one)."""
+    """Return a writable folder for kernels: ``PULSATILE_CACHE_DIR``, else the user's cache, else a temporary one."""
     spare = _spare()
     for folder in (wanted_folder(), spare):
         try:
             folder.mkdir(mode=0o700 if folder == spare else 0o755, parents=True, exist_ok=True)
-            # compiled code is run as it is found: in a folder open to all, only one's own counts
+            # compiled code runs unchecked: a temporary folder counts only if it belongs to this user
             if folder == spare and folder.stat().st_uid != _user():
                 continue
             with tempfile.TemporaryFile(dir=folder):
@@ -75,13 +76,13 @@ def _refuse_untrusted(folder: Path) -> None:
 
 
 def wanted_folder() -> Path:
-    """Return the folder for compiled kernels that was asked for, whether or not it can be used."""
+    """Return the configured folder for compiled kernels, whether or not it is usable."""
     chosen = os.environ.get("PULSATILE_CACHE_DIR")
     if chosen:
         return Path(chosen)
     try:
         return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pulsatile"
-    except RuntimeError:  # a user without a home
+    except RuntimeError:  # a user without a home directory
         return _spare()
 
 
@@ -102,11 +103,11 @@ def _user() -> int:
 def import_generated(text: str, stem: str) -> ModuleType:
     """Write ``text`` as a module named by its content and `source_hash`, and import it.
 
-    Its ``run``, where it is a compiled function, is compiled by one process of a node only (`_once`).
+    A compiled function ``run`` of the module is compiled by one process per node only (`_once`).
     """
     key = hashlib.sha256((source_hash() + text).encode()).hexdigest()[:16]
     name = f"pulsatile_{stem}_{key}"
-    with _IMPORTING:  # else a second thread might see the module half made
+    with _IMPORTING:  # otherwise a second thread might see the module half initialised
         if name not in sys.modules:
             sys.modules[name] = _import(text, name)
         return sys.modules[name]
@@ -136,9 +137,9 @@ def _holds(path: Path, text: str) -> bool:
 
 
 def _put(path: Path, text: str) -> None:
-    """Make the module's file; bring along what was compiled of it in a folder that can be read but not written."""
+    """Write the module's file; copy its compiled code from a configured folder that is readable but not writable."""
     if _holds(path, text):
-        return  # by another process, while this one waited
+        return  # written by another process, while this one waited
     given = wanted_folder()
     compiled, kept = given / "__pycache__", path.parent / "__pycache__"
     kept.mkdir(mode=0o755, exist_ok=True)
@@ -153,14 +154,14 @@ def _put(path: Path, text: str) -> None:
 
 
 def _trusted(path: Path) -> bool:
-    """Return whether only this user or root can have made what is found there: compiled code is run unseen."""
-    found = path.stat()
-    return os.name != "posix" or (found.st_uid in (0, _user()) and not found.st_mode & 0o022)
+    """Return whether only this user or root can have written ``path``: compiled code runs unchecked."""
+    entry = path.stat()
+    return os.name != "posix" or (entry.st_uid in (0, _user()) and not entry.st_mode & 0o022)
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Write a file so that nobody sees half of it; always of the same age, by which numba tells whether it changed."""
-    aside = path.with_name(f"{path.name}.tmp.{uuid4().hex[:16]}")
-    aside.write_bytes(data)  # readable to whom the folder is: an image may be filled by one user and run by another
-    os.utime(aside, (aside.stat().st_atime, AGE))  # still read today, for what cleans temporary folders
-    aside.replace(path)
+    """Write a file atomically, always with time stamp `AGE`, by which numba judges whether it changed."""
+    temporary = path.with_name(f"{path.name}.tmp.{uuid4().hex[:16]}")
+    temporary.write_bytes(data)  # readable like the folder: an image may be filled by one user and run by another
+    os.utime(temporary, (temporary.stat().st_atime, AGE))  # recent access time, for cleaners of temporary folders
+    temporary.replace(path)

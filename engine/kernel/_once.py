@@ -1,4 +1,4 @@
-"""One compilation per node: processes that start together wait for the first, then load what it kept."""
+"""One compilation per node: processes that start together wait for the first, then load its cached result."""
 
 import os
 import time
@@ -10,15 +10,15 @@ from typing import Any
 from pulsatile.engine.kernel import seal
 
 LONGEST_WAIT = 300.0
-"""s after which a process goes on without the lock: more than any kernel takes, so that one that hangs holds nobody."""
+"""s after which a process continues without the lock: longer than any compilation, so that a hung one blocks nobody."""
 POLL = 0.05  # s
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file ``path`` while the block runs; go on without where files cannot be locked.
+    """Hold the lock file ``path`` while the block runs; continue without a lock where files cannot be locked.
 
-    The operating system frees a lock whose holder dies; the file itself stays, empty.
+    The operating system releases the lock of a process that dies; the empty file remains.
     """
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -36,10 +36,10 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def _taken(handle: int) -> bool:
-    """Try to take the lock; also true where there are no locks to take."""
+    """Try to take the lock; true also where files cannot be locked."""
     try:
         import fcntl
-    except ImportError:  # Windows: each process compiles for itself, numba's cache keeps whole files only
+    except ImportError:  # Windows: each process compiles for itself; numba's cache never holds partial files
         return True
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -51,7 +51,7 @@ def _taken(handle: int) -> bool:
 
 
 def _release(handle: int) -> None:
-    """Give the lock back: closing alone would leave it with a child that was forked meanwhile."""
+    """Release the lock explicitly: after a mere close, a child forked meanwhile would still hold it."""
     try:
         import fcntl
 
@@ -61,7 +61,7 @@ def _release(handle: int) -> None:
 
 
 class Once:
-    """A compiled function whose first call compiles it, or loads it, under a lock; else the function itself."""
+    """A compiled function whose first call compiles or loads it under a lock; later calls go straight to it."""
 
     def __init__(self, function: Any, lock: Path) -> None:
         self._function, self._lock = function, lock
@@ -87,5 +87,5 @@ class Once:
                 seal.make(folder, stem)
 
     def __getattr__(self, name: str) -> Any:
-        """Look like the function: signatures, statistics, assembly."""
+        """Return attributes of the function: signatures, statistics, assembly."""
         return getattr(self._function, name)

@@ -1,4 +1,4 @@
-"""Many patients through the compiled kernel: checks of shape, buffers, the thread pool over chunks."""
+"""Integration of many patients by the compiled kernel: checks of shape, buffers, the thread pool over chunks."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -18,12 +18,12 @@ from pulsatile.engine.parameters import DTYPE, INPUTS, NAMES
 from pulsatile.engine.states import GROUPS, REST, SIZES, STATE_INDEX, STATES
 
 LONGEST = 1e5
-"""Longest run, h: 520 weeks, a run-in and the visits' days have room."""
-CHUNK = 128  # patients per call: lanes refill well and threads share the work; results do not depend on it
+"""Longest run, h: more than 520 weeks, a run-in and the days of visits."""
+CHUNK = 128  # patients per call: lanes refill well and threads are balanced; results do not depend on it
 
 
 class Result(NamedTuple):
-    """What `integrate` returns for n patients, m times; see there."""
+    """The result of `integrate` for n patients and m times; see there."""
 
     y: Floats
     mean: Floats
@@ -55,7 +55,7 @@ class _Buffers(NamedTuple):
 
 
 def groups_needed(parameters: npt.NDArray[Any], y0: Floats, *tables: EventTable) -> tuple[str, ...]:
-    """Return the drug groups that a start, an event or an infusion may move, in the order of `states.GROUPS`."""
+    """Return the drug groups that an initial state, an event or an infusion moves, in the order of `states.GROUPS`."""
     moved = set()
     for table in tables:
         moved |= {STATES[i] for i in np.unique(table.target[table.target >= 0])}
@@ -79,7 +79,7 @@ def _driven(name: str) -> str:
 
 
 def tolerances(active: tuple[int, ...], solver: Solver) -> Floats:
-    """Return the absolute tolerance per active state, in its own unit: a share of its usual size."""
+    """Return the absolute tolerance per active state, in the unit of the state: a share of its usual size."""
     return np.asarray(solver.rtol * solver.atol_factor * SIZES[list(active)])
 
 
@@ -107,30 +107,30 @@ def integrate(
     y0 : (n, states) full state at ``start``, before the impulses of that instant
     block : events repeated every `events.BLOCK_HOURS` (pulses, meals), times in [0, BLOCK_HOURS)
     doses : events at absolute times (h); an infusion begun before ``start`` is still running
-    times : (m,) ascending, none before ``start``; the value at an impulse's instant is the one before it
-    window : length (h) of the windows over which `codegen.WATCH` is reduced, 0 for none; only whole windows are kept
+    times : (m,) ascending, none before ``start``; the value at the instant of an impulse is the one before it
+    window : length (h) of the windows over which `layout.WATCH` is reduced, 0 for none; only whole windows are kept
     stop : end of the run (h), default the last of ``times``
     solver : settings of the integrator
     threads : threads over chunks of patients; results do not depend on it
     groups : drug groups to integrate, names of `states.GROUPS`; events of others are ignored.  Default: those that can
-        move in any of the patients, so name them where a patient's last digits must not depend on who else is here
-    mark : one of ``times``, after ``start``: where a longer run is to go on
-    begin : (n, columns) of `marks.columns`, the ``mark`` of an earlier run of the same patients, ``start``, windows
-        and events (up to the mark; later ones may differ): go on from there to ``times`` after it.  ``y0``
-        remains the state at ``start``; windows that closed before are NaN; all else is bit-equal to one run
+        move in any of the patients; name them where a patient's last digits must not depend on the other patients
+    mark : one of ``times``, after ``start``: the point from which a longer run can continue
+    begin : (n, columns) of `checkpoint.columns`, the ``mark`` of an earlier run of the same patients, ``start``,
+        windows and events (up to the mark; later ones may differ): continue from the mark to ``times`` after it.
+        ``y0`` remains the state at ``start``; windows closed before are NaN; all else is bit-equal to a single run
 
     Returns
     -------
     Result
         ``y`` (n, m, states); ``mean``, ``low``, ``high`` (n, windows, len(WATCH)); ``status`` (n,) of `errors.Status`;
-        ``steps`` (n,) trial steps from ``start``; ``mark`` (n, columns), without columns where none is asked for.  A
-        failed patient is NaN throughout; the others do not notice it.
+        ``steps`` (n,) trial steps from ``start``; ``mark`` (n, columns), without columns unless requested.  A failed
+        patient is NaN throughout and does not affect the others.
 
     Raises
     ------
     InputError
-        For arrays or tables of another number of patients, for times that do not ascend from ``start`` to ``stop``, for
-        unsorted events, for a run longer than `LONGEST`, and for a ``mark`` or ``begin`` that does not fit them.
+        For arrays or tables of another number of patients, times that do not ascend from ``start`` to ``stop``,
+        unsorted events, a run longer than `LONGEST`, and a ``mark`` or ``begin`` that does not fit the run.
     """
     n = len(parameters)
     if not isinstance(solver, Solver) or not is_whole(threads) or threads < 1:
@@ -161,7 +161,7 @@ def integrate(
     if unknown := [name for name in groups or () if name not in GROUPS]:
         raise InputError(f"drug group = {unknown[0]!r} is unknown; choose from {', '.join(GROUPS)}.")
     windows = int(np.floor((end - start) / window + 1e-9)) if window > 0 else 0
-    if windows:  # the last one closes, also where it ends a rounding error late
+    if windows:  # the last window closes even if it ends a rounding error late
         end = max(end, float(np.nextafter(start + windows * window, np.inf)))
     if mark is not None and not (mark > start and mark in times):
         raise InputError(f"mark = {mark!r} h must be one of the output times after the start, {start} h.")
@@ -189,7 +189,7 @@ def integrate(
     flat = np.require(parameters, None, ["C", "W"]).view(np.float64).reshape(n, len(NAMES))
     atol = tolerances(active, solver)
 
-    # about CHUNK each, in equal parts; few patients: every thread gets some, in whole vectors
+    # equal parts of about CHUNK; with few patients, whole vectors for every thread
     size = min(-(-n // max(1, round(n / CHUNK))), -(-n // (build.lanes * threads)) * build.lanes)
 
     def chunk(first: int) -> None:
@@ -214,7 +214,7 @@ def integrate(
         if STATE_INDEX[name] not in active:
             out.y[:, :, STATE_INDEX[name]] = rest
             column = len(CLOCKS) + STATE_INDEX[name]
-            out.mark[:, column : column + 1] = rest  # nothing where no mark is asked for
+            out.mark[:, column : column + 1] = rest  # an empty slice unless a mark is requested
     failed = out.status != Status.OK
     for buffer in (out.y, out.mean, out.low, out.high, out.mark):
         buffer[failed] = np.nan

@@ -1,8 +1,8 @@
-"""Where a patient's run begins, as a row of numbers: at rest, or in the middle of an earlier run.
+"""The beginning of a patient's run as a row of numbers: at rest, or at a mark within an earlier run.
 
-A mark holds all that the kernel needs to take one step of an earlier run again, the one that covered the mark's time:
-clocks before that step, every state, and, where windows are kept, the integrals and extremes of the open one.  What is
-not in it (parameters, events, first stages) is the same in every run or follows from it.
+A mark holds all that the kernel needs to repeat one step of an earlier run, the step that covered the time of the mark:
+the clocks before that step, all states, and, where windows are kept, the integrals and extremes of the open window.
+Everything else (parameters, events, first stages) is the same in every run or follows from the mark.
 """
 
 import numpy as np
@@ -15,15 +15,15 @@ from pulsatile.engine.kernel.layout import CLOCKS, WATCH
 from pulsatile.engine.states import STATES
 
 _OPEN: dict[str, float] = {"integral": 0.0, "least": float(NEVER), "greatest": -float(NEVER)}
-"""What is kept of each watched value in an open window, and what it is when the window opens."""
+"""The quantities kept for each watched value in an open window, with their values when the window opens."""
 
 
 def columns(windows: bool) -> tuple[str, ...]:
-    """Return the names of a mark's numbers; ``windows``: whether the run reduces over windows.
+    """Return the names of a mark's columns; ``windows``: whether the run reduces over windows.
 
     ``t`` (h) start of the step; ``h`` (h) its length before an event cut it; ``steps`` trial steps before it; ``due``
-    (h) what falls before is past; ``window`` number of the open window; then the states in their order,
-    and the integral since the window opened (unit x h), least and greatest of each of `layout.WATCH`.
+    (h) time before which events are past; ``window`` number of the open window; then the states in their order, and the
+    integral since the window opened (unit x h), least and greatest value of each of `layout.WATCH`.
     """
     return (*CLOCKS, *STATES, *(f"{part}_{name}" for part in _OPEN for name in WATCH if windows))
 
@@ -36,10 +36,10 @@ def at_rest(y0: Floats, start: float, first_step: float, windows: bool) -> Float
 
 
 def check(begin: Floats, n: int, windows: bool, block: EventTable, times: Floats) -> None:
-    """Refuse marks from which ``n`` patients cannot go on to ``times`` (h) bit for bit."""
+    """Refuse marks from which ``n`` patients cannot continue to ``times`` (h) bit for bit."""
     shape = (n, len(columns(windows)))
     if begin.shape != shape:
-        raise InputError(f"begin has the shape {begin.shape}; marks of this run have {shape}, as Result.mark gives.")
+        raise InputError(f"begin has the shape {begin.shape}; marks of this run have {shape}, as in Result.mark.")
     if np.isnan(begin).any():
         raise InputError("begin holds a patient that failed, whose mark is NaN; leave the patient out.")
     if len(times) and not np.all(times[0] > begin[:, 0]):

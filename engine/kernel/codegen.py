@@ -1,4 +1,4 @@
-"""From the model's text, a Runge-Kutta pair and a layout to the compiled kernel module."""
+"""Generates and compiles the kernel module from the model's source, a Runge-Kutta pair and a layout."""
 
 import re
 from functools import cache
@@ -16,9 +16,9 @@ from pulsatile.engine.kernel.schedule import ordered
 from pulsatile.engine.kernel.tableaus import PAIRS
 
 NEVER = "1e300"
-STRICTNESS = 5.0  # a step may err by a fifth of the tolerance: with cfmr7 no more than ten tolerances gather in a run
+STRICTNESS = 5.0  # the error of a step is at most a fifth of the tolerance: below ten tolerances per run with cfmr7
 LOOKS = (0.25, 0.5, 0.75)
-"""Shares of a step at which windows look for extremes, beside its ends: stages themselves are of low order."""
+"""Fractions of a step at which windows sample for extremes, besides its ends: the stages are of low order."""
 _STAGE_MEMORY = """raw_s = np.empty({size} + 1024, np.float32)
     offset_s = (-(raw_s.ctypes.data >> 2)) & 1023
     s = raw_s[offset_s : offset_s + {size}]
@@ -32,7 +32,7 @@ def _sum(weights: tuple[float, ...], rows: list[int], index: str) -> str:
 
 
 def _polynomials(rows: tuple[tuple[float, ...], ...]) -> tuple[list[str], list[int]]:
-    """Return one line ``b_j = h * polynomial(th)`` for each stage that counts, and those stages."""
+    """Return one line ``b_j = h * polynomial(th)`` for each stage with a nonzero weight, and those stages."""
     lines, used = [], []
     for j, row in enumerate(rows):
         if any(row):
@@ -45,7 +45,7 @@ def _polynomials(rows: tuple[tuple[float, ...], ...]) -> tuple[list[str], list[i
 
 
 def _slopes(rows: tuple[tuple[float, ...], ...], theta: float) -> tuple[float, ...]:
-    """Return the weights of the stages in the derivative of a dense output: the integrand between the stages."""
+    """Return the weights of the stages in the derivative of a dense output, the integrand between the stages."""
     return tuple(sum((n + 1) * a * theta**n for n, a in enumerate(row)) for row in rows)
 
 
@@ -73,10 +73,10 @@ def _settle(straight: Straight, at: int, constants: int) -> list[str]:
 
 
 def _value_at(points: list[tuple[float, int]], width: int) -> list[str]:
-    """Return the body that interpolates between ``points`` (share of the step, row), of equals the last."""
-    (before, row), *others = sorted(dict(points).items())
+    """Return the body that interpolates between ``points`` (fraction of the step, row); the last of equals counts."""
+    (before, row), *later = sorted(dict(points).items())
     lines = [f"left = s[({row} + q) * {width} + lane]"]
-    for share, row in others:
+    for share, row in later:
         lines += [
             f"right = s[({row} + q) * {width} + lane]",
             f"if th < {share!r}:",
@@ -88,7 +88,7 @@ def _value_at(points: list[tuple[float, int]], width: int) -> list[str]:
 
 
 def _extremes_between(points: list[tuple[float, int]], width: int) -> list[str]:
-    """Return the body that widens ``low`` ... ``high`` by the ``points`` (share of the step, row) in between."""
+    """Return the body that widens ``low`` ... ``high`` by the ``points`` (fraction of the step, row) in between."""
     lines = []
     for share, row in points:
         value = f"s[({row} + q) * {width} + lane]"
@@ -97,7 +97,7 @@ def _extremes_between(points: list[tuple[float, int]], width: int) -> list[str]:
 
 
 class _Rows:
-    """Rows handed out one after another."""
+    """An allocator of consecutive rows."""
 
     def __init__(self) -> None:
         self.size = 0
@@ -108,7 +108,7 @@ class _Rows:
 
 
 def _keep_output(active: tuple[int, ...], out: int, width: int) -> list[str]:
-    """Return the loops that copy one lane's output, one for each run of neighbouring states."""
+    """Return the loops that copy one lane's output, one loop per range of consecutive states."""
     lines, row = [], 0
     while row < len(active):
         last = row
@@ -123,7 +123,7 @@ def _keep_output(active: tuple[int, ...], out: int, width: int) -> list[str]:
 
 
 def source(build: Build) -> str:
-    """Write the kernel module's text."""
+    """Return the source text of the kernel module for ``build``."""
     pair = PAIRS[build.method]
     mixed = build.precision == "mixed"
     active = active_states(build.groups)
@@ -131,7 +131,7 @@ def source(build: Build) -> str:
     share = SHARE_SINGLE if mixed else SHARE
     straight = straighten(model.fluxes, model.balances, resting, WATCH, share)
     na, nw, stages, width = len(active), len(WATCH), len(pair.c), build.lanes
-    # Rows that are read soon after another was written must not share the low 12 bits of its address (4 KiB aliasing).
+    # A row read soon after another was written must not share the low 12 bits of its address (4 KiB aliasing).
     stride = na | 1
     wide = _Rows()
     stage = _Rows() if mixed else wide
@@ -150,7 +150,7 @@ def source(build: Build) -> str:
     names["C"] = stage.take(len(straight.constants))
     for name in ("T", "H", "HS", "TN", "STOP", "TOUT", "TWIN", "COUNT", "TRIED"):
         names[name] = wide.take(1)
-    # where windows look for extremes (the first is the value after an impulse), and the stages that are read at all
+    # points where windows sample for extremes (the first is the value after an impulse), and the stages that are read
     looks = [(0.0, watch_rows[0]), *((share, stage.take(nw)) for share in LOOKS), (1.0, watch_rows[stages - 1])]
     read = {
         0,
@@ -162,7 +162,7 @@ def source(build: Build) -> str:
     narrow, widen = ("narrow", "wide") if mixed else ("", "")
 
     def clock(time: str) -> str:
-        # float32 has no digits left for the hours of half a year; the equations know the hour of the day alone
+        # float32 cannot resolve the hours of half a year; the equations depend on the hour of the day only
         return f"narrow(hour_of_day({time}))" if mixed else time
 
     steps = []
@@ -261,11 +261,11 @@ def hour_of_day(t):
 
 
 GENERATING = RLock()
-"""Held while a text is generated: in CPython 3.11 `ast.parse` fails when two threads call it at once."""
+"""Lock on generation: in CPython 3.11 `ast.parse` fails when two threads call it at once."""
 
 
 def kernel(build: Build) -> ModuleType:
-    """Return the compiled module for ``build`` (compiled on first call of its ``run``, then from the cache)."""
+    """Return the module for ``build``; its ``run`` is compiled on the first call, or loaded from the cache."""
     with GENERATING:
         return _kernel(build)
 

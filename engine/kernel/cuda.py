@@ -1,7 +1,7 @@
-"""Many patients on a GPU: one thread per patient, the scalar build of the same kernel; needs ``numba-cuda``.
+"""Integration on a GPU: one thread per patient, the scalar build of the same kernel; needs ``numba-cuda``.
 
-`run` has the signature of a compiled CPU kernel and fills the same buffers, so that `engine.kernel.batch.integrate`
-checks the input and finishes the result alike for both.  numba's CUDA part is imported on the first use only.
+`run` fills the same buffers as a compiled CPU kernel, so that `engine.kernel.batch.integrate` checks the input and
+finishes the result in the same way for both.  numba's CUDA support is imported on first use only.
 """
 
 import warnings
@@ -26,18 +26,18 @@ INSTALL = "pip install 'pulsatile[gpu]'"
 
 
 def missing() -> str | None:
-    """Return what keeps this machine from running on a GPU, in words, and what to do; None when nothing does."""
+    """Return, in words, what a run on a GPU lacks on this machine and what to do; None when nothing is missing."""
     if find_spec("numba_cuda") is None:
         return f"the package numba-cuda, which is not installed; {INSTALL}, or choose cpu"
     from numba import cuda
 
     if not cuda.is_available():
-        return "an NVIDIA GPU with its driver, and none was found here; choose cpu"
+        return "an NVIDIA GPU with its driver, which this machine does not have; choose cpu"
     return None
 
 
 def describe() -> str:
-    """Return what equal results are to be expected within: the GPU's architecture and the compiler's version."""
+    """Return the class within which results are bit-equal: the GPU's architecture and the compiler's version."""
     from numba import cuda
 
     major, minor = cuda.get_current_device().compute_capability
@@ -46,14 +46,14 @@ def describe() -> str:
 
 @cache
 def kernel(build: Build) -> Any:
-    """Return the GPU kernel for ``build`` (its lanes do not matter), compiled on first launch."""
+    """Return the GPU kernel for ``build`` (whose lanes are ignored), compiled on first launch."""
     with GENERATING:
         text = translate(source(build._replace(lanes=1)))
     return _jit.import_generated(text, "cuda").start
 
 
 def per_launch(parameters: npt.NDArray[Any], begin: npt.NDArray[Any], tables: tuple[EventTable, ...], out: Any) -> int:
-    """Return how many patients fit into `MEMORY`: whole blocks of threads."""
+    """Return how many patients fit into `MEMORY`, in whole blocks of threads."""
     events = max(int(np.diff(table.ptr).max(initial=0)) for table in tables)
     rows = (parameters, begin, *out)
     each = sum(row.itemsize * prod(row.shape[1:]) for row in rows) + len(tables) * (events + 1) * 3 * 8
@@ -71,10 +71,10 @@ def run(
     settings: Any,
     out: Any,
 ) -> None:
-    """Integrate all patients on the GPU, a part of them at a time, and fill the arrays of ``out``.
+    """Integrate all patients on the GPU, in parts, and fill the arrays of ``out``.
 
-    Arguments as those of `batch.integrate` after its checks: ``parameters`` (n, all), ``begin`` (n, columns of
-    `marks.columns`), ``atol`` of the active states, ``settings`` and ``out`` the named tuples of `engine.kernel.batch`.
+    Arguments are those of `batch.integrate` after its checks: ``parameters`` (n, all), ``begin`` (n, columns of
+    `checkpoint.columns`), ``atol`` of the active states, ``settings`` and ``out`` as named tuples of `batch`.
     """
     from numba import cuda
 
@@ -88,7 +88,7 @@ def run(
         tables = [EventTable(*(cuda.to_device(column) for column in t.subset(index))) for t in (block, doses)]
         buffers = type(out)(*(cuda.to_device(host[part]) for host in out))
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Grid size")  # few patients are no mistake
+            warnings.filterwarnings("ignore", "Grid size")  # few patients are allowed
             launch = start[-(-len(index) // THREADS), THREADS]
         launch(cuda.to_device(parameters[part]), cuda.to_device(begin[part]), *tables, *shared, settings, buffers)
         for host, device in zip(out, buffers, strict=True):

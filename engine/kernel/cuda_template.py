@@ -2,7 +2,7 @@
 
 `translate` takes the module that `codegen` writes for one lane and turns its vector primitives into plain scalar
 arithmetic (``load(w, r)`` becomes ``w[r]``), so that equations, pairs, step control, events, outputs, windows and
-statuses are the CPU's own text.  numba's CUDA compiler takes it and, as it is plain Python, so does its simulator.
+statuses come from the text of the CPU kernel.  The result is plain Python for numba's CUDA compiler and its simulator.
 """
 
 import ast
@@ -107,7 +107,7 @@ def exp(x):
 def first_bit(x):
     return 0
 '''
-"""Scalar twins of the functions of `vecmath`."""
+"""Scalar counterparts of the functions of `vecmath`."""
 
 _TAYLOR = [repr(1 / factorial(n)) for n in reversed(range(13))]
 _CONSTANTS = {
@@ -136,7 +136,7 @@ def start(parameters, begin, block, doses, times, atol, settings, out):
 
 
 class _Scalar(ast.NodeTransformer):
-    """Rewrites vector primitives as scalar Python, and arrays made in a kernel as a thread's own."""
+    """Rewrites vector primitives as scalar Python, and arrays of the kernel as local arrays of a thread."""
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
@@ -198,7 +198,7 @@ def translate(text: str) -> str:
                 functions.append(_device_function(ast.unparse(node)))
             case ast.Assign(targets=[ast.Name(name)], value=ast.Call(func=ast.Name("straight"), args=args)):
                 names, lines = (ast.literal_eval(arg) for arg in args[2:])
-                # called from many places: one copy, so that a step stays near the size of the instruction cache
+                # called from many places: one copy, so that the code of a step nearly fits the instruction cache
                 body = textwrap.indent(f"apart()\n{lines}", "    ")
                 functions.append(_device_function(f"def {name}({names}):\n{body}"))
             case ast.Assign(value=ast.Call(func=ast.Attribute(value=ast.Name("np"), attr="array"))):

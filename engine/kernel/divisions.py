@@ -1,13 +1,13 @@
-"""Rewrite straight-line arithmetic so that few divisions remain, from the text of the equations.
+"""Rewrites straight-line arithmetic of the equations so that few divisions remain.
 
-A vector division keeps the divider busy for some ten cycles, a product the multipliers for one.  So every value is
-carried as ``fixed * top / bottom``: ``fixed`` holds parameters alone and is computed once per patient; a quotient is
-taken only where a value is stored, added to one of another denominator or handed to a function; and the quotients whose
+A vector division occupies the divider for some ten cycles, a product the multipliers for one.  So every value has the
+form ``fixed * top / bottom``: ``fixed`` contains parameters only and is computed once per patient; a quotient is taken
+only where a value is stored, added to one of another denominator or passed to a function; and the quotients whose
 denominators are known at the same time share one division: 1/a = b r and 1/b = a r with r = 1/(a b).
 
 The factors of a denominator are of order 1 (the largest, hypo_half**4 + glucose**4 in (mmol/L)**4, is 1e6 at 30).
-Shared ones came to 1e35 at most with states 10 % off basal, and to 1e133 with states off by log-normal factors of SD 3:
-far from overflow.  The text depends on the equations alone: every number of lanes computes the same.
+Shared denominators reached 1e35 with states 10 % off basal, and 1e133 with states off by log-normal factors of SD 3:
+far from overflow.  The text depends on the equations only: every number of lanes computes the same.
 """
 
 import ast
@@ -20,7 +20,7 @@ SHARE_SINGLE = 2  # in float32, whose numbers end at 3e38
 
 
 class Term(NamedTuple):
-    """``fixed * product(top) / product(bottom)``: the text of an expression of parameters, and names of lines."""
+    """``fixed * product(top) / product(bottom)``: an expression of parameters as text, and names of lines."""
 
     fixed: str = "1"
     top: tuple[str, ...] = ()
@@ -28,7 +28,7 @@ class Term(NamedTuple):
 
 
 def _product(names: tuple[str, ...]) -> str:
-    """Write a product as a balanced tree, equal sets alike, so that the compiler finds common factors."""
+    """Return a product as a balanced tree, the same for equal factors, so that the compiler finds common ones."""
     if len(names) == 1:
         return names[0]
     half = len(names) // 2
@@ -36,7 +36,7 @@ def _product(names: tuple[str, ...]) -> str:
 
 
 def _tidy(text: str) -> str:
-    """Fold numbers, drop needless brackets."""
+    """Return ``text`` with numbers folded and without redundant parentheses."""
     if "p." not in text:
         value = float(eval(text, {"__builtins__": {}}))  # numbers only
         return "1" if value == 1 else repr(value)
@@ -44,7 +44,7 @@ def _tidy(text: str) -> str:
 
 
 class Program:
-    """Lines ``name = text`` in static single assignment, with the reciprocals that they ask for."""
+    """Lines ``name = text`` in static single assignment, with the reciprocals that they need."""
 
     def __init__(self, share: int = SHARE) -> None:
         self.share = share
@@ -58,14 +58,14 @@ class Program:
     # --- algebra ---
 
     def line(self, text: str) -> str:
-        """Return the name of a line with this text."""
+        """Return the name of the line with this text, which is added if new."""
         if text not in self.known:
             self.known[text] = f"{self.hint}_{len(self.lines)}"
             self.lines[self.known[text]] = text
         return self.known[text]
 
     def constant(self, fixed: str) -> str:
-        """Return a name (or number) for an expression of parameters."""
+        """Return the name (or number) of an expression of parameters."""
         if "p." not in fixed:
             return f"({fixed})" if fixed.startswith("-") else fixed
         key = f"constant {fixed}"
@@ -75,7 +75,7 @@ class Program:
         return self.known[key]
 
     def written(self, term: Term, more: tuple[str, ...] = ()) -> str:
-        """Write the numerator, times ``more``."""
+        """Return the text of the numerator, times ``more``."""
         factors = [] if term.fixed == "1" and term.top + more else [self.constant(term.fixed)]
         factors += term.top
         if more:
@@ -84,11 +84,11 @@ class Program:
 
     def multiply(self, a: Term, b: Term) -> Term:
         """Return a * b."""
-        fixed = _tidy(f"({a.fixed}) * ({b.fixed})") if a.fixed != "1" and b.fixed != "1" else _other(a.fixed, b.fixed)
+        fixed = _tidy(f"({a.fixed}) * ({b.fixed})") if a.fixed != "1" and b.fixed != "1" else _not_one(a.fixed, b.fixed)
         return Term("0.0") if _zero(a) or _zero(b) else Term(fixed, a.top + b.top, a.bottom + b.bottom)
 
     def divide(self, a: Term, b: Term) -> Term:
-        """Return a / b; a denominator of both cancels."""
+        """Return a / b; common denominators cancel."""
         if _zero(a):
             return a
         common = Counter(a.bottom) & Counter(b.bottom)
@@ -114,7 +114,7 @@ class Program:
         return Term("1", (self.line(f"{self.written(a, left)} {sign} {self.written(b, right)}"),), bottom)
 
     def taken(self, term: Term) -> Term:
-        """Return the term with its quotient taken."""
+        """Return the term with its quotient computed."""
         if not term.bottom:
             return term
         below = self.line(_product(tuple(sorted(term.bottom)))) if len(term.bottom) > 1 else term.bottom[0]
@@ -127,7 +127,7 @@ class Program:
         return term.top[0] if term.fixed == "1" and len(term.top) == 1 else self.line(self.written(term))
 
     def named(self, term: Term) -> Term:
-        """Compute the varying numerator once for several uses."""
+        """Return the term with its varying numerator as one line, computed once for several uses."""
         return term if len(term.top) < 2 else term._replace(top=(self.line(self.written(Term("1", term.top))),))
 
     # --- text ---
@@ -138,7 +138,7 @@ class Program:
         return re.findall(r"[A-Za-z_]\w*", self.lines[name]) if name in self.lines else []
 
     def needed(self, wanted: list[str], done: set[str]) -> list[str]:
-        """Return lines and inverses that ``wanted`` needs beyond ``done``, each after what it uses."""
+        """Return lines and inverses that ``wanted`` needs beyond ``done``, each after its inputs."""
         order: list[str] = []
         seen = set(done)
 
@@ -146,8 +146,8 @@ class Program:
             if name in seen:
                 return
             seen.add(name)
-            for other in self._inputs(name):
-                visit(other)
+            for source in self._inputs(name):
+                visit(source)
             if name in self.lines or name in self.inverses:
                 order.append(name)
 
@@ -156,11 +156,11 @@ class Program:
         return order
 
     def text(self, wanted: list[str], done: set[str]) -> list[str]:
-        """Write what is needed: what can be known, then its reciprocals in shared divisions, and so on."""
+        """Return the needed lines by level: lines, then their reciprocals in shared divisions, and so on."""
         order = self.needed(wanted, done)
         level: dict[str, int] = {}
         for name in order:
-            before = max((level.get(other, 0) for other in self._inputs(name)), default=0)
+            before = max((level.get(source, 0) for source in self._inputs(name)), default=0)
             level[name] = before + (name in self.inverses)
         urgent = set(self.needed([n for n in order if n in self.inverses and level[n] > 1], done))
         out = []
@@ -173,11 +173,11 @@ class Program:
         return out
 
     def _share(self, names: list[str]) -> list[str]:
-        """Write one division for several reciprocals."""
+        """Return the lines of one division for several reciprocals."""
         out: list[str] = []
 
         def up(part: list[str]) -> str:
-            """Multiply the denominators as a tree, name each product."""
+            """Multiply the denominators as a tree and name each product."""
             if len(part) == 1:
                 return self.inverses[part[0]]
             half = len(part) // 2
@@ -188,7 +188,7 @@ class Program:
             return f"joint_{self.joint}"
 
         def down(name: str) -> None:
-            """Hand the reciprocal of a product to its two factors."""
+            """Derive the reciprocals of two factors from that of their product."""
             if name in trees:
                 left, right = trees[name]
                 out.append(f"inverse_{left} = inverse_{name} * {right}")
@@ -203,7 +203,7 @@ class Program:
         return out
 
 
-def _other(a: str, b: str) -> str:
+def _not_one(a: str, b: str) -> str:
     return b if a == "1" else a
 
 
@@ -212,5 +212,5 @@ def _zero(term: Term) -> bool:
 
 
 def _without(names: tuple[str, ...], common: "Counter[str]") -> tuple[str, ...]:
-    left = Counter(names) - common
-    return tuple(left.elements())
+    remaining = Counter(names) - common
+    return tuple(remaining.elements())

@@ -1,4 +1,4 @@
-"""Tables of events: what jumps or is set, when, for whom."""
+"""Event tables: jumps of states and settings of inputs, by time and patient."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -61,7 +61,7 @@ class EventTable(NamedTuple):
         return EventTable(ptr, self.time[rows], self.target[rows], self.amount[rows])
 
     def spread(self, index: npt.NDArray[np.int64], n: int) -> "EventTable":
-        """Return a table of ``n`` patients in which those at ``index`` (ascending) have these rows, the others none."""
+        """Return a table of ``n`` patients in which those at ``index`` (ascending) have these rows, the rest none."""
         counts = np.zeros(n, np.int64)
         counts[index] = np.diff(self.ptr)
         return self._replace(ptr=_pointer(counts))
@@ -72,24 +72,27 @@ def _pointer(counts: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
 
 
 def check_order(table: EventTable) -> None:
-    """Refuse a table, made by hand, whose times do not ascend within a patient; the kernel would pass events over."""
+    """Refuse a table whose times do not ascend within a patient; the kernel would skip events."""
     first = np.zeros(len(table.time) + 1, bool)
     first[table.ptr] = True
     if not np.all((np.diff(table.time) >= 0) | first[1:-1]) or not np.all(np.isfinite(table.time)):
-        raise InputError("events of a patient are not sorted by time, or a time is no number; use event_table.")
+        raise InputError("events of a patient are not sorted by time, or a time is not finite; use event_table.")
 
 
 def target_of(name: str) -> int:
     """Return the event code of a state (jump) or an input (set)."""
     if name not in STATE_INDEX and name not in INPUTS:
-        raise InputError(f"event on {name!r}: this is no state and no input; choose from {', '.join(INPUTS)}.")
+        raise InputError(
+            f"event on {name!r}: neither a state nor an input has this name; choose a state, or one of the inputs "
+            f"{', '.join(INPUTS)}."
+        )
     return STATE_INDEX[name] if name in STATE_INDEX else -1 - INPUTS.index(name)
 
 
 def event_table(rows: Sequence[Iterable[tuple[float, str, float]]]) -> EventTable:
     """Build a table from one list of ``(time in h, state or input, amount)`` per patient, in any order of time.
 
-    Rows at the same instant keep their given order.
+    Rows at the same instant keep their order.
     """
     ptr = np.zeros(len(rows) + 1, np.int64)
     time: list[float] = []

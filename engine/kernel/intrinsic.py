@@ -1,8 +1,8 @@
-"""Straight lines of vector arithmetic as one compiler intrinsic.
+"""Straight-line vector arithmetic as one compiler intrinsic.
 
-numba types and lowers every operation of a Python text on its own, about a millisecond each; the right-hand side has a
-thousand.  `straight` hands such a text to LLVM directly: assignments of ``+ - * /`` and of `vecmath.FUNCTIONS` over
-``load(array, row)``, then ``store(array, row, value)``, and ``if flag:`` around such lines.  Rows are
+numba types and lowers every operation of a Python function separately, about a millisecond each; the right-hand side
+has a thousand.  `straight` passes such a text to LLVM directly: assignments of ``+ - * /`` and of `vecmath.FUNCTIONS`
+over ``load(array, row)``, then ``store(array, row, value)``, and ``if flag:`` around such lines.  Rows are
 ``name + number``; a value stored in an array of the other precision is converted.
 """
 
@@ -85,12 +85,12 @@ class _Writer:
                 case ast.Assign(targets=[ast.Name(id=name)], value=value):
                     self.names[name] = self.value(value)
                 case ast.Expr(value=ast.Call(func=ast.Name(id="store"), args=[ast.Name(id=array), row, value])):
-                    place, found = self.place(array, row), self.value(value)
+                    place, operand = self.place(array, row), self.value(value)
                     kind = place.type.pointee
-                    if isinstance(found, int | float):
-                        found = ir.Constant(kind, [float(found)] * self.width)
-                    kept = self.builder.store(vecmath.converted(self.builder, found, kind), place)
-                    kept.align = 4 if kind.element == vecmath.F32 else 8
+                    if isinstance(operand, int | float):
+                        operand = ir.Constant(kind, [float(operand)] * self.width)
+                    stored = self.builder.store(vecmath.converted(self.builder, operand, kind), place)
+                    stored.align = 4 if kind.element == vecmath.F32 else 8
                 case ast.If(test=ast.Name(id=flag), body=inner):
                     with self.builder.if_then(self.names[flag]):
                         self.body(inner)
@@ -108,12 +108,12 @@ def straight(width: int, arguments: str, text: str) -> Any:
         _Writer(context, builder, width, kinds, dict(zip(names, args, strict=True))).body(body)
         return context.get_dummy_value()
 
-    def kind(name: str, given: Any) -> Any:
+    def kind(name: str, argument: Any) -> Any:
         if name == "watching":
             return types.boolean
-        return given if len(name) == 1 else types.intp
+        return argument if len(name) == 1 else types.intp
 
-    # numba wants the argument names of an intrinsic written out
+    # numba requires explicit argument names of an intrinsic
     scope: dict[str, Any] = {"gen": gen, "types": types, "kind": kind}
     kinds = ", ".join(f"kind({name!r}, {name})" for name in names)
     exec(f"def typed(typingctx, {arguments}):\n    return types.void({kinds}), gen", scope)

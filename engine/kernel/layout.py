@@ -1,4 +1,4 @@
-"""What a kernel is built for, and what it holds of a patient: states that move, quantities it watches, clocks."""
+"""The layout of a kernel: its build settings, active states, watched quantities and clocks."""
 
 from typing import NamedTuple
 
@@ -9,14 +9,14 @@ WATCH: tuple[str, ...] = (
     "gh_secretion", "gh_saturation_signal", "p85_target", "sens_muscle", "sens_liver", "sens_adipose",
     "egp", "uptake_muscle", "uptake_adipose", "lipolysis", "isr",
 )  # fmt: skip
-"""States and fluxes whose mean, least and greatest value over windows a run can keep."""
+"""Watched quantities: states and fluxes whose mean, least and greatest value over windows a run can keep."""
 
 CLOCKS: tuple[str, ...] = ("t", "h", "steps", "due", "window")
-"""What a patient's run begins from beside its states and the integrals of its open window; see `checkpoint`."""
+"""Columns of a mark besides the states and the integrals of the open window; see `checkpoint`."""
 
 
 class Build(NamedTuple):
-    """What a kernel is compiled for; ``groups`` are the drug states that may move."""
+    """The build settings of a kernel; ``groups`` are the drug groups that it integrates."""
 
     groups: tuple[str, ...] = ()
     method: str = "cfmr7"

@@ -1,9 +1,9 @@
-"""Compile the text of the equations to straight lines: parameter arithmetic once per patient, divisions shared.
+"""Compiles the equations to straight-line text: parameter arithmetic once per patient, divisions shared.
 
-`straighten` walks ``fluxes`` and ``balances`` and returns the lines that a kernel's right-hand side consists of.  An
-expression of parameters alone is computed once per patient (and again when an event sets an input); resting drug states
-are numbers; what neither a derivative nor a watched value needs is dropped.  The equations in `engine.model` stay as
-written; both the SIMD and the scalar build use the rewritten text.
+`straighten` walks ``fluxes`` and ``balances`` and returns the lines of a kernel's right-hand side.  An expression of
+parameters only is computed once per patient (and again when an event sets an input); resting drug states are constants;
+lines that neither a derivative nor a watched value needs are dropped.  Both the SIMD and the scalar build use the
+rewritten text; `engine.model` itself is unchanged.
 """
 
 import ast
@@ -18,8 +18,9 @@ from pulsatile.engine.kernel.divisions import SHARE, Program, Term
 class Straight(NamedTuple):
     """Text of a right-hand side.
 
-    ``constants`` are expressions of ``p.name``; a line reads ``q3`` for the fourth of them and ``y_name`` for a state.
-    ``always`` computes ``derivatives`` (state -> name), ``watching`` what ``watched`` (value -> name) needs besides.
+    ``constants`` are expressions of ``p.name``; a line refers to the fourth of them as ``q3`` and to a state as
+    ``y_name``.  ``always`` computes ``derivatives`` (state -> name), ``watching`` the further lines for ``watched``
+    (value -> name).
     """
 
     constants: tuple[str, ...]
@@ -51,7 +52,7 @@ class _Walker:
                     return self.term(ast.Constant(self.resting[name]))
                 return Term("1", (f"y_{name}",))
             case ast.Attribute(value=ast.Name(id="f"), attr=name):
-                # a watched flux is divided out anyway
+                # the quotient of a watched flux is computed in any case
                 return Term("1", (program.value(self.fluxes[name]),)) if self._kept(name) else self.fluxes[name]
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 return program.multiply(Term("-1.0"), self.term(operand))
@@ -72,7 +73,7 @@ class _Walker:
         return name in self.watched and bool(self.fluxes[name].bottom)
 
     def body(self, function: Callable[..., Any]) -> dict[str, ast.expr]:
-        """Take a function's assignments, return what it returns by name."""
+        """Process the assignments of ``function`` and return its results by name."""
         define = ast.parse(inspect.getsource(function)).body[0]
         assert isinstance(define, ast.FunctionDef)
         for node in define.body[1:]:
@@ -94,8 +95,9 @@ def straighten(
     watched: Collection[str],
     share: int = SHARE,
 ) -> Straight:
-    """Rewrite the model for kernels in which the states ``resting`` keep their value; ``share`` denominators at most
-    share a division.
+    """Rewrite the model for kernels in which the ``resting`` states are constant.
+
+    At most ``share`` denominators share a division.
     """
     walker = _Walker(resting, watched, share)
     program = walker.program

@@ -1,14 +1,14 @@
-"""Order straight lines so that long chains start early: a core looks only a few hundred instructions ahead.
+"""Instruction scheduling of straight-line text: long dependency chains start early.
 
-The right-hand side has one long chain (insulin needs the glucose rate, which needs every glucose flux) and much beside
-it.  List scheduling: of the lines whose inputs are there, the one with the longest chain behind it goes first.  Only
-the order changes, no operation.
+A core looks only a few hundred instructions ahead, and the right-hand side has one long chain (insulin depends on the
+glucose rate, which depends on every glucose flux) among much independent work.  List scheduling: of the lines whose
+inputs are available, the one with the longest chain of dependents goes first.  Only the order changes, no operation.
 """
 
 import ast
 import re
 
-_LATENCY = {"exp": 60, "sqrt": 20, "floor": 8}  # cycles until the result is there, about those of today's x86 cores
+_LATENCY = {"exp": 60, "sqrt": 20, "floor": 8}  # cycles to the result, about those of current x86 cores
 _DIVISION, _OTHER = 13, 3
 
 
@@ -25,7 +25,7 @@ def _chain(node: ast.expr) -> int:
 
 
 def _work(node: ast.expr) -> int:
-    """Return the cycles for which an expression keeps the core busy."""
+    """Return the cycles for which an expression occupies the core."""
     busy = 0
     for part in ast.walk(node):
         match part:  # a long operation occupies its unit for about half its latency
@@ -37,19 +37,19 @@ def _work(node: ast.expr) -> int:
 
 
 def ordered(lines: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the lines ``name = text`` (each name assigned once) in the order in which a core should meet them."""
+    """Return the lines ``name = text`` (each name assigned once) in scheduled order."""
     named = [line.split(" = ", 1) for line in lines]
     place = {name: i for i, (name, _) in enumerate(named)}
     texts = [ast.parse(text, mode="eval").body for _, text in named]
     inputs = [[place[w] for w in dict.fromkeys(re.findall(r"[A-Za-z_]\w*", text)) if w in place] for _, text in named]
     users: list[list[int]] = [[] for _ in lines]
-    for i, found in enumerate(inputs):
-        for j in found:
+    for i, sources in enumerate(inputs):
+        for j in sources:
             users[j].append(i)
     behind = [0] * len(lines)
     for i in reversed(range(len(lines))):
         behind[i] = _chain(texts[i]) + max((behind[u] for u in users[i]), default=0)
-    missing = [len(found) for found in inputs]
+    missing = [len(sources) for sources in inputs]
     known_at = [0] * len(lines)
     waiting = [i for i in range(len(lines)) if not missing[i]]
     clock, order = 0, []

@@ -9,14 +9,18 @@ from pulsatile.engine.kernel.layout import Build
 from pulsatile.engine.kernel.tableaus import PAIRS
 
 LEAST_MIXED = 5e-6
-"""Below, the rounding of float32 stages costs steps (12 % at 1e-6) and shows in the error: benchmarks/README.md."""
+"""Least rtol in mixed precision: below, the rounding of float32 stages costs steps (12 % at 1e-6) and dominates the
+error (benchmarks/README.md)."""
 
 
 @dataclass(frozen=True)
 class Solver:
     """Settings of the integrator; all are part of a run's identity.
 
-    Raises `InputError` for a setting out of range.
+    Raises
+    ------
+    InputError
+        For a setting out of range, and for a GPU that this machine lacks.
     """
 
     rtol: float = setting(1e-6, 1e-12, 1e-2)
@@ -53,15 +57,15 @@ class Solver:
             self._check_gpu()
 
     def _check_gpu(self) -> None:
-        """Refuse what the GPU kernel does not do, and a machine without a GPU."""
+        """Refuse settings that the GPU kernel does not support, and a machine without a GPU."""
         from pulsatile.engine.kernel import cuda
 
         if self.precision != "float64":
-            raise InputError("solver device = 'cuda' knows precision float64 only; leave precision out.")
-        if lacking := cuda.missing():
-            raise InputError(f"solver device = 'cuda' needs {lacking}.")
+            raise InputError("solver device = 'cuda' supports precision float64 only; leave precision out.")
+        if missing := cuda.missing():
+            raise InputError(f"solver device = 'cuda' needs {missing}.")
 
     def build(self, groups: tuple[str, ...]) -> Build:
-        """Return what a kernel for these drug ``groups`` is compiled for."""
+        """Return the build settings of a kernel for these drug ``groups``."""
         lanes = 2 * self.lanes if self.precision == "mixed" and self.lanes > 1 else self.lanes
         return Build(groups, self.method, lanes, self.precision)

@@ -1,4 +1,4 @@
-"""One step of each method: embedded explicit Runge-Kutta pairs, with dense output.  Knows no physiology."""
+"""Embedded explicit Runge-Kutta pairs with dense output."""
 
 from fractions import Fraction as F
 from typing import NamedTuple
@@ -8,8 +8,8 @@ class EmbeddedPair(NamedTuple):
     """An embedded pair whose last stage is the first of the next step (FSAL).
 
     ``a`` rows of the stages after the first, the last row being the weights of the step; ``e`` weights of the error
-    estimate; ``free`` dense output without extra work, ``dense`` the better dense output that outputs use, with one
-    extra stage (``extra_c``, ``extra_a``) where it has one row more; rows are stages, columns the powers 1.. of theta.
+    estimate; ``free`` dense output without extra work; ``dense`` the more accurate dense output for outputs, with one
+    extra stage (``extra_c``, ``extra_a``) where it has an extra row.  Rows are stages, columns the powers 1.. of theta.
     """
 
     name: str

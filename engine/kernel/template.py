@@ -1,17 +1,17 @@
 """The compiled loop over patients, as text: several lanes in lockstep, each with its own time, step, events and refill.
 
-`codegen` fills the ``{NAMES}`` (row offsets, written-out stage sums) and writes the module.  Rows of the work arrays
-count vectors of ``{W}`` lanes: ``w`` (float64) holds states, clocks and integrals, ``s`` all that belongs to stages.
-In float64 runs they are the same array; in mixed precision ``s`` is float32, ``{NARROW}`` and ``{WIDE}`` convert.
+`codegen` fills the ``{NAMES}`` (row offsets, unrolled stage sums) and writes the module.  Rows of the work arrays count
+vectors of ``{W}`` lanes: ``w`` (float64) holds states, clocks and integrals, ``s`` holds all stage values.  In float64
+runs they are the same array; in mixed precision ``s`` is float32, and ``{NARROW}`` and ``{WIDE}`` convert.
 
-What a lane computes never depends on its neighbours nor on what is watched: only events shorten a step; outputs, window
+A lane's results never depend on other lanes or on the watched quantities: only events shorten a step; outputs, window
 ends and the end of the run are interpolated inside a step that overshoots them.
 
 One pass: trial step of all lanes -> outputs and windows that fell inside it -> commit accepted lanes -> rare branch for
 lanes that reached an event, finished or failed -> refresh of the first stage where an impulse fell.
 
-A patient begins from a row of `marks.columns`.  `keep_mark` writes such a row before the step that covers the time
-``settings.mark``: from it a longer run takes that very step again, and all after it as if it had never stopped.
+A patient begins from a row of `checkpoint.columns`.  `keep_mark` writes such a row before the step that covers the time
+``settings.mark``: from it a longer run repeats that very step, and continues as if it had never stopped.
 """
 
 TEMPLATE = '''

@@ -1,9 +1,9 @@
-"""A lane vector as a numba type: the scalar right-hand side, called with it, compiles to packed code by construction.
+"""A lane vector as a numba type: a scalar function called with it compiles to packed code by construction.
 
-``lanes(width)`` returns a namespace of compiled primitives over ``width`` lanes, float64 or float32 as the
-memory they are loaded from.  ``+ - * /``, comparisons, ``math.exp``, ``math.sqrt`` and ``math.floor`` accept the
-vector; ``if`` on one is a typing error, which is what we want.  A lane's arithmetic never depends on another lane: no
-reassociation, no horizontal operation.
+``lanes(width)`` returns a namespace of compiled primitives over ``width`` lanes, float64 or float32 like the memory
+they are loaded from.  ``+ - * /``, comparisons, ``math.exp``, ``math.sqrt`` and ``math.floor`` accept the vector;
+``if`` on one is a typing error, by intention.  A lane's arithmetic never depends on another lane: no reassociation, no
+horizontal operation.
 """
 
 import math
@@ -54,8 +54,8 @@ class _Model(PrimitiveModel):  # type: ignore[misc]
 
 def _splat(builder: Any, x: Any, width: int) -> Any:
     vector = ir.VectorType(x.type, width)
-    one = builder.insert_element(ir.Constant(vector, ir.Undefined), x, ir.Constant(I32, 0))
-    return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(I32, width), [0] * width))
+    first = builder.insert_element(ir.Constant(vector, ir.Undefined), x, ir.Constant(I32, 0))
+    return builder.shuffle_vector(first, first, ir.Constant(ir.VectorType(I32, width), [0] * width))
 
 
 @lower_cast(types.Float, VecType)
@@ -69,9 +69,9 @@ def _cast_integer(context: Any, builder: Any, fromty: Any, toty: Any, val: Any) 
 
 
 def _vector_of(args: Any) -> VecType | None:
-    found = {a for a in args if isinstance(a, VecType)}
+    kinds = {a for a in args if isinstance(a, VecType)}
     fits = all(isinstance(a, VecType | types.Float | types.Integer) for a in args)
-    return found.pop() if len(found) == 1 and fits else None
+    return kinds.pop() if len(kinds) == 1 and fits else None
 
 
 class _Arithmetic(AbstractTemplate):  # type: ignore[misc]
@@ -113,8 +113,8 @@ _declare(operator.invert, _Logic, lambda c, b, s, a: b.not_(a[0]), MaskType)
 def lanes(width: int) -> SimpleNamespace:
     """Return the compiled primitives over ``width`` lanes.
 
-    Memory is a flat array of float64 or float32, offsets count vectors; a vector has the element of what it was loaded
-    from.  ``narrow`` and ``wide`` convert between the two.
+    Memory is a flat array of float64 or float32, offsets count vectors; a vector has the element type of the array it
+    was loaded from.  ``narrow`` and ``wide`` convert between the two.
     """
     mask, bit = MaskType(width), ir.IntType(width)
     double, single = VecType(width), VecType(width, True)
@@ -138,15 +138,15 @@ def lanes(width: int) -> SimpleNamespace:
     @intrinsic  # type: ignore[untyped-decorator]
     def store(typingctx: Any, w: Any, k: Any, v: Any) -> Any:
         def gen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-            kept = builder.store(args[2], pointer(context, builder, sig.args[0], *args[:2]))
-            kept.align = 4 if sig.args[2].single else 8
+            stored = builder.store(args[2], pointer(context, builder, sig.args[0], *args[:2]))
+            stored.align = 4 if sig.args[2].single else 8
             return context.get_dummy_value()
 
         return types.void(w, types.intp, kind_of(w)), gen
 
     @intrinsic  # type: ignore[untyped-decorator]
     def splat(typingctx: Any, w: Any, x: Any) -> Any:
-        """Return ``x`` in all lanes of a vector as memory ``w`` holds."""
+        """Return ``x`` in all lanes of a vector of the element type of memory ``w``."""
         return kind_of(w)(w, x), lambda c, b, s, a: c.cast(b, a[1], s.args[1], s.return_type)
 
     @intrinsic  # type: ignore[untyped-decorator]
@@ -185,7 +185,7 @@ def lanes(width: int) -> SimpleNamespace:
 
 @cache
 def _unary(name: str) -> Any:
-    """Return the function of `FUNCTIONS` as compiled code can call it."""
+    """Return the function ``name`` of `FUNCTIONS` as an intrinsic."""
 
     @intrinsic  # type: ignore[untyped-decorator]
     def function(typingctx: Any, x: Any) -> Any:
@@ -225,10 +225,10 @@ FLUSH = 0x9FC0
 
 @intrinsic  # type: ignore[untyped-decorator]
 def set_float_control(typingctx: Any, value: Any) -> Any:
-    """Set the SSE control register, return the old value (x86-64; elsewhere nothing happens).
+    """Set the SSE control register and return the old value (x86-64; no effect elsewhere).
 
-    `FLUSH` rounds to nearest with subnormals as zero: decaying drug states otherwise reach subnormals, each one a slow
-    assist of the CPU.
+    `FLUSH` rounds to nearest with subnormals as zero: decaying drug states otherwise reach subnormals, each of which
+    costs a slow microcode assist.
     """
 
     def gen(context: Any, builder: Any, sig: Any, args: Any) -> Any:

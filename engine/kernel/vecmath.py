@@ -1,4 +1,4 @@
-"""Arithmetic of LLVM vectors of float64 or float32: conversion, functions of one vector."""
+"""Arithmetic of LLVM vectors of float64 or float32: conversions, and functions of one vector."""
 
 import math
 from typing import Any
@@ -21,7 +21,7 @@ def call(builder: Any, name: str, result: Any, args: list[Any]) -> Any:
 
 
 def converted(builder: Any, value: Any, kind: Any) -> Any:
-    """Return a number or vector of float32 or float64 as one of LLVM type ``kind``."""
+    """Return a number or vector of float32 or float64, converted to LLVM type ``kind``."""
     if value.type == kind:
         return value
     narrower = F32 in (kind, getattr(kind, "element", None))
@@ -34,7 +34,7 @@ def _elementwise(builder: Any, name: str, x: Any) -> Any:
 
 
 def _integers(x: Any) -> tuple[ir.VectorType, int, int]:
-    """Return the integer vector of the same size, the bits of the fraction and the bias of the exponent."""
+    """Return the integer vector type of the same size, the bits of the fraction and the bias of the exponent."""
     if x.type.element == F32:
         return ir.VectorType(I32, x.type.count), 23, 127
     return ir.VectorType(I64, x.type.count), 52, 1023
@@ -59,7 +59,7 @@ def _mantissa_of(builder: Any, x: Any) -> Any:
     return builder.bitcast(builder.or_(low, _constant(integers, bias << fraction)), x.type)
 
 
-# to start Newton's iteration for 1/x: subtracting the bits mirrors the exponent
+# start of Newton's iteration for 1/x: subtracting the bits mirrors the exponent
 MIRROR = {F64: 0x7FDE6238502484BA, F32: 0x7EF311C7}
 
 
@@ -72,14 +72,15 @@ def _about_inverse(builder: Any, x: Any) -> Any:
 
 
 def extreme_of(builder: Any, sign: str, x: Any, y: Any) -> Any:
-    """Return x where x < y (or the ``sign`` asked for), else y, also where an operand is NaN."""
+    """Return x where x < y (or another comparison ``sign``), else y, also where an operand is NaN."""
     return builder.select(builder.fcmp_ordered(sign, x, y), x, y)
 
 
 def _exp(builder: Any, x: Any) -> Any:
     """e**x to about the last digit: 2**k times a Taylor polynomial on [-ln 2 / 2, ln 2 / 2].
 
-    Beyond |x| = 708 (87 in float32) it stays at the value there: 2**k must have an exponent that fits.  NaN gives NaN.
+    Beyond |x| = 708 (87 in float32) the result is constant, so that the exponent of 2**k does not overflow.  NaN gives
+    NaN.
     """
     single = x.type.element == F32
 
@@ -106,4 +107,4 @@ FUNCTIONS: dict[str, Any] = {
     "exp": _exp, "power_of_two": _power_of_two, "exponent_of": _exponent_of, "mantissa_of": _mantissa_of,
     "about_inverse": _about_inverse,
 }  # fmt: skip
-"""Functions of one vector, as LLVM; `straight` writes them too."""
+"""Functions of one vector as LLVM code, also for `straight`."""

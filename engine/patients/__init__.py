@@ -1,1 +1,1 @@
-"""Virtual patients: parameters, layers of variability, pulses and meals, fasting state, untreated run-in."""
+"""Virtual patients: parameters, layers of variability, pulses and meals, fasting state, run-in."""

@@ -31,7 +31,7 @@ def set_basal(record: Record) -> None:
     """Fill the derived fields of ``record`` (n,) in place from its patient fields and GH-chain means.
 
     Fills ``sens_*_ref``, ``egp_max``, ``k_mass_action``, ``isr_basal``, ``isr_max``, ``lipolysis_basal``,
-    ``insulin_ref``, ``ffa_ref`` and ``igf1_ref``.  `feasible` tells for whom the state exists.
+    ``insulin_ref``, ``ffa_ref`` and ``igf1_ref``.  `feasible` says for which patients the state exists.
     """
     r = record
     glucose, insulin, ffa = r["glucose_basal"], r["insulin_basal"], r["ffa_basal"]
@@ -71,7 +71,7 @@ def _uptake_without_mass_action(r: Record) -> Floats:
 
 
 def feasible(record: Record) -> npt.NDArray[np.bool_]:
-    """Return for whom `set_basal` found a fasting state: mass-action uptake must be positive (7.5, step 4)."""
+    """Return which patients have a fasting state after `set_basal`: mass-action uptake is positive (7.5, step 4)."""
     mask: npt.NDArray[np.bool_] = record["k_mass_action"] > 0
     return mask
 
@@ -79,7 +79,7 @@ def feasible(record: Record) -> npt.NDArray[np.bool_]:
 def fasting_state(record: Record) -> Floats:
     """Return the fasting state (n, len(STATES)) in the order of `states.STATES`; needs `set_basal`.
 
-    Metabolism is at its exact equilibrium for the GH-chain means of ``record``; the axis starts rested, at a GH trough.
+    Metabolism is at exact equilibrium for the GH-chain means of ``record``; the axis starts at rest, at a GH trough.
     """
     r = record
     start: dict[str, Any] = dict(REST)
@@ -110,5 +110,5 @@ def fasting_state(record: Record) -> Floats:
     )
     state = np.full((len(record), len(STATES)), np.nan)
     for i, name in enumerate(STATES):
-        state[:, i] = start[name]  # a state of the table without a start is a KeyError
+        state[:, i] = start[name]  # KeyError for a state of the table without a start
     return state

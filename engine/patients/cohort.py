@@ -1,23 +1,22 @@
 """Virtual patients: the phenotypes of metabolism 7.7 and hypopituitary adults, with keyed between-subject variability.
 
-What varies, when ``variability`` is on:
+With ``variability`` on, these vary:
 
 - covariates: sex (half women), age (normal, mean 45, SD 10 y, between 25 and 65), height (normal, by sex); weight
   follows from the phenotype's BMI;
 - constant and patient parameters with a CV in `parameters.TABLE`: phenotype value (sensitivity, insulin, EC50s) or
   table value times a log-normal factor of median 1.  ``igf1_emax`` and ``igf1_base`` follow from the run-in and are
   not drawn;
-- of the GH axis itself only pulse amplitude (30 %) and secretion (40 %): these two already give the published CV of
-  24-h GH (0.54-0.57; axis section 3).  All CVs of the axis at once would give about 1, so its other release and
-  clearance parameters (`AXIS_HELD`) keep their typical values here and their ranges for sensitivity analysis;
+- of the GH axis only pulse amplitude (30 %) and secretion (40 %): these two already give the published CV of 24-h GH
+  (0.54-0.57; axis section 3).  All CVs of the axis together would give about 1, so the other release and clearance
+  parameters (`AXIS_HELD`) keep their typical values here and their ranges for sensitivity analysis;
 - static beta-cell capacity: the deficit 1/capacity - 1 is log-normal with CV 80 % around the phenotype's, so the
   capacity stays in (0, 1].
 
-Each draw is keyed by (seed, patient, name of the parameter, attempt): a new parameter moves no other.  A patient whose
-fasting state does not exist (mass-action uptake not positive) is redrawn under the next attempt, covariates kept.
+Each draw is keyed by (seed, patient, name of the parameter, attempt): a new parameter changes no other draw.  A patient
+without a fasting state (mass-action uptake not positive) is redrawn under the next attempt, with the same covariates.
 
-A full population is another source of the same `Cohort`: build covariates and a record of parameters, call
-`engine.patients.basal.set_basal`, and return one.
+`engine.patients.adults` is the other source of a `Cohort`.
 """
 
 from collections.abc import Mapping
@@ -61,15 +60,15 @@ _GHD = PHENOTYPES.index("ghd")
 
 _ATTEMPTS = 100
 MOST_AT_ONCE = 1_000_000
-"""Patients drawn at once, some 4 GB; a run draws each chunk of patients alone."""
+"""Most patients drawn at once, about 4 GB; a run draws the patients of each chunk separately."""
 LARGEST_SHARE = 1e9
 PEOPLE = {
     "age": (10.0, 120.0, "y"), "sex": (0.0, 1.0, "(0 man, 1 woman)"), "weight": (20.0, 500.0, "kg"),
     "height": (0.5, 2.8, "m"), "bmi": (8.0, 150.0, "kg/m2"),
 }  # fmt: skip
-"""Covariates of people that can be [assumed]; what lies outside is in another unit: months, cm."""
+"""Possible covariates of people [assumed]; values outside are in another unit, such as months or cm."""
 BMI_ERROR = 0.3
-"""Largest relative difference of bmi and weight over height squared; pounds for kg make 1.2."""
+"""Largest relative difference between bmi and weight over height squared; pounds for kg give 1.2."""
 AXIS_HELD = (
     "pulse_rate", "sleep_gain", "k_drive", "ghrh_tone", "sst_basal", "gh_on_sst", "ghs_on_ghrh", "store_max",
     "igf1_feedback", "gh_leak", "v_gh", "k_gh", "k_gh_saturable", "insulin_on_gh_half", "ffa_on_gh_half",
@@ -84,9 +83,9 @@ class Cohort:
     ``patient`` (n,) ids; ``covariates`` each (n,): age (y), sex (0 man, 1 woman), weight (kg), height (m), bmi (kg/m2),
     phenotype (index of `PHENOTYPES`), attempts (draws until a fasting state existed); ``parameters`` (n,) records of
     `parameters.DTYPE` with the closed-form fasting state for constant GH (the run-in refines it); ``layers`` of
-    variability: without "between" drugs have typical pharmacokinetics too, without "occasions" days are alike;
-    ``twin_of`` (n,) ids of the patients whose pulses, meals and drug kinetics each has, by default the own; ``days_of``
-    (n,) other ids for pulses and meals alone: the same patients, with their drug kinetics, on another occasion.
+    variability: without "between", drugs have typical pharmacokinetics too; without "occasions", all days are alike;
+    ``twin_of`` (n,) ids of the patients whose pulses, meals and drug kinetics each has, by default ``patient``;
+    ``days_of`` (n,) ids for pulses and meals only: the same patients, with their drug kinetics, on another occasion.
     """
 
     seed: int
@@ -103,7 +102,7 @@ class Cohort:
 
     @property
     def keys(self) -> Ids:
-        """Return the ids (n,) that key drug kinetics, and pulses and meals where `days_of` does not."""
+        """Return the ids (n,) that key drug kinetics, and pulses and meals unless `days_of` does."""
         return self.patient if self.twin_of is None else self.twin_of
 
     @property
@@ -132,7 +131,7 @@ def virtual_cohort(
     n
         Number of patients, at least 1 and at most `MOST_AT_ONCE`; draw more in parts, by ``first``.
     phenotype
-        One of `PHENOTYPES`, or shares of several, as ``{"obese": 0.7, "igt": 0.3}``; who gets which is keyed by id.
+        One of `PHENOTYPES`, or shares of several, as ``{"obese": 0.7, "igt": 0.3}``; the assignment is keyed by id.
     seed, first
         Seed of all draws, and the id of the first patient.  A patient depends on seed, id and phenotype only.
     variability
@@ -141,11 +140,11 @@ def virtual_cohort(
     Raises
     ------
     InputError
-        For an unknown phenotype, shares without sense, or numbers out of range.
+        For an unknown phenotype, invalid shares, or numbers out of range.
     """
-    whole(n, "n", 1, MOST_AT_ONCE + 1)
-    whole(seed, "seed", 0, 2**64)
-    whole(first, "first", 0, 2**63 - n)
+    check_whole(n, "n", 1, MOST_AT_ONCE + 1)
+    check_whole(seed, "seed", 0, 2**64)
+    check_whole(first, "first", 0, 2**63 - n)
     if not isinstance(variability, bool):
         raise InputError(f"variability = {variability!r} must be True or False.")
     ids = np.arange(first, first + n, dtype=np.int64)
@@ -154,22 +153,22 @@ def virtual_cohort(
         people = covariates.typical_people(np.array(_WEIGHT)[kinds])
         record = _phenotype_record(kinds, people)
         attempts = np.ones(n, np.int64)
-        close(record)
+        set_start_basal(record)
     else:
         people = covariates.draw_people(seed, ids, np.array(_BMI)[kinds])
         centre = _phenotype_record(kinds, people)
         covariates.apply_sex_on_lean_gain(centre, people)
         record, attempts = draw_feasible(seed, ids, centre, OMEGA)
-        if not (there := basal.feasible(record)).all():
+        if not (feasible := basal.feasible(record)).all():
             raise InputError(
-                f"patient {ids[np.argmin(there)]} has no fasting state after {_ATTEMPTS} draws: glucose uptake exceeds "
-                "production; lower insulin_basal or sens_muscle0 of its phenotype."
+                f"patient {ids[np.argmin(feasible)]} has no fasting state after {_ATTEMPTS} draws: glucose uptake "
+                "exceeds production; lower insulin_basal or sens_muscle0 of its phenotype."
             )
     return Cohort(seed, ids, {**people, "phenotype": kinds, "attempts": attempts}, record, Layers(between=variability))
 
 
 def points_of(base: Cohort, ids: Ids, values: Mapping[str, Floats]) -> Cohort:
-    """Return the points of a design: the one patient of ``base`` with other values of some parameters.
+    """Return the points of a design: the single patient of ``base`` with other values of some parameters.
 
     Parameters
     ----------
@@ -178,21 +177,21 @@ def points_of(base: Cohort, ids: Ids, values: Mapping[str, Floats]) -> Cohort:
     ids
         (n,) numbers of the points.
     values
-        (n,) by name of a constant or patient parameter, in the unit of the table.
+        Arrays (n,) by name of a constant or patient parameter, in the unit of the table.
     """
     n = len(ids)
     record = np.repeat(base.parameters, n)
     for name, column in values.items():
         record[name] = column
-    close(record)
+    set_start_basal(record)
     rows = {name: np.repeat(column, n) for name, column in base.covariates.items()}
     return Cohort(base.seed, ids, rows, record, base.layers, np.repeat(base.keys, n), np.repeat(base.day_keys, n))
 
 
 def check_people(cohort: Cohort) -> None:
-    """Refuse a cohort whose patients have the same id or covariates that no one has, and one of unequal lengths.
+    """Refuse a cohort with repeated ids, impossible covariates or arrays of unequal lengths.
 
-    A covariate that is no number is that patient's failure alone (`engine.patients.run_in`).
+    A covariate that is NaN fails that patient only (`engine.patients.run_in`).
     """
     n, parameters = len(cohort), cohort.parameters
     if parameters.dtype != DTYPE or len(parameters) != n:
@@ -234,7 +233,7 @@ def _assign(ids: Ids, phenotype: str | Mapping[str, float], seed: int) -> Ids:
     total = float(sum(shares.values()))
     if total <= 0:
         raise InputError("phenotype gives no shares: give at least one phenotype a share above 0.")
-    # the order of PHENOTYPES, not of the caller's mapping, decides who gets which
+    # the assignment follows the order of PHENOTYPES, not that of the caller's mapping
     limits = np.cumsum([shares.get(name, 0.0) / total for name in PHENOTYPES])
     last = max(PHENOTYPES.index(name) for name, share in shares.items() if share > 0)
     drawn = np.searchsorted(limits, draws.uniforms(seed, ids, draws.PHENOTYPE), side="right")
@@ -242,7 +241,7 @@ def _assign(ids: Ids, phenotype: str | Mapping[str, float], seed: int) -> Ids:
 
 
 def _phenotype_record(kinds: Ids, people: dict[str, npt.NDArray[Any]]) -> npt.NDArray[Any]:
-    """Return typical parameters of each patient's phenotype and covariates."""
+    """Return the typical parameters (n,) for each patient's phenotype and covariates."""
     record = typical(len(kinds))
     for name, row in _ROWS.items():
         record[name] = np.array(row)[kinds]
@@ -256,33 +255,33 @@ def _phenotype_record(kinds: Ids, people: dict[str, npt.NDArray[Any]]) -> npt.ND
 def draw_feasible(
     seed: int, ids: Ids, centre: npt.NDArray[Any], omega: Omega, most: int = _ATTEMPTS
 ) -> tuple[npt.NDArray[Any], Ids]:
-    """Draw everybody's parameters around ``centre`` (n,), again for those without a fasting state.
+    """Draw the parameters of all patients around ``centre`` (n,), again for those without a fasting state.
 
-    Returns the records (n,) and how many draws each took; who has no fasting state after ``most`` keeps the last.
+    Returns the records (n,) and the number of draws of each; without a fasting state after ``most``, the last is kept.
     """
     record = centre.copy()
     attempts = np.zeros(len(ids), np.int64)
-    open_ = np.arange(len(ids))
+    pending = np.arange(len(ids))
     for attempt in range(most):
-        drawn = centre[open_].copy()
-        vary(drawn, omega, seed, ids[open_], attempt)
-        close(drawn)
-        record[open_] = drawn
-        attempts[open_] = attempt + 1
-        open_ = open_[~basal.feasible(drawn)]
-        if not len(open_):
+        drawn = centre[pending].copy()
+        vary(drawn, omega, seed, ids[pending], attempt)
+        set_start_basal(drawn)
+        record[pending] = drawn
+        attempts[pending] = attempt + 1
+        pending = pending[~basal.feasible(drawn)]
+        if not len(pending):
             break
     return record, attempts
 
 
-def close(record: npt.NDArray[Any]) -> None:
-    """Close the fasting state, for the constant GH at which the axis starts; the run-in puts the real means in."""
+def set_start_basal(record: npt.NDArray[Any]) -> None:
+    """Set the fasting state of ``record`` (n,), in place, for constant GH at a trough; the run-in refines it."""
     basal.constant_gh_means(record, basal.START_GH)
     basal.set_basal(record)
 
 
-def whole(value: int, name: str, low: int, stop: int) -> None:
-    """Refuse what is no whole number from ``low`` to before ``stop``."""
+def check_whole(value: int, name: str, low: int, stop: int) -> None:
+    """Refuse a ``value`` that is not a whole number from ``low`` to before ``stop``."""
     if not is_whole(value) or not low <= value < stop:
         raise InputError(f"{name} = {value!r} must be a whole number from {low} to {stop - 1}.")
 
@@ -292,7 +291,7 @@ COVARIATES = {
     "height": ("m", "height"), "bmi": ("kg/m2", "body mass index"),
     "phenotype": ("-", "phenotype: " + ", ".join(f"{i} {name}" for i, name in enumerate(PHENOTYPES))),
 }  # fmt: skip
-"""Every patient has these."""
+"""Unit and long name of the covariates that all patients have."""
 
 MORE_COVARIATES = {
     "parameter_draws": ("-", "draws of the parameters until a fasting state existed"),
@@ -302,4 +301,4 @@ MORE_COVARIATES = {
     "hba1c": ("%", "HbA1c"), "triglyceride": ("mmol/L", "triglyceride"), "hdl": ("mmol/L", "HDL cholesterol"),
     "prevalence": ("-", "prevalence weight: how much the patient counts, mean 1"),
 }  # fmt: skip
-"""Patients built from people have these too."""
+"""Unit and long name of the further covariates of patients that are built from people."""

@@ -1,9 +1,9 @@
-"""The residual layer: what an assay makes of a true value, keyed by seed, patient, output and occasion.
+"""The residual layer: the assay error of a measured value, keyed by seed, patient, output and occasion.
 
 Analytical CVs (between-run imprecision of current methods) [assumed, typical figures of the methods; to be verified
 before any published claim].  Noise is log-normal of mean 1, so no measured value is negative, and does not depend on
-the arm: arms share it, as they share pulses and meals.  What is computed from measured values (HOMA-IR, the SD score
-of IGF-1, changes from the true baseline) has their noise.
+the arm: arms share it, as they share pulses and meals.  Quantities computed from measured values (HOMA-IR, the SD score
+of IGF-1, changes from the true baseline) inherit their noise.
 """
 
 from typing import TYPE_CHECKING
@@ -32,14 +32,14 @@ ASSAY_CV: dict[str, float] = {
 
 
 def measured(name: str, values: Floats, seed: int, patient: npt.NDArray[np.int64], occasion: npt.ArrayLike) -> Floats:
-    """Return ``values`` (..., n, k) of output ``name`` as an assay gives them.
+    """Return ``values`` (..., n, k) of output ``name`` with assay noise.
 
     Parameters
     ----------
     name
-        Key of `ASSAY_CV`; other outputs are returned as they are.
+        Key of `ASSAY_CV`; other outputs are returned unchanged.
     patient, occasion
-        Ids (n,) and whole numbers (k,), such as the minute since the start, that tell the samples apart.
+        Ids (n,) and whole numbers (k,), such as the minute since the start, that distinguish the samples.
     """
     cv = ASSAY_CV.get(name, 0.0)
     if not cv:
@@ -54,44 +54,44 @@ COMPUTED: dict[str, tuple[str, ...]] = {
     "homa_ir": ("glucose", "insulin"), "adipo_ir": ("ffa", "insulin"), "igf1_sds": ("igf1",),
     "vat_change": ("vat",), "sat_change": ("sat",), "lean_change": ("lean",),
 }  # fmt: skip
-"""Outputs that are computed from measured ones."""
+"""Outputs that are computed from measured outputs."""
 
 
-RATIOS = ("homa_ir", "adipo_ir")
-"""Of these those that are products: their noise is relative, as that of an assay."""
+PRODUCTS = ("homa_ir", "adipo_ir")
+"""Those of `COMPUTED` that are products: their noise is relative, as that of an assay."""
 
 
 def relative_noise(name: str) -> float:
-    """Return the CV that assays give an output; 0 where none is known, or where the noise is not relative.
+    """Return the CV of an output's assay noise; 0 where none is known, or where the noise is not relative.
 
     >>> round(relative_noise("homa_ir"), 4)
     0.0633
     """
-    of = COMPUTED[name] if name in RATIOS else (name,)
-    return float(np.sqrt(np.prod([1 + ASSAY_CV.get(part, 0.0) ** 2 for part in of]) - 1))
+    measured_outputs = COMPUTED[name] if name in PRODUCTS else (name,)
+    return float(np.sqrt(np.prod([1 + ASSAY_CV.get(output, 0.0) ** 2 for output in measured_outputs]) - 1))
 
 
 def assayed(name: str, values: Floats, cohort: "Cohort", hours: Floats) -> Floats:
-    """Return ``values`` (arm, n, k) of output ``name``, sampled at ``hours`` (k,), as assays give them.
+    """Return ``values`` (arm, n, k) of output ``name``, sampled at ``hours`` (k,), with assay noise.
 
-    Keyed by the ids that key pulses and meals, so that the points of a design share it as they share those.
+    The noise is keyed by the ids that key pulses and meals, so that the points of a design share all of them.
     """
 
-    def factor(of: str) -> Floats:
+    def factor(output: str) -> Floats:
         minutes = np.round(60 * hours).astype(np.int64)
-        return measured(of, np.ones((len(cohort), len(hours))), cohort.seed, cohort.day_keys, minutes)
+        return measured(output, np.ones((len(cohort), len(hours))), cohort.seed, cohort.day_keys, minutes)
 
     noise = np.ones((len(cohort), len(hours)))
-    for of in COMPUTED.get(name, (name,)):
-        noise = noise * factor(of)
+    for output in COMPUTED.get(name, (name,)):
+        noise = noise * factor(output)
     match name:
         case "igf1_sds":
-            found = values + np.log(noise) / igf1_log_sd(cohort.covariates["age"])[:, None]
+            noisy = values + np.log(noise) / igf1_log_sd(cohort.covariates["age"])[:, None]
         case "vat_change" | "sat_change":
-            found = (100 + values) * noise - 100
+            noisy = (100 + values) * noise - 100
         case "lean_change":
             baseline = cohort.parameters["lean0"][:, None]
-            found = (baseline + values) * noise - baseline
+            noisy = (baseline + values) * noise - baseline
         case _:
-            found = values * noise
-    return np.asarray(found)
+            noisy = values * noise
+    return np.asarray(noisy)

@@ -1,9 +1,8 @@
-"""The patient's own 28 days: GH pulses and meals, keyed by patient and counter; the block repeats for ever.
+"""The 28-day block of a patient: GH pulses and meals, keyed by patient and counter; the block repeats indefinitely.
 
-Pulses are a Weibull renewal process (axis, section 2).  The renewal starts `LEAD_IN` before the block and only the
-pulses inside the block are kept: at t = 0 it has long forgotten its start, so the expected number of pulses is exactly
-rate x 28 days.  When the block repeats, the one interval across the seam joins two independent ends; nothing is
-stretched or dropped.
+Pulses are a Weibull renewal process (axis, section 2).  The process starts `LEAD_IN` before the block, of which only
+the pulses are kept: at t = 0 it is stationary, so the expected number of pulses is exactly rate x 28 days.  When the
+block repeats, the one interval across the boundary joins two independent ends; nothing is stretched or dropped.
 """
 
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from pulsatile.engine.patients.cohort import Cohort
 DAY = 24.0
 BLOCK_DAYS = int(BLOCK_HOURS / DAY)
 LEAD_IN = 48.0
-"""Start of the renewal before the block, h: about 26 intervals."""
+"""Start of the renewal process before the block, h: about 26 intervals."""
 
 # Sleep: axis, section 2 [assumed].
 SLEEP_ONSET = 23.0  # h of the clock
@@ -35,7 +34,7 @@ LARGEST_JITTER = 3.0  # SDs; keeps every meal on its day and positive [assumed]
 
 @dataclass(frozen=True)
 class MealPlan:
-    """Meals of a day: clock times (h), carbohydrate (g) and the slot (0 ... 5) that keys each, as ``6 day + slot``."""
+    """Meals of a day: clock times (h), carbohydrate (g) and slots (0 ... 5); ``6 day + slot`` keys a meal's draws."""
 
     slots: tuple[int, ...] = (0, 2, 4)
     times: tuple[float, ...] = (7.0, 13.0, 19.0)
@@ -74,14 +73,14 @@ def pulse_train(cohort: Cohort) -> tuple[Floats, Floats]:
          ("pulse_rate", "pulse_shape", "pulse_size", "pulse_size_cv", "sleep_gain", "c_amplitude")}  # fmt: skip
     mean = DAY / p["pulse_rate"]
     scale = mean / np.array([gamma(1 + 1 / k) for k in p["pulse_shape"][:, 0]])[:, None]
-    # enough for nearly everybody; whoever needs more gets more, and no draw moves, because each has its own counter
+    # enough for nearly all patients; drawing more changes no earlier draw, because each has its own counter
     draws = int(1.1 * (LEAD_IN + BLOCK_HOURS) / mean.min(initial=DAY)) + 20
     while True:
         first, second = random.uniform_pairs(cohort.seed, cohort.day_keys[:, None], random.PULSES, np.arange(draws))
         if cohort.layers.occasions:
             # x**(1/k) by logarithms: numpy's power may round differently for other shapes of its arguments
             interval = scale * np.exp(np.log(-np.log(first)) / p["pulse_shape"])
-        else:  # regular, from a phase of the patient's own
+        else:  # regular, with a random phase per patient
             interval = np.where(np.arange(draws) == 0, first[:, :1], 1.0) * mean
         time = np.cumsum(interval, axis=1) - LEAD_IN
         if draws == 0 or np.all(time[:, -1] >= BLOCK_HOURS):
@@ -90,10 +89,10 @@ def pulse_train(cohort: Cohort) -> tuple[Floats, Floats]:
     size = p["pulse_size"] * p["c_amplitude"]
     spread = np.sqrt(np.log1p(p["pulse_size_cv"] ** 2))
     if cohort.layers.occasions:
-        own = np.exp(spread * random.normal_quantile(second))
+        factor = np.exp(spread * random.normal_quantile(second))
     else:
-        own = np.exp(spread * spread / 2)  # the mean, so that the layer does not decide how much is released
-    amount = size * sleep_factor(time, p["sleep_gain"]) * own
+        factor = np.exp(spread * spread / 2)  # the mean: the layer does not change the mean amplitude
+    amount = size * sleep_factor(time, p["sleep_gain"]) * factor
     outside = (time < 0) | (time >= BLOCK_HOURS)
     return np.where(outside, np.inf, time), amount
 
@@ -109,9 +108,9 @@ def meal_train(cohort: Cohort, plan: MealPlan = THREE_MEALS) -> tuple[Floats, Fl
     day = np.repeat(np.arange(BLOCK_DAYS), len(plan.slots))
     counter = SLOTS_PER_DAY * day + np.tile(plan.slots, BLOCK_DAYS)
     first, second = random.uniform_pairs(cohort.seed, cohort.day_keys[:, None], random.MEALS, counter)
-    late, large = (
+    delay, excess = (
         np.clip(random.normal_quantile(u), -LARGEST_JITTER, LARGEST_JITTER) * cohort.layers.occasions
         for u in (first, second)
     )
-    time = DAY * day + np.tile(plan.times, BLOCK_DAYS) + TIME_JITTER * late
-    return time, MMOL_PER_GRAM * np.tile(plan.grams, BLOCK_DAYS) * (1 + SIZE_JITTER * large)
+    time = DAY * day + np.tile(plan.times, BLOCK_DAYS) + TIME_JITTER * delay
+    return time, MMOL_PER_GRAM * np.tile(plan.grams, BLOCK_DAYS) * (1 + SIZE_JITTER * excess)

@@ -1,9 +1,9 @@
-"""The run-in: each patient's own untreated 28 days set the reference state (overview, Coupling).
+"""The run-in: each patient's untreated 28 days set the reference state (overview, Coupling).
 
 The patient's block of pulses and meals is run untreated with body composition and IGF-1 frozen.  The block means of
-the lipolytic drive, of the SOCS-like and of the p85alpha-like signal become L0, S0 and P0, the closed-form basal is
-computed again from them, and the block is repeated until they no longer change.  Then the GH-driven IGF-1 production is
-set so that the own untreated IGF-1 is the own target, and one block with everything free leads to the state at t = 0.
+the lipolytic drive, of the SOCS-like and of the p85alpha-like signal become L0, S0 and P0, the closed-form basal state
+is computed again from them, and the block is repeated until they no longer change.  Then the GH-driven IGF-1 production
+is set so that untreated IGF-1 equals the patient's target, and one block with all states free leads to t = 0.
 """
 
 from dataclasses import dataclass
@@ -27,8 +27,8 @@ from pulsatile.engine.states import STATE_INDEX, STATES
 TOLERANCE = 1e-3  # relative change of L0, S0, P0 at which the run-in ends; overview, Run-in
 MOST_PASSES = 8
 PULSE_RATE, PULSE_SHAPE = (0.1, 100.0), (0.2, 100.0)
-"""Pulses per day and Weibull shape that can be drawn at all [assumed, far beyond the table's ranges]."""
-GH_GUESS = 0.8  # ug/L, only the start of the iteration
+"""Pulses per day and Weibull shapes for which pulses can be drawn [assumed, far beyond the table's ranges]."""
+GH_GUESS = 0.8  # ug/L, start of the iteration
 EMAX_LIMIT = 24.0  # ug/L/h; axis, IGF-1
 BASE_SHARE = 0.3  # largest GH-independent share of IGF-1 production; axis, IGF-1
 
@@ -45,7 +45,7 @@ RUN_IN_FIELDS = (
     "lipolytic0", "socs0", "p85_0", "body_changes", "igf1_emax", "igf1_base", "sens_muscle_ref", "sens_liver_ref",
     "egp_max", "k_mass_action", "isr_basal", "isr_max", "lipolysis_basal", "insulin_ref", "ffa_ref", "igf1_ref",
 )  # fmt: skip
-"""Parameters that the run-in sets; the others are drawn with the cohort."""
+"""Parameters that the run-in sets; all others are drawn with the cohort."""
 PACKED = (*RUN_IN_FIELDS, *STATES, "status", "passes")
 """Columns of `Baseline.packed`."""
 
@@ -66,7 +66,7 @@ class Baseline:
     passes: npt.NDArray[np.int64]
 
     def packed(self) -> Floats:
-        """Return what the run-in found, (n, len(`PACKED`)): with it `unpacked` needs no integration."""
+        """Return the results of the run-in (n, len(`PACKED`)), which `unpacked` restores without integration."""
         fields = [self.parameters[name] for name in RUN_IN_FIELDS]
         return np.column_stack([*fields, self.y0, self.status, self.passes])
 
@@ -79,17 +79,17 @@ class Baseline:
 
 
 def run_in(cohort: Cohort, *, solver: Solver = Solver(), threads: int = 1, block: EventTable | None = None) -> Baseline:
-    """Run every patient of ``cohort`` to the own untreated reference state.
+    """Run every patient of ``cohort`` to the untreated reference state.
 
-    A patient takes as many passes as the own means need, whoever else is in the cohort.  Who has a parameter that is
-    not a number is not run, nor who has no plausible pulses: the status says so.
+    A patient takes as many passes as its own means need, independent of the rest of the cohort.  Patients with a
+    parameter that is not finite, or without plausible pulses, are not run; their status says so.
     """
     with np.errstate(all="ignore"):  # absurd parameters end as a status, not as a warning
         return _run_in(cohort, solver, threads, block)
 
 
 def _unfit(cohort: Cohort, record: npt.NDArray[Any]) -> npt.NDArray[np.int8]:
-    """Return the status (n,) that is known before any run."""
+    """Return the status (n,) known before any integration."""
     status = np.where(beyond(record), Status.IMPLAUSIBLE, Status.OK).astype(np.int8)
     for name, (low, high) in (("pulse_rate", PULSE_RATE), ("pulse_shape", PULSE_SHAPE)):
         status[~((record[name] >= low) & (record[name] <= high))] = Status.IMPLAUSIBLE
@@ -103,7 +103,7 @@ def _unfit(cohort: Cohort, record: npt.NDArray[Any]) -> npt.NDArray[np.int8]:
 
 
 def _prepared(cohort: Cohort) -> npt.NDArray[Any]:
-    """Return the parameters (n,) from which the run-in begins."""
+    """Return the parameters (n,) at the start of the run-in."""
     record = cohort.parameters.copy()
     record["body_changes"] = 0.0
     record["igf1_ref"] = record["igf1_target"]
@@ -131,11 +131,11 @@ def _run_in(cohort: Cohort, solver: Solver, threads: int, block: EventTable | No
         )  # fmt: skip
         passes[todo] += 1
         status[todo] = result.status
-        fine = result.status == Status.OK
+        ended = result.status == Status.OK
         mean = result.mean[:, 0]
         for name, (low, high) in PLAUSIBLE.items():
             value = mean[:, column[name]]
-            status[todo[fine & ~((value > low) & (value < high))]] = Status.IMPLAUSIBLE
+            status[todo[ended & ~((value > low) & (value < high))]] = Status.IMPLAUSIBLE
         keep = status[todo] == Status.OK
         todo, mean, y_end = todo[keep], mean[keep], result.y[keep, 0]
         change = np.zeros(len(todo))
@@ -151,8 +151,8 @@ def _run_in(cohort: Cohort, solver: Solver, threads: int, block: EventTable | No
         todo = todo[change > TOLERANCE]
     _set_igf1(record, gh_drive)
     record["body_changes"] = 1.0
-    well = np.flatnonzero(status == Status.OK)
-    y[well], status[well] = _settle(record[well], y[well], block.subset(well), solver, threads)
+    ok = np.flatnonzero(status == Status.OK)
+    y[ok], status[ok] = _settle(record[ok], y[ok], block.subset(ok), solver, threads)
     y[status != Status.OK] = np.nan
     return Baseline(cohort, record, y, block, status, passes)
 
@@ -160,7 +160,7 @@ def _run_in(cohort: Cohort, solver: Solver, threads: int, block: EventTable | No
 def unpacked(cohort: Cohort, rows: Floats) -> Baseline:
     """Return the baseline of ``cohort`` from the rows (n, len(`PACKED`)) of `Baseline.packed` of the same patients.
 
-    Bit-equal to the run-in's; pulses and meals are drawn again.
+    The result is bit-equal to that of the run-in; pulses and meals are drawn again.
     """
     n, record = len(cohort), cohort.parameters.copy()
     with np.errstate(all="ignore"):
@@ -176,9 +176,9 @@ def unpacked(cohort: Cohort, rows: Floats) -> Baseline:
 def _settle(
     record: npt.NDArray[Any], y: Floats, block: EventTable, solver: Solver, threads: int
 ) -> tuple[Floats, npt.NDArray[np.int8]]:
-    """Run one more block with everything free, so that IGF-1 at t = 0 is where the block leaves it every time.
+    """Run one more block with all states free, after which IGF-1 is periodic over the block.
 
-    Body composition, which a block hardly moves, goes back to the patient's own.
+    Body composition, which changes little in a block, is reset to the patient's own.
     """
     result = integrate(
         record, y, block, None, start=-BLOCK_HOURS, times=np.array([0.0]), solver=solver, threads=threads, groups=()
@@ -190,7 +190,7 @@ def _settle(
 
 
 def _set_igf1(record: npt.NDArray[Any], gh_drive: Floats) -> None:
-    """Individualise IGF-1 production: Emax E + kin0 = kout I_target, within the limits of axis section 2."""
+    """Set each patient's IGF-1 production: Emax E + kin0 = kout I_target, within the limits of axis section 2."""
     needed = record["k_igf1"] * record["igf1_target"]
     base = np.minimum(record["igf1_base"], BASE_SHARE * needed)
     drive = record["c_igf1"] * gh_drive

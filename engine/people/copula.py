@@ -1,9 +1,9 @@
-"""Gaussian copula: a correlation matrix from the pairs that are known, its factor, and normals made to correlate.
+"""Gaussian copula: a correlation matrix from known pairs, its factor, and correlated normals.
 
 Rows are completed one after the other: where no correlation with an earlier covariate is given, the new covariate is
-independent of it given those with which its correlations are known (partial correlation zero; of all completions of
-the row the one of largest determinant).  A row that no set of variables can have is projected to the nearest that one
-can, and every change is told.  Earlier rows are never touched: **a covariate added at the end changes no other.**
+conditionally independent of it, given those with which its correlations are known (partial correlation zero; the
+completion of largest determinant).  A row that no set of variables can have is projected to the nearest possible one,
+and every change is reported.  Earlier rows never change: **a covariate added at the end changes no other.**
 
 Singular matrices are allowed: a correlation of 1, or a covariate that others determine.
 """
@@ -21,15 +21,15 @@ from pulsatile.engine.errors import InputError
 Pairs = Mapping[tuple[str, str], float]
 
 NOTHING = 1e-12
-"""Variance below which a covariate is wholly determined by others: rounding of correlations near 1 [assumed]."""
-LEFT = 1e-4
-"""Share of a projected covariate's variance that stays its own, so that the matrix is positive definite [assumed]."""
+"""Variance below which a covariate is determined by others: rounding of correlations near 1 [assumed]."""
+RESIDUAL_SHARE = 1e-4
+"""Residual share of a projected covariate's variance, which keeps the matrix positive definite [assumed]."""
 _HALVINGS = 200
 
 
 @dataclass(frozen=True)
 class Change:
-    """A correlation that could not be had together with the others: ``given`` was replaced by ``used``."""
+    """A correlation that is impossible together with the others: ``given`` was replaced by ``used``."""
 
     first: str
     second: str
@@ -41,7 +41,7 @@ class Change:
 class Correlation:
     """A correlation matrix of ``names`` (k,): ``matrix`` (k, k) = ``factor`` @ ``factor``.T, lower triangular.
 
-    ``changes``: the given pairs that the projection changed, none if it was not needed.
+    ``changes``: the given pairs that the projection changed, empty without a projection.
     """
 
     names: tuple[str, ...]
@@ -65,8 +65,8 @@ def assemble(names: Sequence[str], pairs: Pairs) -> Correlation:
     Raises
     ------
     InputError
-        For a correlation that is no number from -1 to 1, of a covariate with itself or with one that is not in
-        ``names``, or given twice with different values.
+        For a correlation that is not a number from -1 to 1, is of a covariate with itself or with one that is not in
+        ``names``, or is given twice with different values.
     """
     k = len(names)
     given = _checked(tuple(names), pairs)
@@ -75,12 +75,12 @@ def assemble(names: Sequence[str], pairs: Pairs) -> Correlation:
     for new in range(k):
         known = [old for old in range(new) if np.isfinite(given[new, old])]
         block = matrix[np.ix_(known, known)]
-        asked = given[new, known]
-        used = _possible(block, asked)
+        requested = given[new, known]
+        used = _possible(block, requested)
         changes += [
-            Change(names[old], names[new], float(a), float(u))
-            for old, a, u in zip(known, asked, used, strict=True)
-            if a != u
+            Change(names[old], names[new], float(r), float(u))
+            for old, r, u in zip(known, requested, used, strict=True)
+            if r != u
         ]
         row = matrix[:new, known] @ _solve(block, used)
         row[known] = used
@@ -90,10 +90,10 @@ def assemble(names: Sequence[str], pairs: Pairs) -> Correlation:
 
 
 def from_covariance(names: Sequence[str], covariance: npt.ArrayLike) -> tuple[Floats, Correlation]:
-    """Return the SDs (k,) and the correlation of a covariance matrix (k, k), whatever its units.
+    """Return the SDs (k,) and the correlation of a covariance matrix (k, k) in any units.
 
     A covariate of variance 0 is a constant and correlates with nothing.  A matrix that is not positive definite is
-    projected as by `assemble`, and the changes are told.
+    projected as by `assemble`, and the changes are reported.
 
     Raises
     ------
@@ -128,7 +128,7 @@ def from_covariance(names: Sequence[str], covariance: npt.ArrayLike) -> tuple[Fl
                     f"covariance of {names[j]} and {names[i]} = {omega[i, j]:g} must be within the product of their "
                     f"SDs, {limit:g}."
                 )
-            # one after the other: the product of two tiny SDs may be no normal number
+            # divided in turn: the product of two tiny SDs may be subnormal
             r = omega[i, j] / sd[i] / sd[j] if limit > 0 else 0.0
             pairs[names[j], names[i]] = float(np.clip(r, -1, 1))
     return sd, assemble(names, pairs)
@@ -137,11 +137,11 @@ def from_covariance(names: Sequence[str], covariance: npt.ArrayLike) -> tuple[Fl
 def correlate(factor: Floats, independent: Sequence[Floats]) -> list[Floats]:
     """Return correlated standard normals (n,) from independent ones.
 
-    Sums run in a fixed order and one patient's do not depend on the others', as a matrix product's may.
+    Sums have a fixed order and do not depend on the number of patients, as those of a matrix product may.
     """
     scores = []
-    for row, own in zip(factor, independent, strict=True):
-        z = np.zeros(own.shape)
+    for row, residual in zip(factor, independent, strict=True):
+        z = np.zeros(residual.shape)
         for weight, draw in zip(row, independent, strict=True):
             if weight != 0:
                 z += weight * draw
@@ -150,14 +150,16 @@ def correlate(factor: Floats, independent: Sequence[Floats]) -> list[Floats]:
 
 
 def _checked(names: tuple[str, ...], pairs: Pairs) -> Floats:
-    """Return the given correlations (k, k), NaN where none is."""
+    """Return the given correlations (k, k), NaN for open pairs."""
     if len(set(names)) < len(names):
         raise InputError(f"covariates {', '.join(names)}: a name repeats; give each once.")
     given = np.full((len(names), len(names)), np.nan)
     for (first, second), r in pairs.items():
         for name in (first, second):
             if name not in names:
-                raise InputError(f"correlation of {first} and {second}: {name} is none of {', '.join(names)}.")
+                raise InputError(
+                    f"correlation of {first} and {second}: {name!r} is not a covariate; choose from {', '.join(names)}."
+                )
         if first == second:
             raise InputError(f"correlation of {first} with itself is 1 and not given; leave it out.")
         if not is_number(r) or not -1 <= r <= 1:
@@ -169,27 +171,27 @@ def _checked(names: tuple[str, ...], pairs: Pairs) -> Floats:
     return given
 
 
-def _possible(block: Floats, asked: Floats) -> Floats:
-    """Return the correlations nearest to ``asked`` that a covariate can have with those of matrix ``block``.
+def _possible(block: Floats, requested: Floats) -> Floats:
+    """Return the correlations nearest to ``requested`` that a covariate can have with those of matrix ``block``.
 
-    Possible is what leaves no negative variance, r' block^-1 r <= 1: an ellipsoid, to which the nearest point
-    (I + m block^-1)^-1 r is found by halving the multiplier m.
+    Correlations r are possible where the residual variance is not negative, r' block^-1 r <= 1: an ellipsoid, whose
+    nearest point is (I + m block^-1)^-1 r, with the multiplier m by bisection.
     """
-    if not len(asked):
-        return asked
+    if not len(requested):
+        return requested
     size, axes = np.linalg.eigh(block)
     size = np.where(size < NOTHING, 0.0, size)
-    along = axes.T @ asked
+    along = axes.T @ requested
     flat = size == 0
     inside = np.all(np.abs(along[flat]) < np.sqrt(NOTHING)) and _explained(size, along) <= 1 + NOTHING
     if inside:
-        return asked
+        return requested
     low, high = 0.0, 1.0
-    while _explained(size, _pulled(size, along, high)) > 1 - LEFT:
+    while _explained(size, _pulled(size, along, high)) > 1 - RESIDUAL_SHARE:
         high *= 2
     for _ in range(_HALVINGS):
         middle = 0.5 * (low + high)
-        if _explained(size, _pulled(size, along, middle)) > 1 - LEFT:
+        if _explained(size, _pulled(size, along, middle)) > 1 - RESIDUAL_SHARE:
             low = middle
         else:
             high = middle
@@ -198,8 +200,8 @@ def _possible(block: Floats, asked: Floats) -> Floats:
 
 def _explained(size: Floats, along: Floats) -> float:
     """Return r' block^-1 r from the eigenvalues and the coordinates of r along their axes."""
-    some = size > 0
-    return float(np.sum(along[some] ** 2 / size[some]))
+    positive = size > 0
+    return float(np.sum(along[positive] ** 2 / size[positive]))
 
 
 def _pulled(size: Floats, along: Floats, multiplier: float) -> Floats:

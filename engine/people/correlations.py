@@ -1,7 +1,7 @@
-"""Correlations of the covariates: what is printed (population 1.2-1.5), what follows from it, and the matrix per sex.
+"""Correlations of the covariates: printed values (population 1.2-1.5), derived values, and the matrix per sex.
 
-Those of 1.2 are COMPUTED: Pearson's, of logarithms but for age, height and HbA1c, and used as the copula's.  Pairs that
-no source gives stay open and are completed by `engine.people.copula`.
+Those of 1.2 are COMPUTED: Pearson's, of logarithms except for age, height and HbA1c, used as those of the copula.
+Pairs without a source are completed by `engine.people.copula`.
 """
 
 from functools import lru_cache
@@ -18,9 +18,9 @@ from pulsatile.engine.people.margins import MAN, SEXES, table
 COVARIATES = (
     "age", "height", "bmi", "waist", "glucose", "hba1c", "triglyceride", "hdl", "vat", "insulin", "ffa", "igf1_sds",
 )  # fmt: skip
-"""The order of the copula; a new covariate goes to the end and moves no other.
+"""The order of the copula; a new covariate is appended and changes no other.
 
-Waist comes right after age, height and BMI: its own draw is then the residual of its regression on these three.
+Waist follows age, height and BMI: its draw is then the residual of its regression on these three.
 """
 
 NAMES = ("age", "height", "bmi", "waist", "glucose", "triglyceride", "hdl", "hba1c")
@@ -38,7 +38,7 @@ NHANES = (
 VAT = {"waist": 0.75, "bmi": 0.65}
 """RECALLED, population 1.4."""
 HOMA = {"bmi": 0.482, "waist": 0.466, "vat": 0.570}
-"""READ, 40 studies, population 1.3: correlations with HOMA-IR, taken as of its logarithm [assumed]."""
+"""READ, 40 studies, population 1.3: correlations with HOMA-IR, taken as those of its logarithm [assumed]."""
 FFA = {"age": 0.0, "bmi": 0.241, "triglyceride": 0.414}
 """READ, n = 111, population 1.5."""
 FFA_HOMA = 0.213
@@ -69,14 +69,14 @@ def pairs(sex: int) -> dict[tuple[str, str], float]:
     known["age", "vat"] = by_age + by_waist * known["age", "waist"]
     known |= _insulin(known, sex)
     known |= {(name, "ffa"): r for name, r in FFA.items()}
-    known["insulin", "ffa"] = FFA_HOMA  # HOMA-IR is insulin but for a tenth of its variance
+    known["insulin", "ffa"] = FFA_HOMA  # insulin makes up nine tenths of the variance of HOMA-IR
     known |= {(name, "igf1_sds"): r for name, r in IGF1.items()}
     return known
 
 
 @lru_cache(maxsize=len(SEXES))
 def matrix(sex: int) -> Correlation:
-    """Return the correlation matrix of `COVARIATES` for men (0) or women (1), with what had to be changed."""
+    """Return the correlation matrix of `COVARIATES` for men (0) or women (1), with the changes of its projection."""
     return copula.assemble(COVARIATES, pairs(sex))
 
 
@@ -113,8 +113,8 @@ def _insulin(known: Pairs, sex: int) -> dict[tuple[str, str], float]:
     """Return the correlations of insulin; DERIVED from those of HOMA-IR = glucose x insulin / 22.5 and from medians.
 
     ln HOMA = ln insulin + ln glucose + constant, so that with a covariate r(HOMA) SD(HOMA) = r(insulin) SD(insulin) +
-    r(glucose) SD(glucose).  SD(HOMA) holds the correlation of insulin and glucose, which is completed from the very
-    correlations looked for: found by repetition.
+    r(glucose) SD(glucose).  SD(HOMA) contains the correlation of insulin and glucose, which is completed from the
+    unknown correlations: the solution is by fixed-point iteration.
     """
     sds = spread(sex)
     slope = np.polyfit(_INSULIN_AGE, np.log(_INSULIN_MEDIAN[sex]), 1)[0]  # of ln insulin, per y

@@ -1,6 +1,6 @@
-"""Age, sex, height and weight of a patient, and what they change in the parameters (axis, section 2, "Covariates").
+"""Age, sex, height and weight of a patient, and their effects on the parameters (axis, section 2, "Covariates").
 
-All slopes are the axis document's assumptions, set on a few contrasts (its section 5, item 12).
+All slopes are assumptions of the axis document, based on a few contrasts (its section 5, item 12).
 """
 
 from math import erfc, sqrt
@@ -60,7 +60,7 @@ def typical_people(weight: Floats) -> People:
 def draw_people(seed: int, ids: Ids, bmi: Floats) -> People:
     """Draw age (y), sex and height (m) of the patients ``ids``; weight (kg) follows from ``bmi`` (kg/m2)."""
     sex = np.where(draws.uniforms(seed, ids, draws.SEX) < SHARE_OF_WOMEN, WOMAN, MAN).astype(np.int64)
-    # inverse distribution of the normal between two ages: no draw is rejected
+    # inverse of the truncated normal distribution: no draw is rejected
     low, high = (_normal_probability((a - AGE_MEAN) / AGE_SD) for a in (AGE_LOW, AGE_HIGH))
     u = draws.uniforms(seed, ids, draws.AGE)
     age = np.clip(AGE_MEAN + AGE_SD * draws.normal_quantile(low + (high - low) * u), AGE_LOW, AGE_HIGH)
@@ -74,7 +74,7 @@ def _normal_probability(z: float) -> float:
 
 
 def apply(record: npt.NDArray[Any], people: People) -> None:
-    """Set the covariate factors and own values of ``record`` (n,), in place; lean mass is the phenotype's man's."""
+    """Set the covariate factors, weight and targets of ``record`` (n,), in place; ``lean0`` must be that of a man."""
     age, bmi, sex = people["age"], people["bmi"], people["sex"]
     woman = sex == WOMAN
     premenopausal = np.where(woman, np.clip((FADE_TO - age) / (FADE_TO - FADE_FROM), 0.0, 1.0), 0.0)
@@ -96,7 +96,7 @@ def apply(record: npt.NDArray[Any], people: People) -> None:
 
 
 def apply_sex_on_lean_gain(record: npt.NDArray[Any], people: People) -> None:
-    """Scale the gain on lean mass by sex; typical patients keep the table's value, which was fitted without it."""
+    """Scale the gain on lean mass by sex; typical patients keep the table's value, which was fitted without sex."""
     record["lean_gain"] *= np.array(LEAN_GAIN)[people["sex"]]
 
 

@@ -1,19 +1,19 @@
 """The virtual population's covariates: adults without diabetes, or a stratum or special group of them.
 
-Who someone is hangs on the seed and the patient id alone: independent normal draws keyed by (seed, id, "covariate
-<name>", attempt), made to correlate by `engine.people.copula`, and taken through the margins of
-`engine.people.margins`.  Then
+A person depends on the seed and the patient id only: independent normal draws keyed by (seed, id, "covariate <name>",
+attempt) are correlated by `engine.people.copula` and transformed by the margins of `engine.people.margins`.  Then
 
 - waist follows BMI, age and height by the printed regression; its own draw is the residual (population 1.1);
-- VAT follows age, waist and a residual, its log-normal margin that of the table (1.4, 1.7);
-- serum glucose is fasting plasma glucose's other margin: the same score (1.1, 1.3);
+- VAT follows age, waist and a residual, with the log-normal margin of the table (1.4, 1.7);
+- serum glucose is another margin of fasting plasma glucose, with the same score (1.1, 1.3);
 - weight is BMI x height^2.
 
-Who is outside the bounds or ranges is drawn again whole under the next attempt: what is left is distributed exactly as
-the population within them.  Age alone is drawn within its range at once.
+People outside the bounds or ranges are drawn again as a whole under the next attempt: the accepted ones are distributed
+exactly as the population within the ranges.  Only age is drawn within its range at once.
 
-Known limit: a Gaussian copula has everything rise or fall evenly with age, while BMI rises to 50 y and then falls, and
-spreads less in the old.  Of the men here 32 % are 30-64 y with a BMI of 27-40, printed are 36 % (women 28 and 30 %).
+Known limit: in a Gaussian copula all covariates rise or fall monotonically with age, while BMI rises to 50 y and then
+falls, with less spread in the old.  Of the men here 32 % are 30-64 y with a BMI of 27-40, printed are 36 % (women 28
+and 30 %).
 """
 
 from collections.abc import Callable, Sequence
@@ -45,11 +45,11 @@ KEYS = (
     "vat", "ffa", "igf1_sds",
 )  # fmt: skip
 _SLICE = 1 << 14
-"""People drawn at once, so that memory stays small; no one's values depend on it."""
+"""People drawn per pass, to limit memory; values do not depend on it."""
 _AT_ONCE = 4096
-"""Draws of patients and attempts together when few patients are left."""
+"""Draws per pass (patients times attempts) when few patients remain."""
 _ATTEMPTS = 1 << 20
-"""At an acceptance of `RAREST` a patient needs more with a probability of e^-100."""
+"""Largest number of attempts; at an acceptance of `RAREST` a patient needs more with a probability of e^-100."""
 _TRIALS, _ENOUGH = 200_000, 20
 assert _ENOUGH == RAREST * _TRIALS
 _FIRST_TRIALS = 2048
@@ -65,7 +65,7 @@ def draw_adults(seed: int, ids: npt.ArrayLike, spec: PeopleSpec = ADULTS) -> Peo
     ids
         Patient ids (n,), whole numbers from 0, each once, in any order and from anywhere.
     spec
-        Who is wanted; the default is the whole adult population of the table.
+        The people to draw; the default is the whole adult population of the table.
 
     Returns
     -------
@@ -76,7 +76,7 @@ def draw_adults(seed: int, ids: npt.ArrayLike, spec: PeopleSpec = ADULTS) -> Peo
     Raises
     ------
     InputError
-        For ids or a specification without sense, and for ranges that fewer than 1 in 10,000 people meet.
+        For invalid ids or an invalid specification, and for ranges that fewer than 1 in 10,000 people meet.
 
     Source: population 1.1-1.7.
 
@@ -89,77 +89,77 @@ def draw_adults(seed: int, ids: npt.ArrayLike, spec: PeopleSpec = ADULTS) -> Peo
     sex = np.where(draws.uniforms(seed, patients, draws.SEX) < spec.women, WOMAN, MAN).astype(np.int64)
     people: People = {"sex": sex, "attempts": np.zeros(len(patients), np.int64)}
     people |= {name: np.empty(len(patients)) for name in KEYS}
-    for which in plans:
-        of_sex = np.flatnonzero(sex == which.sex)
+    for draw_plan in plans:
+        of_sex = np.flatnonzero(sex == draw_plan.sex)
         for start in range(0, len(of_sex), _SLICE):
-            _fill(people, which, seed, patients, of_sex[start : start + _SLICE])
+            _fill(people, draw_plan, seed, patients, of_sex[start : start + _SLICE])
     return people
 
 
-def _fill(people: People, which: DrawPlan, seed: int, ids: Ids, open_: Ids) -> None:
-    """Draw the people at the positions ``open_``, all of one sex, until each is within the limits; in place."""
+def _fill(people: People, draw_plan: DrawPlan, seed: int, ids: Ids, pending: Ids) -> None:
+    """Draw the people at positions ``pending``, all of one sex, in place, until each is within the limits."""
     attempt = 0
-    while len(open_):
+    while len(pending):
         if attempt >= _ATTEMPTS:
-            raise InputError(f"patient {ids[open_[0]]} is outside the ranges after {attempt} draws; widen them.")
-        # few left: several attempts of each at once, of which the first within the limits counts
-        several = max(1, _AT_ONCE // len(open_)) if attempt else 1
-        tried = np.repeat(attempt + np.arange(several), len(open_))
-        drawn = _values(which, _draw("covariate", seed, np.tile(ids[open_], several), tried, which))
-        good = _inside(which, drawn).reshape(several, len(open_))
+            raise InputError(f"patient {ids[pending[0]]} is outside the ranges after {attempt} draws; widen them.")
+        # few remain: several attempts of each per pass, of draw_plan the first within the limits counts
+        several = max(1, _AT_ONCE // len(pending)) if attempt else 1
+        tried = np.repeat(attempt + np.arange(several), len(pending))
+        drawn = _values(draw_plan, _draw("covariate", seed, np.tile(ids[pending], several), tried, draw_plan))
+        good = _inside(draw_plan, drawn).reshape(several, len(pending))
         done = np.flatnonzero(good.any(axis=0))
         first = good.argmax(axis=0)[done]
-        rows = first * len(open_) + done
+        rows = first * len(pending) + done
         for name in KEYS:
-            people[name][open_[done]] = drawn[name][rows]
-        people["attempts"][open_[done]] = attempt + first + 1
-        open_ = np.delete(open_, done)
+            people[name][pending[done]] = drawn[name][rows]
+        people["attempts"][pending[done]] = attempt + first + 1
+        pending = np.delete(pending, done)
         attempt += several
 
 
-def _draw(layer: str, seed: int, ids: Ids, attempt: Ids, which: DrawPlan) -> list[Floats]:
+def _draw(layer: str, seed: int, ids: Ids, attempt: Ids, draw_plan: DrawPlan) -> list[Floats]:
     """Return the independent normals (n,) of each covariate, age within its window."""
     independent = []
     for name in COVARIATES:
         u = draws.uniforms(seed, ids, draws.layer(f"{layer} {name}"), attempt)
         if name == "age":
-            low, high = which.age_window
+            low, high = draw_plan.age_window
             u = np.clip(low + (high - low) * u, TINY, 1 - TINY)
         independent.append(draws.normal_quantile(u))
     return independent
 
 
-def _values(which: DrawPlan, independent: Sequence[Floats]) -> People:
+def _values(draw_plan: DrawPlan, independent: Sequence[Floats]) -> People:
     """Return the covariates that the independent normals of `COVARIATES` give."""
-    score = dict(zip(COVARIATES, copula.correlate(which.factor, independent), strict=True))
-    own = dict(zip(COVARIATES, independent, strict=True))
+    score = dict(zip(COVARIATES, copula.correlate(draw_plan.factor, independent), strict=True))
+    residual = dict(zip(COVARIATES, independent, strict=True))
     score["serum_glucose"] = score["glucose"]
-    log_mean, log_sd = WAIST_LOG[which.sex]
+    log_mean, log_sd = WAIST_LOG[draw_plan.sex]
 
     def value(name: str, z: Floats) -> Floats:
-        return which.margins[name].value(z + which.shifts[name] if name in which.shifts else z)
+        return draw_plan.margins[name].value(z + draw_plan.shifts[name] if name in draw_plan.shifts else z)
 
-    # the range of age is drawn from; only rounding can leave it
-    age = np.clip(value("age", score["age"]), *which.limits["age"])
+    # age is drawn within its range; only rounding can leave it
+    age = np.clip(value("age", score["age"]), *draw_plan.limits["age"])
     height, bmi = value("height", score["height"]), value("bmi", score["bmi"])
-    with np.errstate(invalid="ignore", divide="ignore"):  # an own margin may go below 0: not within the limits
-        if which.waist is None:
+    with np.errstate(invalid="ignore", divide="ignore"):  # a user's margin may reach below 0, outside the limits
+        if draw_plan.waist is None:
             waist = value("waist", score["waist"])
         else:
-            w = which.waist
+            w = draw_plan.waist
             log_waist = w.constant + w.by_log_bmi * np.log(bmi) + w.by_age * age + w.by_height * height
-            waist = np.exp(log_waist + w.residual * own["waist"] + log_sd * which.shifts.get("waist", 0.0))
-        # VAT follows the waist that someone has, not that of his rank in the table
-        score["vat"] = score["vat"] + which.vat_by_waist * ((np.log(waist) - log_mean) / log_sd - score["waist"])
+            waist = np.exp(log_waist + w.residual * residual["waist"] + log_sd * draw_plan.shifts.get("waist", 0.0))
+        # VAT follows the person's actual waist, not the waist of that rank in the table
+        score["vat"] = score["vat"] + draw_plan.vat_by_waist * ((np.log(waist) - log_mean) / log_sd - score["waist"])
     people = {"age": age, "height": height, "weight": bmi * height**2, "bmi": bmi, "waist": waist}
     return people | {name: value(name, score[name]) for name in KEYS if name not in people}
 
 
-def _inside(which: DrawPlan, people: People) -> npt.NDArray[np.bool_]:
-    """Tell who is within all limits (n,); who has a value that is no number is not."""
+def _inside(draw_plan: DrawPlan, people: People) -> npt.NDArray[np.bool_]:
+    """Return who is within all limits (n,); a NaN is outside."""
     ratio = people["waist"] / (100 * people["height"])
     inside = (ratio > WAIST_OF_HEIGHT[0]) & (ratio < WAIST_OF_HEIGHT[1])
-    for name, limits in which.limits.items():
+    for name, limits in draw_plan.limits.items():
         inside &= _within(people[name], limits)
     return np.asarray(inside)
 
@@ -174,37 +174,37 @@ def _table_plans() -> tuple[DrawPlan, ...]:
 
 
 def _plans(spec: PeopleSpec) -> tuple[DrawPlan, ...]:
-    """Return the plans of the sexes that ``spec`` has, each tried on people of its own."""
+    """Return the plans of the sexes in ``spec``, each tried on separate trial people."""
     check(spec)
     plans = tuple(plan(spec, sex) for sex, share in ((MAN, 1 - spec.women), (WOMAN, spec.women)) if share > 0)
-    for which in plans:
-        _try_out(which)
+    for draw_plan in plans:
+        _try_out(draw_plan)
     return plans
 
 
-def _try_out(which: DrawPlan) -> None:
-    """Refuse limits that fewer than `RAREST` of trial people meet; who they are hangs on neither seed nor patients."""
+def _try_out(draw_plan: DrawPlan) -> None:
+    """Refuse limits that fewer than `RAREST` of the trial people meet, who depend on neither seed nor patients."""
     accepted = start = 0
     while accepted < _ENOUGH and start < _TRIALS:
         stop = min(_TRIALS, start + (_SLICE if start else _FIRST_TRIALS))
-        accepted += int(_inside(which, _trial(which, start, stop)).sum())
+        accepted += int(_inside(draw_plan, _trial(draw_plan, start, stop)).sum())
         start = stop
     if accepted >= _ENOUGH:
         return
-    people = _trial(which, 0, _SLICE)
-    alone = {name: int(_within(people[name], limits).sum()) for name, limits in which.limits.items()}
+    people = _trial(draw_plan, 0, _SLICE)
+    alone = {name: int(_within(people[name], limits).sum()) for name, limits in draw_plan.limits.items()}
     name = min(alone, key=lambda name: alone[name])
-    low, high = which.limits[name]
+    low, high = draw_plan.limits[name]
     raise InputError(
-        f"range of {name} = {low:g} ... {high:g} {BOUNDS[name][2]} ({alone[name]} of {_SLICE} trial {SEXES[which.sex]} "
-        f"meet it alone) and the other ranges leave {accepted} of {_TRIALS}, under 1 in {1 / RAREST:.0f}; "
-        "widen it, or give a margin."
+        f"range of {name} = {low:g} ... {high:g} {BOUNDS[name][2]} ({alone[name]} of {_SLICE} trial "
+        f"{SEXES[draw_plan.sex]} meet it alone) and the other ranges leave {accepted} of {_TRIALS}, under 1 in "
+        f"{1 / RAREST:.0f}; widen it, or give a margin."
     )
 
 
-def _trial(which: DrawPlan, start: int, stop: int) -> People:
+def _trial(draw_plan: DrawPlan, start: int, stop: int) -> People:
     ids = np.arange(start, stop, dtype=np.int64)
-    return _values(which, _draw("trial covariate", 0, ids, np.zeros(len(ids), np.int64), which))
+    return _values(draw_plan, _draw("trial covariate", 0, ids, np.zeros(len(ids), np.int64), draw_plan))
 
 
 def _checked_ids(seed: int, ids: npt.ArrayLike) -> Ids:

@@ -1,10 +1,10 @@
 """From a person's covariates to typical parameters of the model.
 
-Where the model's parameter is itself a covariate (fasting glucose, insulin and FFA, visceral fat, body weight) it is
-the person's own.  What the five phenotypes of metabolism 7.7 give as steps (lean, overweight, obese, IGT, T2D) is a
-smooth function here, of HOMA-IR for insulin action, of fasting glucose for the beta cell and of BMI and glucose for
-glucose production; the coefficients below are least squares through those rows (the distance to each row is held in
-`tests/engine/people/test_individual.py`).  Age, sex and BMI act on the GH axis as in `engine.people.covariates`.
+A parameter that is itself a covariate (fasting glucose, insulin and FFA, visceral fat, body weight) has the person's
+value.  The steps between the five phenotypes of metabolism 7.7 (lean, overweight, obese, IGT, T2D) are smooth functions
+here: of HOMA-IR for insulin action, of fasting glucose for the beta cell, of BMI and glucose for glucose production.
+The coefficients below are least-squares fits to those rows (`tests/engine/people/test_individual.py` holds the distance
+to each row).  Age, sex and BMI act on the GH axis as in `engine.people.covariates`.
 
 =====================  ==============================================  ======================================
 parameter              from                                            source
@@ -14,7 +14,7 @@ sens_muscle0           HOMA-IR, power law                              derived: 
 egp_half               HOMA-IR, power law                              derived: rows of metabolism 7.7
 lipolysis_half         HOMA-IR, power law                              derived: rows of metabolism 7.7
 egp_basal              BMI and glucose, log-linear                     derived: rows of metabolism 7.7
-beta_half              glucose up to `BETA_FROM`                       assumed: set about the own fasting level
+beta_half              glucose up to `BETA_FROM`                       assumed: relative to own fasting glucose
 beta_capacity          glucose above `BETA_FROM`                       assumed, through the T2D row
 beta_dynamic, ...      beta-cell deficit, exponential                  derived: rows of metabolism 7.7
 lean0                  weight and BMI by sex                           Janmahasatian2005
@@ -38,15 +38,15 @@ from pulsatile.engine.people.covariates import WOMAN, People
 PMOL_PER_UNIT = 6.0  # pmol/L of insulin per uU/ml; metabolism, read-outs
 HOMA = 22.5  # metabolism, read-outs
 
-# least squares on logarithms through lean, overweight, obese, IGT and T2D of metabolism 7.7; HOMA-IR 1.38 is lean
+# least squares on logarithms over lean, overweight, obese, IGT and T2D of metabolism 7.7; HOMA-IR is 1.38 in lean
 LEAN_HOMA = 1.38
 SENSITIVITY, SENSITIVITY_BY_HOMA = 1.297, -0.855
 EGP_HALF, EGP_HALF_BY_HOMA = 76.3, 0.459  # pmol/L
 LIPOLYSIS_HALF, LIPOLYSIS_HALF_BY_HOMA = 59.8, 0.502  # pmol/L
 EGP, EGP_BY_BMI, EGP_BY_GLUCOSE = 11.43e-3, -0.01008, 0.0613  # mmol/kg/min, per kg/m2 from 23, per mmol/L from 4.9
 SLIM, LEAN_GLUCOSE = 23.0, 4.9
-# beta cell: secretion is set about the own fasting glucose up to the highest that is common without diabetes, as the
-# table's row is about the lean row's; a deficit 1/capacity - 1 begins there and reaches that of the T2D row at 8.5
+# beta cell: the set point of secretion follows fasting glucose up to the highest value that is common without diabetes,
+# as the table's row follows the lean row; a deficit 1/capacity - 1 begins there and reaches that of the T2D row at 8.5
 # mmol/L [assumed; with it the 2-h glucose of adults without diabetes is as published, `docs/population.md`]
 STANDARD_GLUCOSE = 5.0  # mmol/L
 BETA_FROM, BETA_TO = 5.9, 8.5  # mmol/L
@@ -58,7 +58,7 @@ COMPENSATION, COMPENSATION_BY_DEFICIT = 0.4, 0.763
 # Janmahasatian2005: lean body weight (kg) = 9270 W / (a + b BMI) of men, women
 LEAN_WEIGHT = 9270.0
 LEAN_OFFSET, LEAN_BY_BMI = (6680.0, 8780.0), (216.0, 244.0)
-LEAST_SUBCUTANEOUS = 0.02  # of body weight; fat that nobody is without [assumed: essential fat, 2-5 %]
+LEAST_SUBCUTANEOUS = 0.02  # of body weight [assumed: essential fat, 2-5 %]
 
 
 def homa_ir(glucose: npt.ArrayLike, insulin: npt.ArrayLike) -> Floats:
@@ -67,15 +67,15 @@ def homa_ir(glucose: npt.ArrayLike, insulin: npt.ArrayLike) -> Floats:
 
 
 def typical_parameters(people: People) -> npt.NDArray[Any]:
-    """Return parameter records (n,) of what is typical for persons of these covariates.
+    """Return the typical parameters (n,) for persons with these covariates.
 
     Parameters
     ----------
     people
-        each (n,): age (y), sex (0 man, 1 woman), weight (kg), height (m), bmi (kg/m2), glucose (mmol/L, fasting
-        plasma), insulin (pmol/L), ffa (mmol/L), vat (cm2), igf1_sds (-); and what a group has that its covariates do
-        not tell: secretion (-), the factor on GH secretion (1 with a healthy pituitary), and beta_deficit (-), added to
-        the beta-cell deficit 1/capacity - 1 (0 with normal tolerance).
+        Arrays (n,): age (y), sex (0 man, 1 woman), weight (kg), height (m), bmi (kg/m2), glucose (mmol/L, fasting
+        plasma), insulin (pmol/L), ffa (mmol/L), vat (cm2), igf1_sds (-); and two properties that covariates do not
+        determine: secretion (-), the factor on GH secretion (1 with a healthy pituitary), and beta_deficit (-), added
+        to the beta-cell deficit 1/capacity - 1 (0 with normal tolerance).
     """
     record = typical(len(people["age"]))
     covariates.apply(record, people)
@@ -89,9 +89,9 @@ def typical_parameters(people: People) -> npt.NDArray[Any]:
     record["egp_half"] = EGP_HALF * np.exp(EGP_HALF_BY_HOMA * resistance)
     record["lipolysis_half"] = LIPOLYSIS_HALF * np.exp(LIPOLYSIS_HALF_BY_HOMA * resistance)
     record["egp_basal"] = EGP * np.exp(EGP_BY_BMI * (bmi - SLIM) + EGP_BY_GLUCOSE * (people["glucose"] - LEAN_GLUCOSE))
-    usual = np.minimum(people["glucose"], BETA_FROM)
-    record["beta_half"] *= usual / STANDARD_GLUCOSE
-    deficit = DIABETIC_DEFICIT * (people["glucose"] - usual) / (BETA_TO - BETA_FROM) + people["beta_deficit"]
+    set_point = np.minimum(people["glucose"], BETA_FROM)
+    record["beta_half"] *= set_point / STANDARD_GLUCOSE
+    deficit = DIABETIC_DEFICIT * (people["glucose"] - set_point) / (BETA_TO - BETA_FROM) + people["beta_deficit"]
     record["beta_capacity"] = 1 / (1 + deficit)
     record["beta_dynamic"] = DYNAMIC * np.exp(-DYNAMIC_BY_DEFICIT * deficit)
     record["beta_compensation"] = COMPENSATION * np.exp(-COMPENSATION_BY_DEFICIT * deficit)

@@ -1,4 +1,4 @@
-"""THE TABLE of margins: how each covariate of adults without diabetes is distributed, per sex.
+"""THE TABLE of margins: the distribution of each covariate of adults without diabetes, per sex.
 
 Population, sections 1.1, 1.3-1.5.  Marks as there: COMPUTED from NHANES 1999-2018 microdata (fasting adults of 20-79 y
 without diabetes, 7,905 men and 8,148 women); READ in a publication; DERIVED from such numbers; RECALLED, to be verified
@@ -64,11 +64,10 @@ PRINTED = (
     Printed("insulin", "pmol/L", 0.75, ((30.06, 47.16, 82.44), (31.5, 46.56, 72.06)), None, None, "READ",
             "population, section 1.3 (NHANES without diabetes, weighted: median and IQR)"),
 )  # fmt: skip
-"""What is printed as quantiles; weight follows from BMI and height, waist from its regression."""
+"""Covariates printed as quantiles; weight follows from BMI and height, waist from its regression."""
 _ROW = {row.name: row for row in PRINTED}
 
-# Age: a bounded margin.  The quartiles are DERIVED: those with which, straight between them and the printed quantiles,
-# mean and SD are the printed ones.
+# Age: a bounded margin, linear between quantiles.  The quartiles are DERIVED: with them, mean and SD are as printed.
 AGE_LOW, AGE_HIGH = 20.0, 79.0  # y, the filter of population 1.1
 _AGE_PROBABILITY = (0.0, 0.025, 0.25, 0.5, 0.75, 0.975, 1.0)
 _AGE_QUARTILES = ((30.355, 51.698), (32.074, 54.504))  # y
@@ -113,8 +112,8 @@ BOUNDS: Mapping[str, tuple[float, float, str]] = {
     "ffa": (0.1, 1.6, "mmol/L"),
     "igf1_sds": (-10.0, 10.0, "SD"),
 }
-"""Least and largest value of anyone, and the unit: glucose, insulin, VAT and FFA of population, recipe item 4; age the
-filter of 1.1; the rest assumed, wide enough to leave the table's people as they are."""
+"""Smallest and largest allowed value, and the unit: glucose, insulin, VAT and FFA from population, recipe item 4; age
+from the filter of 1.1; the rest assumed, wide enough not to change the table's distribution."""
 WAIST_OF_HEIGHT = (0.35, 1.1)
 """Waist over height lies between these; population 1.7."""
 
@@ -131,9 +130,9 @@ class Waist:
 
 
 def waist_regression(sex: int) -> Waist:
-    """Return the regression of ``sex``, its constant such that the mean of ln waist is the printed one.
+    """Return the regression of ``sex``, its constant adjusted so that the mean of ln waist is the printed one.
 
-    The printed coefficients have four digits, which alone shifts ln waist by up to 0.008 (height is 176 cm).
+    The rounding of the printed coefficients to four digits shifts ln waist by up to 0.008 (height is 176 cm).
     """
     _, by_log_bmi, by_age, by_height, residual = WAIST[sex]
     age, height = (_mean(name, sex) for name in ("age", "height"))
@@ -167,12 +166,12 @@ def _printed(name: str, sex: int) -> ShiftedLogNormal:
     return through(row.quantiles[sex], row.level)
 
 
-def _below_bound(name: str, whole: ShiftedLogNormal) -> Capped:
-    """Return the part of ``whole`` within the upper bound.
+def _below_bound(name: str, margin: ShiftedLogNormal) -> Capped:
+    """Return the part of ``margin`` within the upper bound.
 
-    To draw again who is above (0.6 % of men, by insulin) would take many of the heaviest away with them.
+    Drawing the people above it again (0.6 % of men, by insulin) would remove many of the heaviest.
     """
-    return Capped(whole, BOUNDS[name][1])
+    return Capped(margin, BOUNDS[name][1])
 
 
 def _mean(name: str, sex: int) -> float:
@@ -182,7 +181,7 @@ def _mean(name: str, sex: int) -> float:
 
 
 def _ffa(sex: int) -> ShiftedLogNormal:
-    """Return the margin of FFA, scaled from the source's share of obese people to the table's."""
-    here, there = (1 - probability(m.score(_OBESE)) for m in (_printed("bmi", sex), _FFA_COHORT))
-    scale = (1 + (_FFA_OBESE - 1) * here) / (1 + (_FFA_OBESE - 1) * there)
+    """Return the margin of FFA, scaled from the share of obese people in the source to that in the table."""
+    table_obese, cohort_obese = (1 - probability(m.score(_OBESE)) for m in (_printed("bmi", sex), _FFA_COHORT))
+    scale = (1 + (_FFA_OBESE - 1) * table_obese) / (1 + (_FFA_OBESE - 1) * cohort_obese)
     return from_mean(scale * _FFA_MEAN[sex], scale * _FFA_SD[sex])

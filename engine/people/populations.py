@@ -1,7 +1,7 @@
-"""Named populations: whom the trials and surveys treated, as specifications of people to draw.
+"""Named populations: the participants of trials and surveys, as specifications of people to draw.
 
-Inclusion criteria and group means that are not in population.md are RECALLED from the trials' reports or assumed, each
-marked so: to be verified before any published claim.  Shifts are in SDs of the population's own margin.
+Inclusion criteria and group means that are not in population.md are RECALLED from the trials' reports or assumed, and
+marked so: to be verified before any published claim.  Shifts are in SDs of the population's margin.
 """
 
 from dataclasses import dataclass, field, replace
@@ -16,11 +16,10 @@ from pulsatile.engine.people.spec import PeopleSpec
 
 @dataclass(frozen=True)
 class NamedPopulation:
-    """People to draw, with what their covariates do not tell (`engine.people.individual`).
+    """People to draw, with properties that covariates do not determine (`engine.people.individual`).
 
-    ``secretion`` share of normal GH secretion that is left to them; ``beta_deficit`` beta-cell deficit that they have
-    beside that which fasting glucose tells; ``survey``: whether the published margins of adults without diabetes are
-    theirs, so that weights can be found.
+    ``secretion``: GH secretion as a share of normal; ``beta_deficit``: beta-cell deficit beyond that implied by fasting
+    glucose; ``survey``: whether the published margins of adults without diabetes apply, so that weights exist.
     """
 
     name: str
@@ -102,7 +101,7 @@ POPULATIONS: dict[str, NamedPopulation] = {
 
 
 def population(name: str) -> NamedPopulation:
-    """Return the named population ``name``; `InputError` with all names for one that is not known.
+    """Return the population called ``name``; `InputError` with all names for an unknown one.
 
     >>> population("trial").people.ranges["bmi"]
     (27.0, 39.9)
@@ -113,13 +112,13 @@ def population(name: str) -> NamedPopulation:
 
 
 def restricted(base: NamedPopulation, people: PeopleSpec, women: float | None = None) -> NamedPopulation:
-    """Return ``base`` with the ranges, margins and shifts of ``people`` put over its own, and a share of ``women``.
+    """Return ``base`` with its ranges, margins and shifts overridden by those of ``people``, and a share of ``women``.
 
-    The share is the base's where none is given; that of ``people`` is not looked at, for its default says nothing.
+    The share defaults to that of ``base``; ``people.women`` is ignored, as its default cannot be told from a choice.
     """
-    own = base.people
+    spec = base.people
     merged = PeopleSpec(
-        own.women if women is None else women,
-        {**own.ranges, **people.ranges}, {**own.margins, **people.margins}, {**own.shifts, **people.shifts},
+        spec.women if women is None else women,
+        {**spec.ranges, **people.ranges}, {**spec.margins, **people.margins}, {**spec.shifts, **people.shifts},
     )  # fmt: skip
     return replace(base, people=merged)

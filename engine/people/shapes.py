@@ -1,4 +1,4 @@
-"""Shapes of margins: a covariate's value as a rising function of its normal score, and back.
+"""Shapes of margins: a covariate's value as an increasing function of its normal score, and the inverse.
 
 The shifted log-normal x = median + scale (exp(shape z) - 1) / shape passes through three quantiles exactly, skewed to
 either side; shape 0 is the normal, scale = median x shape the log-normal, scale 0 a constant.
@@ -17,19 +17,19 @@ from pulsatile.engine.draws import normal_quantile
 from pulsatile.engine.errors import InputError
 
 TINY = 2.0**-54
-"""Probabilities are kept this far from 0 and 1: the least that a draw of `engine.draws` has is twice this."""
+"""Least distance of probabilities from 0 and 1: half that of any draw of `engine.draws`."""
 CLEAR = 1e-9
-"""Quantiles whose steps up and down agree to this are those of a normal: the shape is then lost in rounding."""
+"""Quantiles whose upper and lower distances agree to this are normal: the shape would be lost in rounding."""
 
 LARGEST_SPREAD = 100.0
-"""Largest SD of a log-normal, in means, that can be asked for [assumed: of no covariate above 3]."""
+"""Largest allowed SD of a log-normal, in means [assumed: no covariate is above 3]."""
 
 
 class Margin(Protocol):
     """The distribution of one covariate, in its unit."""
 
     def value(self, z: Floats) -> Floats:
-        """Return the values (n,) at the normal scores ``z`` (n,), rising with them."""
+        """Return the values (n,), increasing with the normal scores ``z`` (n,)."""
 
     def score(self, x: float) -> float:
         """Return the normal score of the value ``x``; minus or plus infinity beyond all values."""
@@ -37,7 +37,7 @@ class Margin(Protocol):
 
 @dataclass(frozen=True)
 class ShiftedLogNormal:
-    """median + scale (exp(shape z) - 1) / shape; scale in the covariate's unit and not negative, shape a number."""
+    """median + scale (exp(shape z) - 1) / shape; median and scale >= 0 in the covariate's unit, shape dimensionless."""
 
     median: float
     scale: float
@@ -71,7 +71,7 @@ class Capped:
         """Return the values at the normal scores ``z``."""
         share = probability(self.whole.score(self.cap))
         p = np.maximum(normal_probability(z) * share, TINY)
-        # the last rounding may pass the cap
+        # rounding may exceed the cap
         return np.minimum(self.whole.value(normal_quantile(p)), self.cap)
 
     def score(self, x: float) -> float:
@@ -81,7 +81,7 @@ class Capped:
 
 @dataclass(frozen=True)
 class Knots:
-    """A quantile function straight between knots: ``values`` at ``probabilities``, which rise from 0 to 1."""
+    """A piecewise linear quantile function: ``values`` at ``probabilities``, which rise from 0 to 1."""
 
     probabilities: tuple[float, ...]
     values: tuple[float, ...]
@@ -162,7 +162,7 @@ def from_mean(mean: float, sd: float) -> ShiftedLogNormal:
 
 
 def constant(value: float) -> ShiftedLogNormal:
-    """Return the margin of a covariate that is the same in everybody."""
+    """Return the margin of a covariate with the same value in all people."""
     _check_number("constant", value)
     return ShiftedLogNormal(float(value), 0.0)
 
@@ -173,7 +173,7 @@ def probability(z: float) -> float:
 
 
 def normal_probability(z: Floats) -> Floats:
-    """Return the standard normal probabilities below ``z`` (n,): the C library's erfc, one by one, to the last bit."""
+    """Return the standard normal probabilities below ``z`` (n,), elementwise by the C library's erfc for equal bits."""
     return np.fromiter(map(erfc, (z * -sqrt(0.5)).tolist()), np.float64, len(z)) * 0.5
 
 

@@ -1,4 +1,4 @@
-"""Which people to draw: share of women, ranges, own margins and shifts; checked, and resolved to a plan per sex."""
+"""The specification of people to draw (share of women, ranges, margins, shifts), its checks, and its plan per sex."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from pulsatile.engine.people.margins import BOUNDS, SEXES, SHARE_OF_WOMEN, Waist
 from pulsatile.engine.people.shapes import Capped, Knots, Margin, ShiftedLogNormal, probability
 
 WITH_MARGIN = (*COVARIATES, "serum_glucose")
-"""Covariates that can be given an own margin; weight follows from BMI and height."""
+"""Covariates whose margin can be set; weight follows from BMI and height."""
 SHIFTED = tuple(name for name in WITH_MARGIN if name != "age")
 LARGEST_SHIFT = 6.0  # SDs [assumed]
 RAREST = 1e-4
@@ -25,23 +25,23 @@ _KINDS = (ShiftedLogNormal, Knots, Capped)
 
 @dataclass(frozen=True)
 class PeopleSpec:
-    """People to draw.  The default are adults of 20-79 y without diabetes (population 1.1, NHANES 1999-2018).
+    """People to draw; by default adults of 20-79 y without diabetes (population 1.1, NHANES 1999-2018).
 
-    Whatever stands for a covariate may be given per sex, as ``{"men": ..., "women": ...}``.
+    The entry of any covariate may be given per sex, as ``{"men": ..., "women": ...}``.
 
     Parameters
     ----------
     women
         Share of women among those drawn, 0 to 1; ranges do not change it.
     ranges
-        Least and greatest value by covariate, in its unit, `inf` for none: ``{"age": (30, 64), "bmi": (27, 40)}``.
-        Who is outside is drawn again, so that the others are distributed as in the population within the ranges.
+        Smallest and largest value by covariate, in its unit, `inf` for none: ``{"age": (30, 64), "bmi": (27, 40)}``.
+        People outside are drawn again, so that the accepted are distributed as the population within the ranges.
     margins
-        Own distributions by covariate, made by `engine.people.shapes.through`, `normal`, `log_normal` or `constant`.
-        They change values, not who someone is: ranks and correlations stay.  Waist follows BMI, and VAT waist.  The
-        table's people are without diabetes (glucose < 7.0 mmol/L, HbA1c < 6.5 %): for others give margins of both.
+        Distributions by covariate, made by `engine.people.shapes.through`, `normal`, `log_normal` or `constant`.
+        They change values; ranks and correlations stay.  Waist follows BMI, and VAT waist.  The table's people are
+        without diabetes (glucose < 7.0 mmol/L, HbA1c < 6.5 %): for others give margins of both.
     shifts
-        By covariate, SDs of the normal score by which all are higher: ``{"igf1_sds": -3, "vat": 1}``.
+        Increase of the normal score in SDs, by covariate: ``{"igf1_sds": -3, "vat": 1}``.
     """
 
     women: float = SHARE_OF_WOMEN
@@ -52,10 +52,10 @@ class PeopleSpec:
 
 @dataclass(frozen=True)
 class DrawPlan:
-    """What the people of one sex are drawn by.
+    """The resolved specification of one sex.
 
     ``margins`` and ``shifts`` by covariate; ``waist`` None where waist has a margin of its own; ``vat_by_waist`` weight
-    of the score of waist in that of VAT; ``limits`` least and greatest value by covariate; ``age_window``
+    of the score of waist in that of VAT; ``limits`` smallest and largest value by covariate; ``age_window``
     probabilities between which age is drawn; ``factor`` (k, k) of the copula.
     """
 
@@ -70,7 +70,7 @@ class DrawPlan:
 
 
 def check(spec: PeopleSpec) -> None:
-    """Refuse a specification that is not of the form described."""
+    """Refuse a malformed specification, with `InputError`."""
     if not isinstance(spec, PeopleSpec):
         raise InputError(f"spec = {spec!r} must be a PeopleSpec.")
     if not is_number(spec.women) or not 0 <= spec.women <= 1:
@@ -82,7 +82,7 @@ def check(spec: PeopleSpec) -> None:
             raise InputError(f"{name} = {values!r} must name covariates and their values.")
         for covariate, value in values.items():
             if covariate not in allowed:
-                raise InputError(f"{name}: {covariate!r} is none of {', '.join(allowed)}.")
+                raise InputError(f"{name}: {covariate!r} is not allowed; choose from {', '.join(allowed)}.")
             if isinstance(value, Mapping) and set(value) != set(SEXES):
                 raise InputError(
                     f"{name} of {covariate} has {', '.join(map(str, value)) or 'nothing'}; give men and women."
@@ -90,7 +90,7 @@ def check(spec: PeopleSpec) -> None:
 
 
 def plan(spec: PeopleSpec, sex: int) -> DrawPlan:
-    """Return the plan of men (0) or women (1) of a specification that `check` let pass."""
+    """Return the plan of men (0) or women (1) of a specification that has passed `check`."""
     margins = table(sex)
     for name in spec.margins:
         margins[name] = _margin(name, _of(spec.margins[name], sex))

@@ -1,4 +1,4 @@
-"""Arms of a study, checked against its plan."""
+"""Checks of a study's arms against its plan."""
 
 from collections.abc import Sequence
 from math import ceil
@@ -10,20 +10,20 @@ from pulsatile.engine.trial.plan import Plan
 from pulsatile.engine.trial.protocols import TESTS
 
 MOST_DOSES = 50_000
-"""Doses of an arm: 13 a day for 520 weeks; every patient at work holds them all."""
+"""Largest number of doses of an arm: 13 per day for 520 weeks; a running patient holds all of them in memory."""
 
 
 def check_arms(arms: Sequence[Arm], plan: Plan) -> None:
-    """Refuse arms that cannot be told apart, of too many doses, or that leave a test of ``plan`` no drug slot."""
+    """Refuse arms with equal names or too many doses, and arms that occupy a drug slot which a test needs."""
     if not isinstance(arms, Sequence) or not arms:
         raise InputError("a study needs a list of at least one arm; give for example [Arm('control')].")
     for arm in arms:
         if not isinstance(arm, Arm):
             raise InputError(f"arms hold {arm!r}; give Arm objects, for example preset('control').")
     names = [arm.name for arm in arms]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InputError(f"arms name {', '.join(twice)} twice; give every arm its own name.")
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise InputError(f"arms name {', '.join(repeated)} twice; give every arm its own name.")
     for arm in arms:
         count = sum(ceil(plan.weeks / dose.every_weeks) * len(dose.days) * len(dose.times) for dose in arm.doses)
         if count > MOST_DOSES:

@@ -1,8 +1,8 @@
-"""Long horizons, the option: which days of a study are integrated when body composition is projected over the others.
+"""Long horizons, the calendar: which days are integrated when body composition is projected over the others.
 
 Pulses, meals and doses repeat every 28 days (`events.BLOCK_HOURS`).  After ``settle_days`` under a new regimen one such
-block is integrated whole: the reference block.  From then on only short windows are integrated, one per macro step,
-and the days between follow the reference block plus what the windows found to have changed; see `projective`.
+block is integrated in full: the reference block.  From then on only short windows are integrated, one per macro step,
+and the days between follow the reference block plus the change measured in the windows; see `projective`.
 """
 
 from collections.abc import Collection
@@ -19,13 +19,13 @@ from pulsatile.engine.parameters import TABLE
 
 BLOCK_DAYS = int(BLOCK_HOURS / DAY)
 SLOW = ("vat", "sat", "lean")
-"""States that change little in a macro step (turnover 45 to 100 days) and hardly notice the hour."""
+"""States that change little in a macro step (turnover 45 to 100 days) and hardly vary within a day."""
 PROJECTED = (*SLOW, *(f"{name}_change" for name in SLOW))
 """Outputs that a projected study may keep on its grid."""
 HALF_LIVES = 5
-"""Half-lives after which something counts as settled (97 %)."""
+"""Half-lives to steady state (97 %)."""
 LEAST_STRIDE = 3
-"""Days of the block between windows in turn; at 1, neighbours share so much that the error estimate is short of it."""
+"""Least distance of successive windows in days of the block; at 1 their likeness makes the error estimate too small."""
 SLOW_PATIENT = 2.0
 """Half-life of a slow patient over the typical: the 95th percentile at the drug table's usual CV of 0.3 of CL and V."""
 
@@ -34,8 +34,11 @@ SLOW_PATIENT = 2.0
 class LongHorizon:
     """Projective integration of body composition: an approximation, never the default.
 
-    Raises `InputError` for lengths without sense, also for macro steps whose windows would not sweep the days of the
-    block, but fall on the same or on neighbouring ones: what is peculiar to those would pass for the rule, unnoticed.
+    Raises
+    ------
+    InputError
+        For lengths out of bounds or without a day to skip, and for macro steps whose windows would fall on the same or
+        neighbouring days of the block, so that the error estimate could not see what is peculiar to those days.
     """
 
     macro_days: int = setting(13, 3, 364)
@@ -56,10 +59,10 @@ class LongHorizon:
                 f"{self.measured_days} integrated ones; choose a longer macro step, for example 13."
             )
         if not _sweeps(self.macro_days, self.measured_days):
-            near = _near(self.macro_days, self.measured_days)
+            nearest = _nearest(self.macro_days, self.measured_days)
             raise InputError(
                 f"long_horizon macro_days = {self.macro_days} would measure the same or neighbouring days of the "
-                f"{BLOCK_DAYS}-day block of pulses and meals in turn; choose {near}."
+                f"{BLOCK_DAYS}-day block of pulses and meals in turn; choose {nearest}."
             )
 
     @property
@@ -69,7 +72,7 @@ class LongHorizon:
 
     @property
     def sentence(self) -> str:
-        """What was done, for whoever reads the results."""
+        """The method in words, for the attributes of results."""
         return (
             f"projective integration, macro step {self.macro_days} d (burn-in {self.burn_in_days} d, measured "
             f"{self.measured_days} d), after {self.settle_days} d and a reference block of {BLOCK_DAYS} d in full; "
@@ -77,7 +80,7 @@ class LongHorizon:
         )
 
     def check_plan(self, weeks: float, every: float, outputs: Collection[str], reductions: Collection[str]) -> None:
-        """Refuse what a projected study cannot give, and one in which nothing would be projected."""
+        """Refuse outputs, reductions and spacings that a projected study cannot have, and a study that is too short."""
         exact = self.settle_days + BLOCK_DAYS
         if weeks != int(weeks) or 7 * weeks <= exact + self.window_days:
             raise InputError(
@@ -99,7 +102,7 @@ class LongHorizon:
             )
 
     def check_arm(self, arm: Arm) -> None:
-        """Refuse a regimen that does not repeat within the block, or that lasts longer than the days to settle."""
+        """Refuse a regimen that does not repeat within the block, or whose effect outlasts the days to settle."""
         for dose in arm.doses:
             where = f"arm {arm.name}: {dose.drug}"
             if 4 % dose.every_weeks:
@@ -121,18 +124,18 @@ class LongHorizon:
 
 
 def _sweeps(macro_days: int, measured_days: int) -> bool:
-    """Return whether windows ``macro_days`` apart sweep the block and never measure neighbours in turn."""
+    """Return whether windows ``macro_days`` apart cover the block and never measure neighbouring days in succession."""
     stride = min(macro_days % BLOCK_DAYS, -macro_days % BLOCK_DAYS)
     return gcd(macro_days, BLOCK_DAYS) <= measured_days and stride >= LEAST_STRIDE
 
 
-def _near(macro_days: int, measured_days: int) -> str:
-    fine = [m for m in range(measured_days + 2, 400) if _sweeps(m, measured_days)]
-    return " or ".join(str(m) for m in sorted(sorted(fine, key=lambda m: abs(m - macro_days))[:2]))
+def _nearest(macro_days: int, measured_days: int) -> str:
+    allowed = [m for m in range(measured_days + 2, 400) if _sweeps(m, measured_days)]
+    return " or ".join(str(m) for m in sorted(sorted(allowed, key=lambda m: abs(m - macro_days))[:2]))
 
 
 def _memory(dose: Dose) -> float:
-    """Return how long (h) a dose is felt, in a slow patient."""
+    """Return the duration (h) of a dose's effect in a slow patient."""
     drug = DRUGS[dose.drug]
     if drug.kind not in ("ghrh", "ghs"):
         return dose.duration
@@ -144,9 +147,9 @@ def _memory(dose: Dose) -> float:
 
 
 class Span(NamedTuple):
-    """Days ``start`` to before ``stop`` that are integrated; from ``measured`` on their losses count.
+    """Integrated days, from ``start`` to before ``stop``; losses are measured from day ``measured`` on.
 
-    ``reference``: the last `BLOCK_DAYS` of the span are the reference of all spans up to the next such.
+    ``reference``: the last `BLOCK_DAYS` of the span are the reference block until the next such span.
     """
 
     start: int
@@ -156,7 +159,7 @@ class Span(NamedTuple):
 
 
 def calendar(horizon: LongHorizon, arm: Arm, weeks: float, visits: Collection[float]) -> list[Span]:
-    """Return what is integrated, in order; every visit (week), change of regimen and the end closes a span."""
+    """Return the integrated spans in order; every visit (week), every change of regimen and the end closes a span."""
     end = 7 * int(weeks)
     # rounded as dose times are: 9/7 of a week is day 9
     edges = {int(on_clock(7 * week)) for dose in arm.doses for week in (dose.start_week, dose.stop_week or 0.0)}

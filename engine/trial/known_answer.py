@@ -1,12 +1,12 @@
-"""A patient whose course is known in closed form: the typical one of the table with some couplings cut.
+"""A patient with a closed-form solution: the typical patient of the table with some couplings cut.
 
-* GH, metabolism, body composition and receptors stand still for ever, every flux in balance with another.
+* GH, metabolism, body composition and receptors are at steady state, all fluxes in balance.
 * The somatostatin tone follows the clock: a Gaussian dip every night, through a first-order delay.
-* Pulse drive, stomach, gut and the drugs' depots, plasma and effect sites are first-order chains that nobody feels;
-  the tone's target may be scaled (``sst_factor``).
+* Pulse drive, stomach, gut and the drugs' depots, plasma and effect sites are first-order chains without effect on
+  other states; the tone's target may be scaled (``sst_factor``).
 
-Rates are those of the table, but for two: with them no step of the chains comes to the limit of stability of what is
-at rest, where rounding would grow to a few tolerances.
+Rates are those of the table but for two, which keep the steps of the chains below the stability limit of the states at
+rest, where rounding would grow to a few tolerances.
 """
 
 from collections.abc import Sequence
@@ -31,10 +31,10 @@ CUT = {
     "sst_night_width": 2.5,  # of 3: less of a kink where one night's dip gives way to the next's, at 15:00
     **{f"potency_{slot}": 0.01 for slot in GHRH_SLOTS},
 }
-"""What differs from the typical patient, beside what follows from it (`patient`)."""
+"""Parameters that differ from the typical patient's; `patient` derives the others."""
 
 Event = tuple[float, str, float]
-"""Hour; state or input; size of the jump, or by how much the input is above its usual value from then on."""
+"""Hour; state or input; size of the jump, or the input's excess over its usual value from then on."""
 
 
 def patient(groups: Sequence[str]) -> tuple[Record, Floats]:
@@ -79,26 +79,26 @@ def tone(record: Record, hours: Floats) -> Floats:
         return k * width * sqrt(pi / 2) * np.exp((k * width) ** 2 / 2 - k * x) * (np.array(upper) - lower)
 
     x = (hours - record["sst_night_time"] + half) % day - half
-    carried = delayed(np.array([half])) / (1 - np.exp(-k * day))  # what is left of the nights before
+    carried = delayed(np.array([half])) / (1 - np.exp(-k * day))  # remainder of the earlier nights
     dip = (1 - record["sst_night"]) * (delayed(x) + carried * np.exp(-k * (x + half)))
     usual = record["sst_basal"] * record["c_sst"] * (1 + record["gh_on_sst"] * GH / (record["gh_on_sst_half"] + GH))
     return np.asarray(usual * (1 - dip))
 
 
 def moved(record: Record, events: Sequence[Event], times: Floats, since: Floats) -> Floats:
-    """Return what ``events`` add to the states (m, states) at ``times``; those of one input in order of time.
+    """Return the change (m, states) of the states at ``times`` due to ``events``; those of an input in order of time.
 
-    ``since`` (m, events) is the time after each event, h; one that is 0 or less has not counted yet.
+    ``since`` (m, events) is the time after each event, h; an event has no effect where it is 0 or less.
     """
     added = np.zeros((len(times), len(STATES)))
     for name in dict.fromkeys(event[1] for event in events):
-        mine = [i for i, event in enumerate(events) if event[1] == name]
-        size = np.array([events[i][2] for i in mine])
+        rows = [i for i, event in enumerate(events) if event[1] == name]
+        size = np.array([events[i][2] for i in rows])
         if name not in STATE_INDEX:  # an input is set, not raised
             size = np.diff(size, prepend=0.0)
-        hours = np.maximum(since[:, mine], 0.0)
+        hours = np.maximum(since[:, rows], 0.0)
         if name == "sst_factor":
-            faded = tone(record, np.array([events[i][0] for i in mine])) * np.exp(-record["k_sst"] * hours)
+            faded = tone(record, np.array([events[i][0] for i in rows])) * np.exp(-record["k_sst"] * hours)
             added[:, STATE_INDEX["sst"]] += np.where(hours > 0, tone(record, times)[:, None] - faded, 0.0) @ size
             continue
         chain = _chain(record, name)
@@ -110,7 +110,7 @@ def moved(record: Record, events: Sequence[Event], times: Floats, since: Floats)
 
 
 def _chain(record: Record, name: str) -> list[tuple[str, float, float]]:
-    """Return the stages that an event of ``name`` passes: state, rate of loss, rate of what goes on to the next."""
+    """Return the stages that an event of ``name`` passes: state, rate of loss, rate of transfer to the next."""
 
     def of(field: str) -> float:
         return float(record[field][0])
@@ -136,8 +136,8 @@ def _chain(record: Record, name: str) -> list[tuple[str, float, float]]:
 
 
 def _last(rates: list[float], hours: Floats) -> Floats:
-    """Return the last stage of a chain with these ``rates`` of loss, all different, after 1 unit came into the first.
+    """Return the last stage of a chain with loss ``rates``, all different, ``hours`` after 1 unit enters the first.
 
-    In units of the product of the rates from stage to stage.
+    The result is in units of the product of the transfer rates.
     """
-    return np.asarray(sum(np.exp(-k * hours) / prod(other - k for other in rates if other != k) for k in rates))
+    return np.asarray(sum(np.exp(-k * hours) / prod(rate - k for rate in rates if rate != k) for k in rates))

@@ -1,4 +1,4 @@
-"""What is run and kept: the length of a study, its outputs, its reductions, its virtual tests."""
+"""The plan of a study: its length, outputs, reductions and virtual tests."""
 
 from dataclasses import dataclass, field
 
@@ -23,7 +23,7 @@ WATCHED = tuple(f"{name}_{kind}" for name in WATCH for kind in REDUCTIONS)
 
 @dataclass(frozen=True)
 class TestAt:
-    """A virtual test (a name of `protocols.TESTS`) and the treatment weeks at which it is made."""
+    """A virtual test (a name of `protocols.TESTS`) and its treatment weeks."""
 
     __test__ = False  # not a pytest class
     test: str
@@ -46,18 +46,18 @@ class TestAt:
 
     @property
     def words(self) -> str:
-        """The weeks, for a sentence about them."""
+        """The weeks in words, for messages."""
         return f"weeks of test {self.test} = [{', '.join(f'{week:g}' for week in self.weeks)}]"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is run and kept.
+    """The length of a study and what it keeps.
 
     weeks : length of treatment; week k ends at 168 k h
     every : spacing of the output grid, h (0 and the end included)
     outputs : names of `outputs.OUTPUTS` kept on that grid; at the instant of a dose the value before it
-    reductions : ``<watched>_<mean|min|max|auc>``, watched being a name of `codegen.WATCH`, per window
+    reductions : ``<watched>_<mean|min|max|auc>`` per window, with a name of `layout.WATCH`
     reduce_every : length of a window, h; only whole windows are kept
     tests : virtual tests; those of week 0 come before all treatment
     solver : integrator settings
@@ -128,7 +128,7 @@ class Plan:
         return WEEK * self.weeks
 
     def goes_on_from(self, earlier: "Plan") -> str:
-        """Return why this plan cannot go on from the end of an ``earlier`` one, bit for bit; "" when it can."""
+        """Return why this plan cannot continue an ``earlier`` one bit for bit; "" when it can."""
         for name, words in (
             ("solver", "the solver differs"), ("outputs", "other outputs are kept"),
             ("every", "outputs are kept at other times"), ("reductions", "other reductions are kept"),
@@ -164,7 +164,7 @@ class Plan:
 
     @property
     def projected(self) -> tuple[str, ...]:
-        """States that are projected over days and kept, also as their change; none where every day is integrated."""
+        """States that are projected and kept (also as their change); empty where every day is integrated."""
         kept = {name.removesuffix("_change") for name in self.outputs}
         return () if self.long_horizon is None else tuple(name for name in SLOW if name in kept)
 

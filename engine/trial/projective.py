@@ -1,17 +1,17 @@
 """Long horizons, the run: some days integrated by the kernel, body composition projected over the days between.
 
-Each slow state y is written as y' = k y0 - c(t) y, with its own turnover k and untreated value y0: c is its loss, the
-turnover of `model.balances` with all that drives it.  A day's mean loss is read off the two midnights by the implicit
-midpoint rule, and the same rule takes a loss back to the next midnight, so that integrated days return exactly.
+Each slow state y is written as y' = k y0 - c(t) y, with turnover k and untreated value y0: c is the loss rate, the
+turnover of `model.balances` with all its drivers.  A day's mean loss follows from two midnights by the implicit
+midpoint rule, and the same rule returns from the loss to the next midnight: integrated days are reproduced exactly.
 
-The losses of the reference block (28 days) hold the pattern of days that pulses, meals and doses repeat.  A window's
-measured days tell how far the loss has moved from the same days of that block; this deviation changes slowly and is
-taken as linear between windows.  Slope (the pattern) and trend (the deviation) are those of projective integration;
-its plain form, with one day's slope for all days skipped, is wrong by some 10 % here, as one day's pulses differ from
-another's (``benchmarks/projective.py``).  All other states begin a window as they stood on that day of the block.
+The losses of the reference block (28 days) hold the daily pattern that pulses, meals and doses repeat.  A window's
+measured days give the deviation of the loss from the same days of that block; the deviation changes slowly and is taken
+as linear between windows.  Slope (the pattern) and trend (the deviation) are those of projective integration; its plain
+form, with one day's slope for all skipped days, is wrong by some 10 % here, as pulses differ from day to day
+(``benchmarks/projective.py``).  All other states begin a window with their values of that day of the block.
 
-Error: successive deviations differ by trend and by scatter.  Both are taken as error, over the days of each gap, gaps
-adding up as independent: twice the root of the sum of (days x difference)^2 / 2, times the state.
+Error: successive deviations differ by trend and by scatter.  Both count as error over the days of each gap, and gaps
+are independent: twice the root of the sum of (days x difference)^2 / 2, times the state.
 """
 
 from typing import Any, NamedTuple
@@ -31,12 +31,12 @@ from pulsatile.engine.trial.protocols import SNAPSHOT_CLOCK
 
 _SLOW = [STATE_INDEX[name] for name in SLOW]
 _DAYS = [STATE_INDEX[name] for name in ("igf1", "p85", "ghs_tolerance")]
-"""States with a memory of days: they begin a window as far from the reference block as they ended the last one."""
+"""States with a memory of days: they keep their departure from the reference block from one window to the next."""
 STANDARD_ERRORS = 2.0
 
 
 class Projection(NamedTuple):
-    """Body composition of n patients at the midnights 0 ... end, and what tests need.
+    """Body composition of n patients at the midnights 0 ... end, and the snapshots for tests.
 
     ``level`` and ``error`` (n, days + 1, 3) of `horizon.SLOW`; ``snapshots`` week -> (n, states) at 06:00; ``status``
     (n,).
@@ -49,7 +49,7 @@ class Projection(NamedTuple):
 
 
 class _Window(NamedTuple):
-    """An integrated span: ``midnights`` (n, d + 1, states), ``losses`` (n, d, 3) per day."""
+    """An integrated span of d days: ``midnights`` (n, d + 1, states), ``losses`` (n, d, 3) per day."""
 
     midnights: Floats
     losses: Floats
@@ -58,14 +58,14 @@ class _Window(NamedTuple):
 
 
 class _Reference(NamedTuple):
-    """By day of the block: ``losses`` (n, 28, 3), and the states at midnight ``midnights`` (n, 28, states)."""
+    """The reference block by day: ``losses`` (n, 28, 3) per day, and states at ``midnights`` (n, 28, states)."""
 
     losses: Floats
     midnights: Floats
 
 
 class _Patients(NamedTuple):
-    """n patients in one arm, as `batch.integrate` takes them; ``supply`` (n, 3) is k y0 per day."""
+    """n patients in one arm, the arguments of `batch.integrate`; ``supply`` (n, 3) is k y0 per day."""
 
     parameters: npt.NDArray[Any]
     block: EventTable
@@ -78,10 +78,10 @@ def project(
     parameters: npt.NDArray[Any], y0: Floats, block: EventTable, doses: EventTable, spans: list[Span], plan: Plan,
     groups: tuple[str, ...], threads: int,
 ) -> Projection:  # fmt: skip
-    """Carry n patients through ``spans`` (`horizon.calendar`) and project over the days between.
+    """Run n patients through ``spans`` (`horizon.calendar`) and project over the days between.
 
-    Parameters are those of `batch.integrate`; the kernel sees every integrated day at its own calendar time, with that
-    day's pulses, meals and doses.
+    The other arguments are those of `batch.integrate`; every integrated day runs at its calendar time, with that day's
+    pulses, meals and doses.
     """
     patients = _Patients(parameters, block, doses, groups, _supply(parameters))
     n, end = len(parameters), spans[-1].stop
@@ -95,25 +95,25 @@ def project(
     y, done = y0, 0
     for span in spans:
         gap = np.arange(done, span.start)
-        if len(gap):  # until the window has measured more, the deviation stays
+        if len(gap):  # the deviation is constant until the window has measured the next
             losses = reference.losses[:, gap % BLOCK_DAYS] + deviation[:, None]
             y = _resumed(reference, y, span, done, _march(level[:, done], patients.supply, losses)[:, -1])
         window = _integrated(patients, y, span, plan, threads)
         status = np.where(status == Status.OK, window.status, status)
-        if span.measured == span.stop:  # all of it counts as it is
+        if span.measured == span.stop:  # integrated in full
             level[:, span.start : span.stop + 1] = window.midnights[:, :, _SLOW]
             if span.reference:
                 reference = _referenced(window, span)
             deviation, centre = np.zeros_like(deviation), span.stop - 0.5
         else:
-            found, at = _measured(window, span, reference)
-            share = (gap - centre)[:, None] / (at - centre)
+            measured, midpoint = _measured(window, span, reference)
+            share = (gap - centre)[:, None] / (midpoint - centre)
             between = reference.losses[:, gap % BLOCK_DAYS] + deviation[:, None]
-            between += share * (found - deviation)[:, None]
+            between += share * (measured - deviation)[:, None]
             losses = np.concatenate([between, window.losses], axis=1)
             level[:, done + 1 : span.stop + 1] = _march(level[:, done], patients.supply, losses)
-            variance[:, done + 1 :] += ((len(gap) * (found - deviation)) ** 2 / 2)[:, None]
-            deviation, centre = found, at
+            variance[:, done + 1 :] += ((len(gap) * (measured - deviation)) ** 2 / 2)[:, None]
+            deviation, centre = measured, midpoint
         for week, state in window.snapshots.items():
             day = int(7 * week)
             snapshots[week] = _corrected(state, level[:, day] / window.midnights[:, day - span.start, _SLOW])
@@ -123,7 +123,7 @@ def project(
 
 
 def _supply(parameters: npt.NDArray[Any]) -> Floats:
-    """Return k y0 (n, 3) per day: what the own untreated turnover brings in."""
+    """Return k y0 (n, 3) per day: the supply of the untreated turnover."""
     per_day = DAY * parameters["minutes_per_hour"]
     return np.stack([per_day * parameters[f"k_{name}"] * parameters[f"{name}0"] for name in SLOW], axis=1)
 
@@ -144,20 +144,20 @@ def _integrated(patients: _Patients, y: Floats, span: Span, plan: Plan, threads:
 
 
 def _referenced(window: _Window, span: Span) -> _Reference:
-    """Return the last block of ``span``, put in order of the day of the block."""
+    """Return the last block of ``span`` in order of the day of the block."""
     order = np.argsort(np.arange(span.stop - BLOCK_DAYS, span.stop) % BLOCK_DAYS)
     return _Reference(window.losses[:, -BLOCK_DAYS:][:, order], window.midnights[:, -BLOCK_DAYS - 1 : -1][:, order])
 
 
 def _measured(window: _Window, span: Span, reference: _Reference) -> tuple[Floats, float]:
-    """Return how far the measured days' losses (n, 3) are from those of the block, on average, and their middle."""
+    """Return the mean deviation (n, 3) of the measured days' losses from those of the block, and their mean day."""
     days = np.arange(span.measured, span.stop)
-    moved = window.losses[:, days - span.start] - reference.losses[:, days % BLOCK_DAYS]
-    return moved.mean(axis=1), float(days.mean())
+    deviation = window.losses[:, days - span.start] - reference.losses[:, days % BLOCK_DAYS]
+    return deviation.mean(axis=1), float(days.mean())
 
 
 def _resumed(reference: _Reference, y: Floats, span: Span, done: int, slow: Floats) -> Floats:
-    """Return the states (n, states) at the start of ``span``, ``y`` being those at midnight ``done``."""
+    """Return the states (n, states) at the start of ``span`` from ``y``, those at midnight ``done``."""
     departure = y[:, _DAYS] / reference.midnights[:, done % BLOCK_DAYS, _DAYS]
     resumed = reference.midnights[:, span.start % BLOCK_DAYS].copy()
     resumed[:, _DAYS] *= departure

@@ -1,8 +1,8 @@
-"""Virtual tests: what is given, what is measured, and the numbers read off.
+"""Virtual tests: administrations, measurements and endpoints.
 
-A test is a side branch from a snapshot of a patient and never changes the run it came from.  Fasting tests start at
-07:00 after a night without breakfast, with that morning's doses held and running infusions going on; 24-h tests start
-at 06:00 with meals and doses as they come.
+A test is a side branch from a snapshot of a patient and never changes the main run.  Fasting tests start at 07:00
+before breakfast, with that morning's doses withheld and running infusions continued; 24-h tests start at 06:00 with
+meals and doses as scheduled.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ from pulsatile.engine.outputs import GLUCOSE_MG, Evaluated
 
 Rows = list[tuple[float, str, npt.ArrayLike]]
 
-SNAPSHOT_CLOCK = 6.0  # h, start of the 24-h tests; no breakfast is earlier (pulses.LARGEST_JITTER)
+SNAPSHOT_CLOCK = 6.0  # h, start of the 24-h tests, before the earliest breakfast (pulses.LARGEST_JITTER)
 INSULIN_PER_MU = 6.0  # pmol per mU; metabolism 7.7, clamp recipe
 CLAMP_GLUCOSE = 5.0  # mmol/L for all; metabolism 7.7, clamp recipe
 MEAL_MMOL = 5.55  # mmol per g glucose; metabolism 7.3
@@ -28,7 +28,7 @@ BOLUS_HOURS = 1 / 60  # an intravenous glucose bolus is given over one minute
 
 @dataclass(frozen=True)
 class Person:
-    """What a test needs to know of n patients; every field (n,)."""
+    """The properties of n patients that a test depends on; every field (n,)."""
 
     weight: Floats
     height: Floats
@@ -42,12 +42,12 @@ class Person:
 
 @dataclass(frozen=True)
 class VirtualTest:
-    """One test.
+    """One virtual test.
 
     ``hours`` length; ``give`` events (h after the start) for a `Person`; ``read`` endpoints (n,) from the sample times
     (h after the start), the evaluated samples (n, m) and the `Person`; ``endpoints`` name -> (unit, meaning);
-    ``curves`` outputs kept as curves; ``fasting`` as above; ``start`` states set at the start; ``per_hour`` samples in
-    an hour; ``spare`` drug slots that the test itself needs.
+    ``curves`` outputs kept as curves; ``fasting`` as above; ``start`` states set at the start; ``per_hour`` samples per
+    hour; ``spare`` drug slots that the test uses.
     """
 
     name: str
@@ -187,8 +187,8 @@ def count_peaks(gh: Floats) -> Floats:
     """Return the number of detected GH peaks (n,) in 10-min samples (n, m).
 
     A peak is a local maximum that rises above both neighbouring minima by more than max(0.3 ug/L, 50 % of the minimum).
-    Lesser wiggles are no minima: one walk from clear rise to clear fall counts each peak once, and a peak cut by either
-    end of the record is none.
+    Smaller fluctuations do not count as minima: one pass from clear rise to clear fall counts each peak once, and a
+    peak cut off by either end of the record does not count.
     """
 
     def clear(top: Floats, floor: Floats) -> npt.NDArray[np.bool_]:
@@ -214,7 +214,7 @@ def _read_profile(times: Floats, e: Evaluated, person: Person) -> dict[str, Floa
     clock = (SNAPSHOT_CLOCK + times) % 24
     night = (clock >= 23) | (clock < 7)
     total = _area(times, gh)
-    # the night 23:00-07:00 is not in one piece of the sampled day: sum the samples as 10-min rectangles
+    # the night 23:00-07:00 is in two parts of the sampled day: sum the samples as 10-min rectangles
     return {
         "gh_mean": total / times[-1],
         "gh_peaks": count_peaks(gh),

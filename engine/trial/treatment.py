@@ -25,12 +25,12 @@ from pulsatile.engine.trial.projective import project
 from pulsatile.engine.trial.protocols import SNAPSHOT_CLOCK, TESTS, Person
 from pulsatile.engine.trial.visits import Branch, run_tests
 
-VISIT_HOURS = 48.0  # from Monday 00:00 of a test's week: what a test may see
+VISIT_HOURS = 48.0  # from Monday 00:00 of a test's week: the span of doses that a test can include
 DRUG_FIELDS = tuple(row.name for row in TABLE if row.kind == "drug")
 
 
 class People(NamedTuple):
-    """n patients at rest at t = 0, with what every arm needs of them."""
+    """n patients at rest at t = 0, as needed by every arm."""
 
     cohort: Cohort
     parameters: npt.NDArray[Any]
@@ -51,12 +51,12 @@ def gather(cohort: Cohort, baseline: Baseline, index: npt.NDArray[np.int64]) -> 
     return People(people, parameters, baseline.y0[index], block, pulses, age, Person(weight, height, parameters))
 
 
-Found = tuple[dict[str, Floats], Codes]
-"""Values by variable, each (n, ...), and the status (n,) of each patient."""
+TestValues = tuple[dict[str, Floats], Codes]
+"""Values of tests by variable, each (n, ...), and the status (n,) of each patient."""
 
 
-def week_0(people: People, plan: Plan, threads: int) -> Found:
-    """Run the tests of week 0: before all treatment, hence the same numbers in every arm."""
+def week_0(people: People, plan: Plan, threads: int) -> TestValues:
+    """Run the tests of week 0, which precede all treatment and are therefore equal in every arm."""
     due = [TESTS[entry.test] for entry in plan.tests if 0 in entry.weeks]
     n = len(people.parameters)
     if not due:
@@ -81,7 +81,7 @@ def _branch(
 
 
 class Since(NamedTuple):
-    """An earlier run of the same patients and arm: its plan, where each goes on (n, columns), and the status (n,)."""
+    """An earlier run of the same patients and arm: its plan, its ends (n, columns), and the status (n,)."""
 
     plan: Plan
     ends: Floats
@@ -89,19 +89,19 @@ class Since(NamedTuple):
 
 
 class Canaries(NamedTuple):
-    """Patients of known answer that rode along: how many, and how far the worst was off, above 1 too far."""
+    """The number of canaries in a run, and their largest error in units of the bound (above 1 is too large)."""
 
     patients: int
     worst: float
 
 
 class _Course(NamedTuple):
-    """The run itself: variables of the dataset, the states at 06:00 in the weeks of visits, the status (n,), the end.
+    """The main run: variables of the dataset, the states at 06:00 in the weeks of visits, the status (n,), the end.
 
-    ``ends`` (n, columns of `engine.kernel.checkpoint`) is what a longer run goes on from.
+    ``ends`` (n, columns of `engine.kernel.checkpoint`) are the states from which a longer run continues.
     """
 
-    found: dict[str, Floats]
+    values: dict[str, Floats]
     snapshots: dict[float, Floats]
     status: Codes
     ends: Floats
@@ -111,53 +111,56 @@ class _Course(NamedTuple):
 class Treated(NamedTuple):
     """One arm: values by variable, each (n, ...); status (n,); ends (n, columns); see `_Course`."""
 
-    found: dict[str, Floats]
+    values: dict[str, Floats]
     status: Codes
     ends: Floats
     canaries: Canaries
 
 
 def run_arm(
-    arm: Arm, people: People, plan: Plan, untreated: Found | None, threads: int, since: Since | None = None
+    arm: Arm, people: People, plan: Plan, untreated: TestValues | None, threads: int, since: Since | None = None
 ) -> Treated:
     """Run ``people`` through one arm.
 
-    ``untreated`` are the tests of `week_0`.  With ``since`` (and without them) the run goes on from the end of an
-    earlier one; what that one knows (outputs up to its end, closed windows, tests of its weeks) is NaN here.
+    ``untreated`` are the tests of `week_0`.  With ``since`` (and without ``untreated``) the run continues an earlier
+    one; values that the earlier run holds (outputs up to its end, closed windows, tests of its weeks) are NaN here.
     """
     n = len(people.parameters)
     parameters = people.parameters.copy()
     drugs = arm_parameters(arm, people.cohort)
     for name in DRUG_FIELDS:
         parameters[name] = drugs[name]
-    # doses that go on to the end of the study are also given on the day of the last visit
+    # doses that continue to the end of the study are also given on the day of the last visit
     doses = dose_events(arm, people.cohort, 0.0, plan.end + VISIT_HOURS)
     groups = slots_used(arm)
     if plan.long_horizon is None:
-        found, snapshots, status, ends, canaries = _whole(people, parameters, doses, groups, plan, threads, since)
+        course = _integrated(people, parameters, doses, groups, plan, threads, since)
     else:
-        found, snapshots, status, ends, canaries = _projected(arm, people, parameters, doses, groups, plan, threads)
-    if since is not None:  # a patient that failed a test only ran to the end
+        course = _projected(arm, people, parameters, doses, groups, plan, threads)
+    status = course.status
+    if since is not None:  # a patient that failed only a test has reached the end
         status = np.where(status == Status.OK, since.status, status)
     for week in plan.visits:
         if since is not None and week <= since.plan.weeks:
-            values, ended = _known(plan, week, n), np.zeros(n, np.int8)
+            test_values, test_status = _without_values(plan, week, n), np.zeros(n, np.int8)
         elif week > 0:
-            # past boluses are in the state; past settings of an input say what is running
+            # past boluses are part of the state; past settings of an input are the rates still running
             near = (doses.time >= WEEK * week) | (doses.target < 0)
             near &= doses.time < WEEK * week + VISIT_HOURS
-            branch = _branch(people, parameters, plan, week, snapshots[week], select(doses, near), groups, threads)
-            values, ended = run_tests([TESTS[entry.test] for entry in plan.tests if week in entry.weeks], branch)
+            snapshot = course.snapshots[week]
+            branch = _branch(people, parameters, plan, week, snapshot, select(doses, near), groups, threads)
+            tests = [TESTS[entry.test] for entry in plan.tests if week in entry.weeks]
+            test_values, test_status = run_tests(tests, branch)
         else:
             assert untreated is not None
-            values, ended = untreated
-        status = np.where(status == Status.OK, ended, status)
-        _keep(found, values, plan, week, n)
-    return Treated(found, np.asarray(status, np.int8), ends, canaries)
+            test_values, test_status = untreated
+        status = np.where(status == Status.OK, test_status, status)
+        _store_tests(course.values, test_values, plan, week, n)
+    return Treated(course.values, np.asarray(status, np.int8), course.ends, course.canaries)
 
 
-def _known(plan: Plan, week: float, n: int) -> dict[str, Floats]:
-    """Return the tests of a week that an earlier run has made, without values."""
+def _without_values(plan: Plan, week: float, n: int) -> dict[str, Floats]:
+    """Return NaN for the tests of a week that an earlier run holds."""
     due = [TESTS[entry.test] for entry in plan.tests if week in entry.weeks]
     values = {f"{test.name}_{name}": np.full(n, np.nan) for test in due for name in test.endpoints}
     return values | {
@@ -165,18 +168,18 @@ def _known(plan: Plan, week: float, n: int) -> dict[str, Floats]:
     }
 
 
-def _whole(
+def _integrated(
     people: People, parameters: npt.NDArray[Any], doses: EventTable, groups: tuple[str, ...], plan: Plan, threads: int,
     since: Since | None,
 ) -> _Course:  # fmt: skip
     """Integrate every day, or every day since the end of an earlier run."""
-    after, known, closed = 0.0, 0, 0  # weeks, output times and windows of the earlier run
+    after, stored, closed = 0.0, 0, 0  # weeks, output times and windows of the earlier run
     if since is not None:
         after, closed = since.plan.weeks, len(since.plan.windows)
-        known = int(np.searchsorted(plan.times, since.plan.times[-1], side="right"))
+        stored = int(np.searchsorted(plan.times, since.plan.times[-1], side="right"))
     weeks = [week for week in plan.visits if week > after]
     snapshots = np.array([WEEK * week + SNAPSHOT_CLOCK for week in weeks])
-    windows, grid = plan.windows, plan.times[known:]
+    windows, grid = plan.windows, plan.times[stored:]
     times = np.union1d(grid, snapshots)
     window = plan.reduce_every if plan.reductions else 0.0
     joined = canary.join(parameters, people.y0, people.block, doses, groups, start=0.0, times=times, solver=plan.solver)
@@ -196,15 +199,15 @@ def _whole(
     e = evaluate(
         grid, result.y[:, np.searchsorted(times, grid)], parameters, people.age, inputs_at(grid, doses, parameters)
     )
-    before = np.full((len(parameters), known), np.nan)
-    found = {name: np.concatenate([before, e.output(name)], axis=1) for name in plan.outputs}
+    before = np.full((len(parameters), stored), np.nan)
+    values = {name: np.concatenate([before, e.output(name)], axis=1) for name in plan.outputs}
     reduced = {"mean": result.mean, "auc": result.mean * plan.reduce_every, "min": result.low, "max": result.high}
     for name in plan.reductions:
         watched, _, how = name.rpartition("_")
-        found[name] = reduced[how][:, : len(windows), WATCH.index(watched)].copy()
-        found[name][:, :closed] = np.nan  # the last may have closed again
+        values[name] = reduced[how][:, : len(windows), WATCH.index(watched)].copy()
+        values[name][:, :closed] = np.nan  # the last may have closed again
     at = {week: result.y[:, np.searchsorted(times, WEEK * week + SNAPSHOT_CLOCK)] for week in weeks}
-    return _Course(found, at, result.status, result.mark, Canaries(int(joined.canary.sum()), worst))
+    return _Course(values, at, result.status, result.mark, Canaries(int(joined.canary.sum()), worst))
 
 
 def _projected(
@@ -222,22 +225,22 @@ def _projected(
     states = np.full((len(parameters), len(days), len(STATES)), np.nan)
     states[:, :, [STATE_INDEX[name] for name in SLOW]] = course.level[:, days]
     e = evaluate(plan.times, states, parameters, people.age)
-    found = {name: e.output(name) for name in plan.outputs}
-    found |= {
+    values = {name: e.output(name) for name in plan.outputs}
+    values |= {
         f"{name}_projection_error": course.error[:, days, k] for k, name in enumerate(SLOW) if name in plan.projected
     }
     canaries = Canaries(int(joined.canary.sum()), worst)
-    return _Course(found, course.snapshots, course.status, np.empty((len(parameters), 0)), canaries)
+    return _Course(values, course.snapshots, course.status, np.empty((len(parameters), 0)), canaries)
 
 
-def _keep(found: dict[str, Floats], values: dict[str, Floats], plan: Plan, week: float, n: int) -> None:
-    """Put the values of one week's tests into ``found``, at the week's place."""
+def _store_tests(values: dict[str, Floats], test_values: dict[str, Floats], plan: Plan, week: float, n: int) -> None:
+    """Put ``test_values`` of one week into ``values``, at the position of that week."""
     for entry in plan.tests:
         if week in entry.weeks:
             test = TESTS[entry.test]
             for name in (*test.endpoints, *test.curves):
-                value = values[f"{test.name}_{name}"]
-                weeks = found.setdefault(
+                value = test_values[f"{test.name}_{name}"]
+                weeks = values.setdefault(
                     f"{test.name}_{name}", np.full((n, len(entry.weeks), *value.shape[1:]), np.nan)
                 )
                 weeks[:, entry.weeks.index(week)] = value

@@ -1,4 +1,4 @@
-"""Virtual tests at any week of a treatment: side branches from snapshots, which change no step of the run."""
+"""Virtual tests at any week of a treatment: side branches from snapshots, which change no step of the main run."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ FASTING_HOURS = 1.0  # from the snapshot to 07:00
 
 
 class Branch(NamedTuple):
-    """Everything a test needs of one arm's n patients at one week.
+    """The n patients of one arm at one week, as needed by a test.
 
     ``y`` (n, states) at 06:00; ``full`` the block with meals, ``pulses`` without; ``doses`` of the arm; ``groups`` of
     drug states that the arm moves.
@@ -49,7 +49,7 @@ def run_tests(tests: Iterable[VirtualTest], branch: Branch) -> tuple[dict[str, F
     Returns
     -------
     values : ``<test>_<endpoint>`` (n,) and ``<test>_<curve>`` (n, samples)
-    status : (n,) how each patient ended: the first that was not OK
+    status : (n,) the first status of each patient that is not OK, else OK
     """
     tests = list(tests)
     values: dict[str, Floats] = {}
@@ -60,17 +60,17 @@ def run_tests(tests: Iterable[VirtualTest], branch: Branch) -> tuple[dict[str, F
         morning, status = _fasted(branch, doses)
     for test in tests:
         if test.fasting:
-            start, found = branch.snapshot + FASTING_HOURS, branch._replace(y=morning, full=branch.pulses, doses=doses)
+            start = branch.snapshot + FASTING_HOURS
+            result, ended = _run_test(test, branch._replace(y=morning, full=branch.pulses, doses=doses), start)
         else:
-            start, found = branch.snapshot, branch
-        result, ended = _run_test(test, found, start)
+            result, ended = _run_test(test, branch, branch.snapshot)
         values |= {f"{test.name}_{name}": value for name, value in result.items()}
         status = np.where(status == Status.OK, ended, status)
     return values, status
 
 
 def _fasted(branch: Branch, doses: EventTable) -> tuple[Floats, Codes]:
-    """Return the state (n, states) at 07:00 after a night without breakfast, and how each patient ended (n,)."""
+    """Return the states (n, states) at 07:00 before breakfast, and the status (n,)."""
     start = branch.snapshot
     result = integrate(
         branch.parameters, branch.y, branch.pulses, doses, start=start, times=np.array([start + FASTING_HOURS]),
@@ -80,7 +80,7 @@ def _fasted(branch: Branch, doses: EventTable) -> tuple[Floats, Codes]:
 
 
 def _held(branch: Branch) -> EventTable:
-    """Hold the morning's doses: from the snapshot on no bolus, and no infusion above the rate then running."""
+    """Withhold the morning's doses: from the snapshot on no bolus, and no infusion above its rate at the snapshot."""
     start = branch.snapshot
     doses = select(branch.doses, (branch.doses.time < start) | (branch.doses.target < 0))
     amount, owner = doses.amount.copy(), doses.owner
@@ -98,8 +98,8 @@ def _run_test(test: VirtualTest, branch: Branch, start: float) -> tuple[dict[str
         y[:, STATE_INDEX[name]] = value
     rows = [(float(on_clock(start + when)), name, size) for when, name, size in test.give(branch.person)]
     # what the test sets is the test's alone: an arm's own infusion of the same input pauses
-    taken = [target_of(name) for _, name, _ in rows if name not in STATE_INDEX]
-    doses = merge(select(branch.doses, ~np.isin(branch.doses.target, taken)), shared_events(n, rows))
+    inputs = [target_of(name) for _, name, _ in rows if name not in STATE_INDEX]
+    doses = merge(select(branch.doses, ~np.isin(branch.doses.target, inputs)), shared_events(n, rows))
     parameters = _with_spare(branch.parameters, test.spare)
     groups = tuple(group for group in GROUPS if group in branch.groups or group in test.spare)
     times = on_clock(start + test.times)

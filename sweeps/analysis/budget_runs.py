@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from pulsatile.engine.arrays import Floats
 from pulsatile.engine.errors import InputError
-from pulsatile.engine.patients.cohort import close
+from pulsatile.engine.patients.cohort import set_start_basal
 from pulsatile.engine.patients.layers import uncertain
 from pulsatile.engine.simulate import simulate as simulate_patients
 from pulsatile.sweeps.analysis.selection import Selection, at_weeks
@@ -153,7 +153,7 @@ def under_draw(resolved: ResolvedStudy, draw: int, patients: int) -> "Cohort":
     cohort = population.cohort(resolved.seed, 0, patients)
     record: npt.NDArray[Any] = cohort.parameters.copy()
     uncertain(record, resolved.seed, draw)
-    close(record)
+    set_start_basal(record)
     return replace(cohort, parameters=record, layers=replace(cohort.layers, uncertainty=draw))
 
 

@@ -182,7 +182,7 @@ CALLS: dict[str, tuple[Call, str]] = {
     "records unsorted": (lambda: integrated(doses=unsorted(2.0, 1.0)), "not sorted by time"),
     "record at no time": (lambda: integrated(block=unsorted(1.0, NAN)), "not sorted by time"),
     "record for nobody": (lambda: integrated(doses=event_table([[]])), "of 2 and 1 patients do not fit 2"),
-    "record into nothing": (lambda: event_table([[(1.0, "nose", 1.0)]]), "no state and no input"),
+    "record into nothing": (lambda: event_table([[(1.0, "nose", 1.0)]]), "neither a state nor an input"),
     # runs
     "no study": (lambda: pu.load_study("nothing.yaml"), "there is no such file"),
     "study of NUL": (lambda: pu.load_study("a\0b"), "cannot be read"),

@@ -12,7 +12,7 @@ from pulsatile.engine.drugs.presets import preset
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.parameters import beyond
 from pulsatile.engine.patients import basal
-from pulsatile.engine.patients.adults import MOST_DRAWS, OMEGA, OWN, adult_cohort, people_cohort
+from pulsatile.engine.patients.adults import MOST_DRAWS, OMEGA, SET_BY_COVARIATES, adult_cohort, people_cohort
 from pulsatile.engine.patients.cohort import PHENOTYPES, Cohort, check_people
 from pulsatile.engine.patients.layers import Layers, Omega
 from pulsatile.engine.patients.pulses import meal_train, pulse_train
@@ -148,7 +148,7 @@ def test_covariates_do_not_vary_once_more() -> None:
         np.testing.assert_array_equal(p[f"{name}_basal"], c[f"own_{name}"])
     np.testing.assert_array_equal(p["vat0"], c["own_vat"])
     np.testing.assert_array_equal(p["weight"], c["weight"])
-    assert not set(OWN) & set(OMEGA.cvs)
+    assert not set(SET_BY_COVARIATES) & set(OMEGA.cvs)
 
 
 def test_phenotype_by_pituitary_glucose_and_bmi() -> None:

@@ -61,7 +61,7 @@ def test_an_impossible_row_is_projected_to_the_nearest_and_told() -> None:
     used = np.array([found.of("a", "c"), found.of("b", "c")])
     grid = np.stack(np.meshgrid(*[np.linspace(-1, 1, 401)] * 2), axis=-1).reshape(-1, 2)
     inverse = np.linalg.inv(found.matrix[:2, :2])
-    possible = grid[np.einsum("ni,ij,nj->n", grid, inverse, grid) <= 1 - copula.LEFT]
+    possible = grid[np.einsum("ni,ij,nj->n", grid, inverse, grid) <= 1 - copula.RESIDUAL_SHARE]
     distance = np.linalg.norm(possible - [0.9, -0.9], axis=1).min()
     assert np.linalg.norm(used - [0.9, -0.9]) <= distance + 1e-6
 
@@ -96,7 +96,7 @@ def test_twins_with_different_correlations_are_impossible() -> None:
         ({("a", "b"): float("nan")}, "from -1 to 1"),
         ({("a", "b"): 1.0000001}, "from -1 to 1"),
         ({("a", "b"): "0.5"}, "from -1 to 1"),
-        ({("a", "é"): 0.5}, "é is none of a, b, c"),
+        ({("a", "é"): 0.5}, "'é' is not a covariate; choose from a, b, c"),
         ({("a", "a"): 1.0}, "with itself"),
         ({("a", "b"): 0.5, ("b", "a"): 0.4}, "give one"),
     ],
