@@ -32,7 +32,7 @@ RHGH = {"name": "rhgh", "preset": "rhgh_low"}
 STUDY: dict[str, Any] = {
     "weeks": 2, "population": {"n": 7, "phenotype": "obese"}, "arms": [CONTROL, TESAMORELIN],
     "tests": [{"test": "fasting", "weeks": [0, 2]}],
-    "reductions": {"names": ["gh_mean", "glucose_max"], "every": "3 day"},
+    "reductions": {"names": ["gh_mean", "glucose_max"], "every": "3 day"}, "outputs": {"names": ["igf1", "vat"]},
 }  # fmt: skip
 
 

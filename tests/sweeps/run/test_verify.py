@@ -22,6 +22,7 @@ ALONE = Resources(3, workers=1, threads=1)
 STUDY = {
     "weeks": 1, "population": {"n": 7, "phenotype": "obese"}, "tests": [{"test": "fasting", "weeks": [0, 1]}],
     "arms": [{"name": "no treatment", "preset": "control"}, {"name": "tesamorelin", "preset": "tesamorelin_label"}],
+    "outputs": {"names": ["igf1", "vat"]},
 }  # fmt: skip
 
 
@@ -30,6 +31,11 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("verify") / "run"
     run(study_from(STUDY, "study"), out, ALONE, source=json.dumps(STUDY))
     return out
+
+
+@pytest.fixture(scope="module")
+def digest(finished: Path) -> str:
+    return digest_of(finished)
 
 
 @pytest.fixture
@@ -62,8 +68,8 @@ PLACES = {  # file: chunks that must be computed again
 
 @pytest.mark.parametrize("harm", [flip, truncate, Path.unlink])
 @pytest.mark.parametrize("place", PLACES)
-def test_damage_is_found_and_mended(folder: Path, place: str, harm: Callable[[Path], None]) -> None:
-    before, digest = times(folder), digest_of(folder)
+def test_damage_is_found_and_mended(folder: Path, digest: str, place: str, harm: Callable[[Path], None]) -> None:
+    before = times(folder)
     harm(folder / place)
     found = verify(folder)
     assert [finding.path for finding in found] == [place]
@@ -149,8 +155,7 @@ def test_values_that_fit_their_checksum_but_not_the_digest_are_found(folder: Pat
         digest_of(folder)
 
 
-def test_states_may_be_deleted(folder: Path) -> None:
-    digest = digest_of(folder)
+def test_states_may_be_deleted(folder: Path, digest: str) -> None:
     shutil.rmtree(folder / "states.zarr")
     assert verify(folder) == []
     flip(folder / "results.zarr/igf1/c/0/0/0")
@@ -198,8 +203,7 @@ def test_heal_refuses_another_engine(folder: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("other", ["study.yaml", "resolved.json", "README.md", "summary.csv", "results.zarr/zarr.json"])
 @pytest.mark.parametrize("one", ["journal.jsonl", "manifest.json"])
-def test_two_damaged_files_at_once_are_mended(folder: Path, one: str, other: str) -> None:
-    digest = digest_of(folder)
+def test_two_damaged_files_at_once_are_mended(folder: Path, digest: str, one: str, other: str) -> None:
     before = (folder / other).read_bytes()
     flip(folder / one, 40)
     flip(folder / other)
