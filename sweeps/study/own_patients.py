@@ -1,7 +1,8 @@
 """The user's own patients, from a CSV or Parquet table: a row per patient, a column per covariate, headings with units.
 
 ``patient, sex, age [y], weight [lb], height [cm], glucose [mg/dL], insulin [uU/mL]``: the unit stands in brackets; each
-conversion is reported.  ``patient`` is a unique whole number, ``sex`` one of man, woman, male, female, M, F;
+conversion is reported.  ``patient`` is a unique whole number, ``sex`` one of man, woman, male, female, M, F, or
+a code that the heading defines, as in ``sex [1 man; 2 woman]``;
 ``prevalence`` is an optional weight.  An empty cell (or NA, NaN) is drawn conditionally on the patient's other values.
 """
 
@@ -34,7 +35,9 @@ UNITS: dict[str, dict[str, float]] = {
     "igf1_sds": {"-": 1.0, "SD": 1.0},
     "prevalence": {"-": 1.0},
 }
-SEXES = {"man": 0.0, "male": 0.0, "m": 0.0, "0": 0.0, "woman": 1.0, "female": 1.0, "f": 1.0, "w": 1.0, "1": 1.0}
+SEXES = {"man": 0.0, "male": 0.0, "m": 0.0, "woman": 1.0, "female": 1.0, "f": 1.0, "w": 1.0}
+"""Words for a sex.  Numbers are codes, which surveys assign differently: the heading must define them."""
+_CODE = re.compile(r"(\d+)\s*[:=]?\s*(man|woman|male|female)", re.IGNORECASE)
 MOST_WEIGHT = 1e6
 NOTHING = ("", "na", "nan", "none", "<na>")
 _HEADING = re.compile(r"\s*(?P<name>\w+)\s*(\[(?P<unit>[^\[\]]*)\]\s*)?")
@@ -70,7 +73,8 @@ def read_patients(path: str | Path) -> tuple[dict[str, Floats], list[str]]:
         if name == "patient":
             columns[name] = _ids(cells, sheet, path)
         elif name == "sex":
-            columns[name] = _sexes(cells, sheet, path)
+            columns[name], sentence = _sexes(cells, heading, sheet, path)
+            sentences += [sentence] if sentence else []
         else:
             factor, (first, *_) = UNITS[name][unit], UNITS[name]
             columns[name] = _numbers(cells, heading, sheet, path) * factor
@@ -99,6 +103,8 @@ def _heading(heading: str, path: str | Path) -> tuple[str, str]:
             f"{path}: the column {shorten(heading)!r} is no covariate; known are patient, sex, {', '.join(UNITS)}, "
             "with the unit in brackets, as in age [y]; correct it, or leave it out."
         )
+    if name == "sex" and _CODE.search(unit):
+        return name, unit
     allowed = {u.lower(): u for u in UNITS.get(name, {"": 1.0})}
     if not unit and "-" in allowed:
         return name, "-"
@@ -132,29 +138,46 @@ def _numbers(cells: tuple[object, ...], heading: str, sheet: Sheet, path: str | 
 
 
 def _ids(cells: tuple[object, ...], sheet: Sheet, path: str | Path) -> Floats:
-    ids = _numbers(cells, "patient", sheet, path)
-    wrong = np.flatnonzero(~((ids >= 0) & (ids <= 2**53) & (ids == np.round(ids))))
-    if len(wrong):
-        k = wrong[0]
+    ids = [_whole(cell) for cell in cells]
+    wrong = next((k for k, number in enumerate(ids) if number is None or not 0 <= number <= 2**53), None)
+    if wrong is not None:
         raise InputError(
-            f"{path}: {sheet.places[k]}: patient {shorten(str(cells[k]))!r} is no whole number from 0 to 2**53; number "
-            "the patients."
+            f"{path}: {sheet.places[wrong]}: patient {shorten(str(cells[wrong]))!r} is not a whole number from 0 to "
+            "2**53; number the patients."
         )
-    values, counts = np.unique(ids, return_counts=True)
+    values, counts = np.unique(np.array(ids, np.int64), return_counts=True)
     if (counts > 1).any():
-        raise InputError(f"{path}: patient {values[counts > 1][0]:.0f} stands in two rows; give each an id of its own.")
-    return ids
+        raise InputError(f"{path}: patient {values[counts > 1][0]} stands in two rows; give each an id of its own.")
+    return np.array(ids, np.float64)
 
 
-def _sexes(cells: tuple[object, ...], sheet: Sheet, path: str | Path) -> Floats:
-    codes = np.empty(len(cells))
+def _whole(cell: object) -> int | None:
+    """Return a cell as the whole number that it is, exactly; None for anything else."""
+    text = str(cell).strip()
+    if is_number(cell) and not isinstance(cell, int | np.integer):
+        return int(float(cell)) if float(cell).is_integer() else None
+    if re.fullmatch(r"\+?\d+(\.0*)?", text, re.ASCII):
+        return int(text.partition(".")[0])
+    return int(float(text)) if _NUMBER.fullmatch(text) and float(text).is_integer() and float(text) <= 2**53 else None
+
+
+def _sexes(cells: tuple[object, ...], heading: str, sheet: Sheet, path: str | Path) -> tuple[Floats, str]:
+    """Return 0 for men and 1 for women, and a sentence on the codes of the heading, "" where there are none."""
+    codes = {code: word.lower() for code, word in _CODE.findall(heading)}
+    words = SEXES | {code: SEXES[word] for code, word in codes.items()}
+    sexes = np.empty(len(cells))
     for k, cell in enumerate(cells):
         word = str(cell).strip().lower().removesuffix(".0")
-        if word not in SEXES:
+        if word not in words:
             got = shorten(str(cell))
-            raise InputError(f"{path}: {sheet.places[k]}: sex {got!r} is not known; write man or woman.")
-        codes[k] = SEXES[word]
-    return codes
+            what = "is a code that the heading does not define" if word.isdigit() else "is not known"
+            raise InputError(
+                f"{path}: {sheet.places[k]}: sex {got!r} {what}; write man or woman, or define codes in the "
+                "heading, for example sex [1 man; 2 woman]."
+            )
+        sexes[k] = words[word]
+    meanings = " and ".join(f"{code} as {word}" for code, word in codes.items())
+    return sexes, f"{path}: sex {meanings}, as the heading defines." if meanings else ""
 
 
 def _check_weights(weights: Floats, sheet: Sheet, path: str | Path) -> None:

@@ -37,6 +37,21 @@ def with_cell(row: str) -> str:
     return "\n".join((HEAD, ROWS[0], row, ROWS[2])) + "\n"
 
 
+@pytest.mark.parametrize("codes", ["1 man; 2 woman", "1=man 2=woman", "2 female / 1 male"])
+def test_codes_of_sex_are_those_of_the_heading(tmp_path: Path, codes: str) -> None:
+    """Surveys code 1 man, 2 woman; others 0 man, 1 woman: without the heading's word a code is refused."""
+    rows = [row.replace("man", "1").replace("wo1", "2").replace("F", "2") for row in ROWS]
+    columns, notes = read_patients(write(tmp_path, "\n".join((HEAD.replace("sex", f"sex [{codes}]"), *rows)) + "\n"))
+    np.testing.assert_array_equal(columns["sex"], [0, 1, 1])
+    (note,) = notes
+    assert "as the heading defines" in note
+
+
+def test_large_ids_stay_what_they_are(tmp_path: Path) -> None:
+    columns, _ = read_patients(write(tmp_path, GOOD.replace("1,man", f"{2**53},man").replace("2,woman", "4.0,woman")))
+    assert [int(number) for number in columns["patient"]] == [2**53, 4, 3]
+
+
 def test_a_table_is_read_as_it_stands(tmp_path: Path) -> None:
     columns, told = read_patients(write(tmp_path, GOOD))
     assert told == []
@@ -128,9 +143,9 @@ BAD: dict[str, tuple[str | bytes, str]] = {
     "id not whole": (with_cell("1.5,woman,40,70,1.6"), "whole number"),
     "id negative": (with_cell("-1,woman,40,70,1.6"), "whole number"),
     "id huge": (with_cell("1e30,woman,40,70,1.6"), "whole number"),
-    "id text": (with_cell("P-07,woman,40,70,1.6"), "no number"),
+    "id text": (with_cell("P-07,woman,40,70,1.6"), "is not a whole number"),
     "id empty": (with_cell(",woman,40,70,1.6"), "whole number"),
-    "id in other digits": (with_cell("١٢,woman,40,70,1.6"), "no number"),
+    "id in other digits": (with_cell("١٢,woman,40,70,1.6"), "is not a whole number"),
     "unknown column": (with_column("ethnicity", "1"), "ethnicity"),
     "column without heading": (with_column("", "1"), "no covariate"),
     "serum glucose": (with_column("serum_glucose [mmol/L]", "5"), "no covariate"),
@@ -172,7 +187,12 @@ BAD: dict[str, tuple[str | bytes, str]] = {
     "prevalence huge": (with_column("prevalence", "1", "1e7", "1"), "0 to 1e+06"),
     "sex x": (with_cell("2,x,40,70,1.6"), "write man or woman"),
     "sex empty": (with_cell("2,,40,70,1.6"), "write man or woman"),
-    "sex 2": (with_cell("2,2,40,70,1.6"), "write man or woman"),
+    "sex 2": (with_cell("2,2,40,70,1.6"), "sex '2' is a code that the heading does not define"),
+    "sex 1": (with_cell("2,1,40,70,1.6"), "sex '1' is a code that the heading does not define"),
+    "sex 0": (with_cell("2,0,40,70,1.6"), "or define codes in the heading, for example sex [1 man; 2 woman]"),
+    "sex 3 of two codes": (GOOD.replace("sex", "sex [1 man; 2 woman]", 1).replace("1,man", "1,3"), "sex '3' is a code"),
+    "patient 2**53 + 1": (GOOD.replace("1,man", f"{2**53 + 1},man"), "is not a whole number from 0 to 2**53"),
+    "patient 1.5": (GOOD.replace("1,man", "1.5,man"), "is not a whole number from 0 to 2**53"),
     "sex missing": (GOOD.replace("patient,sex", "patient,hdl [mmol/L]").replace("man", "1").replace("wo1", "1")
                     .replace("F", "1"), "no sex"),
     "age missing": (GOOD.replace("age [y]", "waist [cm]").replace("61.5", "90"), "no age"),
