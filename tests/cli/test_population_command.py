@@ -418,7 +418,7 @@ def test_folders_that_hold_something_else(adults: Path, tmp_path: Path) -> None:
     alone = tmp_path / "alone"
     alone.mkdir()
     (alone / FILE).write_bytes((adults / FILE).read_bytes())
-    refused("is not beside", "population", "show", str(alone))
+    refused("is not next to", "population", "show", str(alone))
 
 
 @pytest.mark.parametrize("how", ["inclusion", "plausible"])
