@@ -16,7 +16,7 @@ DAY, WEEK = 24.0, 168.0
 EVERY_DAY = (0, 1, 2, 3, 4, 5, 6)
 ROUTES = ("SC", "IV", "infusion", "pump", "oral")
 MASS_UNITS = {"ug": 1.0, "mg": 1000.0, "ug/kg": 1.0, "mg/kg": 1000.0}
-"""ug (per kg where so named) in one unit of ``Dose.amount``."""
+"""ug (or ug/kg) in one unit of ``Dose.amount``."""
 SECOND = 1 / 3600
 """Shortest infusion, h; far longer than the rounding of times."""
 MOST_TIMES = 1440
@@ -81,7 +81,7 @@ class Dose:
 
     def starts(self, start: float, stop: float) -> Floats:
         """Return the hours (m,) of the rule's doses, ascending, from ``start`` to before ``stop`` (h)."""
-        # rounded like the doses themselves: 9/7 of a week is day 9 at 0:00, not a rounding error later
+        # rounded as dose times are: 9/7 of a week is day 9 at 0:00, not a rounding error later
         first = max(start, float(on_clock(self.start_week * WEEK)))
         last = min(stop, inf if self.stop_week is None else float(on_clock(self.stop_week * WEEK)))
         if not last > first:

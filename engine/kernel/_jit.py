@@ -65,13 +65,14 @@ def cache_folder() -> Path:
 
 
 def _refuse_untrusted(folder: Path) -> None:
-    """Refuse a folder for compiled kernels into which somebody else can write: code is run as it lies there."""
+    """Refuse a folder for compiled kernels that other users can write to: compiled code runs unchecked."""
     for path in (folder, folder / "__pycache__"):
         if path.exists() and not _trusted(path):
             mode = path.stat().st_mode & 0o777
             raise InputError(
-                f"{path}, where compiled kernels are kept, can be written by others (mode {mode:03o}, owner "
-                f"{path.stat().st_uid}); make it yours alone (chmod go-w) or set PULSATILE_CACHE_DIR to another folder."
+                f"{path}, the folder of compiled kernels, is writable for other users (mode {mode:03o}, owner "
+                f"{path.stat().st_uid}); make it writable for you only (chmod go-w), or set PULSATILE_CACHE_DIR to "
+                "another folder."
             )
 
 
@@ -140,16 +141,16 @@ def _put(path: Path, text: str) -> None:
     """Write the module's file; copy its compiled code from a configured folder that is readable but not writable."""
     if _holds(path, text):
         return  # written by another process, while this one waited
-    given = wanted_folder()
-    compiled, kept = given / "__pycache__", path.parent / "__pycache__"
-    kept.mkdir(mode=0o755, exist_ok=True)
-    if given not in (path.parent, _spare()) and _holds(given / path.name, text):
+    configured = wanted_folder()
+    compiled, target = configured / "__pycache__", path.parent / "__pycache__"
+    target.mkdir(mode=0o755, exist_ok=True)
+    if configured not in (path.parent, _spare()) and _holds(configured / path.name, text):
         # numba's index (.nbi) last: it names the others
         files = sorted(compiled.glob(f"{path.stem}.*"), key=lambda file: (file.suffix == ".nbi", file.suffix))
-        with suppress(OSError):  # what cannot be read is compiled anew
-            if files and seal.holds(compiled, path.stem) and all(map(_trusted, (given, compiled, *files))):
+        with suppress(OSError):  # unreadable files are compiled anew
+            if files and seal.holds(compiled, path.stem) and all(map(_trusted, (configured, compiled, *files))):
                 for file in files:
-                    _write(kept / file.name, file.read_bytes())
+                    _write(target / file.name, file.read_bytes())
     _write(path, text.encode())
 
 

@@ -73,7 +73,7 @@ class Once:
         return self._function(*arguments)
 
     def prepare(self, *arguments: Any) -> None:
-        """Compile for arguments like these, or load from the cache what another process compiled and sealed."""
+        """Compile for arguments of these types, or load what another process has compiled and sealed."""
         from numba import typeof
 
         folder, stem = Path(self._function.stats.cache_path), self._lock.stem

@@ -16,14 +16,15 @@ BLOCK_HOURS = 672.0
 
 
 TICKS = 3_600_000
-"""In an hour: the one clock of doses, infusions, outputs and samples counts milliseconds."""
+"""Clock ticks per hour: doses, infusions, outputs and samples share one clock of milliseconds."""
 TICK = 1 / TICKS
+"""Clock tick, h."""
 
 
 def on_clock(hours: npt.ArrayLike) -> Floats:
-    """Return ``hours`` as whole ticks, the same number for the same instant however it was computed.
+    """Return ``hours`` rounded to whole ticks, so that an instant is one number however it was computed.
 
-    So at the instant of a dose an output holds the value before it, whatever minute of the hour that is.
+    An output at the instant of a dose therefore holds the value before it, at any minute of the hour.
 
     >>> bool(on_clock(8 + 20 / 60) == on_clock(50 * (10 / 60)))
     True

@@ -1,8 +1,8 @@
-"""A seal on compiled kernels: what is loaded is what was compiled here.
+"""Seals of compiled kernels: a file is loaded only if it is unchanged since its compilation.
 
-numba loads the files of its cache unchecked: a flipped bit in machine code gives other numbers or ends the process,
-half a file ends every later start.  So the SHA-256 of each file is kept next to them when they are made and checked
-before they are loaded; what does not fit is reported, removed and compiled again.
+numba loads the files of its cache unchecked: a flipped bit in machine code changes results or ends the process, and a
+truncated file ends every later start.  So the SHA-256 of each file is written next to it after compilation and checked
+before loading; files that differ are reported, removed and compiled again.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ def _hashes(files: list[Path]) -> dict[str, str]:
 
 
 def holds(folder: Path, stem: str) -> bool:
-    """Return whether the compiled files are those that were sealed; also True where there are none."""
+    """Return whether the compiled files are those that were sealed; also True without compiled files."""
     files = compiled_files(folder, stem)
     if not files:
         return True
@@ -42,24 +42,24 @@ def holds(folder: Path, stem: str) -> bool:
 
 
 def discard(folder: Path, stem: str) -> None:
-    """Remove compiled files that are not what was sealed, and say so; a file that cannot be removed is an `OSError`."""
+    """Remove compiled files that differ from the sealed ones, with a warning; `OSError` if one cannot be removed."""
     LOG.warning("compiled kernel in %s is not what was compiled there; it is compiled again.", folder)
     for path in (*compiled_files(folder, stem), _seal_file(folder, stem)):
         path.unlink(missing_ok=True)
 
 
 def make(folder: Path, stem: str) -> None:
-    """Seal the compiled files, and let nobody else write them; nothing happens where the folder cannot be written."""
+    """Seal the compiled files and withdraw write access of others; without effect in a read-only folder."""
     files = compiled_files(folder, stem)
     if not files:
         return
     with suppress(OSError):
         for path in files:
             path.chmod(path.stat().st_mode & ~0o022)
-        aside = folder / f"{stem}.seal.{uuid4().hex[:8]}"
-        handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        temporary = folder / f"{stem}.seal.{uuid4().hex[:8]}"
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             json.dump(_hashes(files), file)
             file.flush()
             os.fsync(file.fileno())
-        aside.replace(_seal_file(folder, stem))
+        temporary.replace(_seal_file(folder, stem))

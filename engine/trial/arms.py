@@ -44,7 +44,7 @@ def check_arms(arms: Sequence[Arm], plan: Plan) -> None:
 
 
 def check_doses(arms: Sequence[Arm], weeks: float) -> None:
-    """Refuse a rule that gives no dose in a study of ``weeks``: the arm would look like a treatment and be none."""
+    """Refuse a rule that gives no dose in a study of ``weeks``: the arm would look like a treatment without one."""
     for i, arm in enumerate(arms):
         for j, dose in enumerate(arm.doses):
             if not len(dose.starts(0.0, WEEK * weeks)):

@@ -153,7 +153,7 @@ class Plan:
     def times(self) -> Floats:
         """The output grid, h."""
         grid = on_clock(np.arange(int(np.floor(self.end / self.every + 1e-9)) + 1) * self.every)
-        # a grid point a rounding error off the end is the end, and the same in a longer study
+        # a grid point within a rounding error of the end is the end, as in a longer study
         return np.asarray(grid if abs(self.end - grid[-1]) < 1e-6 else np.append(grid, on_clock(self.end)), np.float64)
 
     @property

@@ -97,7 +97,7 @@ def _run_test(test: VirtualTest, branch: Branch, start: float) -> tuple[dict[str
     for name, value in test.start.items():
         y[:, STATE_INDEX[name]] = value
     rows = [(float(on_clock(start + when)), name, size) for when, name, size in test.give(branch.person)]
-    # what the test sets is the test's alone: an arm's own infusion of the same input pauses
+    # an input that the test sets is set by the test alone: the arm's infusion of it pauses
     inputs = [target_of(name) for _, name, _ in rows if name not in STATE_INDEX]
     doses = merge(select(branch.doses, ~np.isin(branch.doses.target, inputs)), shared_events(n, rows))
     parameters = _with_spare(branch.parameters, test.spare)

@@ -112,7 +112,7 @@ def test_a_cache_of_numba_elsewhere_is_sealed_too(cache: Path, tmp_path: Path) -
 def test_a_folder_that_others_may_write_is_refused(cache: Path, monkeypatch: pytest.MonkeyPatch, inside: bool) -> None:
     (cache / "__pycache__" if inside else cache).chmod(0o777)
     monkeypatch.setenv("PULSATILE_CACHE_DIR", str(cache))
-    with pytest.raises(InputError, match=r"can be written by others \(mode 777, owner \d+\); make it yours alone"):
+    with pytest.raises(InputError, match=r"is writable for other users \(mode 777, owner \d+\); make it writable"):
         _jit.cache_folder()
 
 
