@@ -206,7 +206,9 @@ def _check_allowed(entry: DesignEntry) -> None:
         of = kinds(lambda m: m.values)
         raise InputError(f"design.values are the points of kind: {of}, and of no other; give both or neither.")
     if entry.replicates is not None and not method.replicate_is:
-        raise InputError(f"design.replicates: a design of kind {entry.kind} has none, as it is not drawn; leave it out.")
+        raise InputError(
+            f"design.replicates: a design of kind {entry.kind} has none, as it is not drawn; leave it out."
+        )
     if entry.points is not None and not method.point_is:
         raise InputError(f"design.points: a {entry.kind} has as many points as values; leave it out.")
 
