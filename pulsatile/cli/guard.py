@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from pulsatile.cli import stop
 from pulsatile.cli.leave import leave, leaving
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.errors import Exit, Refusal
@@ -63,6 +64,7 @@ def guarded(command: Callable[..., Exit | None]) -> Callable[..., None]:
     def wrapped(*args: Any, **kwargs: Any) -> None:
         with leaving() as seen:
             try:
+                stop.in_commands()
                 code = command(*args, **kwargs) or Exit.DONE
             except InputError as error:
                 say(str(error))

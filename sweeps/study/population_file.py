@@ -14,6 +14,7 @@ from pulsatile.sweeps.study.table import PatientTable
 FILE = "population.json"
 
 FORMAT = 1
+LARGEST_FILE = 200_000_000  # bytes; 200,000 patients of 15 numbers take some 30 million
 
 
 def seal(record: Mapping[str, Any]) -> str:
@@ -27,7 +28,13 @@ def read_frozen(path: str | Path) -> dict[str, Any]:
     """Return the content of ``population.json`` in (or at) ``path``; `InputError` where it is missing or changed."""
     try:
         file = Path(path) / FILE if Path(path).is_dir() else Path(path)
+        if file.exists() and not file.is_file():  # a pipe or a device may never end
+            raise InputError(f"{file}: this is not a plain file; give the folder of a frozen population.")
+        if file.stat().st_size > LARGEST_FILE:
+            raise InputError(f"{file}: {file.stat().st_size} bytes are too many; at most {LARGEST_FILE}.")
         record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    except InputError:  # is a ValueError too
+        raise
     except OSError:
         raise InputError(
             f"{path}: there is no frozen population; make one by `pulsatile population build NAME --n N --out {path}`."

@@ -25,6 +25,8 @@ class _Loader(yaml.SafeLoader):
             return super().construct_mapping(node, deep)  # type: ignore[unreachable]
         seen: set[str] = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):  # a list or mapping, whose aliases may unfold without end
+                raise yaml.MarkedYAMLError(problem="a key is not plain text", problem_mark=key.start_mark)
             name = str(key.value)
             if name in seen:
                 raise yaml.MarkedYAMLError(problem=f"the key {name!r} is given twice", problem_mark=key.start_mark)
@@ -58,8 +60,12 @@ def parse_yaml(text: str, where: str) -> Any:
         mark = error.problem_mark or error.context_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "the text"
         raise InputError(f"{where}: {place} cannot be read as YAML: {error.problem}; correct that line.") from None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        reason = "nested too deeply" if isinstance(error, RecursionError) else " ".join(str(error).split())
+    # PyYAML's constructors of explicit tags (!!bool maybe, !!timestamp abc, !!int [1]) fail in many ways
+    except (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError, TypeError) as error:
+        explicit = isinstance(error, LookupError | AttributeError | TypeError)
+        reason = " ".join(str(error).split())
+        reason = "nested too deeply" if isinstance(error, RecursionError) else reason
+        reason = "an explicit tag (!!) does not fit its value; leave the tag out" if explicit else reason
         raise InputError(f"{where}: the text cannot be read as YAML: {reason}; see `pulsatile schema`.") from None
 
 

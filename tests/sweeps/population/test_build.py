@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import zlib
 from pathlib import Path
 from typing import Any
@@ -106,3 +107,12 @@ def test_more_people_than_a_study_can_carry_are_refused_before_they_run() -> Non
     untreated_study({"named": "adults", "n": MOST_IN_TABLE}, 1, "adults")
     with pytest.raises(InputError, match="at most 200000"):
         untreated_study({"named": "adults", "n": MOST_IN_TABLE + 1}, 1, "adults")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="devices and pipes are of POSIX")
+def test_a_pipe_or_device_is_not_read(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in (Path("/dev/zero"), pipe):
+        with pytest.raises(InputError, match="this is not a plain file"):
+            read_frozen(path)

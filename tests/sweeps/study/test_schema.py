@@ -59,6 +59,24 @@ def test_a_key_given_twice_is_refused() -> None:
         parse_yaml("weeks: 1\nweeks: 2\n", "s.yaml")
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("seed: !!bool maybe\n", "explicit tag"), ("seed: !!float ''\n", "YAML"),
+     ("seed: !!timestamp abc\n", "explicit tag"), ("seed: !!int [1]\n", "YAML"), ("seed: !!set 5\n", "YAML"),
+     ("? [a, b]\n: 1\n", "a key is not plain text"), ("a: &x {b: 1}\n? *x\n: 2\n", "a key is not plain text")],
+)  # fmt: skip
+def test_odd_yaml_is_refused_in_one_sentence(text: str, words: str) -> None:
+    with pytest.raises(InputError, match=words) as caught:
+        parse_yaml(text, "s.yaml")
+    assert "\n" not in str(caught.value)
+
+
+def test_aliases_in_a_key_do_not_unfold() -> None:
+    levels = "".join(f"a{k}: &a{k} [{', '.join([f'*a{k - 1}'] * 9)}]\n" for k in range(1, 12))
+    with pytest.raises(InputError, match="a key is not plain text"):
+        parse_yaml(f"a0: &a0 [1]\n{levels}? *a11\n: 1\n", "s.yaml")
+
+
 def test_defaults_and_doses(small: dict[str, Any]) -> None:
     found = resolved(small)
     assert found.arms[0].doses == ()
