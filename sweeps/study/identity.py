@@ -8,8 +8,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from pulsatile import engine
 
 ENGINE = Path(engine.__file__).resolve().parent
@@ -72,6 +70,8 @@ def platform_class(device: str = "cpu") -> str:
 
 def _numpy_class() -> str:
     """Return the widest instruction set for which numpy's functions are compiled and not switched off."""
+    import numpy as np
+
     found = set(np.show_config(mode="dicts")["SIMD Extensions"].get("found", ()))
     if found & {"X86_V4", "AVX512_SKX"}:
         return "numpy-avx512"
