@@ -197,7 +197,7 @@ def translate(text: str) -> str:
             case ast.FunctionDef():
                 functions.append(_device_function(ast.unparse(node)))
             case ast.Assign(targets=[ast.Name(name)], value=ast.Call(func=ast.Name("straight"), args=args)):
-                names, lines = (ast.literal_eval(arg) for arg in args[2:])
+                names, lines = (ast.literal_eval(arg) for arg in args[1:])
                 # called from many places: one copy, so that the code of a step nearly fits the instruction cache
                 body = textwrap.indent(f"apart()\n{lines}", "    ")
                 functions.append(_device_function(f"def {name}({names}):\n{body}"))
