@@ -184,7 +184,7 @@ def test_a_try_that_ended_between_record_and_journal_is_taken_over(
 ) -> None:
     path, digest = incomplete
     text, manifest = (path / "journal.jsonl").read_bytes(), (path / "manifest.json").read_bytes()
-    real, told = RunFolder.tell, list[int]()
+    real, told = RunFolder.append, list[int]()
 
     def last(folder: RunFolder, entry: Any) -> None:
         if entry["kind"] == "chunk":
@@ -193,7 +193,7 @@ def test_a_try_that_ended_between_record_and_journal_is_taken_over(
         real(folder, entry)
 
     with monkeypatch.context() as patched:
-        patched.setattr(RunFolder, "tell", last)
+        patched.setattr(RunFolder, "append", last)
         with pytest.raises(KeyboardInterrupt):
             resume(path, ALONE)
     (path / "journal.jsonl").write_bytes(text)

@@ -134,7 +134,7 @@ def test_the_study_is_not_made_again_where_it_would_be_another(folder: Path) -> 
     expand(folder, Growth(patients=8), ALONE)
     for name in COPIES:
         flip(folder / name)
-    with pytest.raises(Damage, match="the study as it was given is not the expanded one; take one of them from a copy"):
+    with pytest.raises(Damage, match="study.yaml is not the expanded study; take one of them from a copy"):
         heal(folder, ALONE)
 
 
