@@ -2,6 +2,11 @@
 
 from enum import IntEnum
 
+NOT_CLINICAL = "Research model, not for clinical use."
+"""Under every table, page and help text."""
+SCREEN = 100
+"""Columns of what is printed where the output is not a terminal."""
+
 
 class Exit(IntEnum):
     """Exit codes of the command line."""

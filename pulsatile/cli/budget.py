@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from pulsatile.cli.guard import NOT_CLINICAL, as_json, guarded, print_json
-from pulsatile.sweeps.errors import Exit
+from pulsatile.cli.guard import as_json, guarded, print_json
+from pulsatile.sweeps.errors import NOT_CLINICAL, Exit
 
 CHECKED = 8
 """Patients run again under a tighter tolerance, at most."""

@@ -13,10 +13,7 @@ import click
 from pulsatile.cli import stop
 from pulsatile.cli.leave import leave, leaving
 from pulsatile.engine.errors import InputError
-from pulsatile.sweeps.errors import Exit, Refusal
-
-SCREEN = 100  # columns when the output is not a terminal
-NOT_CLINICAL = "Research model, not for clinical use."
+from pulsatile.sweeps.errors import SCREEN, Exit, Refusal
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")
 

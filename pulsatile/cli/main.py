@@ -10,9 +10,9 @@ import click
 
 from pulsatile import __version__
 from pulsatile.cli import budget, population, runs, sensitivity
-from pulsatile.cli.guard import NOT_CLINICAL, as_json, guarded, print_rich
+from pulsatile.cli.guard import as_json, guarded, print_rich
 from pulsatile.cli.runs import dry_run_of
-from pulsatile.sweeps.errors import Exit
+from pulsatile.sweeps.errors import NOT_CLINICAL, Exit
 
 EXAMPLES = """
 \b

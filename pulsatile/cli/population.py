@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pulsatile.cli.guard import NOT_CLINICAL, as_json, guarded, print_json, print_rich, say
+from pulsatile.cli.guard import as_json, guarded, print_json, print_rich, say
 from pulsatile.cli.runs import resource_options, resources_from, say_on
-from pulsatile.sweeps.errors import Exit
+from pulsatile.sweeps.errors import NOT_CLINICAL, Exit
 
 if TYPE_CHECKING:
     from pulsatile.sweeps.population.opened import Built

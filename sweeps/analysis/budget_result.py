@@ -12,7 +12,7 @@ import numpy as np
 from pulsatile.sweeps.analysis.budget_estimate import COMPONENTS
 from pulsatile.sweeps.contrast import rows
 from pulsatile.sweeps.disk.files import write_all
-from pulsatile.sweeps.summary.table import NOT_CLINICAL
+from pulsatile.sweeps.errors import NOT_CLINICAL
 
 if TYPE_CHECKING:
     import xarray as xr

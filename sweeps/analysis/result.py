@@ -10,13 +10,13 @@ from pulsatile.sweeps.analysis.inputs import Inputs
 from pulsatile.sweeps.analysis.stories import Story
 from pulsatile.sweeps.contrast import rows
 from pulsatile.sweeps.disk.files import write_all
+from pulsatile.sweeps.errors import NOT_CLINICAL
 from pulsatile.sweeps.sensitivity.methods import measures_of
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-NOT_CLINICAL = "Research model, not for clinical use."
 _TABLES = ("indices", "indices_of_pairs", "indices_of_curves", "failed_region", "shapley_effects")
 INDICES, PAIRS, CURVES, FAILED, SHAPLEY = _TABLES
 SENTENCES, PAGE = "sensitivity.txt", "sensitivity.html"

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-NOT_CLINICAL = "Research model, not for clinical use."
+from pulsatile.sweeps.errors import NOT_CLINICAL
+
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1f2937; background: #fff; max-width: 1200px; margin: 2rem auto;
   padding: 0 1rem; }

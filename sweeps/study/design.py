@@ -16,8 +16,7 @@ from pulsatile.engine.patients.layers import DEFICIT, FRACTIONS, LARGEST_ETA
 from pulsatile.sweeps.sensitivity.factors import Factor, Group
 from pulsatile.sweeps.sensitivity.method import DesignSpec
 from pulsatile.sweeps.sensitivity.methods import DEFAULT_KIND, METHODS, kinds
-from pulsatile.sweeps.study.fields import MOST_PATIENTS, Model, Name, known
-from pulsatile.sweeps.study.vocabulary import choose
+from pulsatile.sweeps.study.fields import MOST_PATIENTS, Model, Name, choose, known
 
 if TYPE_CHECKING:
     from pulsatile.engine.parameters import Parameter

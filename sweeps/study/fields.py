@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from pulsatile.engine.checks import choices
 from pulsatile.engine.patients.cohort import PHENOTYPES
 from pulsatile.sweeps.study import quantities
-from pulsatile.sweeps.study.vocabulary import choose
 
 
 class Model(BaseModel):
@@ -36,6 +36,14 @@ def checked(check: Callable[[str], object]) -> AfterValidator:
         return text
 
     return AfterValidator(look)
+
+
+def choose(name: str, allowed: Iterable[str], what: str) -> str:
+    """Return ``name`` when it is allowed; otherwise raise a `ValueError` with the nearest and all allowed names."""
+    names = tuple(allowed)
+    if name not in names:
+        raise ValueError(f"is not a known {what}: {choices(name, names)}")
+    return name
 
 
 def known(names: Iterable[str], what: str) -> AfterValidator:

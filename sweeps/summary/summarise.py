@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pulsatile.sweeps.contrast import ARM, check_arm
+from pulsatile.sweeps.errors import SCREEN
 from pulsatile.sweeps.summary.endpoints import WEEK, lines, measured, prevalence
 from pulsatile.sweeps.summary.paired_statistics import Statistics, statistics
-from pulsatile.sweeps.summary.table import SCREEN, csv_text, table
+from pulsatile.sweeps.summary.table import csv_text, table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,6 +5,7 @@ from io import StringIO
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
+from pulsatile.sweeps.errors import NOT_CLINICAL
 from pulsatile.sweeps.summary.endpoints import lines
 
 if TYPE_CHECKING:
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
 
     from pulsatile.sweeps.study.resolve import ResolvedStudy
 
-NOT_CLINICAL = "Research model, not for clinical use."
-SCREEN = 100
 """Width of the screen for which the table is made, in columns."""
 _HEAD = {
     "endpoint": "endpoint", "variable": "variable", "unit": "unit", "week": "week", "arm": "arm", "n": "n",

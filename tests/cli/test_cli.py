@@ -10,10 +10,9 @@ import pytest
 import xarray as xr
 from click.testing import CliRunner, Result
 
-from pulsatile.cli import guard
 from pulsatile.cli.main import main
 from pulsatile.engine.drugs.presets import PRESETS
-from pulsatile.sweeps.errors import Exit
+from pulsatile.sweeps.errors import SCREEN, Exit
 from pulsatile.sweeps.workers import workers
 from tests.conftest import Write
 
@@ -82,7 +81,7 @@ def test_run_prints_the_table_and_leaves_the_results(small: dict[str, Any], writ
         assert words in result.stdout
     assert "4 virtual patients (obese), 1 weeks, seed 5; 0 of 8 runs failed" in result.stdout
     assert "not for clinical use" in result.stdout
-    assert max(map(len, result.stdout.splitlines())) <= max(guard.SCREEN, len(f"results: {out}"))
+    assert max(map(len, result.stdout.splitlines())) <= max(SCREEN, len(f"results: {out}"))
     assert "4/4 patients, 0 failed" in result.stderr
     dataset = xr.open_zarr(out / "results.zarr")
     assert dataset.sizes["patient"] == 4
