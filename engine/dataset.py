@@ -13,7 +13,6 @@ from pulsatile.engine.errors import Status
 from pulsatile.engine.outputs import OUTPUTS
 from pulsatile.engine.patients.cohort import COVARIATES, MORE_COVARIATES
 from pulsatile.engine.trial.plan import REDUCTIONS, Plan
-from pulsatile.engine.trial.protocols import TESTS
 
 PROJECTION_ERROR = (
     "two standard errors, from how far the losses measured in successive windows differ; the states' own errors of "
@@ -46,7 +45,7 @@ def _variables(plan: Plan) -> Iterator[_Variable]:
             unit = "h" if unit == "-" else f"{unit}*h"
         yield _Variable(name, ("arm", "patient", "window"), unit, words)
     for entry in plan.tests:
-        test = TESTS[entry.test]
+        test = entry.virtual_test
         week = f"{test.name}_week"
         for name, (unit, words) in test.endpoints.items():
             yield _Variable(f"{test.name}_{name}", ("arm", "patient", week), unit, f"{test.meaning}: {words}")
@@ -73,15 +72,15 @@ def template(
         "window": ("window", plan.windows, {"units": "h", "long_name": "start of the reduction window"}),
     }
     for entry in plan.tests:
-        week, time = f"{entry.test}_week", f"{entry.test}_time"
-        sizes |= {week: len(entry.weeks), time: len(TESTS[entry.test].times)}
+        test, week, time = entry.virtual_test, f"{entry.name}_week", f"{entry.name}_time"
+        sizes |= {week: len(entry.weeks), time: len(test.times)}
         coords[week] = (
             week,
             np.array(entry.weeks, float),
             {"units": "week", "long_name": "treatment week of the test"},
         )
-        if TESTS[entry.test].curves:
-            coords[time] = (time, TESTS[entry.test].times, {"units": "h", "long_name": "time since the test's start"})
+        if test.curves:
+            coords[time] = (time, test.times, {"units": "h", "long_name": "time since the test's start"})
     for name in covariates:
         units, words = (COVARIATES | MORE_COVARIATES)[name]
         coords[name] = ("patient", np.full(len(ids), np.nan), {"units": units, "long_name": words})

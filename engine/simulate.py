@@ -25,10 +25,8 @@ from pulsatile.engine.patients.run_in import PACKED, Baseline, run_in
 from pulsatile.engine.states import STATES
 from pulsatile.engine.trial.arms import check_arms
 from pulsatile.engine.trial.horizon import BLOCK_DAYS, LongHorizon
-from pulsatile.engine.trial.plan import WEEK, Plan, TestAt
-from pulsatile.engine.trial.protocols import SNAPSHOT_CLOCK, TESTS
+from pulsatile.engine.trial.plan import Plan, TestAt
 from pulsatile.engine.trial.treatment import Canaries, Since, gather, run_arm, week_0
-from pulsatile.engine.trial.visits import FASTING_HOURS
 
 __all__ = ["LongHorizon", "Plan", "TestAt", "check_arms", "simulate", "template"]
 
@@ -171,7 +169,7 @@ def carry_out(
             if progress is not None:
                 progress(done, total)
     if cohort.layers.residual:
-        _add_noise(values, dataset, cohort)
+        _add_noise(values, dataset, cohort, plan)
     filled: dict[str, Any] = {name: (dataset[name].dims, v, dataset[name].attrs) for name, v in values.items()}
     filled["status"] = (("arm", "patient"), status.astype(np.int8), dataset["status"].attrs)
     covariates = {
@@ -187,20 +185,19 @@ def covariates_of(cohort: Cohort) -> tuple[str, ...]:
     return (*COVARIATES, *more)
 
 
-def _add_noise(values: dict[str, Floats], dataset: xr.Dataset, cohort: Cohort) -> None:
-    """Add assay noise, in place, to outputs on the grid and in the fasting sample; the same noise in all arms.
+def _add_noise(values: dict[str, Floats], dataset: xr.Dataset, cohort: Cohort, plan: Plan) -> None:
+    """Add assay noise, in place, to outputs on the grid and in fasting samples; the same noise in all arms.
 
     The noise is keyed by the minute of the sample and, like pulses and meals, shared by the points of a design.
     """
+    hours = {"time": ("", dataset["time"].values)}
+    for entry in plan.tests:
+        if entry.test == "fasting":
+            hours[f"{entry.name}_week"] = (f"{entry.name}_", np.array([entry.start(week) for week in entry.weeks]))
     for name, variable in dataset.data_vars.items():
-        along = str(variable.dims[-1])
-        if along in ("time", "fasting_week"):
-            hours = (
-                dataset[along].values
-                if along == "time"
-                else dataset[along].values * WEEK + SNAPSHOT_CLOCK + FASTING_HOURS
-            )
-            values[str(name)] = noise.assayed(str(name).removeprefix("fasting_"), values[str(name)], cohort, hours)
+        if (along := str(variable.dims[-1])) in hours:
+            prefix, at = hours[along]
+            values[str(name)] = noise.assayed(str(name).removeprefix(prefix), values[str(name)], cohort, at)
 
 
 def _same_patients(a: Cohort, b: Cohort) -> bool:
@@ -224,7 +221,7 @@ def _check_memory(cohort: Cohort, arms: Sequence[Arm], plan: Plan) -> None:
 
 def _bytes_each(plan: Plan) -> int:
     """Return the bytes held per patient during the simulation, besides its results."""
-    samples = max([len(TESTS[entry.test].times) for entry in plan.tests], default=0)
+    samples = max([len(entry.virtual_test.times) for entry in plan.tests], default=0)
     days = 0 if plan.long_horizon is None else plan.long_horizon.settle_days + 2 * BLOCK_DAYS
     kept = len(STATES) * (len(plan.times) + len(plan.visits) + days) + 3 * len(WATCH) * len(plan.windows)
     evaluated = (len(STATES) + len(FLUX_UNITS) + len(plan.outputs)) * max(samples, len(plan.times))

@@ -22,7 +22,9 @@ from .engine.simulate import simulate as simulate
 from .engine.states import STATES as STATES
 from .engine.trial.horizon import LongHorizon as LongHorizon
 from .engine.trial.plan import Plan as Plan
-from .engine.trial.plan import TestAt as TestAt
+from .engine.trial.test_at import TestAt as TestAt
+from .engine.trial.virtual_test import TestDose as TestDose
+from .engine.trial.virtual_test import TestSettings as TestSettings
 from .sweeps.analysis.analyse import analyse as analyse
 from .sweeps.analysis.analyse import open_design as open_design
 from .sweeps.analysis.budget import variance_budget as variance_budget

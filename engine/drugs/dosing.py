@@ -5,7 +5,7 @@ ghs_a, ghs_b.  A drug given both subcutaneously and intravenously takes two.  In
 and EC50 are typical x (weight/70 kg)^b x a log-normal factor keyed by (seed, patient, drug), the same in every arm.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -84,7 +84,12 @@ def individual_figures(drug: Drug, cohort: Cohort) -> dict[str, Floats]:
 
 def arm_parameters(arm: Arm, cohort: Cohort) -> npt.NDArray[Any]:
     """Return a copy of ``cohort.parameters`` (n,) with the arm's drugs in their slots."""
-    record = cohort.parameters.copy()
+    return drug_parameters(arm, cohort, cohort.parameters)
+
+
+def drug_parameters(arm: Arm, cohort: Cohort, parameters: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return a copy of ``parameters`` (n,) of the cohort's patients with the arm's drugs in their slots."""
+    record = parameters.copy()
     for use, slot in slots(arm).items():
         drug = DRUGS[use.drug]
         figures = individual_figures(drug, cohort)
@@ -162,6 +167,25 @@ def dose_events(arm: Arm, cohort: Cohort, start: float, stop: float) -> EventTab
         np.tile(np.array([column[2] for column in columns], np.int64), n),
         amount.ravel(),
     )
+
+
+def given_rows(arm: Arm, given: Sequence[tuple[Dose, float]], cohort: Cohort) -> list[tuple[float, str, Floats]]:
+    """Return single doses, each with its hour, as rows (hour, state that jumps or input that is set, amount (n,)).
+
+    ``arm`` holds the drugs of all of them and decides their slots.
+    """
+    slot_of = slots(arm)
+    rows: list[tuple[float, str, Floats]] = []
+    held: dict[str, list[tuple[float, float, Floats]]] = {}
+    for dose, hour in given:
+        rule = _rule(dose, cohort, slot_of)
+        if rule.held:
+            held.setdefault(rule.name, []).append((hour, hour + dose.duration, rule.size))
+        else:
+            rows.append((hour, rule.name, rule.size))
+    for name, spans in held.items():
+        rows.extend((hour, name, level) for hour, level in _levels(name, spans, len(cohort)))
+    return rows
 
 
 def _levels(name: str, spans: list[tuple[float, float, Floats]], n: int) -> list[tuple[float, Floats]]:

@@ -7,7 +7,7 @@ from pulsatile.engine.drugs.dosing import Arm, slots_used
 from pulsatile.engine.drugs.regimens import WEEK
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.trial.plan import Plan
-from pulsatile.engine.trial.protocols import TESTS
+from pulsatile.engine.trial.test_at import TestAt
 
 MOST_DOSES = 50_000
 """Largest number of doses of an arm: 13 per day for 520 weeks; a running patient holds all of them in memory."""
@@ -31,16 +31,26 @@ def check_arms(arms: Sequence[Arm], plan: Plan) -> None:
                 f"arm {arm.name} gives {count} doses in {plan.weeks:g} weeks, at most {MOST_DOSES} are allowed; "
                 "give an infusion or a pump, or shorten the study."
             )
-        used = slots_used(arm)
         if plan.long_horizon is not None:
             plan.long_horizon.check_arm(arm)
         for entry in plan.tests:
-            for slot in TESTS[entry.test].spare:
-                if slot in used and max(entry.weeks) > 0:
-                    raise InputError(
-                        f"test {entry.test} needs the spare drug slot {slot}, which arm {arm.name} uses; leave the "
-                        "test out, or split the study."
-                    )
+            _check_slots(entry, arm)
+
+
+def _check_slots(entry: TestAt, arm: Arm) -> None:
+    """Refuse a test that needs drug slots which the arm occupies by then."""
+    given = tuple(given.dose for given in entry.settings.give)
+    treated = Arm(arm.name, (*(arm.doses if max(entry.weeks) > 0 else ()), *given))
+    try:
+        used = slots_used(treated)
+    except InputError as error:
+        raise InputError(f"test {entry.name}: with the drugs that it gives, {error}") from None
+    for slot in entry.virtual_test.spare:
+        if slot in used:
+            raise InputError(
+                f"test {entry.name} needs the spare drug slot {slot}, which arm {arm.name} uses; leave the "
+                "test out, or split the study."
+            )
 
 
 def check_doses(arms: Sequence[Arm], weeks: float) -> None:

@@ -91,7 +91,7 @@ class Joined(NamedTuple):
         body = self.exact[:, :1, [STATE_INDEX[name] for name in SLOW]]
         error = self._worst([course.level[self.canary] / body - 1], course.status[self.canary])
         real = ~self.canary
-        snapshots = {week: rows[real] for week, rows in course.snapshots.items()}
+        snapshots = {hour: rows[real] for hour, rows in course.snapshots.items()}
         return Projection(course.level[real], course.error[real], snapshots, course.status[real]), error
 
     def _worst(self, errors: list[Floats], status: npt.NDArray[np.int8]) -> float:

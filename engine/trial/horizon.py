@@ -168,7 +168,7 @@ def calendar(horizon: LongHorizon, arm: Arm, weeks: float, visits: Collection[fl
     for begin, close in zip(phases, [*phases[1:], end], strict=True):
         done = min(begin + horizon.settle_days + BLOCK_DAYS, close)
         spans.append(Span(begin, done, done, reference=done < close))
-        for mark in sorted({int(7 * week) for week in visits if done < 7 * week < close} | {close}):
+        for mark in sorted({round(7 * week) for week in visits if done < round(7 * week) < close} | {close}):
             while done < mark:
                 stop = min(done + horizon.macro_days, mark)
                 start = max(stop - horizon.window_days, done)

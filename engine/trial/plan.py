@@ -1,6 +1,6 @@
 """The plan of a study: its length, outputs, reductions and virtual tests."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,41 +13,14 @@ from pulsatile.engine.kernel.events import on_clock
 from pulsatile.engine.kernel.layout import WATCH
 from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.outputs import OUTPUTS
+from pulsatile.engine.patients.cohort import COVARIATES, MORE_COVARIATES
 from pulsatile.engine.trial.horizon import SLOW, LongHorizon
-from pulsatile.engine.trial.protocols import TESTS
+from pulsatile.engine.trial.test_at import TestAt as TestAt
 
+VISIT_HOURS = 48.0
 REDUCTIONS = {"mean": "time mean", "min": "least value", "max": "greatest value", "auc": "area under the curve"}
 WATCHED = tuple(f"{name}_{kind}" for name in WATCH for kind in REDUCTIONS)
 """Names of all reductions."""
-
-
-@dataclass(frozen=True)
-class TestAt:
-    """A virtual test (a name of `protocols.TESTS`) and its treatment weeks."""
-
-    __test__ = False  # not a pytest class
-    test: str
-    """name of a virtual test"""
-    weeks: tuple[float, ...] = field(metadata={"min_length": 1})
-    """whole weeks of treatment, ascending; 0 is before all treatment"""
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.test, str) or self.test not in TESTS:
-            raise InputError(f"test = {self.test!r} is unknown; {choices(self.test, TESTS)}.", ("test",))
-        weeks = listed(f"weeks of test {self.test}", self.weeks)
-        for k, week in enumerate(weeks):
-            if not is_number(week) or week < 0:
-                raise InputError(f"week of test {self.test} = {week!r} must be a number of at least 0.", ("weeks", k))
-        object.__setattr__(self, "weeks", tuple(map(float, weeks)))
-        if not weeks or any(week != int(week) for week in weeks) or list(weeks) != sorted(set(weeks)):
-            raise InputError(
-                f"{self.words} must be whole weeks in ascending order, each once, for example [0, 6, 26].", ("weeks",)
-            )
-
-    @property
-    def words(self) -> str:
-        """The weeks in words, for messages."""
-        return f"weeks of test {self.test} = [{', '.join(f'{week:g}' for week in self.weeks)}]"
 
 
 @dataclass(frozen=True)
@@ -109,8 +82,15 @@ class Plan:
             raise InputError("outputs or reductions name the same variable twice; name each once.")
         if self.long_horizon is not None:
             self.long_horizon.check_plan(self.weeks, self.every, self.outputs, self.reductions)
+            for k, test in enumerate(self.tests):
+                if any(test.snapshot(week) < WEEK * week for week in test.weeks):
+                    raise InputError(
+                        f"test {test.name} begins before midnight of its day, which long_horizon does not allow; "
+                        "shorten its fast, or leave long_horizon out.", ("tests", k)
+                    )  # fmt: skip
 
     def _check_tests(self) -> None:
+        names = set[str]()
         for k, test in enumerate(self.tests):
             if not isinstance(test, TestAt):
                 raise InputError(f"tests hold {test!r}; give TestAt objects, for example TestAt('clamp', (0, 26)).")
@@ -119,8 +99,20 @@ class Plan:
                     f"{test.words} go beyond the study's end; allowed is up to week {self.weeks:g}.",
                     ("tests", k, "weeks"),
                 )
-            if test.test in [earlier.test for earlier in self.tests[:k]]:
-                raise InputError(f"tests name {test.test!r} twice; give all its weeks in one entry.", ("tests", k))
+            if test.name in names:
+                raise InputError(
+                    f"tests name {test.name!r} twice; give all its weeks in one entry, or another name.", ("tests", k)
+                )
+            names.add(test.name)
+        variables = {*self.outputs, *self.reductions, *self.projected, *COVARIATES, *MORE_COVARIATES}
+        for k, test in enumerate(self.tests):
+            found = test.virtual_test
+            for name in (f"{test.name}_{part}" for part in ("week", "time", *found.endpoints, *found.curves)):
+                if name in variables:
+                    raise InputError(
+                        f"test {test.name} would write {name} a second time; give it another name.", ("tests", k)
+                    )
+                variables.add(name)
 
     @property
     def end(self) -> float:
@@ -142,11 +134,13 @@ class Plan:
             return "a GPU keeps no end to go on from"
         if self.weeks <= earlier.weeks:
             return "the earlier run is not shorter"
-        if [test.test for test in self.tests] != [test.test for test in earlier.tests]:
+        if [replace(test, weeks=(0,)) for test in self.tests] != [replace(test, weeks=(0,)) for test in earlier.tests]:
             return "other tests are made"
         for test, before in zip(self.tests, earlier.tests, strict=True):
             if tuple(week for week in test.weeks if week <= earlier.weeks) != before.weeks:
-                return f"test {test.test} is made at other weeks of the earlier run"
+                return f"test {test.name} is made at other weeks of the earlier run"
+            if any(test.snapshot(week) < earlier.end for week in test.weeks if week > earlier.weeks):
+                return f"the fast of test {test.name} begins before the end of the earlier run"
         return ""
 
     @property
@@ -172,3 +166,12 @@ class Plan:
     def visits(self) -> tuple[float, ...]:
         """Weeks with a test, ascending."""
         return tuple(sorted({week for test in self.tests for week in test.weeks}))
+
+    @property
+    def visit_hours(self) -> float:
+        """Hours from midnight of a visit's day that its tests can include, at least two days."""
+        return max([VISIT_HOURS, *(test.longest for test in self.tests)])
+
+    def snapshots(self, after: float = 0.0) -> Floats:
+        """Return the instants at which the tests of weeks beyond ``after`` branch off the main run, h, ascending."""
+        return np.unique([test.snapshot(week) for test in self.tests for week in test.weeks if week > after])

@@ -26,8 +26,7 @@ from pulsatile.engine.kernel.batch import integrate
 from pulsatile.engine.kernel.events import EventTable
 from pulsatile.engine.states import STATE_INDEX
 from pulsatile.engine.trial.horizon import BLOCK_DAYS, SLOW, Span
-from pulsatile.engine.trial.plan import WEEK, Plan
-from pulsatile.engine.trial.protocols import SNAPSHOT_CLOCK
+from pulsatile.engine.trial.plan import Plan
 
 _SLOW = [STATE_INDEX[name] for name in SLOW]
 _DAYS = [STATE_INDEX[name] for name in ("igf1", "p85", "ghs_tolerance")]
@@ -38,7 +37,7 @@ STANDARD_ERRORS = 2.0
 class Projection(NamedTuple):
     """Body composition of n patients at the midnights 0 ... end, and the snapshots for tests.
 
-    ``level`` and ``error`` (n, days + 1, 3) of `horizon.SLOW`; ``snapshots`` week -> (n, states) at 06:00; ``status``
+    ``level`` and ``error`` (n, days + 1, 3) of `horizon.SLOW`; ``snapshots`` hour -> (n, states); ``status``
     (n,).
     """
 
@@ -114,9 +113,9 @@ def project(
             level[:, done + 1 : span.stop + 1] = _march(level[:, done], patients.supply, losses)
             variance[:, done + 1 :] += ((len(gap) * (measured - deviation)) ** 2 / 2)[:, None]
             deviation, centre = measured, midpoint
-        for week, state in window.snapshots.items():
-            day = int(7 * week)
-            snapshots[week] = _corrected(state, level[:, day] / window.midnights[:, day - span.start, _SLOW])
+        for hour, state in window.snapshots.items():
+            day = int(hour // DAY)
+            snapshots[hour] = _corrected(state, level[:, day] / window.midnights[:, day - span.start, _SLOW])
         y = _corrected(window.midnights[:, -1], level[:, span.stop] / window.midnights[:, -1, _SLOW])
         done = span.stop
     return Projection(level, STANDARD_ERRORS * np.sqrt(variance) * level, snapshots, status)
@@ -130,8 +129,8 @@ def _supply(parameters: npt.NDArray[Any]) -> Floats:
 
 def _integrated(patients: _Patients, y: Floats, span: Span, plan: Plan, threads: int) -> _Window:
     clock = DAY * np.arange(span.start, span.stop + 1)
-    visits = [week for week in plan.visits if week > 0 and span.start <= 7 * week <= span.stop]
-    times = np.union1d(clock, [WEEK * week + SNAPSHOT_CLOCK for week in visits])
+    branches = [float(t) for t in plan.snapshots() if span.start <= t // DAY <= span.stop]
+    times = np.union1d(clock, branches)
     result = integrate(
         patients.parameters, y, patients.block, patients.doses, start=float(clock[0]), times=times,
         solver=plan.solver, threads=threads, groups=patients.groups,
@@ -139,7 +138,7 @@ def _integrated(patients: _Patients, y: Floats, span: Span, plan: Plan, threads:
     midnights = result.y[:, np.searchsorted(times, clock)]
     slow = midnights[:, :, _SLOW]
     losses = (patients.supply[:, None] - np.diff(slow, axis=1)) / ((slow[:, 1:] + slow[:, :-1]) / 2)
-    snapshots = {week: result.y[:, np.searchsorted(times, WEEK * week + SNAPSHOT_CLOCK)] for week in visits}
+    snapshots = {t: result.y[:, np.searchsorted(times, t)] for t in branches}
     return _Window(midnights, losses, snapshots, result.status)
 
 

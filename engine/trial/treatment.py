@@ -22,10 +22,11 @@ from pulsatile.engine.trial import canary
 from pulsatile.engine.trial.horizon import SLOW, calendar
 from pulsatile.engine.trial.plan import WEEK, Plan
 from pulsatile.engine.trial.projective import project
-from pulsatile.engine.trial.protocols import SNAPSHOT_CLOCK, TESTS, Person
+from pulsatile.engine.trial.test_at import TestAt
+from pulsatile.engine.trial.virtual_test import Person
 from pulsatile.engine.trial.visits import Branch, run_tests
 
-VISIT_HOURS = 48.0  # from Monday 00:00 of a test's week: the span of doses that a test can include
+UNTREATED = Arm("untreated")
 DRUG_FIELDS = tuple(row.name for row in TABLE if row.kind == "drug")
 
 
@@ -57,27 +58,32 @@ TestValues = tuple[dict[str, Floats], Codes]
 
 def week_0(people: People, plan: Plan, threads: int) -> TestValues:
     """Run the tests of week 0, which precede all treatment and are therefore equal in every arm."""
-    due = [TESTS[entry.test] for entry in plan.tests if 0 in entry.weeks]
+    due = _due(plan, 0.0)
     n = len(people.parameters)
     if not due:
         return {}, np.zeros(n, np.int8)
+    times = np.unique([entry.snapshot(0.0) for entry in due])
     morning = integrate(
-        people.parameters, people.y0, people.block, None, start=0.0, times=np.array([SNAPSHOT_CLOCK]),
+        people.parameters, people.y0, people.block, None, start=0.0, times=times,
         solver=plan.solver, threads=threads, groups=(),
     )  # fmt: skip
-    values, ended = run_tests(
-        due, _branch(people, people.parameters, plan, 0.0, morning.y[:, 0], EventTable.empty(n), (), threads)
-    )
+    branch = _branch(UNTREATED, people, people.parameters, plan, EventTable.empty(n), (), threads)
+    values, ended = run_tests(due, 0.0, branch, {float(t): morning.y[:, k] for k, t in enumerate(times)})
     return values, np.where(morning.status == Status.OK, ended, morning.status)
 
 
+def _due(plan: Plan, week: float) -> list[TestAt]:
+    return [entry for entry in plan.tests if week in entry.weeks]
+
+
 def _branch(
-    people: People, parameters: npt.NDArray[Any], plan: Plan, week: float, y: Floats, doses: EventTable,
-    groups: tuple[str, ...], threads: int,
+    arm: Arm, people: People, parameters: npt.NDArray[Any], plan: Plan, doses: EventTable, groups: tuple[str, ...],
+    threads: int,
 ) -> Branch:  # fmt: skip
     return Branch(
-        week, y, parameters, people.person, people.age, people.block, people.pulses, doses, groups, plan.solver, threads
-    )
+        arm, people.cohort, 0.0, people.y0, parameters, people.person, people.age, people.block, people.pulses, doses,
+        groups, plan.solver, threads,
+    )  # fmt: skip
 
 
 class Since(NamedTuple):
@@ -96,7 +102,7 @@ class Canaries(NamedTuple):
 
 
 class _Course(NamedTuple):
-    """The main run: variables of the dataset, the states at 06:00 in the weeks of visits, the status (n,), the end.
+    """The main run: variables of the dataset, the states at the snapshots of tests (h), the status (n,), the end.
 
     ``ends`` (n, columns of `engine.kernel.checkpoint`) are the states from which a longer run continues.
     """
@@ -131,7 +137,7 @@ def run_arm(
     for name in DRUG_FIELDS:
         parameters[name] = drugs[name]
     # doses that continue to the end of the study are also given on the day of the last visit
-    doses = dose_events(arm, people.cohort, 0.0, plan.end + VISIT_HOURS)
+    doses = dose_events(arm, people.cohort, 0.0, plan.end + plan.visit_hours)
     groups = slots_used(arm)
     if plan.long_horizon is None:
         course = _integrated(people, parameters, doses, groups, plan, threads, since)
@@ -145,12 +151,12 @@ def run_arm(
             test_values, test_status = _without_values(plan, week, n), np.zeros(n, np.int8)
         elif week > 0:
             # past boluses are part of the state; past settings of an input are the rates still running
-            near = (doses.time >= WEEK * week) | (doses.target < 0)
-            near &= doses.time < WEEK * week + VISIT_HOURS
-            snapshot = course.snapshots[week]
-            branch = _branch(people, parameters, plan, week, snapshot, select(doses, near), groups, threads)
-            tests = [TESTS[entry.test] for entry in plan.tests if week in entry.weeks]
-            test_values, test_status = run_tests(tests, branch)
+            due = _due(plan, week)
+            begin = min([WEEK * week, *(entry.snapshot(week) for entry in due)])
+            near = (doses.time >= begin) | (doses.target < 0)
+            near &= doses.time < WEEK * week + plan.visit_hours
+            branch = _branch(arm, people, parameters, plan, select(doses, near), groups, threads)
+            test_values, test_status = run_tests(due, week, branch, course.snapshots)
         else:
             assert untreated is not None
             test_values, test_status = untreated
@@ -161,7 +167,7 @@ def run_arm(
 
 def _without_values(plan: Plan, week: float, n: int) -> dict[str, Floats]:
     """Return NaN for the tests of a week that an earlier run holds."""
-    due = [TESTS[entry.test] for entry in plan.tests if week in entry.weeks]
+    due = [entry.virtual_test for entry in _due(plan, week)]
     values = {f"{test.name}_{name}": np.full(n, np.nan) for test in due for name in test.endpoints}
     return values | {
         f"{test.name}_{name}": np.full((n, len(test.times)), np.nan) for test in due for name in test.curves
@@ -177,8 +183,7 @@ def _integrated(
     if since is not None:
         after, closed = since.plan.weeks, len(since.plan.windows)
         stored = int(np.searchsorted(plan.times, since.plan.times[-1], side="right"))
-    weeks = [week for week in plan.visits if week > after]
-    snapshots = np.array([WEEK * week + SNAPSHOT_CLOCK for week in weeks])
+    snapshots = plan.snapshots(after)
     windows, grid = plan.windows, plan.times[stored:]
     times = np.union1d(grid, snapshots)
     window = plan.reduce_every if plan.reductions else 0.0
@@ -206,7 +211,7 @@ def _integrated(
         watched, _, how = name.rpartition("_")
         values[name] = reduced[how][:, : len(windows), WATCH.index(watched)].copy()
         values[name][:, :closed] = np.nan  # the last may have closed again
-    at = {week: result.y[:, np.searchsorted(times, WEEK * week + SNAPSHOT_CLOCK)] for week in weeks}
+    at = {float(t): result.y[:, np.searchsorted(times, t)] for t in snapshots}
     return _Course(values, at, result.status, result.mark, Canaries(int(joined.canary.sum()), worst))
 
 
@@ -237,7 +242,7 @@ def _store_tests(values: dict[str, Floats], test_values: dict[str, Floats], plan
     """Put ``test_values`` of one week into ``values``, at the position of that week."""
     for entry in plan.tests:
         if week in entry.weeks:
-            test = TESTS[entry.test]
+            test = entry.virtual_test
             for name in (*test.endpoints, *test.curves):
                 value = test_values[f"{test.name}_{name}"]
                 weeks = values.setdefault(

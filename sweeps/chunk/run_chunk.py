@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from pulsatile.engine.errors import Status
-from pulsatile.engine.simulate import TestAt, simulate
+from pulsatile.engine.simulate import simulate
 from pulsatile.sweeps.chunk.compute import chunk_values
 from pulsatile.sweeps.chunk.job import Job
 from pulsatile.sweeps.disk import commits, store
@@ -99,7 +99,7 @@ def warm_up(resolved: ResolvedStudy) -> float:
         replace(arm, doses=tuple(replace(dose, start_week=0.0, stop_week=None) for dose in arm.doses))
         for arm in resolved.arms
     ]
-    tests = tuple(TestAt(t.test, (0.0,)) for t in plan.tests)
+    tests = tuple(replace(test, weeks=(0.0,)) for test in plan.tests)
     short = replace(plan, weeks=min(1.0, plan.weeks), tests=tests, long_horizon=None)
     simulate(resolved.cohort(0, 1), arms, short)
     return time.perf_counter() - begin

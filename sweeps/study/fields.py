@@ -84,6 +84,7 @@ def _unit_needed(value: Any) -> Any:
 
 
 Length = Annotated[str, BeforeValidator(_unit_needed), checked(quantities.hours)]
+SignedLength = Annotated[str, BeforeValidator(_unit_needed), checked(quantities.signed_hours)]
 Spacing = Annotated[str, BeforeValidator(_unit_needed), checked(quantities.spacing)]
 Clock = Annotated[str, BeforeValidator(_unit_needed), checked(quantities.clock)]
 Day = Annotated[str, checked(quantities.day)]

@@ -75,6 +75,16 @@ def hours(text: str) -> float:
     return length
 
 
+def signed_hours(text: str) -> float:
+    """Return a length of time in hours, negative where it begins with a minus sign.
+
+    >>> signed_hours("-30 min")
+    -0.5
+    """
+    text = text.strip()
+    return -hours(text[1:]) if text.startswith("-") else hours(text)
+
+
 def weeks(text: str) -> float:
     """Return a length of time in weeks.
 

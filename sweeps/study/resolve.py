@@ -104,7 +104,7 @@ def resolve(study: Study, threads: int = 1) -> ResolvedStudy:
         control=study.control or study.arms[0].name,
         outputs=Grid(names=plan.outputs, every=plan.every),
         reductions=Grid(names=plan.reductions, every=plan.reduce_every),
-        tests=study.tests,
+        tests=plan.tests,
         dtype=study.outputs.dtype,
         solver=study.solver,
         long_horizon=study.long_horizon,

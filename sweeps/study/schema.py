@@ -1,6 +1,6 @@
 """The study file as a typed model (population, arms, duration, outputs), and how the file is read.
 
-An entry with the fields of a dataclass of the engine (`TestAt`, `Solver`, `LongHorizon`, `Layers`) is that class.
+An entry with the fields of a dataclass of the engine (`Solver`, `LongHorizon`, `Layers`) is that class.
 """
 
 import os
@@ -16,13 +16,14 @@ from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.outputs import OUTPUTS
 from pulsatile.engine.trial.arms import check_arms, check_doses
 from pulsatile.engine.trial.horizon import LongHorizon
-from pulsatile.engine.trial.plan import WATCHED, Plan, TestAt
+from pulsatile.engine.trial.plan import WATCHED, Plan
 from pulsatile.sweeps.study import quantities
 from pulsatile.sweeps.study.arms import ArmEntry
 from pulsatile.sweeps.study.design import DesignEntry, resolved_design
 from pulsatile.sweeps.study.fields import Model, Spacing, Text, ascending, known, once
 from pulsatile.sweeps.study.population import PopulationEntry
 from pulsatile.sweeps.study.read import apply_override, as_json, read_mapping, sentences
+from pulsatile.sweeps.study.test_entry import TestEntry
 
 
 class OutputsEntry(Model):
@@ -67,7 +68,7 @@ class Study(Model):
     control: str | None = Field(None, description="arm that the summary compares with; default the first")
     outputs: OutputsEntry = OutputsEntry()
     reductions: ReductionsEntry = ReductionsEntry()
-    tests: tuple[TestAt, ...] = ()
+    tests: tuple[TestEntry, ...] = ()
     solver: Solver = Solver()
     long_horizon: LongHorizon | None = Field(None, description="project body composition; default: integrate every day")
 
@@ -144,7 +145,7 @@ class Study(Model):
             outputs=self.outputs.names,
             reductions=self.reductions.names,
             reduce_every=quantities.hours(self.reductions.every),
-            tests=self.tests,
+            tests=tuple(test.resolved() for test in self.tests),
             solver=self.solver,
             long_horizon=self.long_horizon,
         )

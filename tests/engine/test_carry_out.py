@@ -163,9 +163,9 @@ def test_failures_before_and_after_the_end(monkeypatch: pytest.MonkeyPatch) -> N
                 amount[(cohort.patient[table.owner] == patient) & (table.time > at)] = np.nan
         return table._replace(amount=amount)
 
-    def failing(tests: Any, branch: Branch) -> Any:
-        values, status = run_tests(tests, branch)
-        return values, np.where((branch.person.height == tested) & (branch.week == 1), Status.STEP_COLLAPSE, status)
+    def failing(entries: Any, week: float, branch: Branch, snapshots: Any) -> Any:
+        values, status = run_tests(entries, week, branch, snapshots)
+        return values, np.where((branch.person.height == tested) & (week == 1), Status.STEP_COLLAPSE, status)
 
     monkeypatch.setattr(treatment, "dose_events", poisoned)
     monkeypatch.setattr(treatment, "run_tests", failing)

@@ -10,7 +10,11 @@ from hypothesis import strategies as st
 from pulsatile.engine.outputs import OUTPUTS
 from pulsatile.engine.parameters import INPUTS, NAMES, typical
 from pulsatile.engine.states import STATE_INDEX
-from pulsatile.engine.trial.protocols import SPARE_SLOTS, TESTS, Person, count_peaks, matsuda
+from pulsatile.engine.trial.glucose_tests import matsuda
+from pulsatile.engine.trial.profiles import count_peaks
+from pulsatile.engine.trial.protocols import TESTS
+from pulsatile.engine.trial.stimulation import SPARE_SLOTS
+from pulsatile.engine.trial.virtual_test import Person
 
 PERSON = Person(np.array([70.0, 100.0]), np.array([1.75, 1.60]), typical(2))
 

@@ -12,7 +12,9 @@ from pulsatile.engine.drugs.dosing import Arm, Dose, preset
 from pulsatile.engine.patients.cohort import virtual_cohort
 from pulsatile.engine.patients.run_in import Baseline, run_in
 from pulsatile.engine.simulate import Plan, TestAt, simulate
-from pulsatile.engine.trial.protocols import ARGININE_FACTOR, TESTS, VirtualTest
+from pulsatile.engine.trial.protocols import PROTOCOLS, TESTS, Protocol
+from pulsatile.engine.trial.stimulation import ARGININE_FACTOR
+from pulsatile.engine.trial.virtual_test import VirtualTest
 
 COHORT = virtual_cohort(5, {"lean": 1, "obese": 1}, seed=3)
 CONTROL, TESAMORELIN, RHGH = ARMS = (preset("control"), preset("tesamorelin_label"), preset("rhgh_mid"))
@@ -36,7 +38,8 @@ def probe(monkeypatch: pytest.MonkeyPatch, baseline: Baseline) -> Probe:
         test = VirtualTest("", "a probe", hours, lambda person: [], lambda t, e, person: {}, {}, fasting=fasting)
         if like is not None:
             test = replace(like, read=test.read, endpoints={})
-        monkeypatch.setitem(TESTS, "probe", replace(test, name="probe", curves=curves))
+        probe = replace(test, name="probe", curves=curves)
+        monkeypatch.setitem(PROTOCOLS, "probe", Protocol(lambda name, settings: probe, ()))
         names = ("probe",) if like is None else ("probe", like.name)
         plan = Plan(max(*weeks, 1), outputs=(), tests=tuple(TestAt(name, weeks) for name in names))
         return simulate(COHORT, arms, plan, baseline=baseline)

@@ -15,7 +15,6 @@ from pulsatile.engine.errors import InputError
 from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.patients.layers import Layers
 from pulsatile.engine.trial.horizon import LongHorizon
-from pulsatile.engine.trial.plan import TestAt
 from pulsatile.sweeps.study import quantities
 from pulsatile.sweeps.study.identity import engine_hash
 from pulsatile.sweeps.study.matching import TOLERANCE
@@ -179,7 +178,7 @@ def test_schema_describes_study_files() -> None:
     json.dumps(schema)
 
 
-@pytest.mark.parametrize("kind", [Solver, LongHorizon, Layers, TestAt])
+@pytest.mark.parametrize("kind", [Solver, LongHorizon, Layers])
 def test_settings_of_the_engine_are_described_in_the_schema(kind: Any) -> None:
     entry = json_schema()["$defs"][kind.__name__]
     assert not entry["additionalProperties"]

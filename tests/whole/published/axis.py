@@ -18,7 +18,7 @@ from pulsatile.engine.patients import basal
 from pulsatile.engine.patients.cohort import Cohort, virtual_cohort
 from pulsatile.engine.patients.pulses import block_events
 from pulsatile.engine.states import STATE_INDEX
-from pulsatile.engine.trial.protocols import count_peaks
+from pulsatile.engine.trial.profiles import count_peaks
 from tests.whole.published.rows import load, markdown
 from tests.whole.published.trial import MINUTE, Course, Rows
 

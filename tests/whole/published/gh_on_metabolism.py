@@ -12,7 +12,7 @@ import numpy as np
 from pulsatile.engine.arrays import Floats, Record
 from pulsatile.engine.parameters import ROW
 from pulsatile.engine.states import STATE_INDEX
-from pulsatile.engine.trial.protocols import MEAL_MMOL
+from pulsatile.engine.trial.glucose_tests import MEAL_MMOL
 from tests.whole.published.metabolism import (
     LOSS,
     MEALS,

@@ -13,10 +13,12 @@ from pulsatile.engine.arrays import Floats, Record
 from pulsatile.engine.kernel.batch import integrate
 from pulsatile.engine.kernel.events import BLOCK_HOURS, EventTable, event_table
 from pulsatile.engine.kernel.layout import WATCH
+from pulsatile.engine.outputs import GLUCOSE_MG
 from pulsatile.engine.patients import basal
 from pulsatile.engine.patients.cohort import virtual_cohort
 from pulsatile.engine.states import STATE_INDEX
-from pulsatile.engine.trial.protocols import GLUCOSE_MG, INSULIN_PER_MU, MEAL_MMOL
+from pulsatile.engine.trial.glucose_tests import MEAL_MMOL
+from pulsatile.engine.trial.virtual_test import INSULIN_PER_MU
 from tests.whole.published.rows import load, markdown
 from tests.whole.published.trial import GROUPS, MINUTE, Course, Rows
 
