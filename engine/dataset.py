@@ -13,6 +13,7 @@ from pulsatile.engine.errors import Status
 from pulsatile.engine.outputs import OUTPUTS
 from pulsatile.engine.patients.cohort import COVARIATES, MORE_COVARIATES
 from pulsatile.engine.trial.plan import REDUCTIONS, Plan
+from pulsatile.engine.trial.titrated import AMOUNT, titrated_dose, visits
 
 PROJECTION_ERROR = (
     "two standard errors, from how far the losses measured in successive windows differ; the states' own errors of "
@@ -55,6 +56,14 @@ def _variables(plan: Plan) -> Iterator[_Variable]:
             yield _Variable(f"{test.name}_{name}", dims, o.unit, f"{test.meaning}: {o.long_name}")
 
 
+def _titrated(arms: Sequence[Arm], plan: Plan) -> Iterator[_Variable]:
+    """Yield the amount of the titrated doses, where there are any."""
+    units = {found[0].unit for arm in arms if (found := titrated_dose(arm)) is not None}
+    if units:
+        words = "titrated dose from the week on, from week 0 the first dose; NaN in arms without titration"
+        yield _Variable(AMOUNT, ("arm", "patient", f"{AMOUNT}_week"), units.pop(), "titrated dose", words)
+
+
 def template(
     patients: npt.ArrayLike, arms: Sequence[Arm], plan: Plan, covariates: Sequence[str] = tuple(COVARIATES)
 ) -> xr.Dataset:
@@ -81,12 +90,21 @@ def template(
         )
         if test.curves:
             coords[time] = (time, test.times, {"units": "h", "long_name": "time since the test's start"})
+    changes = visits(arms, plan.weeks)
+    if changes:
+        week = f"{AMOUNT}_week"
+        sizes[week] = len(changes)
+        coords[week] = (
+            week,
+            np.array(changes),
+            {"units": "week", "long_name": "treatment week from which it is given"},
+        )
     for name in covariates:
         units, words = (COVARIATES | MORE_COVARIATES)[name]
         coords[name] = ("patient", np.full(len(ids), np.nan), {"units": units, "long_name": words})
     data: dict[str, Any] = {}
     method = {} if plan.long_horizon is None else {"integration": plan.long_horizon.sentence}
-    for variable in _variables(plan):
+    for variable in (*_variables(plan), *_titrated(arms, plan)):
         attrs = {"units": variable.units, "long_name": variable.long_name}
         attrs |= ({"description": variable.description} if variable.description else {}) | method
         shape = tuple(sizes[dim] for dim in variable.dims)

@@ -26,6 +26,7 @@ from pulsatile.engine.states import STATES
 from pulsatile.engine.trial.arms import check_arms
 from pulsatile.engine.trial.horizon import BLOCK_DAYS, LongHorizon
 from pulsatile.engine.trial.plan import Plan, TestAt
+from pulsatile.engine.trial.titrated import run_titrated, titrated_dose, visits
 from pulsatile.engine.trial.treatment import Canaries, Since, gather, run_arm, week_0
 
 __all__ = ["LongHorizon", "Plan", "TestAt", "check_arms", "simulate", "template"]
@@ -158,7 +159,10 @@ def carry_out(
                 since = None if earlier is None else Since(
                     replace(plan, weeks=earlier.weeks, tests=()), earlier.ends[a, index], earlier.status[a, index]
                 )  # fmt: skip
-                treated = run_arm(arm, people, plan, untreated, threads, since)
+                if titrated_dose(arm) is not None:
+                    treated = run_titrated(arm, people, plan, untreated, threads, visits(arms, plan.weeks))
+                else:
+                    treated = run_arm(arm, people, plan, untreated, threads, since)
                 canaries_by_run.append(treated.canaries)
                 status[a, index] = treated.status
                 for name, value in treated.values.items():

@@ -13,11 +13,12 @@ import numpy.typing as npt
 
 from pulsatile.engine import draws
 from pulsatile.engine.arrays import Floats
+from pulsatile.engine.drugs.as_given import Given, Levels, Rule, as_given, body_size, from_table
 from pulsatile.engine.drugs.presets import PRESETS, Preset, preset
 from pulsatile.engine.drugs.regimens import Arm, Dose
 from pulsatile.engine.drugs.table import DRUGS, INPUTS, KE_INTRAVENOUS, NANOMOLAR, REFERENCE_WEIGHT, Drug
 from pulsatile.engine.errors import InputError
-from pulsatile.engine.kernel.events import EventTable, on_clock, target_of
+from pulsatile.engine.kernel.events import EventTable, merge, on_clock, target_of
 from pulsatile.engine.parameters import GHRH_SLOTS, GHS_SLOTS
 from pulsatile.engine.patients.cohort import Cohort
 from pulsatile.engine.patients.layers import log_normal
@@ -105,68 +106,70 @@ def drug_parameters(arm: Arm, cohort: Cohort, parameters: npt.NDArray[Any]) -> n
     return record
 
 
-class _Rule(NamedTuple):
-    """What a dose acts on: a state that jumps, or an input held for the duration; ``size`` (n,) of jump or level."""
-
-    name: str
-    held: bool
-    size: Floats
-
-
-def _rule(dose: Dose, cohort: Cohort, slot_of: dict[SlotUse, str]) -> _Rule:
+def _rule(dose: Dose, cohort: Cohort, slot_of: dict[SlotUse, str]) -> Rule:
     drug = DRUGS[dose.drug]
     p = cohort.parameters
     if drug.kind == "input":
-        return _Rule(INPUTS[drug.name][0], True, np.full(len(cohort), float(dose.amount)))
-    amount = dose.micrograms * (p["weight"] if dose.per_weight else np.ones(len(cohort)))
+        return Rule(INPUTS[drug.name][0], True, np.full(len(cohort), float(dose.amount)))
+    amount = dose.micrograms * body_size(dose, cohort)
     rate = amount / dose.duration if dose.duration else amount
     if drug.kind == "gh":
-        by_route: dict[str, Callable[[], _Rule]] = {
-            "SC": lambda: _Rule("gh_depot_1", False, p["f_gh"] * amount),
-            "IV": lambda: _Rule("gh", False, amount / p["v_gh"]),
-            "infusion": lambda: _Rule("gh_infusion", True, rate),
-            "pump": lambda: _Rule("gh_pump", True, p["f_gh"] * rate),
+        by_route: dict[str, Callable[[], Rule]] = {
+            "SC": lambda: Rule("gh_depot_1", False, p["f_gh"] * amount),
+            "IV": lambda: Rule("gh", False, amount / p["v_gh"]),
+            "infusion": lambda: Rule("gh_infusion", True, rate),
+            "pump": lambda: Rule("gh_pump", True, p["f_gh"] * rate),
         }
         return by_route[dose.route]()
     slot = slot_of[_slot_use(dose)]
     if dose.route == "infusion":
-        return _Rule(f"rate_{slot}", True, rate)
+        return Rule(f"rate_{slot}", True, rate)
     if dose.route == "IV":
-        return _Rule(f"central_{slot}", False, amount)
-    return _Rule(f"depot_{slot}", False, drug.value("f") * amount)
+        return Rule(f"central_{slot}", False, amount)
+    return Rule(f"depot_{slot}", False, drug.value("f") * amount)
 
 
-def dose_events(arm: Arm, cohort: Cohort, start: float, stop: float) -> EventTable:
-    """Return the arm's dose events from ``start`` to before ``stop`` (h), at the same instants for every patient.
+def dose_events(arm: Arm, cohort: Cohort, start: float, stop: float, levels: Levels | None = None) -> EventTable:
+    """Return the arm's dose events from ``start`` to before ``stop`` (h).
 
     A bolus is a jump of a state; an infusion sets its input at every change of the total rate, which is summed anew
     each time and therefore ends at exactly 0.  An infusion that is running at ``start`` is set at ``start``.
+    ``levels`` are the amounts of the arm's titrated rule; without them it keeps its first amount.
     """
     slot_of = slots(arm)
+    n = len(cohort)
     columns: list[tuple[float, int, int, Floats]] = []  # time, order within the instant, target, amount of each patient
+    own: list[Given] = []
     held: dict[str, list[tuple[float, float, Floats]]] = {}
     for dose in arm.doses:
         rule = _rule(dose, cohort, slot_of)
-        if rule.held:
+        if dose.table is not None:
+            own.append(from_table(dose, cohort, rule, start, stop))
+        elif rule.held:
             begins = dose.starts(start - dose.duration, stop)
             ends = on_clock(begins + dose.duration)
             spans = [(max(b, start), e, rule.size) for b, e in zip(begins, ends, strict=True) if e > start]
             held.setdefault(rule.name, []).extend(spans)
-        else:
+        elif dose.alike and (levels is None or dose.titration is None):
             columns.extend((t, 1, target_of(rule.name), rule.size) for t in dose.starts(start, stop))
+        else:
+            own.append(as_given(dose, cohort, rule, start, stop, levels if dose.titration is not None else None))
     for name, spans in held.items():
-        columns.extend((t, 0, target_of(name), level) for t, level in _levels(name, spans, len(cohort)) if t < stop)
+        columns.extend((t, 0, target_of(name), level) for t, level in _levels(name, spans, n) if t < stop)
     columns.sort(key=lambda column: (column[0], column[1], column[2]))
-    n, m = len(cohort), len(columns)
-    if not m:
-        return EventTable.empty(n)
-    amount = np.stack([column[3] for column in columns], axis=1)
-    return EventTable(
-        np.arange(n + 1, dtype=np.int64) * m,
-        np.tile(np.array([column[0] for column in columns]), n),
-        np.tile(np.array([column[2] for column in columns], np.int64), n),
-        amount.ravel(),
-    )
+    m = len(columns)
+    table = EventTable.empty(n)
+    if m:
+        amount = np.stack([column[3] for column in columns], axis=1)
+        table = EventTable(
+            np.arange(n + 1, dtype=np.int64) * m,
+            np.tile(np.array([column[0] for column in columns]), n),
+            np.tile(np.array([column[2] for column in columns], np.int64), n),
+            amount.ravel(),
+        )
+    for given in own:
+        table = merge(table, given.events(n))
+    return table
 
 
 def given_rows(arm: Arm, given: Sequence[tuple[Dose, float]], cohort: Cohort) -> list[tuple[float, str, Floats]]:

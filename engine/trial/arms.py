@@ -1,13 +1,13 @@
 """Checks of a study's arms against its plan."""
 
 from collections.abc import Sequence
-from math import ceil
 
 from pulsatile.engine.drugs.dosing import Arm, slots_used
 from pulsatile.engine.drugs.regimens import WEEK
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.trial.plan import Plan
 from pulsatile.engine.trial.test_at import TestAt
+from pulsatile.engine.trial.titrated import check_titration, titrated_dose
 
 MOST_DOSES = 50_000
 """Largest number of doses of an arm: 13 per day for 520 weeks; a running patient holds all of them in memory."""
@@ -24,8 +24,10 @@ def check_arms(arms: Sequence[Arm], plan: Plan) -> None:
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise InputError(f"arms name {', '.join(repeated)} twice; give every arm its own name.")
+    if len(units := {found[0].unit for arm in arms if (found := titrated_dose(arm)) is not None}) > 1:
+        raise InputError(f"the titrated doses are in {' and '.join(sorted(units))}; give them in one unit.")
     for arm in arms:
-        count = sum(ceil(plan.weeks / dose.every_weeks) * len(dose.days) * len(dose.times) for dose in arm.doses)
+        count = sum(len(dose.starts(0.0, WEEK * plan.weeks)) for dose in arm.doses)
         if count > MOST_DOSES:
             raise InputError(
                 f"arm {arm.name} gives {count} doses in {plan.weeks:g} weeks, at most {MOST_DOSES} are allowed; "
@@ -33,6 +35,7 @@ def check_arms(arms: Sequence[Arm], plan: Plan) -> None:
             )
         if plan.long_horizon is not None:
             plan.long_horizon.check_arm(arm)
+        check_titration(arm, plan)
         for entry in plan.tests:
             _check_slots(entry, arm)
 

@@ -1,5 +1,6 @@
 """The plan of a study: its length, outputs, reductions and virtual tests."""
 
+from copy import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -142,6 +143,15 @@ class Plan:
             if any(test.snapshot(week) < earlier.end for week in test.weeks if week > earlier.weeks):
                 return f"the fast of test {test.name} begins before the end of the earlier run"
         return ""
+
+    def until(self, weeks: float, further: tuple[str, ...] = ()) -> "Plan":
+        """Return the first ``weeks`` of the plan, with ``further`` outputs; it may be shorter than a window."""
+        part = copy(self)
+        tests = [replace(t, weeks=kept) for t in self.tests if (kept := tuple(w for w in t.weeks if w <= weeks))]
+        names = tuple(dict.fromkeys((*self.outputs, *further)))
+        for name, value in (("weeks", weeks), ("tests", tuple(tests)), ("outputs", names)):
+            object.__setattr__(part, name, value)
+        return part
 
     @property
     def times(self) -> Floats:

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pulsatile.engine.arrays import Codes, Floats
+from pulsatile.engine.drugs.as_given import Levels
 from pulsatile.engine.drugs.dosing import Arm, arm_parameters, dose_events, slots_used
 from pulsatile.engine.drugs.regimens import DAY
 from pulsatile.engine.errors import Status
@@ -40,6 +41,15 @@ class People(NamedTuple):
     pulses: EventTable
     age: Floats
     person: Person
+
+
+def only(people: People, index: npt.NDArray[np.int64]) -> People:
+    """Return the people at positions ``index``."""
+    person = Person(*(field[index] for field in (people.person.weight, people.person.height, people.person.parameters)))
+    return People(
+        people.cohort.subset(index), people.parameters[index], people.y0[index], people.block.subset(index),
+        people.pulses.subset(index), people.age[index], person,
+    )  # fmt: skip
 
 
 def gather(cohort: Cohort, baseline: Baseline, index: npt.NDArray[np.int64]) -> People:
@@ -124,12 +134,14 @@ class Treated(NamedTuple):
 
 
 def run_arm(
-    arm: Arm, people: People, plan: Plan, untreated: TestValues | None, threads: int, since: Since | None = None
-) -> Treated:
+    arm: Arm, people: People, plan: Plan, untreated: TestValues | None, threads: int, since: Since | None = None,
+    levels: Levels | None = None,
+) -> Treated:  # fmt: skip
     """Run ``people`` through one arm.
 
     ``untreated`` are the tests of `week_0`.  With ``since`` (and without ``untreated``) the run continues an earlier
     one; values that the earlier run holds (outputs up to its end, closed windows, tests of its weeks) are NaN here.
+    ``levels`` are the amounts of a titrated dose so far (see `engine.trial.titrated`).
     """
     n = len(people.parameters)
     parameters = people.parameters.copy()
@@ -137,7 +149,7 @@ def run_arm(
     for name in DRUG_FIELDS:
         parameters[name] = drugs[name]
     # doses that continue to the end of the study are also given on the day of the last visit
-    doses = dose_events(arm, people.cohort, 0.0, plan.end + plan.visit_hours)
+    doses = dose_events(arm, people.cohort, 0.0, plan.end + plan.visit_hours, levels)
     groups = slots_used(arm)
     if plan.long_horizon is None:
         course = _integrated(people, parameters, doses, groups, plan, threads, since)

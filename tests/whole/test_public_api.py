@@ -16,8 +16,8 @@ def test_every_public_name_can_be_had() -> None:
 
 def test_names_agreed_on_are_there() -> None:
     agreed = (
-        "InputError Status Cohort PHENOTYPES virtual_cohort Dose Arm preset PRESETS Solver Plan TestAt TestSettings TestDose "
-        "simulate template OUTPUTS load_study run"
+        "InputError Status Cohort PHENOTYPES virtual_cohort Dose Arm preset PRESETS Solver Plan TestAt "
+        "TestSettings TestDose simulate template OUTPUTS load_study run"
     )
     assert set(agreed.split()) <= set(pu.__all__)
 
