@@ -96,7 +96,7 @@ def warm_up(resolved: ResolvedStudy) -> float:
     begin = time.perf_counter()
     plan = resolved.plan()
     arms = [
-        replace(arm, doses=tuple(replace(dose, start_week=0.0, stop_week=None) for dose in arm.doses))
+        replace(arm, doses=tuple(replace(dose, start_week=0.0, stop_week=None, titration=None) for dose in arm.doses))
         for arm in resolved.arms
     ]
     tests = tuple(replace(test, weeks=(0.0,)) for test in plan.tests)

@@ -7,7 +7,10 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 from pulsatile.engine.drugs.presets import preset
 from pulsatile.engine.drugs.regimens import MOST_TIMES, MOST_WEEKS, Arm, Dose
 from pulsatile.engine.drugs.table import DRUGS
+from pulsatile.engine.drugs.titration import Titration
+from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.study import quantities
+from pulsatile.sweeps.study.dose_file import read_doses
 from pulsatile.sweeps.study.fields import Amount, Clock, Day, Length, Model, Name, Text, known, once
 
 MOST_RULES = 100  # of an arm
@@ -20,26 +23,69 @@ class MatchEntry(Model):
     to: Name = Field(description="name of the arm to match")
 
 
+class TitrationEntry(Model):
+    """A dose that is changed at visits: up a step below the target, down a step above it."""
+
+    on: str = Field(description="output, such as igf1_sds, or endpoint of a test made at every visit: fasting_glucose")
+    target: tuple[float, float] = Field(description="range in which the dose stays, for example [0, 1]")
+    step: Amount = Field(description='change at a visit, in the unit of the dose, for example "0.1 mg"')
+    min: Amount = Field(description="least dose")
+    max: Amount = Field(description="greatest dose")
+    every: Length = Field("4 weeks", description="time between visits, whole weeks")
+    until: Length | None = Field(None, description="time of the last visit; default the end of the study")
+
+    def resolved(self, unit: str) -> Titration:
+        """Return the rule in numbers; `InputError` where an amount has another unit than the dose."""
+        amounts = {name: quantities.amount(getattr(self, name)) for name in ("step", "min", "max")}
+        for name, (_, other) in amounts.items():
+            if other != unit:
+                raise InputError(f"titrate: {name} is in {other} and the dose in {unit}; give one unit.", ("titrate",))
+        (step, _), (least, _), (most, _) = amounts.values()
+        until = None if self.until is None else quantities.weeks(self.until)
+        return Titration(self.on, *self.target, step, least, most, quantities.weeks(self.every), until)
+
+
 class DoseEntry(Model):
     """One drug of an arm: amount, route and dosing times; a `Dose` written with quantities."""
 
     drug: Annotated[str, known(DRUGS, "drug")]
-    dose: Annotated[
-        Annotated[Amount, Tag("<text>")] | Annotated[MatchEntry, Tag("<match>")],
-        Discriminator(lambda value: "<match>" if isinstance(value, dict | MatchEntry) else "<text>"),
-    ] = Field(description='a quantity such as "2 mg" or "10 ug/kg", or {match: igf1, to: ARM}')
+    dose: (
+        Annotated[
+            Annotated[Amount, Tag("<text>")] | Annotated[MatchEntry, Tag("<match>")],
+            Discriminator(lambda value: "<match>" if isinstance(value, dict | MatchEntry) else "<text>"),
+        ]
+        | None
+    ) = Field(None, description='a quantity such as "2 mg" or "10 ug/kg", or {match: igf1, to: ARM}')
     route: Literal["SC", "IV", "infusion", "pump", "oral"] = "SC"
     at: tuple[Clock, ...] = Field(
-        min_length=1, max_length=MOST_TIMES, description='clock times, for example ["08:00", "22:00"]'
+        (),
+        max_length=MOST_TIMES,
+        description='clock times, for example ["08:00", "22:00"]; with every, the first',
     )
     days: Annotated[tuple[Day, ...], Field(min_length=1), AfterValidator(once)] = quantities.DAYS
     every_weeks: int = Field(1, ge=1, le=MOST_WEEKS, description="1: every week, 2: every second week, ...")
+    every: Length | None = Field(None, description='interval in place of days, for example "36 h"')
+    count: int | None = Field(None, ge=1, description="number of doses; 1 is once; default until the rule stops")
     start: Length = Field("0 weeks", description="first dose not before this time of treatment")
     stop: Length | None = Field(None, description="no dose from this time on; default the end of the study")
     duration: Length = Field("0 h", description="length of an infusion or pump delivery")
+    adherence: float = Field(1.0, ge=0, le=1, description="share of the doses that are taken")
+    content: tuple[float, float] = Field(
+        (1.0, 1.0), description="range of the share of the dose that is given, for example [0.85, 1.15]"
+    )
+    jitter: Length = Field("0 h", description='largest shift of a dose from its clock time, for example "30 min"')
+    table: str | None = Field(None, description="file of doses as given (ID, TIME, AMT, II, ADDL, RATE)")
+    unit: str | None = Field(None, description="unit of AMT in the table, for example mg")
+    titrate: TitrationEntry | None = None
 
     @model_validator(mode="after")
     def _engine_agrees(self) -> Self:
+        if (self.dose is None) == (self.table is None):
+            raise ValueError("must have either a dose or a table: give one of the two")
+        if (self.table is None) != (self.unit is None):
+            raise ValueError("has a unit, or a table without a unit: a table needs one, a dose has its own")
+        if self.table is None and not self.at:
+            raise ValueError('has no time: give at, for example ["08:00"]')
         self.resolved()
         if isinstance(self.dose, MatchEntry) and self.drug != "somatropin":
             raise ValueError(f"asks for a matched dose of {self.drug}: only somatropin can be matched")
@@ -47,18 +93,30 @@ class DoseEntry(Model):
 
     def resolved(self, matched: float = 1.0) -> Dose:
         """Return the dose in numbers; ``matched`` is the amount in mg where it is to be matched."""
-        number, unit = (matched, "mg") if isinstance(self.dose, MatchEntry) else quantities.amount(self.dose)
+        if self.dose is None:
+            number, unit = 1.0, self.unit or ""
+        elif isinstance(self.dose, MatchEntry):
+            number, unit = matched, "mg"
+        else:
+            number, unit = quantities.amount(self.dose)
         return Dose(
             drug=self.drug,
             amount=number,
             unit=unit,
             route=self.route,
-            times=tuple(map(quantities.clock, self.at)),
+            times=tuple(map(quantities.clock, self.at)) or (0.0,),
             days=tuple(sorted(map(quantities.day, self.days))),
             every_weeks=self.every_weeks,
             start_week=quantities.weeks(self.start),
             stop_week=None if self.stop is None else quantities.weeks(self.stop),
             duration=quantities.hours(self.duration),
+            interval=None if self.every is None else quantities.hours(self.every),
+            count=self.count,
+            adherence=self.adherence,
+            content=self.content,
+            jitter=quantities.hours(self.jitter),
+            table=None if self.table is None else read_doses(self.table),
+            titration=None if self.titrate is None else self.titrate.resolved(unit),
         )
 
 

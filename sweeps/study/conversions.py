@@ -35,8 +35,8 @@ def conversions(study: Study) -> list[str]:
             if not isinstance(rule.dose, str):
                 continue
             number, unit = quantities.amount(rule.dose)
-            if unit == "IU":
-                number, unit = rule.resolved().micrograms / 1000, "mg"
+            if unit.startswith("IU"):
+                number, unit = rule.resolved().micrograms / 1000, unit.replace("IU", "mg")
             if unit not in rule.dose:
                 sentences.append(f"arms[{i}].regimen[{j}].dose = {rule.dose!r} is taken as {number:g} {unit}.")
     return sentences

@@ -3,12 +3,12 @@
 import re
 from math import isfinite
 
-from pulsatile.engine.drugs.regimens import MOST_WEEKS
+from pulsatile.engine.drugs.regimens import DOSE_UNITS, IU_UNITS, MOST_WEEKS
 
 HOURS = {"min": 1 / 60, "h": 1.0, "day": 24.0, "week": 168.0}
 """Hours in one unit of a length of time."""
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-MASSES = ("ug", "mg", "ug/kg", "mg/kg", "IU")
+MASSES = (*DOSE_UNITS, *IU_UNITS)
 RATES = ("-", "mmol/L/min", "mmol/kg/min", "pmol/kg/min")
 """Units of the infusions that hold a level: acipimox (share blocked), lipid, glucose, insulin."""
 BYTES = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}

@@ -180,11 +180,21 @@ def load_study(path: str | Path, overrides: Sequence[str] = (), shorten: bool = 
 
 def _resolve_paths(data: dict[str, Any], folder: Path) -> None:
     """Resolve file names next to the study file, in place; others stay relative to the working folder."""
+    for rule in _rules(data):
+        if isinstance(table := rule.get("table"), str) and os.path.exists(folder / table):
+            rule["table"] = str(folder / table)
     population = data.get("population")
     for name in ("patients", "frozen"):
         given = population.get(name) if isinstance(population, dict) else None
         if isinstance(population, dict) and isinstance(given, str) and os.path.exists(folder / given):
             population[name] = str(folder / given)
+
+
+def _rules(data: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the dose rules of all arms; invalid entries are left to the checks."""
+    arms = data.get("arms")
+    regimens = [arm.get("regimen") for arm in arms if isinstance(arm, dict)] if isinstance(arms, list) else []
+    return [rule for rules in regimens if isinstance(rules, list) for rule in rules if isinstance(rule, dict)]
 
 
 def _shorten_tests(data: dict[str, Any]) -> None:

@@ -20,8 +20,8 @@ class Sheet:
     places: tuple[str, ...]
 
 
-def read_sheet(path: Path) -> Sheet:
-    """Read a file.
+def read_sheet(path: Path, rows: str = "patients") -> Sheet:
+    """Read a file of ``rows``.
 
     Raises
     ------
@@ -34,9 +34,9 @@ def read_sheet(path: Path) -> Sheet:
     except OSError as error:  # such as a name that is too long
         raise InputError(f"{path}: the file cannot be opened ({error.strerror}); give another path.") from None
     if is_folder:
-        raise InputError(f"{path}: this is a folder; give a CSV or Parquet file of patients.")
+        raise InputError(f"{path}: this is a folder; give a CSV or Parquet file of {rows}.")
     if not is_file:
-        raise InputError(f"{path}: there is no such file; give a CSV or Parquet file of patients.")
+        raise InputError(f"{path}: there is no such file; give a CSV or Parquet file of {rows}.")
     size = path.stat().st_size
     if size > LARGEST_FILE:
         raise InputError(f"{path}: {size} bytes are too many; at most {LARGEST_FILE}, split the table.")
