@@ -18,6 +18,7 @@ or, by a heading, "overview, Re-tune".
 """
 
 from collections import namedtuple
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -264,15 +265,17 @@ Parameters = record_type("Parameters", NAMES)
 DTYPE = np.dtype([(name, np.float64) for name in NAMES])
 
 
-def beyond(record: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+def beyond(record: npt.NDArray[Any], zero: Collection[str] = ()) -> npt.NDArray[np.bool_]:
     """Return which patients of ``record`` (n,) have a parameter of wrong sign or beyond its range by a factor `WIDE`.
 
-    Constants and patient parameters only: the others are computed.  A NaN counts as beyond.
+    Constants and patient parameters only: the others are computed.  A NaN counts as beyond, a 0 of those in ``zero``
+    does not.
     """
     outside = np.zeros(len(record), bool)
     for row in TABLE:
         if row.kind in ("constant", "patient"):
-            outside |= ~((record[row.name] >= row.low / WIDE) & (record[row.name] <= row.high * WIDE))
+            inside = (record[row.name] >= row.low / WIDE) & (record[row.name] <= row.high * WIDE)
+            outside |= ~(inside | (record[row.name] == 0)) if row.name in zero else ~inside
     return outside
 
 

@@ -13,6 +13,7 @@ from pulsatile.engine.drugs.table import DRUGS, EXTRAPOLATED, INPUTS, REFERENCE_
 from pulsatile.engine.drugs.titration import Titration
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.kernel.events import TICK, on_clock
+from pulsatile.engine.patients.changes import Change
 
 DAY, WEEK = 24.0, 168.0
 EVERY_DAY = (0, 1, 2, 3, 4, 5, 6)
@@ -144,17 +145,24 @@ class Dose:
 
 @dataclass(frozen=True)
 class Arm:
-    """A treatment: a name and its dose rules; without rules the arm is untreated, and rules of dose 0 are dropped."""
+    """A treatment: a name and its dose rules; without rules the arm is untreated, and rules of dose 0 are dropped.
+
+    ``changes`` of parameters hold from the start of treatment on: the patient has been at rest without them.
+    """
 
     name: str
     doses: tuple[Dose, ...] = ()
     description: str = ""
     standing: str = ""
+    changes: tuple[Change, ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.strip() or not self.name.isprintable():
             raise InputError(f"name of an arm = {self.name!r} is not a name: give every arm a name in one line.")
         object.__setattr__(self, "doses", listed(f"doses of arm {self.name}", self.doses))
+        object.__setattr__(self, "changes", listed(f"changes of arm {self.name}", self.changes))
+        if not all(isinstance(change, Change) for change in self.changes):
+            raise InputError(f"changes of arm {self.name} hold something else; give Change objects.")
         for dose in self.doses:
             if not isinstance(dose, Dose):
                 raise InputError(f"doses of arm {self.name} hold {dose!r}: give Dose objects.")

@@ -19,8 +19,8 @@ without a fasting state (mass-action uptake not positive) is redrawn under the n
 `engine.patients.adults` is the other source of a `Cohort`.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ from pulsatile.engine.checks import is_number, is_whole
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.parameters import DTYPE, typical
 from pulsatile.engine.patients import basal
+from pulsatile.engine.patients.changes import Change, apply
 from pulsatile.engine.patients.layers import ALL, Layers, Omega, vary
 from pulsatile.engine.people import covariates
 
@@ -186,6 +187,17 @@ def points_of(base: Cohort, ids: Ids, values: Mapping[str, Floats]) -> Cohort:
     set_start_basal(record)
     rows = {name: np.repeat(column, n) for name, column in base.covariates.items()}
     return Cohort(base.seed, ids, rows, record, base.layers, np.repeat(base.keys, n), np.repeat(base.day_keys, n))
+
+
+def changed(cohort: Cohort, changes: Iterable[Change]) -> Cohort:
+    """Return ``cohort`` with changed parameters and the fasting state that follows from them."""
+    changes = tuple(changes)
+    if not changes:
+        return cohort
+    record = cohort.parameters.copy()
+    apply(record, changes)
+    set_start_basal(record)
+    return replace(cohort, parameters=record)
 
 
 def check_people(cohort: Cohort) -> None:

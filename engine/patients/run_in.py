@@ -20,6 +20,7 @@ from pulsatile.engine.kernel.layout import WATCH
 from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.parameters import NAMES, beyond
 from pulsatile.engine.patients.basal import constant_gh_means, fasting_state, feasible, set_basal
+from pulsatile.engine.patients.changes import knock_outs
 from pulsatile.engine.patients.cohort import PEOPLE, Cohort
 from pulsatile.engine.patients.pulses import block_events
 from pulsatile.engine.states import STATE_INDEX, STATES
@@ -90,7 +91,7 @@ def run_in(cohort: Cohort, *, solver: Solver = Solver(), threads: int = 1, block
 
 def _unfit(cohort: Cohort, record: npt.NDArray[Any]) -> npt.NDArray[np.int8]:
     """Return the status (n,) known before any integration."""
-    status = np.where(beyond(record), Status.IMPLAUSIBLE, Status.OK).astype(np.int8)
+    status = np.where(beyond(record, knock_outs()), Status.IMPLAUSIBLE, Status.OK).astype(np.int8)
     for name, (low, high) in (("pulse_rate", PULSE_RATE), ("pulse_shape", PULSE_SHAPE)):
         status[~((record[name] >= low) & (record[name] <= high))] = Status.IMPLAUSIBLE
     status[~feasible(cohort.parameters)] = Status.IMPLAUSIBLE

@@ -105,6 +105,11 @@ class LongHorizon:
         """Refuse a regimen that does not repeat within the block, or whose effect outlasts the days to settle."""
         for dose in arm.doses:
             where = f"arm {arm.name}: {dose.drug}"
+            if dose.interval is not None or dose.count is not None or not dose.alike:
+                raise InputError(
+                    f"{where} does not repeat every {BLOCK_DAYS} days (interval, count, adherence, content, jitter or "
+                    "table), as long_horizon needs; write it as days of the week, or leave long_horizon out."
+                )
             if 4 % dose.every_weeks:
                 raise InputError(
                     f"{where} every {dose.every_weeks} weeks does not repeat in {BLOCK_DAYS} days, as long_horizon "

@@ -1,5 +1,6 @@
 """One group of patients through one arm: the run, its outputs, and the virtual tests at the visits."""
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from pulsatile.engine.kernel.events import EventTable, select, target_of
 from pulsatile.engine.kernel.layout import WATCH
 from pulsatile.engine.outputs import evaluate, inputs_at
 from pulsatile.engine.parameters import TABLE
+from pulsatile.engine.patients.changes import apply
 from pulsatile.engine.patients.cohort import Cohort
 from pulsatile.engine.patients.run_in import Baseline
 from pulsatile.engine.states import STATE_INDEX, STATES
@@ -144,6 +146,7 @@ def run_arm(
     ``levels`` are the amounts of a titrated dose so far (see `engine.trial.titrated`).
     """
     n = len(people.parameters)
+    people = _changed(arm, people)
     parameters = people.parameters.copy()
     drugs = arm_parameters(arm, people.cohort)
     for name in DRUG_FIELDS:
@@ -175,6 +178,16 @@ def run_arm(
         status = np.where(status == Status.OK, test_status, status)
         _store_tests(course.values, test_values, plan, week, n)
     return Treated(course.values, np.asarray(status, np.int8), course.ends, course.canaries)
+
+
+def _changed(arm: Arm, people: People) -> People:
+    """Return the people with the arm's changes of parameters."""
+    if not arm.changes:
+        return people
+    drawn, parameters = people.cohort.parameters.copy(), people.parameters.copy()
+    for record in (drawn, parameters):
+        apply(record, arm.changes)
+    return people._replace(cohort=replace(people.cohort, parameters=drawn), parameters=parameters)
 
 
 def _without_values(plan: Plan, week: float, n: int) -> dict[str, Floats]:
