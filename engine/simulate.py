@@ -208,7 +208,9 @@ def _same_patients(a: Cohort, b: Cohort) -> bool:
     pairs = (
         (a.patient, b.patient), (a.keys, b.keys), (a.day_keys, b.day_keys), (a.parameters, b.parameters),
     )  # fmt: skip
-    return (a.seed, a.layers) == (b.seed, b.layers) and all(x.tobytes() == y.tobytes() for x, y in pairs)
+    return (a.seed, a.layers, a.meals) == (b.seed, b.layers, b.meals) and all(
+        x.tobytes() == y.tobytes() for x, y in pairs
+    )
 
 
 def _check_memory(cohort: Cohort, arms: Sequence[Arm], plan: Plan) -> None:

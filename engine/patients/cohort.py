@@ -34,6 +34,7 @@ from pulsatile.engine.parameters import DTYPE, typical
 from pulsatile.engine.patients import basal
 from pulsatile.engine.patients.changes import Change, apply
 from pulsatile.engine.patients.layers import ALL, Layers, Omega, vary
+from pulsatile.engine.patients.meals import THREE_MEALS, MealPlan
 from pulsatile.engine.people import covariates
 
 PHENOTYPES = ("lean", "overweight", "obese", "igt", "t2d", "ghd")
@@ -86,7 +87,8 @@ class Cohort:
     `parameters.DTYPE` with the closed-form fasting state for constant GH (the run-in refines it); ``layers`` of
     variability: without "between", drugs have typical pharmacokinetics too; without "occasions", all days are alike;
     ``twin_of`` (n,) ids of the patients whose pulses, meals and drug kinetics each has, by default ``patient``;
-    ``days_of`` (n,) ids for pulses and meals only: the same patients, with their drug kinetics, on another occasion.
+    ``days_of`` (n,) ids for pulses and meals only: the same patients, with their drug kinetics, on another occasion;
+    ``meals`` of all of them.
     """
 
     seed: int
@@ -96,6 +98,7 @@ class Cohort:
     layers: Layers = ALL
     twin_of: Ids | None = None
     days_of: Ids | None = None
+    meals: MealPlan = THREE_MEALS
 
     def __len__(self) -> int:
         """Return the number of patients."""
@@ -115,7 +118,9 @@ class Cohort:
         """Return the patients of ``index`` (positions, slice or mask), unchanged."""
         rows = {name: values[index] for name, values in self.covariates.items()}
         twins, days = (None if ids is None else ids[index] for ids in (self.twin_of, self.days_of))
-        return Cohort(self.seed, self.patient[index], rows, self.parameters[index], self.layers, twins, days)
+        return Cohort(
+            self.seed, self.patient[index], rows, self.parameters[index], self.layers, twins, days, self.meals
+        )
 
 
 def virtual_cohort(
@@ -186,7 +191,8 @@ def points_of(base: Cohort, ids: Ids, values: Mapping[str, Floats]) -> Cohort:
         record[name] = column
     set_start_basal(record)
     rows = {name: np.repeat(column, n) for name, column in base.covariates.items()}
-    return Cohort(base.seed, ids, rows, record, base.layers, np.repeat(base.keys, n), np.repeat(base.day_keys, n))
+    keys, day_keys = np.repeat(base.keys, n), np.repeat(base.day_keys, n)
+    return Cohort(base.seed, ids, rows, record, base.layers, keys, day_keys, base.meals)
 
 
 def changed(cohort: Cohort, changes: Iterable[Change]) -> Cohort:

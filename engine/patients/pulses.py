@@ -5,7 +5,6 @@ the pulses are kept: at t = 0 it is stationary, so the expected number of pulses
 block repeats, the one interval across the boundary joins two independent ends; nothing is stretched or dropped.
 """
 
-from dataclasses import dataclass
 from math import gamma
 
 import numpy as np
@@ -14,6 +13,7 @@ from pulsatile.engine import draws as random
 from pulsatile.engine.arrays import Floats
 from pulsatile.engine.kernel.events import BLOCK_HOURS, EventTable, target_of
 from pulsatile.engine.patients.cohort import Cohort
+from pulsatile.engine.patients.meals import LARGEST_JITTER, SIZE_JITTER, SLOTS_PER_DAY, TIME_JITTER
 
 DAY = 24.0
 BLOCK_DAYS = int(BLOCK_HOURS / DAY)
@@ -25,35 +25,16 @@ SLEEP_ONSET = 23.0  # h of the clock
 SLEEP_PEAK = 1.0  # h after onset, the largest amplitude
 SLEEP_WIDTH = 1.5  # h, SD
 
-# Meals: overview, "Meals".
 MMOL_PER_GRAM = 5.55  # mmol glucose per g carbohydrate; metabolism, 7.3
-TIME_JITTER = 0.25  # h, SD
-SIZE_JITTER = 0.15  # SD over mean
-LARGEST_JITTER = 3.0  # SDs; keeps every meal on its day and positive [assumed]
 
 
-@dataclass(frozen=True)
-class MealPlan:
-    """Meals of a day: clock times (h), carbohydrate (g) and slots (0 ... 5); ``6 day + slot`` keys a meal's draws."""
-
-    slots: tuple[int, ...] = (0, 2, 4)
-    times: tuple[float, ...] = (7.0, 13.0, 19.0)
-    grams: tuple[float, ...] = (60.0, 75.0, 75.0)
-
-
-THREE_MEALS = MealPlan()
-SLOTS_PER_DAY = 6
-
-
-def block_events(
-    cohort: Cohort, *, pulses: bool = True, meals: bool = True, plan: MealPlan = THREE_MEALS
-) -> EventTable:
+def block_events(cohort: Cohort, *, pulses: bool = True, meals: bool = True) -> EventTable:
     """Return the 28-day block of every patient: jumps of ``drive`` (-) and ``stomach`` (mmol), times in [0, 672) h."""
     parts = []
     if pulses:
         parts.append((*pulse_train(cohort), target_of("drive")))
     if meals:
-        parts.append((*meal_train(cohort, plan), target_of("stomach")))
+        parts.append((*meal_train(cohort), target_of("stomach")))
     if not parts:
         return EventTable.empty(len(cohort))
     time = np.concatenate([part[0] for part in parts], axis=1)
@@ -103,14 +84,20 @@ def sleep_factor(time: Floats, gain: Floats) -> Floats:
     return 1 + (gain - 1) * np.exp(-0.5 * ((asleep - SLEEP_PEAK) / SLEEP_WIDTH) ** 2)
 
 
-def meal_train(cohort: Cohort, plan: MealPlan = THREE_MEALS) -> tuple[Floats, Floats]:
-    """Return meal times (h) and jumps of ``stomach`` (mmol glucose), each (n, 28 x slots)."""
+def meal_train(cohort: Cohort) -> tuple[Floats, Floats]:
+    """Return meal times (h) and jumps of ``stomach`` (mmol glucose), each (n, meals of 28 days)."""
+    plan = cohort.meals
     day = np.repeat(np.arange(BLOCK_DAYS), len(plan.slots))
-    counter = SLOTS_PER_DAY * day + np.tile(plan.slots, BLOCK_DAYS)
-    first, second = random.uniform_pairs(cohort.seed, cohort.day_keys[:, None], random.MEALS, counter)
+    slot, clock, grams = (np.tile(values, BLOCK_DAYS) for values in (plan.slots, plan.times, plan.grams))
+    first_meal = np.tile(np.arange(len(plan.slots)) == 0, BLOCK_DAYS)
+    eaten = ~np.isin(day % 7, plan.fasting_days) & ~(first_meal & np.isin(day % 7, plan.fasting_mornings))
+    day, slot, clock, grams = day[eaten], slot[eaten], clock[eaten], grams[eaten]
+    first, second = random.uniform_pairs(
+        cohort.seed, cohort.day_keys[:, None], random.MEALS, (SLOTS_PER_DAY * day + slot)[None, :]
+    )
     delay, excess = (
         np.clip(random.normal_quantile(u), -LARGEST_JITTER, LARGEST_JITTER) * cohort.layers.occasions
         for u in (first, second)
     )
-    time = DAY * day + np.tile(plan.times, BLOCK_DAYS) + TIME_JITTER * delay
-    return time, MMOL_PER_GRAM * np.tile(plan.grams, BLOCK_DAYS) * (1 + SIZE_JITTER * excess)
+    time = DAY * day + clock + TIME_JITTER * delay
+    return time, MMOL_PER_GRAM * grams * (1 + SIZE_JITTER * excess)

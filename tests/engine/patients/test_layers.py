@@ -20,10 +20,10 @@ from pulsatile.engine.patients.layers import (
     Omega,
     uncertain,
 )
+from pulsatile.engine.patients.meals import THREE_MEALS
 from pulsatile.engine.patients.pulses import (
     BLOCK_DAYS,
     MMOL_PER_GRAM,
-    THREE_MEALS,
     meal_train,
     pulse_train,
     sleep_factor,

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from pulsatile.engine.drugs.presets import preset
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.kernel.events import BLOCK_HOURS, target_of
 from pulsatile.engine.patients.cohort import Cohort, virtual_cohort
-from pulsatile.engine.patients.pulses import MealPlan, block_events, meal_train, pulse_train, sleep_factor
+from pulsatile.engine.patients.meals import MealPlan
+from pulsatile.engine.patients.pulses import block_events, meal_train, pulse_train, sleep_factor
 from pulsatile.engine.patients.run_in import run_in
 from pulsatile.engine.simulate import Plan, simulate
 
@@ -71,8 +73,43 @@ def test_meals(typical: Cohort) -> None:
     with_snacks = MealPlan(
         (0, 1, 2, 3, 4, 5), (7.0, 10.0, 13.0, 16.0, 19.0, 22.0), (45.0, 10.0, 70.0, 10.0, 80.0, 10.0)
     )
-    snacks, _ = meal_train(typical, with_snacks)
+    snacks, _ = meal_train(replace(typical, meals=with_snacks))
     np.testing.assert_allclose((snacks % 24)[:, ::2] - [7, 13, 19] * 28, time % 24 - [7, 13, 19] * 28, atol=1e-12)
+
+
+def test_days_without_meals(typical: Cohort) -> None:
+    """Fasting days and mornings leave out their meals; all others keep their draws."""
+    every = meal_train(typical)
+    plan = MealPlan(fasting_days=(2,), fasting_mornings=(0, 4))
+    time, amount = meal_train(replace(typical, meals=plan))
+    assert time.shape == (1000, 84 - 4 * 3 - 4 * 2)
+    weekday, morning = (time // 24).astype(int) % 7, time % 24 < 9
+    assert not (weekday == 2).any()
+    assert not (np.isin(weekday, (0, 4)) & morning).any()
+    kept = np.isin(every[0], time)
+    assert np.array_equal(every[0][kept].reshape(1000, -1), time)
+    assert np.array_equal(every[1][kept].reshape(1000, -1), amount)
+    nothing = block_events(replace(typical, meals=MealPlan((), (), ())).subset(slice(0, 3)))
+    assert set(nothing.target) == {target_of("drive")}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"times": (7.0,)}, "give as many of each"),
+        ({"times": (0.2, 13.0, 19.0)}, "from 0.75 to 23.25"),
+        ({"times": (13.0, 7.0, 19.0)}, "ascending"),
+        ({"grams": (60.0, -1.0, 75.0)}, "from 0 to 300"),
+        ({"grams": (60.0, 500.0, 75.0)}, "from 0 to 300"),
+        ({"fasting_days": (7,)}, "0 (Monday) to 6 (Sunday)"),
+        ({"fasting_mornings": (1.5,)}, "0 (Monday) to 6 (Sunday)"),
+        ({"slots": tuple(range(7)), "times": (7.0,) * 7, "grams": (1.0,) * 7}, "at most 6"),
+    ],
+)
+def test_meals_that_no_day_has_are_refused(change: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError) as raised:
+        MealPlan(**change)
+    assert words in str(raised.value)
 
 
 def test_options(typical: Cohort) -> None:
