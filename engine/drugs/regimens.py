@@ -11,8 +11,12 @@ from pulsatile.engine.checks import choices, is_number, is_whole, listed
 from pulsatile.engine.drugs.table import DRUGS, EXTRAPOLATED, INPUTS, REFERENCE_WEIGHT
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.kernel.events import TICK, on_clock
+from pulsatile.engine.parameters import shown_unit
 
 DAY, WEEK = 24.0, 168.0
+DAY_NAMES = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+SHOWN_TIMES = 6
+"""Clock times of a rule that its words name; there may be one a minute."""
 EVERY_DAY = (0, 1, 2, 3, 4, 5, 6)
 ROUTES = ("SC", "IV", "infusion", "pump", "oral")
 MASS_UNITS = {"ug": 1.0, "mg": 1000.0, "ug/kg": 1.0, "mg/kg": 1000.0}
@@ -79,6 +83,20 @@ class Dose:
             return self.amount * MASS_UNITS["mg"] / DRUGS["somatropin"].value("units_per_mg")
         return self.amount * MASS_UNITS[self.unit]
 
+    @property
+    def words(self) -> str:
+        """The rule for a reader, as ``tesamorelin 2 mg SC at 08:00 daily``."""
+        over = f" over {self.duration:g} h" if self.duration else ""
+        days = "daily" if len(self.days) == len(EVERY_DAY) else "on " + ", ".join(DAY_NAMES[int(d)] for d in self.days)
+        days += "" if self.every_weeks == 1 else f", every {self.every_weeks} weeks"
+        days += f", from week {self.start_week:g}" if self.start_week else ""
+        days += "" if self.stop_week is None else f", until week {self.stop_week:g}"
+        clock = ", ".join(map(clock_words, self.times[:SHOWN_TIMES]))
+        clock += f" and {len(self.times) - SHOWN_TIMES} more times" if len(self.times) > SHOWN_TIMES else ""
+        return (
+            f"{self.drug} {self.amount:g} {shown_unit(self.unit)}".rstrip() + f" {self.route} at {clock}{over} {days}"
+        )
+
     def starts(self, start: float, stop: float) -> Floats:
         """Return the hours (m,) of the rule's doses, ascending, from ``start`` to before ``stop`` (h)."""
         # rounded as dose times are: 9/7 of a week is day 9 at 0:00, not a rounding error later
@@ -113,9 +131,29 @@ class Arm:
         object.__setattr__(self, "doses", tuple(dose for dose in self.doses if dose.amount > 0))
 
     @property
+    def dose_words(self) -> str:
+        """The dose rules for a reader; "none" for an untreated arm."""
+        return "; ".join(dose.words for dose in self.doses) or "none"
+
+    @property
+    def route_words(self) -> str:
+        """The routes of administration for a reader, each once; "none" for an untreated arm."""
+        return ", ".join(dict.fromkeys(dose.route for dose in self.doses)) or "none"
+
+    @property
     def extrapolation(self) -> bool:
         """Whether the arm holds a drug without any chronic human trial (therapies section 1)."""
         return any(dose.drug in EXTRAPOLATED for dose in self.doses)
+
+
+def clock_words(hour: float) -> str:
+    """Return a clock hour as text.
+
+    >>> clock_words(22.5)
+    '22:30'
+    """
+    minutes = round(60 * hour)
+    return f"{minutes // 60:02d}:{minutes % 60:02d}"
 
 
 def _check_drug(dose: Dose) -> None:
@@ -142,9 +180,7 @@ def _check_amount(dose: Dose) -> None:
     largest = DRUGS[dose.drug].figures["largest"]
     if DRUGS[dose.drug].kind == "input":
         if dose.amount > largest.value:
-            raise InputError(
-                f"{where} is too large: at most {largest.value:g} {largest.unit} is allowed; check the unit."
-            )
+            raise InputError(f"{where} is too large: at most {largest.value:g} {dose.unit} is allowed; check the unit.")
         return
     in_a_day = dose.micrograms * len(dose.times) / max(1.0, dose.duration / DAY)
     if in_a_day * (REFERENCE_WEIGHT if dose.per_weight else 1.0) > largest.value:

@@ -126,7 +126,7 @@ _CLAMP_ENDPOINTS = {
     "egp_suppression": ("%", "fall of EGP from the own untreated basal"),
     "ffa_suppression": ("%", "fall of FFA from the start"),
     "insulin": ("pmol/L", "insulin, last 30 min"),
-    "sens_muscle": ("-", "muscle sensitivity, last 30 min, 1 = own reference"),
+    "sens_muscle": ("1", "muscle sensitivity, last 30 min, 1 = own reference"),
 }
 
 
@@ -283,10 +283,10 @@ TESTS: dict[str, VirtualTest] = {
             "fasting", "fasting blood sample at 07:00", 0.0, lambda person: [], _read_fasting,
             {
                 "glucose": ("mmol/L", "fasting glucose"), "insulin": ("pmol/L", "fasting insulin"),
-                "ffa": ("mmol/L", "fasting FFA"), "homa_ir": ("-", "HOMA-IR"),
+                "ffa": ("mmol/L", "fasting FFA"), "homa_ir": ("1", "HOMA-IR"),
                 "adipo_ir": ("mmol/L*pmol/L", "adipose insulin resistance"),
                 "egp": ("mmol/kg/min", "fasting endogenous glucose production"),
-                "igf1": ("ug/L", "IGF-1 at the visit"), "igf1_sds": ("-", "IGF-1 SD score at the visit"),
+                "igf1": ("ug/L", "IGF-1 at the visit"), "igf1_sds": ("1", "IGF-1 SD score at the visit"),
                 "gh": ("ug/L", "GH at the visit"),
             },
         ),
@@ -298,7 +298,7 @@ TESTS: dict[str, VirtualTest] = {
             {
                 "glucose_120": ("mmol/L", "2-h glucose"), "glucose_peak": ("mmol/L", "peak glucose"),
                 "insulin_peak": ("pmol/L", "peak insulin"), "insulin_120": ("pmol/L", "2-h insulin"),
-                "matsuda": ("-", "Matsuda index"), "glucose_auc": ("mmol/L*h", "area under glucose, 0-3 h"),
+                "matsuda": ("1", "Matsuda index"), "glucose_auc": ("mmol/L*h", "area under glucose, 0-3 h"),
                 "insulin_auc": ("pmol/L*h", "area under insulin, 0-3 h"),
             },
             ("glucose", "insulin", "ffa"),
@@ -319,8 +319,8 @@ TESTS: dict[str, VirtualTest] = {
                 "glucose_mean": ("mmol/L", "24-h mean glucose"), "glucose_peak": ("mmol/L", "highest glucose"),
                 "insulin_mean": ("pmol/L", "24-h mean insulin"), "insulin_peak": ("pmol/L", "highest insulin"),
                 "ffa_mean": ("mmol/L", "24-h mean FFA"), "ffa_nadir": ("mmol/L", "lowest FFA"),
-                "sens_muscle_mean": ("-", "24-h mean muscle sensitivity"),
-                "sens_liver_mean": ("-", "24-h mean liver sensitivity"),
+                "sens_muscle_mean": ("1", "24-h mean muscle sensitivity"),
+                "sens_liver_mean": ("1", "24-h mean liver sensitivity"),
             },
             ("glucose", "insulin", "ffa"), fasting=False,
         ),
@@ -329,7 +329,7 @@ TESTS: dict[str, VirtualTest] = {
             {
                 "gh_mean": ("ug/L", "24-h mean GH"), "gh_peaks": ("1/day", "detected GH peaks"),
                 "gh_highest": ("ug/L", "highest GH"), "gh_trough": ("ug/L", "5th percentile of GH"),
-                "gh_night_share": ("-", "share of GH between 23:00 and 07:00"), "igf1": ("ug/L", "24-h mean IGF-1"),
+                "gh_night_share": ("1", "share of GH between 23:00 and 07:00"), "igf1": ("ug/L", "24-h mean IGF-1"),
             },
             ("gh",), fasting=False,
         ),
