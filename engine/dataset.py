@@ -8,10 +8,14 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from pulsatile.engine.drugs.dosing import Arm
+from pulsatile.engine.arrays import Floats
+from pulsatile.engine.drugs.presets import standing
+from pulsatile.engine.drugs.regimens import Arm
 from pulsatile.engine.errors import Status
+from pulsatile.engine.kernel.events import TICKS
 from pulsatile.engine.outputs import OUTPUTS
-from pulsatile.engine.patients.cohort import COVARIATES, MORE_COVARIATES
+from pulsatile.engine.parameters import DIMENSIONLESS
+from pulsatile.engine.patients.cohort import COVARIATES, FLAGS, MORE_COVARIATES
 from pulsatile.engine.trial.plan import REDUCTIONS, Plan
 from pulsatile.engine.trial.titrated import AMOUNT, titrated_dose, visits
 
@@ -21,6 +25,14 @@ PROJECTION_ERROR = (
 )
 
 
+CONVENTIONS = "CF-1.11"
+"""Conventions of names, units and attributes; they have no standard names for physiology, so there are none here."""
+_METHODS = {"mean": "mean", "min": "minimum", "max": "maximum"}
+"""CF's name of a reduction; an area under the curve has none."""
+_ENDPOINT_METHODS = {"24-h mean": "mean", "peak": "maximum", "highest": "maximum", "lowest": "minimum"}
+"""CF's name of the reduction, by how the words of an endpoint begin."""
+
+
 @dataclass(frozen=True)
 class _Variable:
     name: str
@@ -28,12 +40,20 @@ class _Variable:
     units: str
     long_name: str
     description: str = ""
+    cell_methods: str = ""
+
+    @property
+    def attrs(self) -> dict[str, str]:
+        """The CF attributes of the variable."""
+        attrs = {"units": self.units, "long_name": self.long_name, "ancillary_variables": "status"}
+        more = {"description": self.description, "cell_methods": self.cell_methods}
+        return attrs | {name: text for name, text in more.items() if text}
 
 
 def _variables(plan: Plan) -> Iterator[_Variable]:
     for name in plan.outputs:
         o = OUTPUTS[name]
-        yield _Variable(name, ("arm", "patient", "time"), o.unit, o.long_name, o.description)
+        yield _Variable(name, ("arm", "patient", "time"), o.unit, o.long_name, o.description, "time: point")
     for name in plan.projected:
         o = OUTPUTS[name]
         words = f"{o.long_name}, estimated error of its projection"
@@ -43,17 +63,21 @@ def _variables(plan: Plan) -> Iterator[_Variable]:
         o = OUTPUTS[watched]
         unit, words = o.unit, f"{o.long_name}, {REDUCTIONS[how]} per window"
         if how == "auc":
-            unit = "h" if unit == "-" else f"{unit}*h"
-        yield _Variable(name, ("arm", "patient", "window"), unit, words)
+            unit = "h" if unit == DIMENSIONLESS else f"{unit}*h"
+        method = f"time: {_METHODS[how]}" if how in _METHODS else ""
+        yield _Variable(name, ("arm", "patient", "window"), unit, words, "", method)
     for entry in plan.tests:
         test = entry.virtual_test
         week = f"{test.name}_week"
         for name, (unit, words) in test.endpoints.items():
-            yield _Variable(f"{test.name}_{name}", ("arm", "patient", week), unit, f"{test.meaning}: {words}")
+            method = next((f"time: {m}" for begin, m in _ENDPOINT_METHODS.items() if words.startswith(begin)), "")
+            long_name = f"{test.meaning}: {words}"
+            yield _Variable(f"{test.name}_{name}", ("arm", "patient", week), unit, long_name, "", method)
         for name in test.curves:
             o = OUTPUTS[name]
             dims = ("arm", "patient", week, f"{test.name}_time")
-            yield _Variable(f"{test.name}_{name}", dims, o.unit, f"{test.meaning}: {o.long_name}")
+            long_name = f"{test.meaning}: {o.long_name}"
+            yield _Variable(f"{test.name}_{name}", dims, o.unit, long_name, "", "time: point")
 
 
 def _titrated(arms: Sequence[Arm], plan: Plan) -> Iterator[_Variable]:
@@ -65,20 +89,30 @@ def _titrated(arms: Sequence[Arm], plan: Plan) -> Iterator[_Variable]:
 
 
 def template(
-    patients: npt.ArrayLike, arms: Sequence[Arm], plan: Plan, covariates: Sequence[str] = tuple(COVARIATES)
-) -> xr.Dataset:
+    patients: npt.ArrayLike, arms: Sequence[Arm], plan: Plan, covariates: Sequence[str] = tuple(COVARIATES),
+    populations: Sequence[str] = (),
+) -> xr.Dataset:  # fmt: skip
     """Return an empty dataset with the layout of what `simulate` returns for ``patients``; it allocates no values.
 
     Variables, dims, dtypes, attributes and coordinates are the same; ``status`` is "never run", values and covariates
-    are NaN.
+    are NaN.  ``populations``: phenotypes or named populations of the patients, which the arms' standing depends on.
     """
     ids = np.asarray(patients, np.int64)
     sizes = {"arm": len(arms), "patient": len(ids), "time": len(plan.times), "window": len(plan.windows)}
     coords: dict[str, Any] = {
-        "arm": ("arm", np.array([arm.name for arm in arms], object), {"long_name": "treatment arm"}),
+        **_arm_coordinates(arms, populations),
         "patient": ("patient", ids, {"long_name": "virtual patient"}),
         "time": ("time", plan.times, {"units": "h", "long_name": "time since Monday 00:00 of treatment day 1"}),
-        "window": ("window", plan.windows, {"units": "h", "long_name": "start of the reduction window"}),
+        "elapsed": ("time", durations(plan.times), {"long_name": "time since Monday 00:00 of treatment day 1"}),
+        "window": (
+            "window",
+            plan.windows,
+            {
+                "units": "h",
+                "long_name": "start of the reduction window",
+                "description": f"each window is {plan.reduce_every:g} h long",
+            },
+        ),
     }
     for entry in plan.tests:
         test, week, time = entry.virtual_test, f"{entry.name}_week", f"{entry.name}_time"
@@ -101,28 +135,49 @@ def template(
         )
     for name in covariates:
         units, words = (COVARIATES | MORE_COVARIATES)[name]
-        coords[name] = ("patient", np.full(len(ids), np.nan), {"units": units, "long_name": words})
+        flags = flag_attrs([float(code) for code in range(len(FLAGS[name]))], FLAGS[name]) if name in FLAGS else {}
+        coords[name] = ("patient", np.full(len(ids), np.nan), {"units": units, "long_name": words, **flags})
     data: dict[str, Any] = {}
     method = {} if plan.long_horizon is None else {"integration": plan.long_horizon.sentence}
     for variable in (*_variables(plan), *_titrated(arms, plan)):
-        attrs = {"units": variable.units, "long_name": variable.long_name}
-        attrs |= ({"description": variable.description} if variable.description else {}) | method
         shape = tuple(sizes[dim] for dim in variable.dims)
-        data[variable.name] = (variable.dims, np.broadcast_to(np.nan, shape), attrs)
-    codes = np.array([int(s) for s in Status], np.int8)
+        data[variable.name] = (variable.dims, np.broadcast_to(np.nan, shape), variable.attrs | method)
     status = np.broadcast_to(np.int8(Status.NEVER_RUN), (len(arms), len(ids)))
     data["status"] = (
         ("arm", "patient"), status,
         {
-            "units": "-", "long_name": "how the integration ended", "flag_values": codes,
-            "flag_meanings": " ".join(s.name.lower() for s in Status),
+            "units": DIMENSIONLESS, "long_name": "how the integration ended",
+            **flag_attrs(np.array(list(Status), np.int8), [s.name.lower() for s in Status]),
         },
     )  # fmt: skip
     if not plan.reductions:
         del coords["window"]
     attrs = {
+        "Conventions": CONVENTIONS,
         "title": "Virtual patients of the GH-FFA-IGF-1-insulin system",
         "comment": "A research model, not for clinical use.",
         **method,
     }
     return xr.Dataset(data, coords, attrs)
+
+
+def _arm_coordinates(arms: Sequence[Arm], populations: Sequence[str]) -> dict[str, Any]:
+    """Return the names of the arms, and what each is: description, doses, routes and standing."""
+    columns = {
+        "arm": ("treatment arm", [arm.name for arm in arms]),
+        "arm_description": ("description of the arm", [arm.description for arm in arms]),
+        "dose": ("doses of the arm", [arm.dose_words for arm in arms]),
+        "route": ("routes of administration", [arm.route_words for arm in arms]),
+        "standing": ("standing of the regimen: evidence in people", [standing(arm, populations) for arm in arms]),
+    }
+    return {name: ("arm", np.array(texts, object), {"long_name": words}) for name, (words, texts) in columns.items()}
+
+
+def durations(hours: Floats) -> npt.NDArray[np.timedelta64]:
+    """Return times in hours as durations, exact to the tick of the clock (1 ms)."""
+    return np.rint(np.asarray(hours) * TICKS).astype("timedelta64[ms]").astype("timedelta64[ns]")
+
+
+def flag_attrs(values: Any, meanings: Sequence[str]) -> dict[str, Any]:
+    """Return the CF attributes of a variable whose values are codes."""
+    return {"flag_values": values, "flag_meanings": " ".join(meanings)}

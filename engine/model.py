@@ -27,19 +27,19 @@ from pulsatile.engine.states import State
 
 FLUX_UNITS = {
     # axis
-    "ghrh_analogue": "-",
-    "ghs_analogue": "-",
+    "ghrh_analogue": "1",
+    "ghs_analogue": "1",
     "ghs_loss": "1/h",
-    "ghs_occupancy": "-",
-    "ghrh_occupancy": "-",
+    "ghs_occupancy": "1",
+    "ghrh_occupancy": "1",
     "gh_secretion": "ug/h",
     "gh_clearance": "1/h",
-    "sst_target": "-",
-    "gh_saturation_signal": "-",
+    "sst_target": "1",
+    "gh_saturation_signal": "1",
     # tissue sensitivities, 1 at the own reference state
-    "sens_muscle": "-",
-    "sens_liver": "-",
-    "sens_adipose": "-",
+    "sens_muscle": "1",
+    "sens_liver": "1",
+    "sens_adipose": "1",
     # fluxes of metabolism, per minute and kg
     "meal_appearance": "mmol/kg/min",
     "egp": "mmol/kg/min",
@@ -50,10 +50,10 @@ FLUX_UNITS = {
     "glucose_rate": "mmol/L/min",
     "secretion_target": "pmol/kg/min",
     "isr": "pmol/kg/min",
-    "extraction": "-",
-    "lipolysis_signal": "-",
+    "extraction": "1",
+    "lipolysis_signal": "1",
     "lipolysis": "mmol/L/min",
-    "p85_target": "-",
+    "p85_target": "1",
 }
 Fluxes = record_type("Fluxes", tuple(FLUX_UNITS))
 

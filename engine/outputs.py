@@ -67,17 +67,21 @@ _FLUX_WORDS = {
 }
 _DERIVED_WORDS = {
     "uptake": ("mmol/kg/min", "total glucose uptake", "muscle, adipose and insulin-independent uptake"),
-    "homa_ir": ("-", "HOMA-IR", "glucose x insulin / (22.5 x 6.0); meaningful at fasting times only"),
+    "homa_ir": ("1", "HOMA-IR", "glucose x insulin / (22.5 x 6.0); meaningful at fasting times only"),
     "adipo_ir": ("mmol/L*pmol/L", "adipose insulin resistance", "FFA x insulin; meaningful at fasting times only"),
-    "igf1_sds": ("-", "IGF-1 SD score", "by age, axis 'Definitions for tests'"),
+    "igf1_sds": ("1", "IGF-1 SD score", "by age, axis 'Definitions for tests'"),
     "vat_change": ("%", "visceral fat, change from baseline", "100 (vat / vat0 - 1)"),
     "sat_change": ("%", "subcutaneous fat, change from baseline", "100 (sat / sat0 - 1)"),
     "lean_change": ("kg", "lean mass, change from baseline", "lean - lean0"),
 }
 
 
+def _state_words(row: states.StateVariable) -> str:
+    return "state of engine/model.py" + (f", symbol {row.symbol} in the model documents" if row.symbol else "")
+
+
 def _catalogue() -> dict[str, Output]:
-    rows = [Output(row.name, row.unit, row.meaning, "state of engine/model.py") for row in states.TABLE]
+    rows = [Output(row.name, row.unit, row.meaning, _state_words(row)) for row in states.TABLE]
     rows += [Output(n, model.FLUX_UNITS[n], w, "flux of engine/model.py") for n, w in _FLUX_WORDS.items()]
     rows += [Output(n, u, w, d) for n, (u, w, d) in _DERIVED_WORDS.items()]
     return {row.name: row for row in rows}

@@ -20,7 +20,7 @@ from pulsatile.engine.kernel.batch import CHUNK
 from pulsatile.engine.kernel.layout import WATCH
 from pulsatile.engine.model import FLUX_UNITS
 from pulsatile.engine.patients import noise
-from pulsatile.engine.patients.cohort import COVARIATES, MORE_COVARIATES, Cohort, check_people
+from pulsatile.engine.patients.cohort import COVARIATES, MORE_COVARIATES, PHENOTYPES, Cohort, check_people
 from pulsatile.engine.patients.run_in import PACKED, Baseline, run_in
 from pulsatile.engine.states import STATES
 from pulsatile.engine.trial.arms import check_arms
@@ -129,7 +129,8 @@ def carry_out(
     if baseline is not None and not (isinstance(baseline, Baseline) and _same_patients(baseline.cohort, cohort)):
         raise InputError("baseline belongs to other patients than the cohort; leave it out, or run run_in(cohort).")
     kept = covariates_of(cohort)
-    dataset = template(cohort.patient, arms, plan, kept)
+    kinds = [PHENOTYPES[int(code)] for code in np.unique(cohort.covariates["phenotype"])]
+    dataset = template(cohort.patient, arms, plan, kept, kinds)
     values = {str(name): np.full(v.shape, np.nan) for name, v in dataset.data_vars.items() if name != "status"}
     status = np.full(dataset["status"].shape, int(Status.NEVER_RUN), np.int8)
     ends = np.full((*status.shape, end_columns(plan)), np.nan)

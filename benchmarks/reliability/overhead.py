@@ -73,6 +73,7 @@ def main(study: str, out: str, threads: int, chunk: int) -> None:
     from pulsatile.sweeps.chunk.job import Job
     from pulsatile.sweeps.chunk.run_chunk import warm_up
     from pulsatile.sweeps.disk import store
+    from pulsatile.sweeps.disk.one_piece import PATIENTS, one_piece, rows_of
     from pulsatile.sweeps.disk.store import RESULTS, STATES
     from pulsatile.sweeps.run.begin import empty_stores
     from pulsatile.sweeps.study.identity import engine_hash
@@ -106,7 +107,8 @@ def main(study: str, out: str, threads: int, chunk: int) -> None:
                 stop = min(first + chunk, n)
                 job = Job(text, out, first, stop, 1, engine_hash(), resolved.platform)
                 values: Values = chunk_values(job, resolved)
-                write(RESULTS, values.variables, first, stop)
+                write(RESULTS, {k: v for k, v in values.variables.items() if v.ndim > 2}, first, stop)
+                write(PATIENTS, rows_of(values.variables), first, stop)
                 write(STATES, values.states, first, stop)
         except Empty:
             finished.put(None)
@@ -119,6 +121,9 @@ def main(study: str, out: str, threads: int, chunk: int) -> None:
         error = finished.get()
         if error is not None:
             raise error
+    for name, data in one_piece(folder / RESULTS, folder / PATIENTS, n).items():
+        (folder / RESULTS / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / RESULTS / name).write_bytes(data)
     summary = summarise(store.open_dataset(folder / RESULTS), resolved.control)
     (folder / "summary.csv").write_text(summary.csv_text())
     print(json.dumps({"patients": n}))

@@ -2,12 +2,13 @@
 
 # ruff: noqa: E501 - the table: one row per line
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from pulsatile.engine.checks import choices
 from pulsatile.engine.drugs.regimens import Arm, Dose
+from pulsatile.engine.drugs.table import DRUGS
 from pulsatile.engine.errors import InputError
 
 
@@ -22,6 +23,8 @@ class Preset:
     description: str = ""
     available: bool = True
     missing: str = ""
+    licence: tuple[str, ...] = ()
+    """Populations of the model in which the regimen is licensed; in others a licensed regimen counts as a trial."""
 
 
 MORNING, AFTERNOON, BEDTIME, EVENING = 8.0, 15.0, 22.0, 21.0  # clock hours, therapies section 3
@@ -83,7 +86,8 @@ _ROWS = (
     _unavailable("macimorelin_test", 1, "diagnostic", "macimorelin 0.5 mg/kg by mouth once, 08:00 fasted",
                  "clearance, volume and EC50 of macimorelin"),
     Preset("rhgh_low", (_sc("somatropin", 0.3, "mg", EVENING),), 26, "licensed",
-           "somatropin 0.3 mg in the evening, 26 or 78 weeks; the start in adult GH deficiency"),
+           "somatropin 0.3 mg in the evening, 26 or 78 weeks; the start in adult GH deficiency",
+           licence=("ghd", "ghd_adults")),
     Preset("rhgh_mid", (_sc("somatropin", 0.7, "mg", EVENING),), 40, "trial", "somatropin 0.7 mg in the evening"),
     Preset("rhgh_10ugkg", (_sc("somatropin", 9.5, "ug/kg", EVENING),), 39, "trial", "somatropin 9.5 ug/kg in the evening"),
     Preset("rhgh_elderly", (_sc("somatropin", 14, "ug/kg", EVENING),), 27, "trial", "somatropin 14 ug/kg in the evening"),
@@ -100,6 +104,53 @@ _ROWS = (
 # fmt: on
 
 PRESETS: Mapping[str, Preset] = MappingProxyType({row.name: row for row in _ROWS})
+
+
+NO_DRUG, LICENSED, TRIAL, EXTRAPOLATION = "no drug", "licensed", "trial", "extrapolation"
+STANDINGS = (NO_DRUG, LICENSED, TRIAL, EXTRAPOLATION)
+"""What is known of an arm in people; `standing` returns one of them."""
+EXTRAPOLATION_WORDS = "no trial gave people this drug, route, combination of drugs or daily amount for long"
+_TESTED = ("licensed", "trial", "phase 1")
+"""Standings of presets that people received in a trial."""
+
+
+def standing(arm: Arm, populations: Iterable[str] = ()) -> str:
+    """Return the standing of an arm in people of ``populations`` (phenotypes or named populations): one of `STANDINGS`.
+
+    - "extrapolation": a drug without any chronic human trial (`engine.drugs.table.EXTRAPOLATED`), or a drug, route,
+      combination of drugs or daily amount beyond every preset that people received in a trial;
+    - "licensed": the doses of a licensed preset, where every one of ``populations`` is in its licence.  Tesamorelin is
+      licensed in HIV only, which no population of the model has;
+    - "trial": all other arms with a drug; "no drug": an arm without one.
+
+    Held inputs (acipimox, lipid, glucose, insulin) are tools of experiments and do not count.  Amounts per kg are those
+    of a person of 70 kg.
+    """
+    doses = [dose for dose in arm.doses if DRUGS[dose.drug].kind != "input"]
+    if not doses:
+        return NO_DRUG
+    if arm.extrapolation:
+        return EXTRAPOLATION
+    tested = [row for row in _ROWS if row.standing in _TESTED and row.doses]
+    given = set(populations)
+    if any(
+        row.doses == arm.doses and row.standing == LICENSED and given and given <= set(row.licence) for row in tested
+    ):
+        return LICENSED
+    largest = _daily(doses)
+    for row in tested:
+        known = _daily(row.doses)
+        if largest.keys() <= known.keys() and all(amount <= known[key] for key, amount in largest.items()):
+            return TRIAL
+    return EXTRAPOLATION
+
+
+def _daily(doses: Iterable[Dose]) -> dict[tuple[str, str], float]:
+    """Return the amount (ug in the reference person) on a day with doses, by drug and route."""
+    amounts: dict[tuple[str, str], float] = {}
+    for dose in doses:
+        amounts[dose.drug, dose.route] = amounts.get((dose.drug, dose.route), 0.0) + dose.most_a_day
+    return amounts
 
 
 def preset(name: str) -> Arm:

@@ -13,9 +13,13 @@ from pulsatile.engine.drugs.table import DRUGS, EXTRAPOLATED, INPUTS, REFERENCE_
 from pulsatile.engine.drugs.titration import Titration
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.kernel.events import TICK, on_clock
+from pulsatile.engine.parameters import shown_unit
 from pulsatile.engine.patients.changes import Change
 
 DAY, WEEK = 24.0, 168.0
+DAY_NAMES = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+SHOWN_TIMES = 6
+"""Clock times of a rule that its words name; there may be one a minute."""
 EVERY_DAY = (0, 1, 2, 3, 4, 5, 6)
 ROUTES = ("SC", "IV", "infusion", "pump", "oral")
 MASS_UNITS = {"ug": 1.0, "mg": 1000.0}
@@ -117,9 +121,48 @@ class Dose:
         return max([*amounts, *([] if self.titration is None else [self.titration.most])])
 
     @property
+    def most_a_day(self) -> float:
+        """Largest amount on a day with doses, ug, in the reference person of `SIZES`."""
+        doses = len(self.times) if self.interval is None else max(1.0, DAY / self.interval)
+        amount = max(self.micrograms, self.micrograms_per_unit * self.most)
+        return amount * doses / max(1.0, self.duration / DAY) * SIZES[self.per]
+
+    @property
     def alike(self) -> bool:
         """Whether all patients receive the same doses at the same hours."""
         return self.adherence == 1 and self.content == (1.0, 1.0) and self.jitter == 0 and self.table is None
+
+    @property
+    def words(self) -> str:
+        """The rule for a reader, as ``tesamorelin 2 mg SC at 08:00 daily``."""
+        if self.table is not None:
+            return f"{self.drug} {self.route}, {len(self.table.time)} doses of a table, in {shown_unit(self.unit)}"
+        over = f" over {self.duration:g} h" if self.duration else ""
+        clock = ", ".join(map(clock_words, self.times[:SHOWN_TIMES]))
+        clock += f" and {len(self.times) - SHOWN_TIMES} more times" if len(self.times) > SHOWN_TIMES else ""
+        amount = f"{self.drug} {self.amount:g} {shown_unit(self.unit)}".rstrip()
+        return f"{amount} {self.route} at {clock}{over} {', '.join(self._days_in_words())}"
+
+    def _days_in_words(self) -> list[str]:
+        if self.interval is not None:
+            words = [f"then every {self.interval:g} h"]
+        elif len(self.days) == len(EVERY_DAY):
+            words = ["daily"]
+        else:
+            words = ["on " + ", ".join(DAY_NAMES[int(d)] for d in self.days)]
+        words += [] if self.every_weeks == 1 else [f"every {self.every_weeks} weeks"]
+        if self.count is not None:
+            words = ["once"] if self.count == 1 else [*words, f"{self.count} doses"]
+        words += [f"from week {self.start_week:g}"] if self.start_week else []
+        words += [] if self.stop_week is None else [f"until week {self.stop_week:g}"]
+        words += [f"{100 * self.adherence:g} % taken"] if self.adherence < 1 else []
+        low, high = self.content
+        words += [f"content {100 * low:g} to {100 * high:g} %"] if self.content != (1.0, 1.0) else []
+        words += [f"within {self.jitter:g} h"] if self.jitter else []
+        if self.titration is not None:
+            t = self.titration
+            words.append(f"titrated to {t.on} {t.low:g} to {t.high:g} by {t.step:g} every {t.every:g} weeks")
+        return words
 
     def starts(self, start: float, stop: float) -> Floats:
         """Return the scheduled hours (m,) of the rule's doses, ascending, from ``start`` to before ``stop`` (h)."""
@@ -172,9 +215,29 @@ class Arm:
             raise InputError(f"arm {self.name} titrates two doses; one rule of an arm can be titrated.")
 
     @property
+    def dose_words(self) -> str:
+        """The dose rules for a reader; "none" for an untreated arm."""
+        return "; ".join(dose.words for dose in self.doses) or "none"
+
+    @property
+    def route_words(self) -> str:
+        """The routes of administration for a reader, each once; "none" for an untreated arm."""
+        return ", ".join(dict.fromkeys(dose.route for dose in self.doses)) or "none"
+
+    @property
     def extrapolation(self) -> bool:
         """Whether the arm holds a drug without any chronic human trial (therapies section 1)."""
         return any(dose.drug in EXTRAPOLATED for dose in self.doses)
+
+
+def clock_words(hour: float) -> str:
+    """Return a clock hour as text.
+
+    >>> clock_words(22.5)
+    '22:30'
+    """
+    minutes = round(60 * hour)
+    return f"{minutes // 60:02d}:{minutes % 60:02d}"
 
 
 def _check_drug(dose: Dose) -> None:
@@ -201,13 +264,9 @@ def _check_amount(dose: Dose) -> None:
     largest = DRUGS[dose.drug].figures["largest"]
     if DRUGS[dose.drug].kind == "input":
         if dose.amount > largest.value:
-            raise InputError(
-                f"{where} is too large: at most {largest.value:g} {largest.unit} is allowed; check the unit."
-            )
+            raise InputError(f"{where} is too large: at most {largest.value:g} {dose.unit} is allowed; check the unit.")
         return
-    a_day = len(dose.times) if dose.interval is None else max(1.0, DAY / dose.interval)
-    in_a_day = max(dose.micrograms, dose.micrograms_per_unit * dose.most) * a_day / max(1.0, dose.duration / DAY)
-    if in_a_day * SIZES[dose.per] > largest.value:
+    if dose.most_a_day > largest.value:
         raise InputError(
             f"{where} is too large: at most {largest.value / MASS_UNITS['mg']:g} mg a day are allowed, in a person of "
             f"{REFERENCE_WEIGHT:g} kg ({largest.source}); check the unit."

@@ -65,7 +65,7 @@ MOST_AT_ONCE = 1_000_000
 """Most patients drawn at once, about 4 GB; a run draws the patients of each chunk separately."""
 LARGEST_SHARE = 1e9
 PEOPLE = {
-    "age": (10.0, 120.0, "y"), "sex": (0.0, 1.0, "(0 man, 1 woman)"), "weight": (20.0, 500.0, "kg"),
+    "age": (10.0, 120.0, "year"), "sex": (0.0, 1.0, "(0 man, 1 woman)"), "weight": (20.0, 500.0, "kg"),
     "height": (0.5, 2.8, "m"), "bmi": (8.0, 150.0, "kg/m2"),
 }  # fmt: skip
 """Possible covariates of people [assumed]; values outside are in another unit, such as months or cm."""
@@ -305,18 +305,21 @@ def check_whole(value: int, name: str, low: int, stop: int) -> None:
 
 
 COVARIATES = {
-    "age": ("y", "age"), "sex": ("-", "sex, 0 man, 1 woman"), "weight": ("kg", "body weight"),
-    "height": ("m", "height"), "bmi": ("kg/m2", "body mass index"),
-    "phenotype": ("-", "phenotype: " + ", ".join(f"{i} {name}" for i, name in enumerate(PHENOTYPES))),
+    "age": ("year", "age"), "sex": ("1", "sex"), "weight": ("kg", "body weight"),
+    "height": ("m", "height"), "bmi": ("kg/m^2", "body mass index"),
+    "phenotype": ("1", "phenotype"),
 }  # fmt: skip
 """Unit and long name of the covariates that all patients have."""
 
+FLAGS = {"sex": ("man", "woman"), "phenotype": PHENOTYPES}
+"""Meanings of the values 0, 1, ... of the covariates that are codes."""
+
 MORE_COVARIATES = {
-    "parameter_draws": ("-", "draws of the parameters until a fasting state existed"),
+    "parameter_draws": ("1", "draws of the parameters until a fasting state existed"),
     "waist": ("cm", "waist"), "own_glucose": ("mmol/L", "own fasting plasma glucose"),
     "own_insulin": ("pmol/L", "own fasting insulin"), "own_ffa": ("mmol/L", "own fasting FFA"),
-    "own_vat": ("cm2", "own visceral fat area"), "own_igf1_sds": ("-", "own IGF-1 SD score"),
+    "own_vat": ("cm^2", "own visceral fat area"), "own_igf1_sds": ("1", "own IGF-1 SD score"),
     "hba1c": ("%", "HbA1c"), "triglyceride": ("mmol/L", "triglyceride"), "hdl": ("mmol/L", "HDL cholesterol"),
-    "prevalence": ("-", "prevalence weight: how much the patient counts, mean 1"),
+    "prevalence": ("1", "prevalence weight: how much the patient counts, mean 1"),
 }  # fmt: skip
 """Unit and long name of the further covariates of patients that are built from people."""

@@ -45,7 +45,7 @@ class Printed(NamedTuple):
 
 # heights are printed in cm, insulin in uU/ml of factor 6.0 pmol/L (both DERIVED by the factor)
 PRINTED = (
-    Printed("age", "y", 0.975, ((21, 42, 74), (21, 44, 75)), (43.1, 44.8), (15.1, 15.4), "COMPUTED", NHANES),
+    Printed("age", "year", 0.975, ((21, 42, 74), (21, 44, 75)), (43.1, 44.8), (15.1, 15.4), "COMPUTED", NHANES),
     Printed("height", "m", 0.975, ((1.617, 1.765, 1.911), (1.493, 1.627, 1.761)), (1.765, 1.627), (0.074, 0.068),
             "COMPUTED", NHANES),
     Printed("weight", "kg", 0.975, ((57.4, 85.4, 135.0), (47.6, 71.1, 123.2)), (87.9, 74.9), (19.4, 19.4),
@@ -97,7 +97,7 @@ _OBESE = 30.0  # kg/m2
 _FFA_COHORT = normal(33.0, 9.5)
 
 BOUNDS: Mapping[str, tuple[float, float, str]] = {
-    "age": (AGE_LOW, AGE_HIGH, "y"),
+    "age": (AGE_LOW, AGE_HIGH, "year"),
     "height": (1.0, 2.5, "m"),
     "weight": (25.0, 400.0, "kg"),
     "bmi": (10.0, 100.0, "kg/m2"),

@@ -26,7 +26,7 @@ ENDPOINTS = {
     "egp_suppression": ("%", "fall of EGP from the own untreated basal"),
     "ffa_suppression": ("%", "fall of FFA from the start"),
     "insulin": ("pmol/L", "insulin, last 30 min"),
-    "sens_muscle": ("-", "muscle sensitivity, last 30 min, 1 = own reference"),
+    "sens_muscle": ("1", "muscle sensitivity, last 30 min, 1 = own reference"),
 }
 
 

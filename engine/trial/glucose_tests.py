@@ -67,7 +67,7 @@ def ogtt(name: str, s: TestSettings) -> VirtualTest:
         {
             "glucose_120": ("mmol/L", "2-h glucose"), "glucose_peak": ("mmol/L", "peak glucose"),
             "insulin_peak": ("pmol/L", "peak insulin"), "insulin_120": ("pmol/L", "2-h insulin"),
-            "matsuda": ("-", "Matsuda index"), "glucose_auc": ("mmol/L*h", span.format("glucose")),
+            "matsuda": ("1", "Matsuda index"), "glucose_auc": ("mmol/L*h", span.format("glucose")),
             "insulin_auc": ("pmol/L*h", span.format("insulin")),
         },
         ("glucose", "insulin", "ffa"),

@@ -95,10 +95,10 @@ def fasting(name: str, s: TestSettings) -> VirtualTest:
         name, f"fasting blood sample at {int(at):02d}:{round(60 * (at % 1)):02d}", 0.0, _nothing, _read_fasting,
         {
             "glucose": ("mmol/L", "fasting glucose"), "insulin": ("pmol/L", "fasting insulin"),
-            "ffa": ("mmol/L", "fasting FFA"), "homa_ir": ("-", "HOMA-IR"),
+            "ffa": ("mmol/L", "fasting FFA"), "homa_ir": ("1", "HOMA-IR"),
             "adipo_ir": ("mmol/L*pmol/L", "adipose insulin resistance"),
             "egp": ("mmol/kg/min", "fasting endogenous glucose production"),
-            "igf1": ("ug/L", "IGF-1 at the visit"), "igf1_sds": ("-", "IGF-1 SD score at the visit"),
+            "igf1": ("ug/L", "IGF-1 at the visit"), "igf1_sds": ("1", "IGF-1 SD score at the visit"),
             "gh": ("ug/L", "GH at the visit"),
         },
     )  # fmt: skip
@@ -117,8 +117,8 @@ def meal_day(name: str, s: TestSettings) -> VirtualTest:
             "glucose_mean": ("mmol/L", f"{h:g}-h mean glucose"), "glucose_peak": ("mmol/L", "highest glucose"),
             "insulin_mean": ("pmol/L", f"{h:g}-h mean insulin"), "insulin_peak": ("pmol/L", "highest insulin"),
             "ffa_mean": ("mmol/L", f"{h:g}-h mean FFA"), "ffa_nadir": ("mmol/L", "lowest FFA"),
-            "sens_muscle_mean": ("-", f"{h:g}-h mean muscle sensitivity"),
-            "sens_liver_mean": ("-", f"{h:g}-h mean liver sensitivity"),
+            "sens_muscle_mean": ("1", f"{h:g}-h mean muscle sensitivity"),
+            "sens_liver_mean": ("1", f"{h:g}-h mean liver sensitivity"),
         },
         ("glucose", "insulin", "ffa"), fasting=False, per_hour=_spacing(s),
     )  # fmt: skip
@@ -133,9 +133,9 @@ def profile(name: str, s: TestSettings) -> VirtualTest:
         lambda times, e, person: _read_profile(times, e, person, start),
         {
             "gh_mean": ("ug/L", f"{h:g}-h mean GH"),
-            "gh_peaks": ("1/day" if h == DAY_HOURS else "-", "detected GH peaks"),
+            "gh_peaks": ("1/day" if h == DAY_HOURS else "1", "detected GH peaks"),
             "gh_highest": ("ug/L", "highest GH"), "gh_trough": ("ug/L", "5th percentile of GH"),
-            "gh_night_share": ("-", "share of GH between 23:00 and 07:00"), "igf1": ("ug/L", f"{h:g}-h mean IGF-1"),
+            "gh_night_share": ("1", "share of GH between 23:00 and 07:00"), "igf1": ("ug/L", f"{h:g}-h mean IGF-1"),
         },
         ("gh",), fasting=False, per_hour=_spacing(s),
     )  # fmt: skip

@@ -142,7 +142,7 @@ def simulate(presets: tuple[str, ...], phenotype: str, weeks: float, patients: i
     from pulsatile.sweeps.study.resolve import resolve
     from pulsatile.sweeps.study.schema import study_from
     from pulsatile.sweeps.summary.summarise import summarise
-    from pulsatile.sweeps.summary.table import standing_marks, study_notes
+    from pulsatile.sweeps.summary.table import study_notes
     from pulsatile.sweeps.workers.resources import cores
 
     visits = sorted({0, int(weeks) if 1 <= weeks <= MOST_WEEKS else 0})  # an invalid length is refused below
@@ -158,7 +158,7 @@ def simulate(presets: tuple[str, ...], phenotype: str, weeks: float, patients: i
     cohort = resolved.cohort(0, resolved.population.n)
     dataset = run_patients(cohort, resolved.arms, resolved.plan(), threads=cores())
     failed = int((dataset["status"].values != 0).sum())
-    print_rich(summarise(dataset, "control").table(standing_marks(resolved)))
+    print_rich(summarise(dataset, "control").table())
     click.echo("\n".join(study_notes(resolved, failed)))
 
 

@@ -155,6 +155,7 @@ def compare(first: Path, second: Path, as_json: bool) -> None:
     from rich import box
     from rich.table import Table
 
+    from pulsatile.engine.parameters import shown_unit
     from pulsatile.sweeps.population.compare import differences, pairs
     from pulsatile.sweeps.population.opened import open_population
 
@@ -175,7 +176,7 @@ def compare(first: Path, second: Path, as_json: bool) -> None:
     for head in ("covariate or output", "unit", "median A", "median B", "KS distance"):
         grid.add_column(head, justify="left" if head[0] in "cu" else "right")
     for row in rows:
-        grid.add_row(row.name, row.unit, f"{row.first:.4g}", f"{row.second:.4g}", f"{row.distance:.3f}")
+        grid.add_row(row.name, shown_unit(row.unit), f"{row.first:.4g}", f"{row.second:.4g}", f"{row.distance:.3f}")
     print_rich(grid)
     if correlations:
         grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1), title="Correlations that differ most", title_justify="left")
@@ -231,7 +232,7 @@ def _worst(built: "Built", most: int) -> None:
         t = line.target
         role = "weighted to" if t.used else "held out"
         grid.add_row(
-            f"{t.output}, {t.unit}", t.group.words, t.words, f"{t.value:.3g}", f"{line.after:.3g}",
+            t.quantity, t.group.words, t.words, f"{t.value:.3g}", f"{line.after:.3g}",
             f"{100 * line.error_after:+.1f} %", role,
         )  # fmt: skip
     print_rich(grid)

@@ -61,7 +61,7 @@ def resources_from(options: dict[str, Any]) -> Any:
 
 def report(outcome: "Outcome", json_wanted: bool = False) -> Exit:
     """Print how a run ended: its table and its folder, or one JSON object."""
-    from pulsatile.sweeps.summary.table import standing_marks, study_notes
+    from pulsatile.sweeps.summary.table import study_notes
 
     folder, code = outcome.folder, outcome.code
     if json_wanted:
@@ -77,7 +77,7 @@ def report(outcome: "Outcome", json_wanted: bool = False) -> Exit:
         say_on(f"Interrupted; committed chunks are kept. Go on with: pulsatile resume {folder}")
         return code
     if outcome.summary is not None and not outcome.summary.frame.empty:
-        print_rich(outcome.summary.table(standing_marks(outcome.resolved)))
+        print_rich(outcome.summary.table())
         click.echo("\n".join(study_notes(outcome.resolved, outcome.failed)))
     seconds = outcome.seconds
     click.echo(

@@ -149,6 +149,7 @@ def _print_leading(analysis: "Analysis") -> None:
     from rich import box
     from rich.table import Table
 
+    from pulsatile.engine.parameters import shown_unit
     from pulsatile.sweeps.contrast import rows
     from pulsatile.sweeps.sensitivity.methods import measures_of
 
@@ -175,7 +176,8 @@ def _print_leading(analysis: "Analysis") -> None:
         if "variance" in last:  # an index of next to no variance says little
             sds = [float(row) ** 0.5 for _, row in rows(last["variance"].sel(output=output))]
             grid.add_section()
-            grid.add_row(f"SD, {indices['unit'].sel(output=output).item()}", *(f"{sd:.3g}" for sd in sds))
+            unit = shown_unit(str(indices["unit"].sel(output=output).item()))
+            grid.add_row(f"SD, {unit}" if unit else "SD", *(f"{sd:.3g}" for sd in sds))
         print_rich(grid)
     for name in ("method", "interval", "missing", "contrast"):
         if name in indices.attrs:

@@ -1,8 +1,10 @@
 """Entry point: the sensitivity of a finished run, of a design or of a population, from its folder."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pulsatile.engine.drugs.presets import EXTRAPOLATION, EXTRAPOLATION_WORDS
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.analysis.of_design import of_design
 from pulsatile.sweeps.analysis.of_population import RESAMPLES, of_population
@@ -60,11 +62,20 @@ def analyse(
     if run.resolved.population.design is not None:
         if handful:
             raise InputError(f"handful = {handful} is for runs of a population, {folder} is of a design; leave it out.")
-        return of_design(_points(run, dataset), run.resolved, selection, resamples=resamples or 0, level=level)
-    return of_population(
+        found = of_design(_points(run, dataset), run.resolved, selection, resamples=resamples or 0, level=level)
+        return replace(found, notes=(*found.notes, *extrapolations(dataset)))
+    found = of_population(
         dataset, run.resolved, str(run.facts["engine"]), selection, handful=handful,
         resamples=RESAMPLES if resamples is None else resamples, seed=seed, level=level,
     )  # fmt: skip
+    return replace(found, notes=(*found.notes, *extrapolations(dataset)))
+
+
+def extrapolations(dataset: "xr.Dataset") -> tuple[str, ...]:
+    """Return the note on the arms whose standing is an extrapolation; empty where there is none."""
+    pairs = zip(dataset["arm"].values, dataset["standing"].values, strict=True)
+    marked = [str(arm) for arm, standing in pairs if standing == EXTRAPOLATION]
+    return (f"{EXTRAPOLATION} ({', '.join(marked)}): {EXTRAPOLATION_WORDS}",) if marked else ()
 
 
 def open_design(folder: str | Path) -> "xr.Dataset":

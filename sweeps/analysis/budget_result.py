@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pulsatile.engine.parameters import shown_unit
 from pulsatile.sweeps.analysis.budget_estimate import COMPONENTS
 from pulsatile.sweeps.contrast import rows
 from pulsatile.sweeps.disk.files import write_all
@@ -86,14 +87,14 @@ class VarianceBudget:
 
 
 def _sentence(output: str, arm: str, part: "xr.Dataset") -> str:
-    head, unit = f"{output}, {arm}, week {float(part['week']):g}", str(part["unit"].values)
+    head, unit = f"{output}, {arm}, week {float(part['week']):g}", shown_unit(str(part["unit"].values))
     total = float(part["total"])
     if not total > 0:
         return f"{head}: does not vary."
     variance = part["variance"].values
     order = [k for k in np.argsort(-variance) if np.isfinite(variance[k])]
     words = [f"{COMPONENTS[k]} {_percent(float(part['share'][k]))}" for k in order]
-    sd = f"{total**0.5:.3g} {unit}".strip(" -")
+    sd = f"{total**0.5:.3g} {unit}".rstrip()
     below = [COMPONENTS[k] for k in order if variance[k] < 0]
     more = f"; {', '.join(below)}: {BELOW}" if below else ""
     return f"{head}: SD {sd} in all; variance from {', '.join(words)}{more}."

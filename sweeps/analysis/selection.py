@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pulsatile.engine.errors import InputError
+from pulsatile.engine.parameters import DIMENSIONLESS
 from pulsatile.sweeps.contrast import check_contrast
 from pulsatile.sweeps.sensitivity.methods import method_of
 from pulsatile.sweeps.study.arms import ArmEntry
@@ -86,7 +87,11 @@ def _flagged(dataset: "xr.Dataset", flag: Event, source: str, weeks: tuple[float
     """Return a flag at treatment weeks, (dims, values, attributes)."""
     values = at_weeks(dataset, Selection((source,), weeks))[source].values
     start = at_weeks(dataset, Selection((source,), (0.0,)))[source].values if flag.change else None
-    return ("design", "arm", "week"), flag.values(values, start), {"units": "-", "long_name": flag.measure(source)}
+    return (
+        ("design", "arm", "week"),
+        flag.values(values, start),
+        {"units": DIMENSIONLESS, "long_name": flag.measure(source)},
+    )
 
 
 def _weeks_of(dataset: "xr.Dataset", name: str) -> dict[float, int]:

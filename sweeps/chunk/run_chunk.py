@@ -16,6 +16,7 @@ from pulsatile.sweeps.chunk.compute import chunk_values
 from pulsatile.sweeps.chunk.job import Job
 from pulsatile.sweeps.disk import commits, store
 from pulsatile.sweeps.disk.commits import Record
+from pulsatile.sweeps.disk.one_piece import PATIENTS, rows_of
 from pulsatile.sweeps.disk.store import RESULTS, STATES
 from pulsatile.sweeps.errors import CanaryFailed, ClusterFailed
 from pulsatile.sweeps.study.identity import engine_hash
@@ -45,9 +46,10 @@ def run_chunk(job: Job) -> Record:
         return {}
     codes, counts = np.unique(values.variables["status"], return_counts=True)
     simulated = time.perf_counter()
+    stores = {RESULTS: values.variables, PATIENTS: rows_of(values.variables), STATES: values.states}
     files = {
         f"{place}/{name}": data
-        for place, arrays in ((RESULTS, values.variables), (STATES, values.states))
+        for place, arrays in stores.items()
         if (folder / place).exists()  # the states may have been deleted by their owner
         for name, data in store.chunk_files(folder / place, job.first, job.stop, arrays).items()
     }

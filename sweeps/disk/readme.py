@@ -1,5 +1,6 @@
 """The README of a run's folder."""
 
+from pulsatile.engine.drugs.presets import EXTRAPOLATION, EXTRAPOLATION_WORDS, standing
 from pulsatile.sweeps.disk.journal import Entry
 from pulsatile.sweeps.study.resolve import ResolvedStudy
 
@@ -15,12 +16,15 @@ A run of virtual patients by pulsatile {version}. **Research model, not for clin
 | journal.jsonl | what happened: beginning, a line per committed chunk of patients, end with digest |
 | commits/ | a commit record per chunk, with the SHA-256 of every file it wrote |
 | results.zarr | all results: dims arm, patient, time (h) and the tests' own |
+| patients.zarr | covariates and status as committed, chunk by chunk; results.zarr has them in one piece |
 | states.zarr | run-in and end states (float64), from which `pulsatile expand` goes on; may be deleted |
 | summary.csv | means, paired differences to the control arm, 95 % intervals; of a finished run |
 
+{arms}
+
 ```python
-import xarray as xr
-ds = xr.open_zarr("results.zarr")     # in this folder
+import pulsatile as pu
+ds = pu.open_dataset(".")             # in this folder; or xr.open_zarr("results.zarr", chunks=None)
 ok = ds.where(ds.status == 0)         # a missing value is always explained by status
 print(ok.{output}.mean("patient").to_pandas())
 ```
@@ -36,6 +40,17 @@ Identity of the run: {identity}
 """
 
 
+def _arms(resolved: ResolvedStudy) -> str:
+    """Return the table of the arms with their standing, and what an extrapolation is."""
+    rows = ["| arm | doses | standing |", "|---|---|---|"]
+    marks = {arm.name: standing(arm, resolved.population.kinds) for arm in resolved.arms}
+    cells = [(arm.name, arm.dose_words, marks[arm.name]) for arm in resolved.arms]
+    rows += [f"| {' | '.join(text.replace('|', chr(92) + '|') for text in row)} |" for row in cells]
+    if EXTRAPOLATION in marks.values():
+        rows += ["", f"*{EXTRAPOLATION}*: {EXTRAPOLATION_WORDS}."]
+    return "\n".join(rows)
+
+
 def readme(resolved: ResolvedStudy, facts: Entry) -> str:
     """Return the text of a run's README."""
     settings = f", with {' '.join(facts['settings'])}" if facts.get("settings") else ""
@@ -44,5 +59,5 @@ def readme(resolved: ResolvedStudy, facts: Entry) -> str:
     return _README.format(
         title=resolved.title or facts["name"], version=facts["versions"]["pulsatile"], identity=facts["identity"],
         output=resolved.outputs.names[0], settings=settings, platform=facts["platform"],
-        approximation=resolved.approximation or "Every day is integrated.",
+        arms=_arms(resolved), approximation=resolved.approximation or "Every day is integrated.",
     )  # fmt: skip

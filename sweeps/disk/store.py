@@ -1,7 +1,8 @@
 """The store on disk: the only zarr code.
 
 One Zarr (version 3) group with the variables of the engine's dataset.  Variables along ``patient`` are cut into chunks
-along it; a task owns whole chunks, so that no two writers ever touch one file.  Core codecs only (Blosc: zstd 1, byte
+along it; a task owns whole chunks, so that no two writers ever touch one file.  Covariates and status are in one chunk
+(`sweeps.disk.one_piece`).  Core codecs only (Blosc: zstd 1, byte
 shuffle); every array has a fill value that is never data: NaN, and "never run" for the status.
 
 Nothing is written here: zarr encodes into memory, and `sweeps.disk.files` puts whole, synced files on disk.
@@ -45,32 +46,39 @@ def template_files(template: "xr.Dataset", chunk: int, dtype: str, attrs: dict[s
     dtype : float32 or float64, type of the stored floating-point variables
     attrs : attributes of the dataset, in addition to those of the template
     """
+    from xarray.conventions import encode_cf_variable
+
     held: _Held = {}
     group = zarr.create_group(MemoryStore(held), zarr_format=3, attributes=_plain({**template.attrs, **attrs}))
-    covariates = [str(name) for name in template.coords if name not in template.dims]
+    others = [str(name) for name in template.coords if name not in template.dims]
     for key in (*template.coords, *template.data_vars):
-        name = str(key)
-        variable = template[name]
-        is_index = name in template.dims
+        name, dims = str(key), tuple(map(str, template[key].dims))
+        variable = encode_cf_variable(template[key].variable) if template[key].dtype.kind == "m" else template[key]
         text = variable.dtype.kind in "OUT"
         kept = name in template.coords or variable.dtype.kind != "f"
         attributes = _plain(variable.attrs)
-        if name in template.data_vars and covariates and "patient" in variable.dims:
-            attributes["coordinates"] = " ".join(covariates)
-        along = {"patient": min(chunk, variable.sizes.get("patient", 1)), "arm": 1}
+        if name in template.data_vars:
+            along = [other for other in others if set(template[other].dims) <= set(dims)]
+            attributes |= {"coordinates": " ".join(along)} if along else {}
+        sizes = {} if is_whole(dims) else {"patient": min(chunk, variable.sizes["patient"]), "arm": 1}
         array = group.create_array(
             name,
             shape=variable.shape,
-            chunks=variable.shape if is_index else tuple(along.get(str(d), variable.sizes[d]) for d in variable.dims),
+            chunks=tuple(max(1, sizes.get(d, variable.sizes[d])) for d in dims),
             dtype="str" if text else variable.dtype.str if kept else dtype,
             fill_value="" if text else _fill(template, name),
             compressors=None if text else _CODEC,
-            dimension_names=[str(d) for d in variable.dims],
+            dimension_names=list(dims),
             attributes=attributes,
         )
-        if "patient" not in variable.dims or is_index:
+        if "patient" not in dims or name == "patient":
             array[...] = variable.values
     return _consolidated(held)
+
+
+def is_whole(dims: tuple[str, ...]) -> bool:
+    """Return whether an array is in one chunk: one of patients only if it has no axis but theirs and the arms'."""
+    return "patient" not in dims or set(dims) <= {"arm", "patient"}
 
 
 def _fill(template: "xr.Dataset", name: str) -> Any:
@@ -118,13 +126,16 @@ def with_attrs(root: bytes, attrs: dict[str, Any]) -> Files:
     return {ROOT: json.dumps(metadata, indent=2).encode()}
 
 
-def chunk_files(path: Path, first: int, stop: int, values: Mapping[str, npt.NDArray[Any]]) -> Files:
+def chunk_files(
+    path: Path, first: int, stop: int, values: Mapping[str, npt.NDArray[Any]], whole: bool = False
+) -> Files:
     """Return the files of the patients at positions ``first`` to before ``stop``, which are whole chunks.
 
     Parameters
     ----------
     path : the store, of which only the metadata are read
     values : of every variable along ``patient``, these patients only
+    whole : write the arrays that are in one chunk, and no others; else the others
 
     Raises
     ------
@@ -135,7 +146,7 @@ def chunk_files(path: Path, first: int, stop: int, values: Mapping[str, npt.NDAr
     with zarr.config.set({"array.write_empty_chunks": True}):  # a missing file is always damage
         group = zarr.open_group(MemoryStore(held), mode="r+", use_consolidated=True)
         for name, array in group.arrays():
-            if name not in values:
+            if name not in values or is_whole(dimension_names(array)) != whole:
                 continue
             axis = dimension_names(array).index("patient")
             size, n = array.chunks[axis], array.shape[axis]
@@ -181,17 +192,18 @@ def _along(array: Any, axis: int, first: int, stop: int) -> tuple[slice, ...]:
 def blocks(path: Path, names: list[str] | None = None) -> Iterator[Arrays]:
     """Yield the stored values of all patients, patient first, chunk after chunk in patient order."""
     group = zarr.open_group(store=path, mode="r")
-    arrays = {str(name): array for name, array in group.arrays() if names is None or name in names}
-    axes = {name: dimension_names(array).index("patient") for name, array in arrays.items()
-            if "patient" in dimension_names(array)}  # fmt: skip
-    size = group["status"].chunks[1]  # type: ignore[union-attr]
-    n = group["patient"].shape[0]  # type: ignore[union-attr]
+    arrays: dict[str, Any] = {str(k): array for k, array in group.arrays() if "patient" in dimension_names(array)}
+    n = arrays["patient"].shape[0]
+    axes = {name: dimension_names(array).index("patient") for name, array in arrays.items()}
+    size = min((array.chunks[axes[name]] for name, array in arrays.items()), default=n)
+    wanted = {name: array for name, array in arrays.items() if names is None or name in names}
+    # once, not once for each block
+    whole: Arrays = {name: np.asarray(array[...]) for name, array in wanted.items() if is_whole(dimension_names(array))}
     for first in range(0, n, size):
+        stop = min(first + size, n)
         yield {
-            name: np.moveaxis(
-                np.asarray(arrays[name][_along(arrays[name], axis, first, min(first + size, n))]), axis, 0
-            )
-            for name, axis in axes.items()
+            name: np.moveaxis(np.asarray(whole.get(name, array)[_along(array, axes[name], first, stop)]), axes[name], 0)
+            for name, array in wanted.items()
         }
 
 
@@ -201,11 +213,16 @@ def dimension_names(array: Any) -> tuple[str, ...]:
 
 
 def digest(path: Path) -> str:
-    """Return the hash of the stored values, coordinates, units and status; it does not depend on the chunk size."""
+    """Return the hash of the stored values, units, status and labels of the axes; no chunk size changes it.
+
+    Descriptions are left out: coordinates that are neither of patients nor labels, such as the words of an arm.
+    """
     group = zarr.open_group(store=path, mode="r")
     whole = hashlib.sha256()
     streams: dict[str, Any] = {}
     for name, array in sorted(group.arrays()):
+        if "patient" not in dimension_names(array) and dimension_names(array) != (name,):
+            continue
         head = f"{name} {array.dtype} {array.shape} {dimension_names(array)} {array.attrs.get('units', '')}\0"
         streams[name] = hashlib.sha256(head.encode())
         if "patient" not in dimension_names(array):
@@ -218,15 +235,45 @@ def digest(path: Path) -> str:
     return whole.hexdigest()
 
 
-def open_dataset(path: Path) -> "xr.Dataset":
-    """Open a store lazily by plain `xarray.open_zarr`, as analysts do."""
+def open_dataset(path: str | Path) -> "xr.Dataset":
+    """Open the results of a run, given by the run's folder or by its ``results.zarr``, lazily.
+
+    Variables are read from disk where their values are used; coordinates and status are in memory, so that patients
+    can be masked, selected and grouped by them.  It is `xarray.open_zarr` with ``chunks=None``, without Dask.
+
+    Returns
+    -------
+    xarray.Dataset
+        Dims arm, patient, time and those of the tests; ``status`` tells why a value is missing.
+
+    Raises
+    ------
+    InputError
+        Where the path is neither, or the results cannot be read.
+    """
     import xarray as xr
 
+    if not isinstance(path, str | Path):
+        raise InputError(f"path = {path!r} is not a path; give the folder of a run, for example 'runs/a'.")
+    place = Path(path)
+    store = place if (place / ROOT).is_file() else place / RESULTS
+    if not (store / ROOT).is_file():
+        what = "is not there" if not place.exists() else "is a file" if place.is_file() else f"holds no {RESULTS}"
+        raise InputError(f"{path} {what}; give the folder of a run, for example runs/a, or its {RESULTS}.")
     try:
-        dataset: xr.Dataset = xr.open_zarr(path, chunks=None)
-    except FileNotFoundError as error:  # zarr raises it too, for a missing group
-        raise InputError(f"{path}: there is no Zarr store; give for example runs/a/results.zarr.") from error
-    return dataset
+        dataset: xr.Dataset = xr.open_zarr(store, chunks=None)
+        if not {"arm", "patient"} <= set(dataset.dims) or "status" not in dataset:
+            raise InputError(f"{path} is a Zarr store, but not the results of a run; give the folder of a run.")
+        return dataset.assign_coords({str(name): dataset[name].load() for name in dataset.coords}).assign(
+            status=dataset["status"].load()
+        )
+    except InputError:
+        raise
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+        reason = " ".join(str(error).split())[:100]
+        raise InputError(
+            f"{path} cannot be read ({reason}); `pulsatile verify` on the run's folder tells why."
+        ) from error
 
 
 RESULTS, STATES = "results.zarr", "states.zarr"

@@ -74,7 +74,7 @@ def markdown(lines: Sequence[Line], far: Sequence[Distance], weights: Floats) ->
     for line in lines:
         t = line.target
         rows.append(
-            f"| {t.output}, {t.unit} | {t.group.words} | {line.patients} | {t.words} | {t.value:.3g} | "
+            f"| {t.quantity} | {t.group.words} | {line.patients} | {t.words} | {t.value:.3g} | "
             f"{_number(line.before)} | {_number(line.after)} | {_share(line.error_before)} | "
             f"{_share(line.error_after)} | {'weighted to' if t.used else 'held out'} |"
         )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pulsatile.engine.arrays import Floats
+from pulsatile.engine.parameters import DIMENSIONLESS
 from pulsatile.engine.people.margins import SEXES
 from pulsatile.sweeps.population.opened import NO_AXIS, Built
 from pulsatile.sweeps.population.published import weighted_quantile
@@ -68,7 +69,7 @@ def differences(first: Built, second: Built) -> list[Difference]:
         y, v = _finite(second.untreated.columns[name], second.weights)
         if len(x) and len(y):
             medians = weighted_quantile(x, w, 0.5), weighted_quantile(y, v, 0.5)
-            rows.append(Difference(name, first.units.get(name, "-"), *medians, ks_between(x, y, w, v)))
+            rows.append(Difference(name, first.units.get(name, DIMENSIONLESS), *medians, ks_between(x, y, w, v)))
     return sorted(rows, key=lambda d: (-d.distance, d.name))
 
 

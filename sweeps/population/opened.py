@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from pulsatile.engine.arrays import Flags, Floats
 from pulsatile.engine.errors import InputError
-from pulsatile.engine.parameters import ROW
+from pulsatile.engine.parameters import DIMENSIONLESS, ROW
 from pulsatile.engine.patients.cohort import COVARIATES, MORE_COVARIATES
 from pulsatile.sweeps.disk import store
 from pulsatile.sweeps.disk.folder import RunFolder
@@ -124,7 +124,7 @@ class Built:
     def axes(self) -> dict[str, tuple[str, Floats]]:
         """Unit and values (n,) of every covariate and, drawn again from the study, every independent parameter."""
         axes = {
-            name: (self.units.get(name, "-"), values)
+            name: (self.units.get(name, DIMENSIONLESS), values)
             for name, values in self.untreated.columns.items()
             if name in COVARIATES | MORE_COVARIATES and name not in NO_AXIS
         }
@@ -177,7 +177,10 @@ def open_population(path: str | Path) -> Built:
             f"({record['engine'][:12]}); build it again."
         )
     dataset = store.open_dataset(folder / "results.zarr")
-    units = {str(name): str(dataset[name].attrs.get("units", "-")) for name in (*dataset.coords, *dataset.data_vars)}
+    units = {
+        str(name): str(dataset[name].attrs.get("units", DIMENSIONLESS))
+        for name in (*dataset.coords, *dataset.data_vars)
+    }
     return Built(folder, record, untreated, why, weights, units, RunFolder.open(folder).resolved)
 
 

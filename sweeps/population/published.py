@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from pulsatile.engine.arrays import Flags, Floats
 from pulsatile.engine.draws import normal_quantile
+from pulsatile.engine.parameters import shown_unit
 from pulsatile.engine.people.margins import MAN, PRINTED, SHARE_OF_WOMEN, WOMAN, table
 from pulsatile.engine.people.shapes import Margin, normal_probability
 
@@ -56,6 +57,11 @@ class Target:
     source: str
     used: bool
     to: float = np.inf
+
+    @property
+    def quantity(self) -> str:
+        """The output with its unit, for a reader."""
+        return ", ".join(filter(None, (self.output, shown_unit(self.unit))))
 
     @property
     def words(self) -> str:
@@ -126,7 +132,7 @@ _IGF1 = (
 def targets() -> tuple[Target, ...]:
     """Return all published numbers, in the order of the table."""
     nhanes = "population 1.1 COMPUTED: NHANES 1999-2018"
-    rows = [Target("sex", "-", EVERYBODY, "share", SHARE_OF_WOMEN, WOMAN, nhanes, True)]
+    rows = [Target("sex", "1", EVERYBODY, "share", SHARE_OF_WOMEN, WOMAN, nhanes, True)]
     for group, sex in ((MEN, MAN), (WOMEN, WOMAN)):
         margins = table(sex)
         rows += [
@@ -148,7 +154,7 @@ def targets() -> tuple[Target, ...]:
             for q, p in zip(quartiles, _QUARTILES, strict=True)
         ]
         rows += [
-            Target("fasting_homa_ir", "-", group, "quantile", q, p, source, False)
+            Target("fasting_homa_ir", "1", group, "quantile", q, p, source, False)
             for q, p in zip(_HOMA[sex], _QUARTILES, strict=True)
         ]
     source = "axis C15 READ (one assay, 547 Italians)"

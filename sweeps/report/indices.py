@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pulsatile.engine.arrays import Floats
+from pulsatile.engine.parameters import shown_unit
 from pulsatile.sweeps.contrast import rows
 from pulsatile.sweeps.report import drawing
 from pulsatile.sweeps.report.page import Picture
@@ -53,7 +54,8 @@ def tornado(indices: "xr.Dataset", output: str, week: float) -> Picture | None:
             panel.set_title(arm)
         for panel in axes.flat[len(arms) :]:
             panel.set_axis_off()
-        unit = "" if main.unit == "1" else f", {part['unit'].values}"
+        shown_in = "" if main.unit == "1" else shown_unit(str(part["unit"].values))
+        unit = f", {shown_in}" if shown_in else ""
         drawn = axes.flat[: len(arms)]
         left, right = (end(panel.get_xlim()[k] for panel in drawn) for k, end in ((0, min), (1, max)))
         for panel in drawn:  # one scale, so that arms are comparable

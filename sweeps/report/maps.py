@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from pulsatile.engine.arrays import Flags, Floats
+from pulsatile.engine.parameters import shown_unit
 from pulsatile.engine.people.correlations import COVARIATES, matrix
 from pulsatile.engine.people.margins import SEXES
 from pulsatile.sweeps.population.compare import correlations
@@ -136,7 +137,7 @@ def _bars(panel: Any, built: Built, place: Place, of: Flags) -> None:
 
 def _label(built: Built, name: str) -> str:
     """Return the name of an axis with its unit."""
-    return f"{name.removeprefix('parameter ')}, {built.axes[name][0]}".removesuffix(", -")
+    return ", ".join(filter(None, (name.removeprefix("parameter "), shown_unit(built.axes[name][0]))))
 
 
 def _pair(places: list[Place]) -> tuple[str, str]:

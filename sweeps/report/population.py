@@ -69,7 +69,7 @@ def _agreement(built: Built) -> list[Part]:
         return [NOT_COMPARED.strip()]
     rows = [
         [
-            f"{t.output}, {t.unit}", t.group.words, str(line.patients), t.words, f"{t.value:.3g}", f"{line.before:.3g}",
+            t.quantity, t.group.words, str(line.patients), t.words, f"{t.value:.3g}", f"{line.before:.3g}",
             f"{line.after:.3g}", f"{100 * line.error_before:+.1f} %", f"{100 * line.error_after:+.1f} %",
             "weighted to" if t.used else "held out", t.source,
         ]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from pulsatile.engine.errors import InputError
+from pulsatile.engine.parameters import DIMENSIONLESS, shown_unit
 from pulsatile.engine.patients.cohort import PHENOTYPES
 from pulsatile.sweeps.disk.files import write_all, writing
 from pulsatile.sweeps.population.agreement import NOT_COMPARED, Line, markdown
@@ -46,7 +47,8 @@ def patients_csv(built: Built) -> str:
     """
     words = _WORDS | {"phenotype": PHENOTYPES}
     columns = {name: values for name, values in built.untreated.columns.items() if name != "prevalence"}
-    heads = [name if name in words else f"{name} [{built.units.get(name, '-')}]" for name in columns]
+    units = {name: "" if name in words else shown_unit(built.units.get(name, DIMENSIONLESS)) for name in columns}
+    heads = [f"{name} [{unit}]" if unit else name for name, unit in units.items()]
     cells: list[Iterable[str]] = [
         (str(i) for i in built.untreated.ids),
         (str(why) or "kept" for why in built.why),
@@ -57,7 +59,7 @@ def patients_csv(built: Built) -> str:
             cells.append([words[name][int(x)] if np.isfinite(x) else "" for x in values])
         else:
             cells.append([_number(x) for x in values])
-    return _csv([["patient", "kept", "prevalence [-]", *heads], *zip(*cells, strict=True)])
+    return _csv([["patient", "kept", "prevalence", *heads], *zip(*cells, strict=True)])
 
 
 def agreement_text(built: Built) -> str:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from pulsatile.engine.parameters import shown_unit
 from pulsatile.sweeps.analysis.inputs import Inputs
 from pulsatile.sweeps.analysis.stories import Story
 from pulsatile.sweeps.report import drawing
@@ -38,8 +39,8 @@ def scatter(inputs: Inputs, story: Story) -> Picture | None:
 
 
 def _label(inputs: Inputs, name: str) -> str:
-    unit = inputs.units[inputs.names.index(name)].replace("**", "")
-    return f"{name}, {unit}" if unit not in ("", "-") else name
+    unit = shown_unit(inputs.units[inputs.names.index(name)])
+    return f"{name}, {unit}" if unit else name
 
 
 def _box(panel: Any, story: Story, pair: list[str]) -> None:

@@ -6,6 +6,7 @@ from pulsatile.engine.dataset import template
 from pulsatile.sweeps.chunk.compute import state_columns
 from pulsatile.sweeps.disk import store
 from pulsatile.sweeps.disk.folder import RunFolder
+from pulsatile.sweeps.disk.one_piece import PATIENTS, empty_rows
 from pulsatile.sweeps.disk.store import RESULTS, STATES
 from pulsatile.sweeps.study.resolve import ResolvedStudy
 from pulsatile.sweeps.workers.resources import Resources
@@ -30,7 +31,7 @@ def begin_run(
 def empty_stores(resolved: ResolvedStudy, chunk: int) -> dict[str, bytes]:
     """Return the files of a run's stores before anything has run, by path relative to its folder."""
     population, n, arms = resolved.population, resolved.population.n, len(resolved.arms)
-    whole = template(population.ids(0, n), resolved.arms, resolved.plan(), population.covariates)
+    whole = template(population.ids(0, n), resolved.arms, resolved.plan(), population.covariates, population.kinds)
     attrs = {"identity": resolved.identity, "seed": resolved.seed, "control": resolved.control}
     attrs |= {"title": resolved.title} if resolved.title else {}
     attrs["resolved_study"] = resolved.model_dump_json()  # describes a copied store; a second copy for `heal`
@@ -40,5 +41,7 @@ def empty_stores(resolved: ResolvedStudy, chunk: int) -> dict[str, bytes]:
         "ends": (("arm", "patient", "number"), (arms, n, columns.ends)),
     }
     files = {f"{RESULTS}/{k}": data for k, data in store.template_files(whole, chunk, resolved.dtype, attrs).items()}
+    rows = empty_rows(n, len(population.covariates), arms, chunk, {"identity": resolved.identity})
     kept = store.plain_files(shapes, chunk, {"identity": resolved.identity})
+    files |= {f"{PATIENTS}/{k}": data for k, data in rows.items()}
     return files | {f"{STATES}/{k}": data for k, data in kept.items()}

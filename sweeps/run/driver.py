@@ -13,6 +13,7 @@ from pulsatile.sweeps.disk.files import sha256, sweep, write_all, writing
 from pulsatile.sweeps.disk.folder import RunFolder, now
 from pulsatile.sweeps.disk.journal import Entry
 from pulsatile.sweeps.disk.lock import Held
+from pulsatile.sweeps.disk.one_piece import PATIENTS, one_piece
 from pulsatile.sweeps.disk.store import RESULTS
 from pulsatile.sweeps.errors import Damage, Exit
 from pulsatile.sweeps.run.interrupt import Interrupt
@@ -139,6 +140,12 @@ def summary_of(folder: RunFolder, resolved: ResolvedStudy) -> Summary:
         ) from None
 
 
+def pieces_of(folder: RunFolder) -> dict[str, bytes]:
+    """Return the files of covariates and status, each in one piece, by path relative to the run's folder."""
+    files = one_piece(folder.store, folder.path / PATIENTS, folder.facts["patients"])
+    return {f"{RESULTS}/{name}": data for name, data in files.items()}
+
+
 @contextmanager
 def _state_kept(folder: RunFolder, lock: Held) -> Iterator[None]:
     """Enter the state of a run that does not reach its end into the folder."""
@@ -176,6 +183,9 @@ def _close(folder: RunFolder, resolved: ResolvedStudy, interrupted: bool, second
     if whole and not poison:
         summary, closing = _finish(folder, resolved, state == "complete")
         end |= closing
+    else:  # for those who look at the part that is done; not listed, as the run goes on
+        with writing(folder.path):
+            write_all(folder.path, pieces_of(folder))
     folder.append(end)
     folder.write_manifest()
     sweep(folder.path)
@@ -191,12 +201,15 @@ def _finish(folder: RunFolder, resolved: ResolvedStudy, well: bool) -> tuple[Sum
             f"{folder.path / damaged[0].path} {damaged[0].what} ({len(damaged)} file(s) in all); "
             f"`pulsatile heal {folder.path}` mends it."
         )
+    pieces = pieces_of(folder)
     canaries = [entry["canaries"] for entry in folder.chunks.values()]
     with writing(folder.path):
+        write_all(folder.path, pieces)
         digest = store.digest(folder.store)
         summary = summary_of(folder, resolved)
         root = store.with_attrs((folder.store / store.ROOT).read_bytes(), {"digest": digest})
         files = {f"{RESULTS}/{name}": data for name, data in root.items()}
+        files |= pieces
         files["summary.csv"] = summary.csv_text().encode()
         folder.append({"kind": "closing", "files": {name: sha256(data) for name, data in files.items()}})
         written = write_all(folder.path, files)

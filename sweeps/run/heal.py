@@ -14,7 +14,7 @@ from pulsatile.sweeps.disk.store import RESULTS
 from pulsatile.sweeps.errors import Damage, FolderRefuses
 from pulsatile.sweeps.run.begin import empty_stores
 from pulsatile.sweeps.run.compare import refuse_other_engine
-from pulsatile.sweeps.run.driver import jobs, summary_of
+from pulsatile.sweeps.run.driver import jobs, pieces_of, summary_of
 from pulsatile.sweeps.run.interrupt import Interrupt
 from pulsatile.sweeps.run.progress import Progress, SilentProgress
 from pulsatile.sweeps.run.verify import Finding, opened, verify
@@ -71,6 +71,10 @@ def heal(path: str | Path, resources: Resources = Resources(), progress: Progres
                     "would differ; heal it where it was computed."
                 )
             _compute(folder, resolved, chunks, resources, progress, lock)
+        if folder.digest:
+            pieces = pieces_of(folder)
+            for name in sorted(files & pieces.keys()):
+                _write(folder, name, pieces[name])
         if "summary.csv" in files:
             _write(folder, "summary.csv", summary_of(folder, resolved).csv_text().encode())
         _prove(folder)

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from pulsatile.engine.arrays import Flags, Floats
 from pulsatile.engine.errors import InputError
+from pulsatile.engine.parameters import shown_unit
 
 PEEL = 0.05
 """Share of the runs in the box that one step removes (Friedman 1999: 0.05 to 0.1, RECALLED)."""
@@ -43,7 +44,7 @@ class Limit:
     @property
     def sentence(self) -> str:
         """The limit in words, as ``VAT above 160 cm2``."""
-        return f"{self.name} {self.side} {self.value:.4g} {self.unit}".rstrip()
+        return f"{self.name} {self.side} {self.value:.4g} {shown_unit(self.unit)}".rstrip()
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from pulsatile.sweeps.study.table_file import Sheet, read_sheet
 
 UNITS: dict[str, dict[str, float]] = {
     # factor to the unit of the model, which comes first; molar masses, factors: population.md and reliability.md
-    "age": {"y": 1.0, "months": 1 / 12},
+    "age": {"year": 1.0, "y": 1.0, "months": 1 / 12},
     "weight": {"kg": 1.0, "lb": 0.45359237, "g": 1e-3},
     "height": {"m": 1.0, "cm": 0.01, "in": 0.0254},
     "waist": {"cm": 1.0, "m": 100.0, "in": 2.54},

@@ -55,6 +55,11 @@ class ResolvedPopulation(Resolved):
         return f"{own}, {frozen}" if frozen else own
 
     @property
+    def kinds(self) -> tuple[str, ...]:
+        """Phenotypes or named population of the patients, on which the standing of an arm depends."""
+        return tuple(self.shares) if self.people is None else (self.people.named,)
+
+    @property
     def weighted(self) -> bool:
         """Whether patients carry prevalence weights."""
         return self.table is not None and "prevalence" in self.table.names and self.design is None

@@ -45,7 +45,7 @@ ENDPOINTS = (
     ),
     Endpoint("glucose", "mmol/L", {"fasting_glucose": "Fasting glucose"}, 2),
     Endpoint("insulin", "pmol/L", {"fasting_insulin": "Fasting insulin"}, 1),
-    Endpoint("homa_ir", "-", {"fasting_homa_ir": "HOMA-IR"}, 2),
+    Endpoint("homa_ir", "1", {"fasting_homa_ir": "HOMA-IR"}, 2),
     Endpoint("clamp_m", "mg/kg/min", {"clamp_m": "Clamp M"}, 2, every_week=True),
     Endpoint("vat", "cm2", {"vat": "Visceral fat"}, 1),
     Endpoint("sat", "kg", {"sat": "Subcut. fat"}, 2),

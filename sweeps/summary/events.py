@@ -98,7 +98,7 @@ EVENTS: tuple[Event, ...] = (
     ),
     Event(
         name="igf1_high", verb="have high IGF-1", words="IGF-1 SD score above {limit}",
-        sources=("fasting_igf1_sds", "igf1_sds"), direction=">", threshold=2.0, unit="-", role="harm",
+        sources=("fasting_igf1_sds", "igf1_sds"), direction=">", threshold=2.0, unit="1", role="harm",
         reference=_THERAPIES, share="IGF-1 SDS > {limit}", below="igf1",
     ),
     Event(  # ADA

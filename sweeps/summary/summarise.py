@@ -11,7 +11,7 @@ from pulsatile.sweeps.contrast import ARM, check_arm
 from pulsatile.sweeps.errors import SCREEN
 from pulsatile.sweeps.summary.endpoints import WEEK, lines, measured, prevalence
 from pulsatile.sweeps.summary.paired_statistics import Statistics, statistics
-from pulsatile.sweeps.summary.table import csv_text, table
+from pulsatile.sweeps.summary.table import csv_text, standing_marks, table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 HEAD = ("endpoint", "label", "unit", "week", "arm", "kind")
-COLUMNS = (*HEAD, *Statistics._fields, "variable", "integration", "projection_error")
+COLUMNS = (*HEAD, *Statistics._fields, "variable", "integration", "projection_error", "standing")
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -37,14 +37,15 @@ class Summary:
         - difference, low, high: mean paired difference to control with its 95 % interval; pairs: number of patients
         - effective_n: Kish's effective number of the pairs, NaN where patients have no prevalence weights
         - integration: what was approximated, empty where every day was integrated
+        - standing: of the arm, as in the dataset; empty where the dataset does not tell
         - projection_error: largest estimate of any patient and arm, in the unit, NaN where nothing was projected
     """
 
     frame: "pd.DataFrame"
 
     def table(self, marks: dict[str, str] | None = None) -> "Table":
-        """Return the table for a screen, with the words ``marks`` under the names of arms."""
-        return table(self.frame, marks or {})
+        """Return the table for a screen; ``marks`` are words under the names of arms, by default their standing."""
+        return table(self.frame, standing_marks(self.frame) if marks is None else marks)
 
     def csv_text(self) -> str:
         """Return CSV of all rows: the text of a run's ``summary.csv``."""
@@ -84,6 +85,9 @@ def summarise(dataset: "xr.Dataset", control: str) -> Summary:
     weights = prevalence(dataset)
     stored = [str(name) for name in dataset["arm"].values]
     check_arm("control", control, stored)
+    standings = dict.fromkeys(stored, "")
+    if "standing" in dataset.coords:
+        standings |= dict(zip(stored, map(str, dataset["standing"].values), strict=True))
     reference = stored.index(control)
     order = [reference, *(k for k in range(len(stored)) if k != reference)]
     end = float(dataset["time"].values[-1]) / WEEK
@@ -113,6 +117,7 @@ def summarise(dataset: "xr.Dataset", control: str) -> Summary:
                         variable,
                         mark,
                         error,
+                        standings[stored[a]],
                     )
                 )
     return Summary(pd.DataFrame(rows, columns=list(COLUMNS)))

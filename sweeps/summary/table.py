@@ -5,6 +5,8 @@ from io import StringIO
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
+from pulsatile.engine.drugs.presets import EXTRAPOLATION, EXTRAPOLATION_WORDS, NO_DRUG, standing
+from pulsatile.engine.parameters import shown_unit
 from pulsatile.sweeps.errors import NOT_CLINICAL
 from pulsatile.sweeps.summary.endpoints import lines
 
@@ -14,12 +16,11 @@ if TYPE_CHECKING:
 
     from pulsatile.sweeps.study.resolve import ResolvedStudy
 
-"""Width of the screen for which the table is made, in columns."""
 _HEAD = {
     "endpoint": "endpoint", "variable": "variable", "unit": "unit", "week": "week", "arm": "arm", "n": "n",
     "mean": "mean", "sd": "sd", "pairs": "pairs", "difference": "difference_to_control", "low": "ci95_low",
     "high": "ci95_high", "projection_error": "largest_projection_error", "integration": "approximation",
-    "effective_n": "effective_pairs",
+    "effective_n": "effective_pairs", "standing": "standing",
 }  # fmt: skip
 """Columns of the file, each with its heading."""
 
@@ -30,7 +31,9 @@ def projection_note(frame: "pd.DataFrame") -> str:
     worst = known.agg({"label": "first", "projection_error": "max", "unit": "first"})
     if worst.empty:
         return ""
-    errors = (f"{label} {error:.2g} {unit}" for label, error, unit in worst.itertuples(index=False))
+    errors = (
+        f"{label} {error:.2g} {shown_unit(unit)}".rstrip() for label, error, unit in worst.itertuples(index=False)
+    )
     return f"Largest estimated error of the projection: {', '.join(errors)}; the 95 % intervals leave it out."
 
 
@@ -49,10 +52,11 @@ def weights_note(frame: "pd.DataFrame") -> str:
 def csv_text(frame: "pd.DataFrame") -> str:
     """Return CSV with one line per endpoint, week and arm.
 
-    The last columns are the approximation, if any, and the effective number of pairs, if weighted.
+    The last columns are the approximation, if any, the effective number of pairs, if weighted, and the arm's standing.
     """
     left_out = [] if (frame["integration"] != "").any() else ["projection_error", "integration"]
     left_out += [] if frame["effective_n"].notna().any() else ["effective_n"]
+    left_out += [] if (frame["standing"] != "").any() else ["standing"]
     kept = [name for name in _HEAD if name not in left_out]
     file = StringIO()
     writer = csv.writer(file)
@@ -90,7 +94,7 @@ def _cell(row: Any, decimals: int, is_control: bool) -> str:
 def table(frame: "pd.DataFrame", marks: dict[str, str]) -> "Table":
     """Return the table for a screen of 100 columns: a line per endpoint, a column per arm, the control arm first.
 
-    ``marks`` are words under the names of arms, such as the standing.
+    ``marks`` are words under the names of arms, such as their standing.
     """
     from rich import box
     from rich.markup import escape
@@ -114,16 +118,17 @@ def table(frame: "pd.DataFrame", marks: dict[str, str]) -> "Table":
         line = shown[endpoint]
         if not (line.every_week or week == last[endpoint]):
             continue
-        unit = "" if line.unit == "-" else f"{line.unit}, "
+        unit = f"{line.unit}, " if shown_unit(line.unit) else ""
         label = f"{part['label'].iloc[0]}\n[dim]{unit}wk {week:g}[/dim]"
         cells = [_cell(row, line.decimals, k == 0) for k, row in enumerate(part.itertuples())]
         grid.add_row(label, *(cell.replace("[", r"\[") for cell in cells))
     return grid
 
 
-def standing_marks(resolved: "ResolvedStudy") -> dict[str, str]:
-    """Return the words under each arm's name; an arm whose drug has no long trial is an extrapolation."""
-    return {arm.name: "extrapolation" if arm.extrapolation else arm.standing for arm in resolved.arms}
+def standing_marks(frame: "pd.DataFrame") -> dict[str, str]:
+    """Return the standing of every arm that has a drug, by its name."""
+    known = dict(zip(frame["arm"], frame["standing"], strict=True))
+    return {arm: mark for arm, mark in known.items() if mark not in ("", NO_DRUG)}
 
 
 def study_notes(resolved: "ResolvedStudy", failed: int) -> list[str]:
@@ -137,6 +142,7 @@ def study_notes(resolved: "ResolvedStudy", failed: int) -> list[str]:
     ]
     lines += [resolved.approximation] if resolved.approximation else []
     lines += [match.sentence for match in resolved.matched]
-    if any(arm.extrapolation for arm in resolved.arms):
-        lines.append("extrapolation: no chronic human trial of a drug of this arm exists.")
+    marked = [arm.name for arm in resolved.arms if standing(arm, population.kinds) == EXTRAPOLATION]
+    if marked:
+        lines.append(f"{EXTRAPOLATION} ({', '.join(marked)}): {EXTRAPOLATION_WORDS}.")
     return [*lines, NOT_CLINICAL]

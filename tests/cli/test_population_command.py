@@ -112,7 +112,7 @@ def test_build_leaves_everybody_with_the_reason(adults: Path) -> None:
     glucose = dataset["fasting_glucose"].values[0, :, 0]
     assert [float(row["fasting_glucose [mmol/L]"]) for row in rows] == glucose.tolist()
     assert {row["sex"] for row in rows} == {"man", "woman"}
-    weights = np.array([float(row["prevalence [-]"]) for row in rows])
+    weights = np.array([float(row["prevalence"]) for row in rows])
     assert effective_number(weights) == pytest.approx(told["weights"]["effective_number"], abs=0.06)
     assert "against published margins" in (adults / AGREEMENT).read_text(encoding="utf-8")
     atlas = rows_of(adults / ATLAS)
@@ -268,7 +268,7 @@ def test_a_study_of_a_frozen_population_is_weighted(adults: Path, tmp_path: Path
     dataset = xr.open_zarr(out / "results.zarr")
     weights = dataset["prevalence"].values
     rows = {int(row["patient"]): row for row in rows_of(adults / PATIENTS)}
-    assert weights.tolist() == [float(rows[int(i)]["prevalence [-]"]) for i in dataset["patient"].values]
+    assert weights.tolist() == [float(rows[int(i)]["prevalence"]) for i in dataset["patient"].values]
     # untreated, these are the people of the population again
     own = [float(rows[int(i)]["fasting_glucose [mmol/L]"]) for i in dataset["patient"].values]
     assert dataset["fasting_glucose"].values[0, :, 0] == pytest.approx(own, rel=1e-6)

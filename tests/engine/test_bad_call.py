@@ -188,8 +188,8 @@ CALLS: dict[str, tuple[Call, str]] = {
     "study of NUL": (lambda: pu.load_study("a\0b"), "cannot be read"),
     "overrides text": (lambda: pu.load_study("examples/quick.yaml", "weeks=3"), "this is not KEY=VALUE"),
     "run a path": (lambda: pu.run("study.yaml", "runs/a"), "give for example load_study"),  # type: ignore[arg-type]
-    "open nothing": (lambda: pu.open_dataset("nothing.zarr"), "there is no Zarr store"),  # type: ignore[arg-type]
-    "open no store": (lambda: pu.open_dataset("examples"), "there is no Zarr store"),  # type: ignore[arg-type]
+    "open nothing": (lambda: pu.open_dataset("nothing.zarr"), "give the folder of a run"),
+    "open no store": (lambda: pu.open_dataset("examples"), "give the folder of a run"),
     "resolve a path": (lambda: pu.resolve("study.yaml"), "give load_study"),  # type: ignore[arg-type]
     "workers text": (lambda: pu.Resources(workers="2"), "--workers = '2'"),  # type: ignore[arg-type]
     "threads half": (lambda: pu.Resources(threads=1.5), "--threads = 1.5"),  # type: ignore[arg-type]

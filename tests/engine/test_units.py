@@ -22,7 +22,7 @@ for _name in BASE:
 
 @cache
 def unit(text: str) -> Any:
-    return REGISTRY.Unit("") if text == "-" else REGISTRY.parse_units(text)
+    return REGISTRY.parse_units(text)
 
 
 def quantity(value: float, text: str) -> Any:
@@ -63,7 +63,7 @@ def problems(source: dict[str, str] = SOURCE, units: dict[str, str] = parameters
 
 
 def _of(value: Any) -> Any:
-    return getattr(value, "units", unit("-"))
+    return getattr(value, "units", unit("1"))
 
 
 def test_every_flux_and_derivative_has_its_unit() -> None:
@@ -73,7 +73,7 @@ def test_every_flux_and_derivative_has_its_unit() -> None:
 def test_table_units_are_real_units() -> None:
     """The strict registry takes any spelling; the units must also exist outside it, and 60 min/h must be 1."""
     real = pint.UnitRegistry()
-    for text in {*parameters.UNITS.values(), *states.STATE_UNITS.values(), *model.FLUX_UNITS.values()} - {"-"}:
+    for text in {*parameters.UNITS.values(), *states.STATE_UNITS.values(), *model.FLUX_UNITS.values()}:
         assert real.Quantity(1.0, text).magnitude == 1.0, text
     row = parameters.ROW["minutes_per_hour"]
     assert real.Quantity(row.value, row.unit).m_as("") == pytest.approx(1.0, rel=1e-15)
@@ -128,7 +128,7 @@ class _Drop(ast.NodeTransformer):
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
         table = {"p": parameters.UNITS, "y": states.STATE_UNITS}.get(getattr(node.value, "id", ""), {})
-        if table.get(node.attr, "-") == "-":
+        if table.get(node.attr, "1") == "1":
             return node
         self.seen += 1
         if self.seen != self.index:
@@ -163,7 +163,7 @@ def test_changed_unit_in_the_table_is_caught() -> None:
     missed = []
     for name in USED:
         old = parameters.UNITS[name]
-        new = "h" if old == "-" else f"({old})/h"
+        new = "h" if old == "1" else f"({old})/h"
         if not problems(units=parameters.UNITS | {name: new}):
             missed.append(name)
     assert missed == []

@@ -66,7 +66,7 @@ def test_every_published_number_is_compared() -> None:
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in block("agreement").splitlines()
             if line.startswith("|")]  # fmt: skip
     shown = {(row[0], row[1], row[3], row[4]) for row in rows if len(row) == 10}
-    assert {(f"{t.output}, {t.unit}", t.group.words, t.words, f"{t.value:.3g}") for t in targets()} <= shown
+    assert {(t.quantity, t.group.words, t.words, f"{t.value:.3g}") for t in targets()} <= shown
 
 
 def test_bounds_are_those_of_the_code() -> None:

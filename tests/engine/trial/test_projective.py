@@ -221,7 +221,7 @@ def test_every_variable_says_so(pair: tuple[xr.Dataset, xr.Dataset]) -> None:
         assert dataset.attrs["integration"] == HORIZON.sentence
         for name, variable in dataset.data_vars.items():
             assert (variable.attrs.get("integration") == HORIZON.sentence) == (name != "status"), name
-        assert dataset.vat_projection_error.attrs["units"] == dataset.vat.attrs["units"] == "cm**2"
+        assert dataset.vat_projection_error.attrs["units"] == dataset.vat.attrs["units"] == "cm^2"
     assert "integration" not in whole.attrs
     assert not any("integration" in v.attrs or str(n).endswith("_error") for n, v in whole.data_vars.items())
     assert set(projected.data_vars) - set(whole.data_vars) == {f"{name}_projection_error" for name in SLOW}

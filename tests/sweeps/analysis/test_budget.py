@@ -56,7 +56,7 @@ def known(cohort: Cohort, arms: Any, plan: Any, threads: int = 1) -> xr.Dataset:
     return xr.Dataset(
         {
             "vat": (("arm", "patient", "time"), vat, {"units": "cm2"}),
-            "igf1_sds": (("arm", "patient", "time"), np.full_like(vat, 0.5), {"units": "-"}),
+            "igf1_sds": (("arm", "patient", "time"), np.full_like(vat, 0.5), {"units": "1"}),
             "status": (("arm", "patient"), np.zeros(vat.shape[:2], np.int8)),
         },
         {"arm": [arm.name for arm in arms], "patient": who, "time": time},
@@ -103,7 +103,7 @@ def test_shares_add_up_and_are_told(whole: VarianceBudget, budget: xr.Dataset) -
     vat = budget.sel(output="vat")
     np.testing.assert_allclose(vat["share"].sum("component"), 1, rtol=1e-12)
     np.testing.assert_allclose(vat["variance"].sum("component"), vat["total"], rtol=1e-12)
-    assert budget["unit"].values.tolist() == ["cm2", "-"]
+    assert budget["unit"].values.tolist() == ["cm2", "1"]
     assert np.isnan(budget["share"].sel(output="igf1_sds")).all()
     told = whole.sentences
     assert any(line == "igf1_sds, control, week 1: does not vary." for line in told)
@@ -212,7 +212,7 @@ def test_a_small_real_run(tmp_path: Path) -> None:
         small, ("vat", "igf1", "fasting_glucose"), (1,), contrast="control", size=size, resamples=50
     )
     found = budget.dataset
-    assert found["unit"].values.tolist() == ["cm**2", "ug/L", "mmol/L"]
+    assert found["unit"].values.tolist() == ["cm^2", "ug/L", "mmol/L"]
     assert found.attrs["patients"] >= 6
     # people differ more in visceral fat than one of them does from day to day, in every arm
     for arm in ("control", "tesamorelin"):

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
+import pulsatile as pu
 from pulsatile.engine.dataset import template
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.patients.cohort import Cohort
 from pulsatile.engine.simulate import covariates_of
-from pulsatile.sweeps.analysis.analyse import analyse
+from pulsatile.sweeps.analysis.analyse import analyse, extrapolations
 from pulsatile.sweeps.analysis.inputs import independent, inputs_of
 from pulsatile.sweeps.analysis.of_population import of_population
 from pulsatile.sweeps.analysis.result import Analysis
@@ -90,7 +91,7 @@ def test_known_influences_are_found(found: Analysis) -> None:
     assert s1(found, "fasting_glucose", "control", "k_remote", "S1_low") < 0.05
     assert s1(found, "clamp_m", PAIR, "bmi") > 0.98
     assert np.isnan(s1(found, "clamp_m", "control", "bmi"))  # it does not vary there
-    assert found.indices["unit"].values.tolist() == ["cm**2", "mmol/L", "mg/kg/min"]
+    assert found.indices["unit"].values.tolist() == ["cm^2", "mmol/L", "mg/kg/min"]
 
 
 def test_rank_correlations_tell_the_sign_with_all_others_held(found: Analysis) -> None:
@@ -234,3 +235,11 @@ def test_a_real_run(tmp_path: Path) -> None:
     assert s1(found, "fasting_homa_ir", "control", "insulin_basal") > 0.8
     assert any("no PRCC" in note for note in found.notes)
     assert {story.event for story in found.stories} >= {"gain insulin sensitivity", "respond in visceral fat"}
+
+
+def test_arms_that_extrapolate_are_noted_in_every_analysis() -> None:
+    arms = [pu.preset("control"), pu.preset("ipamorelin_200_hs"), pu.preset("rhgh_low")]
+    dataset = pu.template([1, 2], arms, pu.Plan(1.0, outputs=("igf1",)))
+    (note,) = extrapolations(dataset)
+    assert note.startswith("extrapolation (ipamorelin_200_hs): no trial gave people")
+    assert extrapolations(dataset.isel(arm=[0, 2])) == ()

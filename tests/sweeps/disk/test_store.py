@@ -10,9 +10,11 @@ import xarray as xr
 from pulsatile.engine.dataset import template
 from pulsatile.engine.drugs.dosing import Arm, preset
 from pulsatile.engine.errors import Status
+from pulsatile.engine.patients.cohort import COVARIATES
 from pulsatile.engine.simulate import Plan, TestAt
 from pulsatile.sweeps.disk import store
 from pulsatile.sweeps.disk.files import write_all
+from pulsatile.sweeps.disk.one_piece import empty_rows, one_piece, rows_of
 
 ARMS = (Arm("no treatment"), preset("tesamorelin_label"))
 PLAN = Plan(1.0, outputs=("igf1", "vat"), reductions=("gh_mean",), tests=(TestAt("profile", (0.0, 1.0)),))
@@ -26,7 +28,7 @@ def filled(first: int, stop: int) -> xr.Dataset:
         v = dataset[name]
         if name == "status":
             dataset[name] = (v.dims, np.full(v.shape, int(Status.OK), np.int8), v.attrs)
-        else:
+        elif "patient" in v.dims:
             axis = v.dims.index("patient")
             at = np.arange(first, stop).reshape([-1 if i == axis else 1 for i in range(v.ndim)])
             rest = np.indices(v.shape).sum(axis=0) - np.indices(v.shape)[axis]
@@ -45,13 +47,21 @@ def path(tmp_path: Path) -> Path:
 def create(path: Path, chunk: int, **attrs: str) -> None:
     whole = template(np.arange(N), ARMS, PLAN)
     write_all(path, store.template_files(whole, chunk, "float32", {"identity": "abc"} | attrs))
+    write_all(rows_at(path), empty_rows(N, len(COVARIATES), len(ARMS), chunk, {}))
+
+
+def rows_at(path: Path) -> Path:
+    return path.with_suffix(".rows")
 
 
 def write_chunk(path: Path, first: int, stop: int, dataset: xr.Dataset | None = None) -> dict[str, str]:
     dataset = filled(first, stop) if dataset is None else dataset
     along = {n: v for n, v in dataset.variables.items() if "patient" in v.dims and n != "patient"}
     values = {str(name): v.values for name, v in along.items()}
-    return write_all(path, store.chunk_files(path, first, stop, values))
+    written = write_all(path, store.chunk_files(path, first, stop, values))
+    rows = write_all(rows_at(path), store.chunk_files(rows_at(path), first, stop, rows_of(values)))
+    write_all(path, one_piece(path, rows_at(path), N))
+    return written | rows
 
 
 def write_chunks(path: Path, chunk: int = CHUNK) -> None:
@@ -69,8 +79,10 @@ def test_plain_xarray_opens_it_without_a_warning(path: Path) -> None:
     assert set(found.coords) == set(expected.coords)
     for name, variable in expected.variables.items():
         assert found[name].dims == variable.dims
-        if name == "arm":
-            assert [str(arm) for arm in found["arm"].values] == [arm.name for arm in ARMS]
+        if variable.dims == ("arm",):
+            assert [str(text) for text in found[name].values] == [str(text) for text in variable.values]
+        elif name == "elapsed":
+            np.testing.assert_array_equal(found[name].values, variable.values)
         else:
             np.testing.assert_allclose(found[name].values, variable.values, rtol=1e-7)
         assert found[name].attrs.get("units") == variable.attrs.get("units")
@@ -130,7 +142,7 @@ def test_a_chunk_gives_the_same_files_each_time(path: Path) -> None:
 
 def test_a_chunk_of_fill_is_written(path: Path) -> None:
     nothing = template(np.arange(4), ARMS, PLAN)
-    assert {name.split("/")[0] for name in write_chunk(path, 0, 4, nothing)} >= {"igf1", "status", "age"}
+    assert {name.split("/")[0] for name in write_chunk(path, 0, 4, nothing)} >= {"igf1", "rows"}
 
 
 def test_blocks_put_patients_first(path: Path) -> None:
@@ -138,3 +150,29 @@ def test_blocks_put_patients_first(path: Path) -> None:
     whole = np.concatenate([block["igf1"] for block in store.blocks(path, ["igf1"])])
     assert whole.shape == (N, len(ARMS), len(PLAN.times))
     np.testing.assert_allclose(whole[:, 0, 0], np.arange(N), rtol=1e-6)
+
+
+def test_covariates_and_status_are_in_one_chunk_and_nothing_else_of_patients_is(path: Path) -> None:
+    write_chunks(path)
+    found = xr.open_zarr(path)
+    for name in (*COVARIATES, "status"):
+        assert found[name].encoding["chunks"] == found[name].shape
+        assert len([file for file in (path / name / "c").rglob("*") if file.is_file()]) == 1
+    assert found["vat"].encoding["chunks"][:2] == (1, CHUNK)
+
+
+def test_the_digest_sees_the_covariates_and_the_unit_but_no_description(path: Path) -> None:
+    write_chunks(path)
+    digest = store.digest(path)
+    root = (path / store.ROOT).read_text(encoding="utf-8")
+    (path / store.ROOT).write_text(root.replace('"visceral fat area"', '"fat"'), encoding="utf-8")
+    assert store.digest(path) == digest
+    changed = filled(0, 4)
+    changed["age"][2] += 1
+    write_chunk(path, 0, 4, changed)
+    assert store.digest(path) != digest
+    write_chunk(path, 0, 4)
+    assert store.digest(path) == digest
+    for file in (path / "vat" / "zarr.json", path / store.ROOT):
+        file.write_text(file.read_text(encoding="utf-8").replace('"cm^2"', '"kg"'), encoding="utf-8")
+    assert store.digest(path) != digest

@@ -42,7 +42,7 @@ def outputs(design: Design, weeks: tuple[float, ...] = (1.0, 4.0)) -> xr.Dataset
     values = lead.transpose(2, 0, 1)
     dims = ("design", "arm", "week")
     return xr.Dataset(
-        {"vat": (dims, values, {"units": "cm2"}), "flat": (dims, np.ones_like(values), {"units": "-"})},
+        {"vat": (dims, values, {"units": "cm2"}), "flat": (dims, np.ones_like(values), {"units": "1"})},
         {"arm": ARMS, "week": list(weeks)},
     )
 
@@ -147,7 +147,7 @@ def budget(negative: bool = True) -> xr.Dataset:
         {"variance": (dims, variance), "low": (dims, variance - 1), "high": (dims, variance + 1),
          "share": (dims, share), "note": (dims, note), "total": (dims[1:], total)},
         {"component": components, "output": ["vat", "flat"], "arm": rows, "week": [4.0],
-         "kind": ("arm", ["arm", "arm", "contrast", "all arms"]), "unit": ("output", ["cm**2", "-"])},
+         "kind": ("arm", ["arm", "arm", "contrast", "all arms"]), "unit": ("output", ["cm^2", "1"])},
         {"method": "as said"},
     )  # fmt: skip
 
@@ -166,7 +166,7 @@ def story(limits: tuple[Limit, ...]) -> tuple[Inputs, Story]:
     rng = np.random.default_rng(1)
     values = np.stack([rng.normal(33, 4, 300), rng.integers(0, 2, 300).astype(float)], axis=1)
     cases = values[:, 0] > 34
-    inputs = Inputs(("bmi", "sex"), ("kg/m2", "-"), values, 2, None, np.ones(300, bool), ())
+    inputs = Inputs(("bmi", "sex"), ("kg/m^2", "1"), values, 2, None, np.ones(300, bool), ())
     box = Box(limits, 1.0, 0.9, cases)
     counted = np.ones(300, bool)
     return inputs, Story("peptide", "arm", 4, "lose insulin sensitivity", "paired difference", cases, counted, box)

@@ -43,8 +43,8 @@ def test_the_folder_holds_all_that_was_promised(tmp_path: Path) -> None:
     outcome = carried_out(SEVEN, out, Resources(3, workers=1, threads=1))
     assert outcome.code is Exit.DONE
     assert {p.name for p in out.iterdir()} == {
-        "study.yaml", "resolved.json", "manifest.json", "journal.jsonl", "commits", "results.zarr", "states.zarr",
-        "summary.csv", "README.md",
+        "study.yaml", "resolved.json", "manifest.json", "journal.jsonl", "commits", "results.zarr", "patients.zarr",
+        "states.zarr", "summary.csv", "README.md",
     }  # fmt: skip
     manifest = json.loads((out / "manifest.json").read_text())
     assert manifest["state"] == "complete"

@@ -62,7 +62,8 @@ PLACES = {  # file: chunks that must be computed again
     "journal.jsonl": [], "manifest.json": [], "resolved.json": [], "study.yaml": [], "README.md": [], "summary.csv": [],
     "results.zarr/zarr.json": [], "results.zarr/igf1/zarr.json": [], "results.zarr/time/c/0": [],
     "states.zarr/zarr.json": [], "commits/000000003.json": [3], "results.zarr/igf1/c/1/1/0": [3],
-    "results.zarr/status/c/0/0": [0], "results.zarr/age/c/2": [6], "states.zarr/ends/c/0/2/0": [6],
+    "results.zarr/status/c/0/0": [], "results.zarr/age/c/0": [], "patients.zarr/zarr.json": [],
+    "patients.zarr/rows/c/0/0": [0], "patients.zarr/rows/c/2/0": [6], "states.zarr/ends/c/0/2/0": [6],
 }  # fmt: skip
 
 

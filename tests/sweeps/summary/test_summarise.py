@@ -56,7 +56,7 @@ def test_one_row_per_endpoint_week_and_arm() -> None:
     frame = pu.summarise(dataset(), "no treatment").frame
     assert frame.columns.tolist() == [
         "endpoint", "label", "unit", "week", "arm", "kind", "n", "mean", "sd", "difference", "low", "high", "pairs",
-        "effective_n", "variable", "integration", "projection_error",
+        "effective_n", "variable", "integration", "projection_error", "standing",
     ]  # fmt: skip
     assert not frame.duplicated(["endpoint", "week", "arm"]).any()
     assert frame["arm"].tolist() == ["no treatment", "drug [x]"] * 6
@@ -65,6 +65,19 @@ def test_one_row_per_endpoint_week_and_arm() -> None:
     assert last["n"].tolist() == [6, 5]
     assert last.loc["drug [x]", "difference"] == pytest.approx(-24 * 1.2)  # of five patients
     assert last.loc["no treatment", "difference"] == 0
+
+
+def test_the_standing_of_an_arm_is_in_the_file_and_on_the_screen() -> None:
+    marked = dataset().assign_coords(standing=("arm", ["extrapolation", "no drug"]))
+    summary = pu.summarise(marked, "no treatment")
+    head, *rows = summary.csv_text().splitlines()
+    assert head.endswith(",standing")
+    assert {tuple(row.split(",")[i] for i in (4, -1)) for row in rows} == {
+        ("drug [x]", "extrapolation"), ("no treatment", "no drug")
+    }  # fmt: skip
+    lines = repr(summary).splitlines()
+    assert any("extrapolation" in line for line in lines[:5])
+    assert "no drug" not in repr(summary)
 
 
 def test_printed_it_is_the_table() -> None:
