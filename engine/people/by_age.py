@@ -1,7 +1,8 @@
 """Margins by age: a covariate's quantile function at any age from those of six decades, and its inverse.
 
-In the table's normal score z, the logarithm of the value is linear between the table's probabilities and beyond them
-with the slope of the outermost 4.5 %; towards a limit it approaches the limit exponentially with that slope at first.
+In the table's normal score z, the logarithm of the value is linear between the table's probabilities, and beyond them
+with the slope between 0.5 and 5 % (95 and 99.5 %), the mean of the decades.  The highest 0.5 % of a covariate with a
+limit (diabetes) have evenly distributed logarithms between their lowest and the limit.
 
 In age it is a quadratic B-spline with the decades' edges as knots and the decades' quantiles as coefficients: smooth,
 without negative weights, so that values rise with the score at every age.  Beyond the first and last decade the
@@ -23,6 +24,7 @@ FARTHEST = 8.5
 """Normal score beyond any draw, up to which quantile functions are kept."""
 _Z = np.array([score_of(p) for p in PROBABILITIES])
 _KNOTS = np.concatenate([[-FARTHEST], _Z, [FARTHEST]])
+_ABOVE = 1 - PROBABILITIES[-1]
 _OUTER = PROBABILITIES.index(0.05)  # knots of the chord that gives the tails' slope
 _QUARTILES = [PROBABILITIES.index(p) for p in (0.25, 0.5, 0.75)]
 _EDGE, _WIDTH = DECADES[0] - 0.5, float(DECADES[1] - DECADES[0])
@@ -51,8 +53,11 @@ class MarginByAge:
             low, high = self.logs[decade + k, left], self.logs[decade + k, left + 1]
             log += weight * (low + share * (high - low))
         if self.limit < inf:
-            log = np.where(z > _Z[-1], self._below_limit(decade, weights, z), log)
-        return np.exp(log)
+            far = z > _Z[-1]
+            log_limit = np.log(self.limit)
+            room = log_limit - self._last(decade[far], [weight[far] for weight in weights])
+            log[far] = log_limit - room * normal_probability(-z[far]) / _ABOVE
+        return np.asarray(np.exp(log))
 
     def score(self, age: Floats, x: Floats) -> Floats:
         """Return the normal scores (n,) among their age of people of ``age`` (n,) with the values ``x`` (n,)."""
@@ -66,21 +71,15 @@ class MarginByAge:
         low, high = logs[row, left], logs[row, left + 1]
         z = _KNOTS[left] + (log - low) / (high - low) * (_KNOTS[left + 1] - _KNOTS[left])
         if self.limit < inf:
-            last, room, slope = self._approach(decade, weights)
-            # at the limit and above no score is high enough
-            left_over = np.maximum(np.log(self.limit) - log, TINY)
-            z = np.where(log > last, _Z[-1] + np.log(room / left_over) * room / slope, z)
-        return np.clip(z, -FARTHEST, FARTHEST)
+            room = np.log(self.limit) - self._last(decade, weights)
+            left_over = np.log(self.limit) - log
+            far = left_over < room
+            z[far] = -normal_quantile(np.maximum(_ABOVE * left_over[far] / room[far], TINY))
+        return np.asarray(np.clip(z, -FARTHEST, FARTHEST))
 
-    def _approach(self, decade: Ids, weights: list[Floats]) -> tuple[Floats, Floats, Floats]:
-        """Return the log of the last quantile, its distance to that of the limit, and the slope there."""
-        last = sum((w * self.logs[decade + k, -2] for k, w in enumerate(weights)), np.zeros(len(decade)))
-        end = sum((w * self.logs[decade + k, -1] for k, w in enumerate(weights)), np.zeros(len(decade)))
-        return last, np.log(self.limit) - last, (end - last) / (_KNOTS[-1] - _KNOTS[-2])
-
-    def _below_limit(self, decade: Ids, weights: list[Floats], z: Floats) -> Floats:
-        _, room, slope = self._approach(decade, weights)
-        return np.asarray(np.log(self.limit) - room * np.exp(-np.maximum(z - _Z[-1], 0.0) * slope / room))
+    def _last(self, decade: Ids, weights: list[Floats]) -> Floats:
+        """Return the logarithm of the last quantile of the table."""
+        return sum((weight * self.logs[decade + k, -2] for k, weight in enumerate(weights)), np.zeros(len(decade)))
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,7 @@ def margin_by_age(quantiles: tuple[tuple[float, ...], ...], limit: float = inf) 
     logs = np.maximum.accumulate(np.log(np.array(quantiles)), axis=1)
     first, last = (_continued(logs[k], logs[k] - logs[n], limit) for k, n in ((0, 1), (-1, -2)))
     rows = np.vstack([first, logs, last])
-    below, above = (_slope(rows, *ends) for ends in ((0, _OUTER), (-1 - _OUTER, -1)))
+    below, above = (_slope(logs, *ends) for ends in ((0, _OUTER), (-1 - _OUTER, -1)))
     low = rows[:, 0] - below * (FARTHEST + _Z[0])
     high = rows[:, -1] + above * (FARTHEST - _Z[-1])
     return MarginByAge(np.column_stack([low, rows, high]), limit)
@@ -145,6 +144,6 @@ def _continued(decade: Floats, step: Floats, limit: float) -> Floats:
     return np.minimum(moved, 0.5 * (decade + np.log(limit))) if limit < inf else moved
 
 
-def _slope(rows: Floats, one: int, other: int) -> Floats:
-    """Return the slope of each row between two knots."""
-    return np.asarray((rows[:, other] - rows[:, one]) / (_Z[other] - _Z[one]))
+def _slope(rows: Floats, one: int, other: int) -> float:
+    """Return the mean slope of the ``rows`` between two knots."""
+    return float(np.mean(rows[:, other] - rows[:, one]) / (_Z[other] - _Z[one]))

@@ -165,6 +165,6 @@ def _below_bound(name: str, margin: ShiftedLogNormal) -> Capped:
 
 def _ffa(sex: int) -> ShiftedLogNormal:
     """Return the margin of FFA, scaled from the share of obese people in the source to that in the table."""
-    table_obese, cohort_obese = (1 - probability(m.score(_OBESE)) for m in (_printed("bmi", sex), _FFA_COHORT))
+    table_obese, cohort_obese = (1 - probability(m.score(_OBESE)) for m in (over_all_ages(sex, "bmi"), _FFA_COHORT))
     scale = (1 + (_FFA_OBESE - 1) * table_obese) / (1 + (_FFA_OBESE - 1) * cohort_obese)
     return from_mean(scale * _FFA_MEAN[sex], scale * _FFA_SD[sex])

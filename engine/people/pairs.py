@@ -17,10 +17,11 @@ import numpy as np
 
 from pulsatile.engine.arrays import Floats
 from pulsatile.engine.draws import normal_quantile
-from pulsatile.engine.people.shapes import TINY, normal_probability
+from pulsatile.engine.people.shapes import normal_probability
 
 ROOT = "bmi"
 _GRID, _HALVINGS = 64, 40
+_END = 2.0**-53  # the least distance from 1 of a number below it
 _LEAST, _GREATEST = 1e-3, 20.0
 
 Conditional = Callable[[float, Floats, Floats], Floats]
@@ -60,7 +61,7 @@ def bend(name: str, correlation: float, root: Floats, gaussian: Floats) -> Float
     r = sign * correlation
     given = (sign * gaussian - r * root) / sqrt(1 - r * r)
     v = forward(parameter(name, correlation), _probability(root), _probability(given))
-    return sign * normal_quantile(np.clip(v, TINY, 1 - TINY))
+    return sign * _score(v)
 
 
 def straighten(name: str, correlation: float, root: Floats, score: Floats) -> Floats:
@@ -68,8 +69,7 @@ def straighten(name: str, correlation: float, root: Floats, score: Floats) -> Fl
     _, backward, sign = BENT[name]
     r = sign * correlation
     w = backward(parameter(name, correlation), _probability(root), _probability(sign * score))
-    given = normal_quantile(np.clip(w, TINY, 1 - TINY))
-    return np.asarray(sign * (r * root + sqrt(1 - r * r) * given))
+    return np.asarray(sign * (r * root + sqrt(1 - r * r) * _score(w)))
 
 
 @lru_cache
@@ -83,10 +83,14 @@ def parameter(name: str, correlation: float) -> float:
     for _ in range(_HALVINGS):
         middle = 0.5 * (low + high)
         # the slope of the regression, exact on this grid for a Gaussian copula
-        slope = np.sum(z * normal_quantile(forward(middle, u, w))) / np.sum(z * z)
+        slope = np.sum(z * _score(forward(middle, u, w))) / np.sum(z * z)
         low, high = (middle, high) if slope < sign * correlation else (low, middle)
     return 0.5 * (low + high)
 
 
 def _probability(z: Floats) -> Floats:
-    return np.clip(normal_probability(z), TINY, 1 - TINY)
+    return np.clip(normal_probability(z), _END, 1 - _END)
+
+
+def _score(p: Floats) -> Floats:
+    return normal_quantile(np.clip(p, _END, 1 - _END))

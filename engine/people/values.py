@@ -110,7 +110,9 @@ def gaussian_of(plan: DrawPlan, age: Floats, age_score: Floats, known: Mapping[s
 def score_of_age(sex: int, age: Floats) -> Floats:
     """Return the normal scores (n,) of ``age`` (n,), y, among all people of the table, of 18 to 100 y."""
     margin = table(sex)["age"]
-    return np.clip(np.array([margin.score(float(x)) for x in age]), -LARGEST_AGE_SCORE, LARGEST_AGE_SCORE)
+    return np.asarray(
+        np.clip([margin.score(float(x)) for x in age], -LARGEST_AGE_SCORE, LARGEST_AGE_SCORE), dtype=np.float64
+    )
 
 
 def _moved_waist(plan: DrawPlan, people: People, score: Scores) -> Floats:
