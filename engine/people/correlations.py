@@ -86,22 +86,25 @@ def matrix(sex: int) -> Correlation:
     return copula.assemble(COVARIATES, pairs(sex))
 
 
-@lru_cache(maxsize=len(SEXES))
-def within(sex: int) -> Correlation:
-    """Return the correlations of normal scores within age of men (0) or women (1); age correlates with none.
+def pairs_within(sex: int) -> dict[tuple[str, str], float]:
+    """Return the known correlations of normal scores within age of men (0) or women (1); age correlates with none.
 
     Source: population 1.8 for the covariates of the survey; for `BEYOND_SURVEY` partial correlations given age.
     """
     overall = pairs(sex)
-    known = {("age", name): 0.0 for name in COVARIATES[1:]}
-    known |= _within_survey(sex)
+    known = {("age", name): 0.0 for name in COVARIATES[1:]} | _within_survey(sex)
     known["waist", "vat"] = _given_age(overall, "waist", "vat")  # "VAT from age, waist and residual"
-    known |= {
+    return known | {
         (first, second): _given_age(overall, first, second)
         for first, second in overall
         if second in ("insulin", "ffa") and first != "age"
     }
-    return copula.assemble(COVARIATES, known)
+
+
+@lru_cache(maxsize=len(SEXES))
+def within(sex: int) -> Correlation:
+    """Return the correlations of normal scores within age, with the changes of their projection."""
+    return copula.assemble(COVARIATES, pairs_within(sex))
 
 
 @lru_cache
