@@ -19,6 +19,7 @@ from pulsatile.engine.parameters import SLOTS, TABLE, Parameter
 from pulsatile.engine.patients.cohort import PHENOTYPES, virtual_cohort
 from pulsatile.engine.people.margins import PRINTED
 from pulsatile.engine.people.populations import POPULATIONS
+from pulsatile.engine.people.survey import BY_AGE, DECADES, NAMES, PROBABILITIES, WITHIN_AGE
 from pulsatile.engine.states import ALWAYS, GROUPS, STATES
 
 HERE = Path(__file__).resolve().parent
@@ -111,10 +112,11 @@ def origin(source: str) -> str:
 
 
 def rows() -> list[Row]:
-    """Return the rows of the parameter table, of the drug table and of the margins."""
+    """Return the rows of the parameter table, of the drug table and of the two tables of margins."""
     found = [Row("parameters", row.name, origin(row.source), row.source) for row in TABLE]
     found += [Row("drugs", f"{row.drug} {row.name}", origin(row.source), row.source) for row in FIGURES]
-    return found + [Row("margins", row.name, MARKS[row.mark], f"{row.source}, {row.mark}") for row in PRINTED]
+    found += [Row("margins", row.name, MARKS[row.mark], f"{row.source}, {row.mark}") for row in PRINTED]
+    return found + [Row("margins by age", row.name, MARKS[row.mark], f"{row.source}, {row.mark}") for row in BY_AGE]
 
 
 def entries() -> list[Entry]:
@@ -168,6 +170,7 @@ def counts() -> str:
         ("parameters", len(TABLE), ", ".join(f"{n} {kind}" for kind, n in kinds.items())),
         ("drug figures", len(FIGURES), f"of {len(drugs)} drugs and inputs"),
         ("margins with printed quantiles", len(PRINTED), "men and women each"),
+        ("margins by age", len(BY_AGE), f"{len(PROBABILITIES)} quantiles in {len(DECADES)} decades, of men and women"),
         ("presets", len(PRESETS), f"{available} available"),
         ("named populations", len(POPULATIONS), ", ".join(f"`{name}`" for name in POPULATIONS)),
     ))  # fmt: skip
@@ -260,12 +263,30 @@ def margin_table() -> str:
     return table(("covariate", "unit", "quantiles", "men", "women", "mark", "source"), body)
 
 
+def by_age_table() -> str:
+    """Return three of the quantiles by decade of age."""
+    shown = [PROBABILITIES.index(p) for p in (0.025, 0.5, 0.975)]
+    body = [
+        (f"`{row.name}`", row.unit, sex, *(" / ".join(f"{decade[k]:g}" for k in shown) for decade in table_of_sex),
+         row.mark, linked(row.source))
+        for row in BY_AGE for sex, table_of_sex in (("men", row.men), ("women", row.women))
+    ]  # fmt: skip
+    return table(("covariate", "unit", "sex", *(f"{low}-{low + 9} y" for low in DECADES), "mark", "source"), body)
+
+
+def within_age_table() -> str:
+    """Return the correlations within age."""
+    body = [(f"`{name}`", *("-" if r == 1 else f"{r:+.4f}" for r in row))
+            for name, row in zip(NAMES, WITHIN_AGE, strict=True)]  # fmt: skip
+    return table(("", *(f"`{name}`" for name in NAMES)), body)
+
+
 BLOCKS: dict[str, dict[str, Callable[[], str]]] = {
     "README": {"counts": counts, "origins": origins, "documents": documents_only, "unverified": unverified},
     "axis": {"parameters": lambda: parameter_table(AXIS)},
     "metabolism": {"parameters": lambda: parameter_table(METABOLISM), "phenotypes": phenotypes},
     "therapies": {"drugs": drug_table, "presets": preset_table},
-    "population": {"margins": margin_table},
+    "population": {"margins": margin_table, "by_age": by_age_table, "within_age": within_age_table},
 }
 """Document: its blocks, by name."""
 

@@ -1,8 +1,8 @@
 """People with some known covariates: the others are drawn from their conditional distribution.
 
-The known values become normal scores by their margins; the scores of the others are drawn from the Gaussian copula,
-conditional on these.  The draws are those of `engine.people.draw` (keyed by seed, id and covariate), so a patient's
-unknown covariates do not depend on the other patients of a table.
+The known values become normal scores within age by the margins; the scores of the others are drawn from the copula,
+conditional on these.  BMI, the root of the pair copulas, is always known.  The draws are those of `engine.people.draw`
+(keyed by seed, id and covariate), so a patient's unknown covariates do not depend on the other patients of a table.
 """
 
 from collections.abc import Mapping
@@ -13,18 +13,15 @@ from pulsatile.engine import draws
 from pulsatile.engine.arrays import Floats, Ids
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.people import copula
-from pulsatile.engine.people.correlations import COVARIATES, matrix
-from pulsatile.engine.people.draw import ADULTS, KEYS, People
-from pulsatile.engine.people.margins import BOUNDS, MAN, WAIST_LOG, WAIST_OF_HEIGHT, WOMAN
-from pulsatile.engine.people.shapes import Margin
+from pulsatile.engine.people.correlations import COVARIATES, within
+from pulsatile.engine.people.draw import ADULTS, KEYS
+from pulsatile.engine.people.margins import BOUNDS, MAN, WAIST_OF_HEIGHT, WOMAN
 from pulsatile.engine.people.spec import PeopleSpec, plan
+from pulsatile.engine.people.values import People, gaussian_of, score_of_age, values_of
 
 NEEDED = ("age", "sex", "weight", "height")
 LARGEST_SCORE = 5.0
 """Largest normal score, also of values beyond the margin, so that one odd value does not distort the rest [assumed]."""
-LARGEST_AGE_SCORE = 2.338
-"""Normal score of the oldest and youngest: the mean beyond the last printed quantile of age (97.5 %), past which the
-distribution of age is unknown; nobody has the score of the very end of the table [DERIVED]."""
 KNOWABLE = (*NEEDED, *(name for name in KEYS if name not in (*NEEDED, "bmi", "serum_glucose")))
 
 
@@ -127,39 +124,24 @@ def _body_mass_index(ids: Ids, known: Mapping[str, Floats]) -> Floats:
 def _draw(seed: int, ids: Ids, sex: int, known: dict[str, Floats], spec: PeopleSpec) -> People:
     """Return the unknown covariates of people of one sex of whom the same covariates are known."""
     draw_plan = plan(spec, sex)
-    margins: dict[str, Margin] = draw_plan.margins
-    scores = {name: _scores(name, values, sex, margins) for name, values in known.items()}
+    age = known["age"]
+    age_score = score_of_age(sex, age)
+    given = {name: values for name, values in known.items() if name != "age"}
+    scores = gaussian_of(draw_plan, age, age_score, given, LARGEST_SCORE)
     unknown = [name for name in COVARIATES if name not in known]
-    if not unknown:
-        return {"serum_glucose": margins["serum_glucose"].value(scores["glucose"])}
-    correlation = matrix(sex).matrix
-    k, u = ([COVARIATES.index(name) for name in names] for names in (known, unknown))
-    weights = np.linalg.solve(correlation[np.ix_(k, k)], correlation[np.ix_(k, u)])
-    covariance = correlation[np.ix_(u, u)] - correlation[np.ix_(u, k)] @ weights
-    sd, conditional = copula.from_covariance(unknown, (covariance + covariance.T) / 2)
-    normals = [draws.normals(seed, ids, draws.layer(f"covariate {name}")) for name in unknown]
-    residuals = copula.correlate(conditional.factor, normals)
-    for j, name in enumerate(unknown):
-        z = sd[j] * residuals[j] + draw_plan.shifts.get(name, 0.0)
-        for i, known_name in enumerate(known):
-            z = z + weights[i, j] * scores[known_name]
-        scores[name] = z
-    log_mean, log_sd = WAIST_LOG[sex]
-    people: People = {}
-    for name in unknown:
-        value = np.exp(log_mean + log_sd * scores[name]) if name == "waist" and draw_plan.waist is not None else (
-            margins[name].value(scores[name])
-        )  # fmt: skip
-        people[name] = np.clip(value, *draw_plan.limits[name])
-    people["serum_glucose"] = margins["serum_glucose"].value(scores["glucose"])
-    return people
-
-
-def _scores(name: str, values: Floats, sex: int, margins: Mapping[str, Margin]) -> Floats:
-    if name == "waist":
-        log_mean, log_sd = WAIST_LOG[sex]
-        z = (np.log(values) - log_mean) / log_sd
-    else:
-        z = np.array([margins[name].score(float(x)) for x in values])
-    largest = LARGEST_AGE_SCORE if name == "age" else LARGEST_SCORE
-    return np.clip(z, -largest, largest)
+    if unknown:
+        correlation = within(sex).matrix
+        k, u = ([COVARIATES.index(name) for name in names] for names in (given, unknown))
+        weights = np.linalg.solve(correlation[np.ix_(k, k)], correlation[np.ix_(k, u)])
+        covariance = correlation[np.ix_(u, u)] - correlation[np.ix_(u, k)] @ weights
+        sd, conditional = copula.from_covariance(unknown, (covariance + covariance.T) / 2)
+        normals = [draws.normals(seed, ids, draws.layer(f"covariate {name}")) for name in unknown]
+        residuals = copula.correlate(conditional.factor, normals)
+        for j, name in enumerate(unknown):
+            z = sd[j] * residuals[j]
+            for i, known_name in enumerate(given):
+                z = z + weights[i, j] * scores[known_name]
+            scores[name] = z
+    people = values_of(draw_plan, age, age_score, scores)
+    found = {name: np.clip(people[name], *draw_plan.limits[name]) for name in unknown}
+    return found | {"serum_glucose": people["serum_glucose"]}

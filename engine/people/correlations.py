@@ -1,7 +1,9 @@
-"""Correlations of the covariates: printed values (population 1.2-1.5), derived values, and the matrix per sex.
+"""Correlations of the covariates: over all ages (population 1.2-1.5) and within age, from which people are drawn.
 
-Those of 1.2 are COMPUTED: Pearson's, of logarithms except for age, height and HbA1c, used as those of the copula.
-Pairs without a source are completed by `engine.people.copula`.
+Those over all ages of 1.2 are COMPUTED: Pearson's, of logarithms except for age, height and HbA1c.  Those within age of
+1.8 are COMPUTED from normal scores.  Insulin, FFA, VAT and the IGF-1 score have correlations over all ages only, from
+which those within age follow as partial correlations given age.  Pairs without a source are completed by
+`engine.people.copula`.
 """
 
 from functools import lru_cache
@@ -14,14 +16,18 @@ from pulsatile.engine.draws import normal_quantile
 from pulsatile.engine.people import copula
 from pulsatile.engine.people.copula import Correlation, Pairs
 from pulsatile.engine.people.margins import MAN, SEXES, table
+from pulsatile.engine.people.survey import NAMES as SURVEY_NAMES
+from pulsatile.engine.people.survey import WITHIN_AGE
 
 COVARIATES = (
     "age", "height", "bmi", "waist", "glucose", "hba1c", "triglyceride", "hdl", "vat", "insulin", "ffa", "igf1_sds",
 )  # fmt: skip
 """The order of the copula; a new covariate is appended and changes no other.
 
-Waist follows age, height and BMI: its draw is then the residual of its regression on these three.
+Waist follows height and BMI: its draw is then the residual of its regression on these two.
 """
+BEYOND_SURVEY = ("vat", "insulin", "ffa", "igf1_sds")
+"""Covariates without quantiles by age: their scores are correlated with that of age."""
 
 NAMES = ("age", "height", "bmi", "waist", "glucose", "triglyceride", "hdl", "hba1c")
 # COMPUTED, population 1.2: NAMES across and down, men above the diagonal, women below
@@ -62,7 +68,7 @@ class LogSpreads(NamedTuple):
 
 
 def pairs(sex: int) -> dict[tuple[str, str], float]:
-    """Return the known correlations of men (0) or women (1)."""
+    """Return the known correlations over all ages of men (0) or women (1)."""
     known = _nhanes(sex)
     known |= {(name, "vat"): r for name, r in VAT.items()}
     by_age, by_waist = vat_weights(sex)
@@ -76,8 +82,35 @@ def pairs(sex: int) -> dict[tuple[str, str], float]:
 
 @lru_cache(maxsize=len(SEXES))
 def matrix(sex: int) -> Correlation:
-    """Return the correlation matrix of `COVARIATES` for men (0) or women (1), with the changes of its projection."""
+    """Return the correlations over all ages of men (0) or women (1), with the changes of its projection."""
     return copula.assemble(COVARIATES, pairs(sex))
+
+
+def pairs_within(sex: int) -> dict[tuple[str, str], float]:
+    """Return the known correlations of normal scores within age of men (0) or women (1); age correlates with none.
+
+    Source: population 1.8 for the covariates of the survey; for `BEYOND_SURVEY` partial correlations given age.
+    """
+    overall = pairs(sex)
+    known = {("age", name): 0.0 for name in COVARIATES[1:]} | _within_survey(sex)
+    known["waist", "vat"] = _given_age(overall, "waist", "vat")  # "VAT from age, waist and residual"
+    return known | {
+        (first, second): _given_age(overall, first, second)
+        for first, second in overall
+        if second in ("insulin", "ffa") and first != "age"
+    }
+
+
+@lru_cache(maxsize=len(SEXES))
+def within(sex: int) -> Correlation:
+    """Return the correlations of normal scores within age, with the changes of their projection."""
+    return copula.assemble(COVARIATES, pairs_within(sex))
+
+
+@lru_cache
+def by_age(name: str, sex: int) -> float:
+    """Return the correlation of age with a covariate of `BEYOND_SURVEY`."""
+    return pairs(sex)["age", name]
 
 
 def spread(sex: int) -> LogSpreads:
@@ -98,6 +131,22 @@ def vat_weights(sex: int) -> tuple[float, float]:
     age_waist, bmi_waist, age_bmi = known["age", "waist"], known["bmi", "waist"], known["age", "bmi"]
     by_age = (VAT["waist"] * bmi_waist - VAT["bmi"]) / (age_waist * bmi_waist - age_bmi)
     return by_age, VAT["waist"] - by_age * age_waist
+
+
+def _within_survey(sex: int) -> dict[tuple[str, str], float]:
+    """Return the correlations of population 1.8."""
+    names = ["glucose" if name == "serum_glucose" else name for name in SURVEY_NAMES]
+    return {
+        (first, names[j]): WITHIN_AGE[i][j] if sex == MAN else WITHIN_AGE[j][i]
+        for i, first in enumerate(names)
+        for j in range(i + 1, len(names))
+    }
+
+
+def _given_age(known: Pairs, first: str, second: str) -> float:
+    """Return the partial correlation of two covariates given age."""
+    a, b = known["age", first], known["age", second]
+    return (known[first, second] - a * b) / sqrt((1 - a * a) * (1 - b * b))
 
 
 def _nhanes(sex: int) -> dict[tuple[str, str], float]:

@@ -1,24 +1,15 @@
 """The virtual population's covariates: adults without diabetes, or a stratum or special group of them.
 
 A person depends on the seed and the patient id only: independent normal draws keyed by (seed, id, "covariate <name>",
-attempt) are correlated by `engine.people.copula` and transformed by the margins of `engine.people.margins`.  Then
-
-- waist follows BMI, age and height by the printed regression; its own draw is the residual (population 1.1);
-- VAT follows age, waist and a residual, with the log-normal margin of the table (1.4, 1.7);
-- serum glucose is another margin of fasting plasma glucose, with the same score (1.1, 1.3);
-- weight is BMI x height^2.
+attempt).  Age comes first, from its margin; the others are correlated within age by `engine.people.copula` and
+`engine.people.pairs` (population 1.8) and become values of the own sex and age by `engine.people.values`.
 
 People outside the bounds or ranges are drawn again as a whole under the next attempt: the accepted ones are distributed
 exactly as the population within the ranges.  Only age is drawn within its range at once.
-
-Known limit: in a Gaussian copula all covariates rise or fall monotonically with age, while BMI rises to 50 y and then
-falls, with less spread in the old.  Of the men here 32 % are 30-64 y with a BMI of 27-40, printed are 36 % (women 28
-and 30 %).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,14 +20,12 @@ from pulsatile.engine.checks import is_whole
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.people import copula
 from pulsatile.engine.people.correlations import COVARIATES
-from pulsatile.engine.people.margins import BOUNDS, MAN, SEXES, WAIST_LOG, WAIST_OF_HEIGHT, WOMAN
+from pulsatile.engine.people.margins import BOUNDS, MAN, SEXES, WAIST_OF_HEIGHT, WOMAN
 from pulsatile.engine.people.shapes import TINY
 from pulsatile.engine.people.spec import RAREST, DrawPlan, PeopleSpec, check, plan
+from pulsatile.engine.people.values import People, score_of_age, values_of
 
 __all__ = ["ADULTS", "KEYS", "People", "PeopleSpec", "draw_adults"]
-
-People = dict[str, npt.NDArray[Any]]
-Draws = Callable[[Ids, Ids], list[Floats]]
 
 ADULTS = PeopleSpec()
 """Adults of 20-79 y without diabetes."""
@@ -78,7 +67,7 @@ def draw_adults(seed: int, ids: npt.ArrayLike, spec: PeopleSpec = ADULTS) -> Peo
     InputError
         For invalid ids or an invalid specification, and for ranges that fewer than 1 in 10,000 people meet.
 
-    Source: population 1.1-1.7.
+    Source: population 1.1-1.8.
 
     >>> people = draw_adults(1, [7, 8, 9], PeopleSpec(ranges={"bmi": (27, 40)}))
     >>> bool((people["bmi"] >= 27).all()), len(people["age"])
@@ -131,28 +120,13 @@ def _draw(layer: str, seed: int, ids: Ids, attempt: Ids, draw_plan: DrawPlan) ->
 
 def _values(draw_plan: DrawPlan, independent: Sequence[Floats]) -> People:
     """Return the covariates that the independent normals of `COVARIATES` give."""
-    score = dict(zip(COVARIATES, copula.correlate(draw_plan.factor, independent), strict=True))
-    residual = dict(zip(COVARIATES, independent, strict=True))
-    score["serum_glucose"] = score["glucose"]
-    log_mean, log_sd = WAIST_LOG[draw_plan.sex]
-
-    def value(name: str, z: Floats) -> Floats:
-        return draw_plan.margins[name].value(z + draw_plan.shifts[name] if name in draw_plan.shifts else z)
-
+    correlated = dict(zip(COVARIATES, copula.correlate(draw_plan.factor, independent), strict=True))
+    age_score = correlated.pop("age")
     # age is drawn within its range; only rounding can leave it
-    age = np.clip(value("age", score["age"]), *draw_plan.limits["age"])
-    height, bmi = value("height", score["height"]), value("bmi", score["bmi"])
-    with np.errstate(invalid="ignore", divide="ignore"):  # a user's margin may reach below 0, outside the limits
-        if draw_plan.waist is None:
-            waist = value("waist", score["waist"])
-        else:
-            w = draw_plan.waist
-            log_waist = w.constant + w.by_log_bmi * np.log(bmi) + w.by_age * age + w.by_height * height
-            waist = np.exp(log_waist + w.residual * residual["waist"] + log_sd * draw_plan.shifts.get("waist", 0.0))
-        # VAT follows the person's actual waist, not the waist of that rank in the table
-        score["vat"] = score["vat"] + draw_plan.vat_by_waist * ((np.log(waist) - log_mean) / log_sd - score["waist"])
-    people = {"age": age, "height": height, "weight": bmi * height**2, "bmi": bmi, "waist": waist}
-    return people | {name: value(name, score[name]) for name in KEYS if name not in people}
+    age = np.clip(draw_plan.margins["age"].value(age_score), *draw_plan.limits["age"])
+    if "age" in draw_plan.own:
+        age_score = score_of_age(draw_plan.sex, age)
+    return values_of(draw_plan, age, age_score, correlated)
 
 
 def _inside(draw_plan: DrawPlan, people: People) -> npt.NDArray[np.bool_]:

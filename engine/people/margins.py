@@ -1,15 +1,19 @@
 """THE TABLE of margins: the distribution of each covariate of adults without diabetes, per sex.
 
-Population, sections 1.1, 1.3-1.5.  Marks as there: COMPUTED from NHANES 1999-2018 microdata (fasting adults of 20-79 y
-without diabetes, 7,905 men and 8,148 women); READ in a publication; DERIVED from such numbers; RECALLED, to be verified
-before any published claim; assumed.
+Height, BMI, waist, serum glucose, HbA1c, triglyceride and HDL follow age by the table of `engine.people.survey`; their
+margins here are those over all ages.
+
+Population, sections 1.1, 1.3-1.5 and 1.8.  Marks as there: COMPUTED from NHANES 1999-2018 microdata (fasting adults of
+20-79 y without diabetes); READ in a publication; DERIVED from such numbers; RECALLED, to be verified before any
+published claim; assumed.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from math import exp
+from functools import lru_cache
+from math import exp, inf
 from typing import NamedTuple
 
+from pulsatile.engine.people.by_age import MarginByAge, OverAges, margin_by_age, over_ages
 from pulsatile.engine.people.shapes import (
     Capped,
     Knots,
@@ -21,13 +25,14 @@ from pulsatile.engine.people.shapes import (
     probability,
     through,
 )
+from pulsatile.engine.people.survey import BY_AGE
 
 MAN, WOMAN = 0, 1
 SEXES = ("men", "women")
 
 NHANES = "population, section 1.1 (NHANES 1999-2018)"
-SHARE_OF_WOMEN = 0.509
-"""COMPUTED, population 1.1."""
+SHARE_OF_WOMEN = 0.517
+"""COMPUTED, population 1.8."""
 
 
 class Printed(NamedTuple):
@@ -64,19 +69,13 @@ PRINTED = (
     Printed("insulin", "pmol/L", 0.75, ((30.06, 47.16, 82.44), (31.5, 46.56, 72.06)), None, None, "READ",
             "population, section 1.3 (NHANES without diabetes, weighted: median and IQR)"),
 )  # fmt: skip
-"""Covariates printed as quantiles; weight follows from BMI and height, waist from its regression."""
+"""Covariates printed as quantiles over all ages; weight follows from BMI and height."""
 _ROW = {row.name: row for row in PRINTED}
 
 # Age: a bounded margin, linear between quantiles.  The quartiles are DERIVED: with them, mean and SD are as printed.
 AGE_LOW, AGE_HIGH = 20.0, 79.0  # y, the filter of population 1.1
 _AGE_PROBABILITY = (0.0, 0.025, 0.25, 0.5, 0.75, 0.975, 1.0)
 _AGE_QUARTILES = ((30.355, 51.698), (32.074, 54.504))  # y
-
-# Waist (cm) = exp(constant + ln(BMI) + age + height in cm + residual); COMPUTED, population 1.1, R2 0.914 and 0.883.
-WAIST = ((1.5729, 0.6981, 0.0020, 0.0035, 0.0435), (1.7346, 0.6502, 0.0014, 0.0035, 0.0565))
-WAIST_LOG = ((4.5885, 0.1479), (4.5292, 0.1651))
-"""Mean and SD of ln waist; COMPUTED, population 1.1."""
-_BMI_LOG_MEAN = (3.3179, 3.3142)  # COMPUTED, population 1.1
 
 # Fasting plasma glucose: mean READ in mg/dl (population 1.3, NHANES without diabetes, weighted), SD of the logarithm
 # that of serum glucose (COMPUTED, 1.1), below the limit of diabetes as in the filter of 1.1.
@@ -85,6 +84,7 @@ GLUCOSE_MEAN = (101.5 / GLUCOSE_FACTOR, 97.3 / GLUCOSE_FACTOR)  # mmol/L
 _GLUCOSE_LOG_SD = (0.1015, 0.1044)
 DIABETES = {"glucose": 7.0, "hba1c": 6.5}
 """mmol/L and %: the adults of the table are below; population 1.1."""
+LIMITS = {"serum_glucose": DIABETES["glucose"], "hba1c": DIABETES["hba1c"]}
 
 # Visceral fat area, mean and SD in cm2: RECALLED, "the weakest number here"; population 1.4, middle-aged adults.
 VAT_MEAN, VAT_SD = (150.0, 100.0), (75.0, 60.0)
@@ -118,47 +118,36 @@ WAIST_OF_HEIGHT = (0.35, 1.1)
 """Waist over height lies between these; population 1.7."""
 
 
-@dataclass(frozen=True)
-class Waist:
-    """The printed regression of ln waist (cm) on ln BMI, age (y) and height (m), and its residual SD."""
-
-    constant: float
-    by_log_bmi: float
-    by_age: float
-    by_height: float
-    residual: float
+@lru_cache
+def by_age(sex: int) -> dict[str, MarginByAge]:
+    """Return the margins by age of men (0) or women (1), by covariate."""
+    return {row.name: margin_by_age((row.men, row.women)[sex], LIMITS.get(row.name, inf)) for row in BY_AGE}
 
 
-def waist_regression(sex: int) -> Waist:
-    """Return the regression of ``sex``, its constant adjusted so that the mean of ln waist is the printed one.
-
-    The rounding of the printed coefficients to four digits shifts ln waist by up to 0.008 (height is 176 cm).
-    """
-    _, by_log_bmi, by_age, by_height, residual = WAIST[sex]
-    age, height = (_mean(name, sex) for name in ("age", "height"))
-    explained = by_log_bmi * _BMI_LOG_MEAN[sex] + by_age * age + 100 * by_height * height
-    return Waist(WAIST_LOG[sex][0] - explained, by_log_bmi, by_age, 100 * by_height, residual)
+@lru_cache
+def over_all_ages(sex: int, name: str) -> OverAges:
+    """Return the distribution over all ages of a covariate of `by_age`."""
+    return over_ages(by_age(sex)[name], _age(sex))
 
 
 def table(sex: int) -> dict[str, Margin]:
-    """Return the margins of men (0) or women (1), by covariate; weight and waist follow from others."""
-    low, median, high = _ROW["age"].quantiles[sex]
-    lower, upper = _AGE_QUARTILES[sex]
+    """Return the margins over all ages of men (0) or women (1), by covariate; weight follows from BMI and height."""
     glucose_median = GLUCOSE_MEAN[sex] * exp(-(_GLUCOSE_LOG_SD[sex] ** 2) / 2)
-    return {
-        "age": Knots(_AGE_PROBABILITY, (AGE_LOW, low, lower, median, upper, high, AGE_HIGH)),
-        "height": _printed("height", sex),
-        "bmi": _printed("bmi", sex),
+    found: dict[str, Margin] = {"age": _age(sex)}
+    found |= {name: over_all_ages(sex, name) for name in by_age(sex)}
+    return found | {
         "glucose": Capped(log_normal_of(glucose_median, _GLUCOSE_LOG_SD[sex]), DIABETES["glucose"]),
-        "serum_glucose": _printed("serum_glucose", sex),
-        "hba1c": Capped(_printed("hba1c", sex), DIABETES["hba1c"]),
-        "triglyceride": _printed("triglyceride", sex),
-        "hdl": _printed("hdl", sex),
         "vat": _below_bound("vat", from_mean(VAT_MEAN[sex], VAT_SD[sex])),
         "insulin": _below_bound("insulin", _printed("insulin", sex)),
         "ffa": _below_bound("ffa", _ffa(sex)),
         "igf1_sds": normal(0.0, 1.0),
     }
+
+
+def _age(sex: int) -> Knots:
+    low, median, high = _ROW["age"].quantiles[sex]
+    lower, upper = _AGE_QUARTILES[sex]
+    return Knots(_AGE_PROBABILITY, (AGE_LOW, low, lower, median, upper, high, AGE_HIGH))
 
 
 def _printed(name: str, sex: int) -> ShiftedLogNormal:
@@ -174,14 +163,8 @@ def _below_bound(name: str, margin: ShiftedLogNormal) -> Capped:
     return Capped(margin, BOUNDS[name][1])
 
 
-def _mean(name: str, sex: int) -> float:
-    mean = _ROW[name].mean
-    assert mean is not None
-    return mean[sex]
-
-
 def _ffa(sex: int) -> ShiftedLogNormal:
     """Return the margin of FFA, scaled from the share of obese people in the source to that in the table."""
-    table_obese, cohort_obese = (1 - probability(m.score(_OBESE)) for m in (_printed("bmi", sex), _FFA_COHORT))
+    table_obese, cohort_obese = (1 - probability(m.score(_OBESE)) for m in (over_all_ages(sex, "bmi"), _FFA_COHORT))
     scale = (1 + (_FFA_OBESE - 1) * table_obese) / (1 + (_FFA_OBESE - 1) * cohort_obese)
     return from_mean(scale * _FFA_MEAN[sex], scale * _FFA_SD[sex])

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from pulsatile.engine.checks import is_number
 from pulsatile.engine.errors import InputError
-from pulsatile.engine.people.correlations import COVARIATES, matrix, vat_weights
-from pulsatile.engine.people.margins import BOUNDS, SEXES, SHARE_OF_WOMEN, Waist, table, waist_regression
+from pulsatile.engine.people.correlations import COVARIATES, within
+from pulsatile.engine.people.margins import BOUNDS, SEXES, SHARE_OF_WOMEN, table
 from pulsatile.engine.people.shapes import Capped, Knots, Margin, ShiftedLogNormal, probability
 
 WITH_MARGIN = (*COVARIATES, "serum_glucose")
@@ -38,10 +38,12 @@ class PeopleSpec:
         People outside are drawn again, so that the accepted are distributed as the population within the ranges.
     margins
         Distributions by covariate, made by `engine.people.shapes.through`, `normal`, `log_normal` or `constant`.
-        They change values; ranks and correlations stay.  Waist follows BMI, and VAT waist.  The table's people are
-        without diabetes (glucose < 7.0 mmol/L, HbA1c < 6.5 %): for others give margins of both.
+        They are the distributions over all ages and change values; ranks and correlations, also with age, stay.  Waist
+        follows BMI, and VAT waist.  The table's people are without diabetes (glucose < 7.0 mmol/L, HbA1c < 6.5 %): for
+        others give margins of both.
     shifts
-        Increase of the normal score in SDs, by covariate: ``{"igf1_sds": -3, "vat": 1}``.
+        Increase of the normal score in SDs, by covariate: ``{"igf1_sds": -3, "vat": 1}``.  The SD is that of people of
+        the same sex, and of the same age where the table has the covariate by age.
     """
 
     women: float = SHARE_OF_WOMEN
@@ -54,16 +56,15 @@ class PeopleSpec:
 class DrawPlan:
     """The resolved specification of one sex.
 
-    ``margins`` and ``shifts`` by covariate; ``waist`` None where waist has a margin of its own; ``vat_by_waist`` weight
-    of the score of waist in that of VAT; ``limits`` smallest and largest value by covariate; ``age_window``
-    probabilities between which age is drawn; ``factor`` (k, k) of the copula.
+    ``margins`` over all ages and ``shifts`` by covariate; ``own`` covariates whose margin is not the table's;
+    ``limits`` smallest and largest value by covariate; ``age_window`` probabilities between which age is drawn;
+    ``factor`` (k, k) of the copula within age.
     """
 
     sex: int
     margins: dict[str, Margin]
+    own: frozenset[str]
     shifts: dict[str, float]
-    waist: Waist | None
-    vat_by_waist: float
     limits: dict[str, tuple[float, float]]
     age_window: tuple[float, float]
     factor: npt.NDArray[np.float64]
@@ -100,8 +101,8 @@ def plan(spec: PeopleSpec, sex: int) -> DrawPlan:
         low, high = _range(name, _of(value, sex))
         limits[name] = (max(low, limits[name][0]), min(high, limits[name][1]))
     return DrawPlan(
-        sex, margins, shifts, None if "waist" in spec.margins else waist_regression(sex), vat_weights(sex)[1], limits,
-        _window(margins["age"], limits["age"], sex), matrix(sex).factor,
+        sex, margins, frozenset(spec.margins), shifts, limits, _window(margins["age"], limits["age"], sex),
+        within(sex).factor,
     )  # fmt: skip
 
 

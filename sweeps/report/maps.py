@@ -34,7 +34,7 @@ MOST_POINTS = 4000
 
 
 def correlation_maps(built: Built) -> Picture | None:
-    """Return heat maps per sex: target correlations of the copula, those of the kept, and the difference.
+    """Return heat maps per sex: target correlations over all ages, those of the kept, and the difference.
 
     None with too few people of either sex.
     """
@@ -58,7 +58,7 @@ def correlation_maps(built: Built) -> Picture | None:
     words = " and ".join(SEXES[sex] for sex in sexes)
     caption = (
         "Pearson correlations of the kept, weighted, of logarithms but for age, height, HbA1c and the IGF-1 SD score, "
-        f"against the matrix of the copula (population 1.2-1.5, completed). Largest difference: {'; '.join(worst)}. "
+        f"against those over all ages (population 1.2-1.5, completed). Largest difference: {'; '.join(worst)}. "
         "The colour of a difference saturates at 0.2. BMI and waist are skewed, and ranges and rejection change the "
         "realised correlations; in a population within ranges the two need not agree."
     )

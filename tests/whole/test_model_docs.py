@@ -16,7 +16,7 @@ from pulsatile import engine, sweeps
 from pulsatile.engine import parameters
 from pulsatile.engine.drugs import table as drugs
 from pulsatile.engine.model import FLUX_UNITS
-from pulsatile.engine.people import margins, populations
+from pulsatile.engine.people import margins, populations, survey
 from pulsatile.engine.states import STATES
 from tests.engine import test_model
 
@@ -45,6 +45,7 @@ LINK = re.compile(r"\]\(([^()\s]+)\)")
 ROWS = {f"parameter {row.name}": row.source for row in parameters.TABLE}
 ROWS |= {f"figure {row.drug} {row.name}": row.source for row in drugs.FIGURES}
 ROWS |= {f"margin {row.name}": row.source for row in margins.PRINTED}
+ROWS |= {f"margin by age {row.name}": row.source for row in survey.BY_AGE}
 ROWS |= {f"population {row.name}": row.source for row in populations.POPULATIONS.values()}
 NOTES = {f"entry {entry.key}": entry.note for entry in sources.entries()}
 

@@ -188,7 +188,7 @@ def test_restricted_keeps_what_is_not_changed() -> None:
         population("hiv")
 
 
-@pytest.mark.parametrize("women", [0.0, 0.509, 1.0])
+@pytest.mark.parametrize("women", [0.0, 0.517, 1.0])
 def test_a_share_of_women_that_is_given_is_taken(women: float) -> None:
     assert restricted(population("hiv_lipodystrophy"), PeopleSpec(), women=women).people.women == women
 

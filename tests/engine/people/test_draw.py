@@ -13,7 +13,7 @@ from benchmarks.population import beside, distances, figures
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.people import copula, margins, shapes
 from pulsatile.engine.people import spec as people_spec
-from pulsatile.engine.people.correlations import COVARIATES, pairs
+from pulsatile.engine.people.correlations import COVARIATES, pairs_within
 from pulsatile.engine.people.draw import KEYS, People, PeopleSpec, _draw, _table_plans, draw_adults
 
 N = 10_000
@@ -98,7 +98,8 @@ def test_expanded_shuffled_and_far_people_stay_who_they_are() -> None:
 
 
 def test_a_covariate_at_the_end_moves_no_other() -> None:
-    more = copula.assemble((*COVARIATES, "new"), {**pairs(0), ("bmi", "new"): 0.5, ("age", "new"): 0.3})
+    known = {**pairs_within(0), ("bmi", "new"): 0.5, ("age", "new"): 0.0}
+    more = copula.assemble((*COVARIATES, "new"), known)
     before = _table_plans()[0]
     independent = _draw("covariate", 1, np.arange(50), np.zeros(50, np.int64), before)
     new = [*independent, np.linspace(-1, 1, 50)]

@@ -230,7 +230,7 @@ def test_every_change_is_another_identity_and_only_that() -> None:
 
 
 def test_the_share_of_women_is_the_studys_where_it_gives_one() -> None:
-    for women in (0.0, 0.509, 1.0):
+    for women in (0.0, 0.517, 1.0):
         asked = resolved(n=4, named="hiv_lipodystrophy", women=women).population.people
         assert asked is not None
         assert asked.population().people.women == women
