@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING
 
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.analysis.of_design import of_design
-from pulsatile.sweeps.analysis.of_population import RESAMPLES, of_population
+from pulsatile.sweeps.analysis.of_population import of_population
 from pulsatile.sweeps.analysis.result import Analysis
 from pulsatile.sweeps.analysis.selection import EVERYTHING, Selection
 from pulsatile.sweeps.disk import store
 from pulsatile.sweeps.disk.folder import RunFolder, unfinished
 from pulsatile.sweeps.errors import FolderRefuses
+from pulsatile.sweeps.sensitivity.given_data import HALVES
 from pulsatile.sweeps.sensitivity.intervals import LEVEL
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def analyse(
     handful
         For a population: inputs of the Shapley effects, at most 12; default the covariates with the largest S1.
     resamples
-        For a population: number of half samples for the intervals of S1, default 100.  For Saltelli blocks: resamples
+        For a population: number of half samples for the intervals of S1, default 12.  For Saltelli blocks: resamples
         of the bootstrap intervals in ``indices``, next to those across replicates, default 0.
     seed
         For a population: seed of the half samples and of the sample for methods without weights.
@@ -63,7 +64,7 @@ def analyse(
         return of_design(_points(run, dataset), run.resolved, selection, resamples=resamples or 0, level=level)
     return of_population(
         dataset, run.resolved, str(run.facts["engine"]), selection, handful=handful,
-        resamples=RESAMPLES if resamples is None else resamples, seed=seed, level=level,
+        resamples=HALVES if resamples is None else resamples, seed=seed, level=level,
     )  # fmt: skip
 
 
