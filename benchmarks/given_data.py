@@ -88,7 +88,7 @@ def timed(patients: int) -> list[tuple[str, float]]:
 
 @dataclass(frozen=True)
 class Known:
-    """A sample of known indices ``s1`` (k,); ``draw`` gives factors (n, k), the output (n,) and weights (n,) or None."""
+    """A sample of known indices ``s1`` (k,); ``draw`` gives factors (n, k), output (n,), weights (n,) or None."""
 
     name: str
     draw: Callable[[int, np.random.Generator], tuple[Floats, Floats, Floats | None]]

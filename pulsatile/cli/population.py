@@ -44,13 +44,14 @@ def list_(as_json: bool) -> None:
         print_json([{"name": p.name, "description": p.description, "source": p.source} for p in POPULATIONS.values()])
         return
     from rich import box
+    from rich.markup import escape
     from rich.table import Table
 
     grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1), caption=NOT_CLINICAL, caption_justify="left")
     for head in ("population", "who", "source"):
         grid.add_column(head, overflow="fold")
     for row in POPULATIONS.values():
-        grid.add_row(row.name, row.description, row.source.replace("[", r"\["))
+        grid.add_row(row.name, row.description, escape(row.source))
     print_rich(grid)
 
 
@@ -157,6 +158,7 @@ def compare(first: Path, second: Path, as_json: bool) -> None:
 
     from pulsatile.sweeps.population.compare import differences, pairs
     from pulsatile.sweeps.population.opened import open_population
+    from pulsatile.sweeps.sensitivity.factors import unit_words
 
     a, b = open_population(first), open_population(second)
     rows, correlations = differences(a, b), pairs(a, b, MOST_PAIRS)
@@ -175,7 +177,7 @@ def compare(first: Path, second: Path, as_json: bool) -> None:
     for head in ("covariate or output", "unit", "median A", "median B", "KS distance"):
         grid.add_column(head, justify="left" if head[0] in "cu" else "right")
     for row in rows:
-        grid.add_row(row.name, row.unit, f"{row.first:.4g}", f"{row.second:.4g}", f"{row.distance:.3f}")
+        grid.add_row(row.name, unit_words(row.unit), f"{row.first:.4g}", f"{row.second:.4g}", f"{row.distance:.3f}")
     print_rich(grid)
     if correlations:
         grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1), title="Correlations that differ most", title_justify="left")
@@ -223,6 +225,8 @@ def _worst(built: "Built", most: int) -> None:
     from rich import box
     from rich.table import Table
 
+    from pulsatile.sweeps.sensitivity.factors import with_unit
+
     grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1), title_justify="left")
     grid.title = f"The {most} of {len(built.lines)} published numbers that are missed by most"
     for head in ("output", "group", "what", "published", "got", "error", "role"):
@@ -231,7 +235,7 @@ def _worst(built: "Built", most: int) -> None:
         t = line.target
         role = "weighted to" if t.used else "held out"
         grid.add_row(
-            f"{t.output}, {t.unit}", t.group.words, t.words, f"{t.value:.3g}", f"{line.after:.3g}",
+            with_unit(t.output, t.unit), t.group.words, t.words, f"{t.value:.3g}", f"{line.after:.3g}",
             f"{100 * line.error_after:+.1f} %", role,
         )  # fmt: skip
     print_rich(grid)

@@ -147,9 +147,11 @@ def _analyse(folder: Path, selection: "Selection", as_json: bool) -> None:
 def _print_leading(analysis: "Analysis") -> None:
     """Print the factors that matter most for each output in the last week, arm by arm."""
     from rich import box
+    from rich.markup import escape
     from rich.table import Table
 
     from pulsatile.sweeps.contrast import rows
+    from pulsatile.sweeps.sensitivity.factors import unit_words
     from pulsatile.sweeps.sensitivity.methods import measures_of
 
     indices = analysis.indices
@@ -163,7 +165,7 @@ def _print_leading(analysis: "Analysis") -> None:
                      title_justify="left")  # fmt: skip
         grid.add_column("factor")
         for arm in part["arm"].values:
-            grid.add_column(str(arm).replace("[", r"\["), justify="right")
+            grid.add_column(escape(str(arm)), justify="right", overflow="fold")
         for factor in order:
             cells = []
             for _, row in rows(last.sel(output=output, factor=factor)):
@@ -171,11 +173,12 @@ def _print_leading(analysis: "Analysis") -> None:
                 if f"{value}_low" in row and not isnan(float(row[f"{value}_low"])):
                     cell += f" ± {(float(row[f'{value}_high']) - float(row[f'{value}_low'])) / 2:.2f}"
                 cells.append(cell)
-            grid.add_row(str(factor), *cells)
+            grid.add_row(escape(str(factor)), *cells)
         if "variance" in last:  # an index of next to no variance says little
             sds = [float(row) ** 0.5 for _, row in rows(last["variance"].sel(output=output))]
             grid.add_section()
-            grid.add_row(f"SD, {indices['unit'].sel(output=output).item()}", *(f"{sd:.3g}" for sd in sds))
+            unit = unit_words(indices["unit"].sel(output=output).item())
+            grid.add_row(f"SD, {unit}" if unit else "SD", *(f"{sd:.3g}" for sd in sds))
         print_rich(grid)
     for name in ("method", "interval", "missing", "contrast"):
         if name in indices.attrs:

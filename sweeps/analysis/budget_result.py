@@ -1,9 +1,7 @@
 """The result of a variance budget: its dataset, sentences, tables and files."""
 
-import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +11,8 @@ from pulsatile.sweeps.analysis.budget_estimate import COMPONENTS
 from pulsatile.sweeps.contrast import rows
 from pulsatile.sweeps.disk.files import write_all
 from pulsatile.sweeps.errors import NOT_CLINICAL
+from pulsatile.sweeps.sensitivity.factors import unit_words
+from pulsatile.sweeps.study.csv_text import csv_text
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -50,16 +50,14 @@ class VarianceBudget:
 
     def csv_text(self) -> str:
         """Return CSV with one line per output, row, week and component."""
-        file = StringIO()
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["output", "unit", "arm", "kind", "week", "component", *_NUMBERS, "note"])
+        lines = [["output", "unit", "arm", "kind", "week", "component", *_NUMBERS, "note"]]
         for output, arm, part in self._parts():
             head = [output, str(part["unit"].values), arm, str(part["kind"].values), f"{float(part['week']):g}"]
             for component in COMPONENTS:
                 line = part.sel(component=component)
                 cells = ["" if np.isnan(x) else f"{x:.8g}" for x in (float(line[name]) for name in _NUMBERS)]
-                writer.writerow([*head, component, *cells, str(line["note"].values)])
-        return file.getvalue()
+                lines.append([*head, component, *cells, str(line["note"].values)])
+        return csv_text(lines)
 
     def save(self, folder: str | Path) -> list[Path]:
         """Write ``variance_budget.csv`` and ``variance_budget.txt`` into a folder; return their paths."""
@@ -86,14 +84,14 @@ class VarianceBudget:
 
 
 def _sentence(output: str, arm: str, part: "xr.Dataset") -> str:
-    head, unit = f"{output}, {arm}, week {float(part['week']):g}", str(part["unit"].values)
+    head, unit = f"{output}, {arm}, week {float(part['week']):g}", unit_words(str(part["unit"].values))
     total = float(part["total"])
     if not total > 0:
         return f"{head}: does not vary."
     variance = part["variance"].values
     order = [k for k in np.argsort(-variance) if np.isfinite(variance[k])]
     words = [f"{COMPONENTS[k]} {_percent(float(part['share'][k]))}" for k in order]
-    sd = f"{total**0.5:.3g} {unit}".strip(" -")
+    sd = f"{total**0.5:.3g} {unit}".strip()
     below = [COMPONENTS[k] for k in order if variance[k] < 0]
     more = f"; {', '.join(below)}: {BELOW}" if below else ""
     return f"{head}: SD {sd} in all; variance from {', '.join(words)}{more}."

@@ -12,6 +12,7 @@ from pulsatile.sweeps.contrast import rows
 from pulsatile.sweeps.disk.files import write_all
 from pulsatile.sweeps.errors import NOT_CLINICAL
 from pulsatile.sweeps.sensitivity.methods import measures_of
+from pulsatile.sweeps.study.csv_text import csv_of_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,9 +105,7 @@ class Analysis:
     def save(self, folder: str | Path) -> list[Path]:
         """Write tables, sentences and facts into a folder, usually that of the run; return the paths."""
         files = {
-            f"{name}.csv": frame.to_csv(
-                index=False, float_format=None if name == FAILED else "%.17g", lineterminator="\n"
-            )
+            f"{name}.csv": csv_of_frame(frame, None if name == FAILED else "%.17g")
             for name, frame in self.tables.items()
         }
         facts = [f"{name}: {value}" for name, value in self.facts.items()]

@@ -9,6 +9,7 @@ import numpy as np
 from pulsatile.engine.arrays import Floats
 from pulsatile.engine.people.margins import SEXES
 from pulsatile.sweeps.population.published import Target, distribution, ks_to, targets
+from pulsatile.sweeps.sensitivity.factors import with_unit
 from pulsatile.sweeps.summary.weights import effective_number
 
 
@@ -74,7 +75,7 @@ def markdown(lines: Sequence[Line], far: Sequence[Distance], weights: Floats) ->
     for line in lines:
         t = line.target
         rows.append(
-            f"| {t.output}, {t.unit} | {t.group.words} | {line.patients} | {t.words} | {t.value:.3g} | "
+            f"| {with_unit(t.output, t.unit)} | {t.group.words} | {line.patients} | {t.words} | {t.value:.3g} | "
             f"{_number(line.before)} | {_number(line.after)} | {_share(line.error_before)} | "
             f"{_share(line.error_after)} | {'weighted to' if t.used else 'held out'} |"
         )

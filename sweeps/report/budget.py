@@ -8,6 +8,7 @@ from pulsatile.sweeps.analysis.budget_result import WORDS
 from pulsatile.sweeps.contrast import CONTRAST, rows
 from pulsatile.sweeps.report import drawing
 from pulsatile.sweeps.report.page import Picture, Table
+from pulsatile.sweeps.sensitivity.factors import unit_words
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -55,9 +56,9 @@ def _stack(panel: Any, part: "xr.Dataset", names: list[str]) -> None:
         width = 100 * np.clip(np.nan_to_num(part["share"].sel(component=component).values), 0, None)
         panel.barh(positions, width, 0.72, left=left, color=colour, label=component)
         left += width
-    unit = str(part["unit"].values).replace("**", "")
+    unit = unit_words(str(part["unit"].values))
     for y, total in enumerate(part["total"].values):
-        text = f"SD {total**0.5:.3g} {unit}".rstrip(" -")
+        text = f"SD {total**0.5:.3g} {unit}".rstrip()
         panel.text(left.max() * 1.01, y, text, va="center", fontsize=8.5)
     panel.set_yticks(positions, names)
     panel.set(ylim=(len(names) - 0.5, -0.5), xlim=(0, left.max()), xlabel="share of the variance, %")

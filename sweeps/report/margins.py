@@ -12,6 +12,7 @@ from pulsatile.sweeps.population.opened import Built
 from pulsatile.sweeps.population.published import DIABETES, NORMAL, targets
 from pulsatile.sweeps.report import drawing
 from pulsatile.sweeps.report.page import Picture
+from pulsatile.sweeps.sensitivity.factors import with_unit
 
 Marks = dict[str, list[tuple[int, float, float]]]
 """Published (sex, value, probability) by name."""
@@ -71,7 +72,7 @@ def _panels(built: Built, names: Sequence[tuple[str, str]], marks: Marks, rows: 
                 continue
             name, words = shown[k]
             _distribution(panel, built, name, marks.get(name, []))
-            panel.set_xlabel(f"{words}, {built.units.get(name, '-')}".removesuffix(", -"))
+            panel.set_xlabel(with_unit(words, built.units.get(name, "-")))
             panel.set_ylabel("share below" if k % columns == 0 else "")
         handles = _legend(bool(marks), built)
         figure.legend(handles=handles, loc="outside upper left", ncols=len(handles))

@@ -8,6 +8,7 @@ from pulsatile.sweeps.report.axis import gh_axis
 from pulsatile.sweeps.report.maps import atlas, correlation_maps
 from pulsatile.sweeps.report.margins import covariates, outputs, tolerance
 from pulsatile.sweeps.report.page import Part, Table, page
+from pulsatile.sweeps.sensitivity.factors import with_unit
 
 
 def page_of(built: Built) -> str:
@@ -69,8 +70,8 @@ def _agreement(built: Built) -> list[Part]:
         return [NOT_COMPARED.strip()]
     rows = [
         [
-            f"{t.output}, {t.unit}", t.group.words, str(line.patients), t.words, f"{t.value:.3g}", f"{line.before:.3g}",
-            f"{line.after:.3g}", f"{100 * line.error_before:+.1f} %", f"{100 * line.error_after:+.1f} %",
+            with_unit(t.output, t.unit), t.group.words, str(line.patients), t.words, f"{t.value:.3g}",
+            f"{line.before:.3g}", f"{line.after:.3g}", f"{100 * line.error_before:+.1f} %", f"{100 * line.error_after:+.1f} %",
             "weighted to" if t.used else "held out", t.source,
         ]
         for line in built.lines for t in (line.target,)

@@ -24,6 +24,28 @@ RESERVED = ("time", "arm", "design", "patient", "factor", "output", "replicate",
 """Dimensions and columns of tables of runs and of indices."""
 
 
+DIMENSIONLESS = ("", "-", "1")
+"""Units of numbers without a dimension."""
+
+
+def unit_words(unit: str) -> str:
+    """Return a unit as it stands after a number; empty where there is none.
+
+    >>> unit_words("cm**2"), unit_words("kg/m2"), unit_words("-"), unit_words("1")
+    ('cm2', 'kg/m2', '', '')
+    """
+    return "" if unit in DIMENSIONLESS else unit.replace("**", "")
+
+
+def with_unit(name: str, unit: str) -> str:
+    """Return a name with its unit, as on an axis.
+
+    >>> with_unit("VAT", "cm**2"), with_unit("HOMA-IR", "-")
+    ('VAT, cm2', 'HOMA-IR')
+    """
+    return f"{name}, {words}" if (words := unit_words(unit)) else name
+
+
 @dataclass(frozen=True)
 class Factor:
     """One varied input.
