@@ -129,14 +129,14 @@ def show(folder: Path, html: Path | None, as_json: bool) -> None:
     """
     from pulsatile.sweeps.population.opened import open_population
 
+    if html is not None:
+        from pulsatile.sweeps.report.page import refuse_other_file, write_page
+        from pulsatile.sweeps.report.population import POPULATION, page_of
+
+        refuse_other_file(html, POPULATION)
     built = open_population(folder)
     if html is not None:
-        from pulsatile.sweeps.disk.files import writing
-        from pulsatile.sweeps.report.population import page_of
-
-        text = page_of(built)
-        with writing(html):
-            html.write_text(text, encoding="utf-8")
+        write_page(html, page_of(built), POPULATION)
         if not as_json:
             say_on(f"page: {html}")
     _print_population(built, as_json)

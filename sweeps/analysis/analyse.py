@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.analysis.of_design import of_design
 from pulsatile.sweeps.analysis.of_population import of_population
+from pulsatile.sweeps.analysis.provenance import of_run
 from pulsatile.sweeps.analysis.result import Analysis
 from pulsatile.sweeps.analysis.selection import EVERYTHING, Selection
 from pulsatile.sweeps.disk import store
@@ -61,11 +62,14 @@ def analyse(
     if run.resolved.population.design is not None:
         if handful:
             raise InputError(f"handful = {handful} is for runs of a population, {folder} is of a design; leave it out.")
-        return of_design(_points(run, dataset), run.resolved, selection, resamples=resamples or 0, level=level)
-    return of_population(
-        dataset, run.resolved, str(run.facts["engine"]), selection, handful=handful,
-        resamples=HALVES if resamples is None else resamples, seed=seed, level=level,
-    )  # fmt: skip
+        analysis = of_design(_points(run, dataset), run.resolved, selection, resamples=resamples or 0, level=level)
+    else:
+        analysis = of_population(
+            dataset, run.resolved, str(run.facts["engine"]), selection, handful=handful,
+            resamples=HALVES if resamples is None else resamples, seed=seed, level=level,
+        )  # fmt: skip
+    analysis.indices.attrs |= of_run(run)
+    return analysis
 
 
 def open_design(folder: str | Path) -> "xr.Dataset":

@@ -24,6 +24,8 @@ WORDS = {
     "numerical": "error of integration",
 }  # fmt: skip
 """Description of each component."""
+PAGE = "variance_budget.html"
+"""File of the page of pictures, in the folder of the tables."""
 BELOW = "estimated below 0: too small to distinguish from 0 with these runs"
 _NUMBERS = ("variance", "low", "high", "share", "total")
 

@@ -20,6 +20,7 @@ import numpy as np
 from pulsatile.engine.errors import InputError, Status
 from pulsatile.sweeps.analysis.indices import indices_of, shapley_of
 from pulsatile.sweeps.analysis.inputs import Inputs, inputs_of
+from pulsatile.sweeps.analysis.labels import output_label
 from pulsatile.sweeps.analysis.result import Analysis
 from pulsatile.sweeps.analysis.selection import Selection, at_weeks
 from pulsatile.sweeps.analysis.stories import stories
@@ -47,7 +48,10 @@ def of_population(
     start = _good(_start(dataset, tuple(map(str, outputs.data_vars))), dataset, inputs)
     both, differences = with_contrast(outputs, selection.contrast)
     notes = list(inputs.notes)
-    indices = indices_of(inputs, both, resamples, seed, level, notes).assign_coords(kind=both["kind"])
+    indices = indices_of(inputs, both, resamples, seed, level, notes).assign_coords(
+        kind=both["kind"], factor_label=("factor", [inputs.label(name) for name in inputs.names]),
+        output_label=("output", [output_label(str(n), v.attrs.get("long_name", "")) for n, v in outputs.items()]),
+    )  # fmt: skip
     shapley = shapley_of(inputs, both, indices, handful, seed, notes)
     if inputs.weights is not None:
         notes.append(

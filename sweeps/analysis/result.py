@@ -126,6 +126,12 @@ def _table(dataset: "xr.Dataset", along: str = "factor") -> "pd.DataFrame":
     return frame[[*(c for c in ("kind", "unit") if c in frame), *kept]].reset_index()
 
 
+def labels_of(results: "xr.Dataset | xr.DataArray", along: str) -> list[str]:
+    """Return the words of the outputs or factors of results; their names where there are none."""
+    name = f"{along}_label" if f"{along}_label" in results.coords else along
+    return [str(label) for label in np.atleast_1d(results[name].values)]
+
+
 def _leading(indices: "xr.Dataset") -> list[str]:
     """Return a sentence per output and arm on the three inputs with the largest S1 in the last week."""
     sentences = []
@@ -136,9 +142,10 @@ def _leading(indices: "xr.Dataset") -> list[str]:
             if not np.isfinite(s1).any():
                 continue
             words = [
-                f"{part['factor'].values[k]} {float(part['S1'][k]):.2f} "
+                f"{labels_of(part, 'factor')[k]} {float(part['S1'][k]):.2f} "
                 f"[{float(part['S1_low'][k]):.2f}, {float(part['S1_high'][k]):.2f}]"
                 for k in np.argsort(-s1, kind="stable")[:3]
             ]
-            sentences.append(f"{output}, {arm}, week {float(last['week']):g}: S1 of {', '.join(words)}.")
+            head = f"{labels_of(part, 'output')[0]}, {arm}, week {float(last['week']):g}"
+            sentences.append(f"{head}: S1 of {', '.join(words)}.")
     return sentences

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from pulsatile.sweeps.analysis.provenance import of_run
+from pulsatile.sweeps.disk.folder import RunFolder
 from pulsatile.sweeps.population.agreement import NOT_COMPARED
 from pulsatile.sweeps.population.opened import Built
 from pulsatile.sweeps.report.axis import gh_axis
@@ -9,6 +11,9 @@ from pulsatile.sweeps.report.maps import atlas, correlation_maps
 from pulsatile.sweeps.report.margins import covariates, outputs, tolerance
 from pulsatile.sweeps.report.page import Part, Table, page
 from pulsatile.sweeps.sensitivity.factors import with_unit
+
+POPULATION = "population"
+"""Kind of the page."""
 
 
 def page_of(built: Built) -> str:
@@ -29,7 +34,8 @@ def page_of(built: Built) -> str:
         ("Rejection atlas", _atlas(built)),
         ("Against published margins", _agreement(built)),
     ]
-    return page(f"Virtual population: {built.name}", _lead(built), sections)
+    return page(POPULATION, f"Virtual population: {built.name}", _lead(built), sections,
+                of_run(RunFolder.open(built.folder)))  # fmt: skip
 
 
 def _lead(built: Built) -> list[str]:
@@ -71,8 +77,8 @@ def _agreement(built: Built) -> list[Part]:
     rows = [
         [
             with_unit(t.output, t.unit), t.group.words, str(line.patients), t.words, f"{t.value:.3g}",
-            f"{line.before:.3g}", f"{line.after:.3g}", f"{100 * line.error_before:+.1f} %", f"{100 * line.error_after:+.1f} %",
-            "weighted to" if t.used else "held out", t.source,
+            f"{line.before:.3g}", f"{line.after:.3g}", f"{100 * line.error_before:+.1f} %",
+            f"{100 * line.error_after:+.1f} %", "weighted to" if t.used else "held out", t.source,
         ]
         for line in built.lines for t in (line.target,)
     ]  # fmt: skip

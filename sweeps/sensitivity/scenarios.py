@@ -11,14 +11,16 @@ Source: Friedman and Fisher 1999 doi:10.1023/A:1008894516817; coverage and densi
 doi:10.1016/j.techfore.2009.08.002; both RECALLED.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 import numpy as np
 import numpy.typing as npt
 
 from pulsatile.engine.arrays import Flags, Floats
 from pulsatile.engine.errors import InputError
+from pulsatile.sweeps.sensitivity.factors import unit_words
 
 PEEL = 0.05
 """Share of the runs in the box that one step removes (Friedman 1999: 0.05 to 0.1, RECALLED)."""
@@ -32,7 +34,10 @@ LEAST_CASES = 20
 
 @dataclass(frozen=True)
 class Limit:
-    """One limit of a box: ``name`` above or below ``value``; ``p_value`` of a gain as large by chance."""
+    """One limit of a box: ``name`` from ``value`` on ("above") or up to it ("below"), which itself lies in the box.
+
+    ``p_value`` is the probability of a gain as large by chance.
+    """
 
     name: str
     side: str
@@ -40,10 +45,24 @@ class Limit:
     unit: str
     p_value: float
 
-    @property
-    def sentence(self) -> str:
-        """The limit in words, as ``VAT above 160 cm2``."""
-        return f"{self.name} {self.side} {self.value:.4g} {self.unit}".rstrip()
+    def words(self, label: str = "") -> str:
+        """Return the limit in words, under the name ``label``: "VAT above 160 cm2", "grade at least 3".
+
+        Four digits are shown; where they are not the whole value, they lie just outside the box.
+        """
+        low, shown = self.side == "above", float(f"{self.value:.4g}")
+        if shown == self.value:
+            side = "at least" if low else "at most"
+        else:
+            side = self.side
+            exact = Decimal(self.value)
+            step = Decimal(1).scaleb(exact.adjusted() - 3)
+            shown = float(exact.quantize(step, ROUND_FLOOR if low else ROUND_CEILING))
+        return f"{label or self.name} {side} {shown:.4g} {unit_words(self.unit)}".rstrip()
+
+    def holds(self, value: float) -> bool:
+        """Return whether a value is within the limit."""
+        return value >= self.value if self.side == "above" else value <= self.value
 
 
 @dataclass(frozen=True)
@@ -55,13 +74,37 @@ class Box:
     density: float
     inside: Flags
 
-    def sentence(self, cases: str = "cases", subjects: str = "patients") -> str:
-        """Return a sentence on the subjects in the box."""
+    def sentence(
+        self,
+        cases: str = "cases",
+        subjects: str = "patients",
+        labels: Mapping[str, str] | None = None,
+        groups: Mapping[str, Sequence[str]] | None = None,
+    ) -> str:
+        """Return a sentence on the subjects in the box.
+
+        Parameters
+        ----------
+        cases, subjects
+            What those with the event are called, and all.
+        labels
+            Words by name of factor; default the names.
+        groups
+            By name of a factor with the values 0, 1, ...: what the subjects of each value are called.
+        """
         if not self.limits:
             return f"No limit sets {cases} apart: {self.density:.0%} of all {subjects} are {cases}."
-        with_what = " and ".join(limit.sentence for limit in self.limits)
+        who, parts, named = subjects, list[str](), groups or {}
+        for limit in self.limits:
+            if limit.name not in named:
+                parts.append(limit.words((labels or {}).get(limit.name, "")))
+        for name in dict.fromkeys(limit.name for limit in self.limits if limit.name in named):
+            ours = [limit for limit in self.limits if limit.name == name]
+            kept = [word for k, word in enumerate(named[name]) if all(limit.holds(k) for limit in ours)]
+            who = " or ".join(kept)
+        with_what = f" with {' and '.join(parts)}" if parts else ""
         return (
-            f"{subjects[0].upper()}{subjects[1:]} with {with_what}: {self.density:.0%} of them are {cases}, "
+            f"{who[0].upper()}{who[1:]}{with_what}: {self.density:.0%} of them are {cases}, "
             f"and they are {self.coverage:.0%} of all {cases}."
         )
 

@@ -41,4 +41,4 @@ def csv_of_frame(frame: "pd.DataFrame", digits: str | None = None) -> str:
     """Return CSV of a data frame without its index; ``digits`` is the format of floats, default the shortest exact."""
     texts = frame.select_dtypes(exclude="number").columns
     safe = frame.assign(**{str(name): frame[name].map(cell) for name in texts})
-    return safe.rename(columns=cell).to_csv(index=False, float_format=digits, lineterminator="\n")
+    return str(safe.rename(columns=cell).to_csv(index=False, float_format=digits, lineterminator="\n"))

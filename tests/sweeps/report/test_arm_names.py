@@ -48,7 +48,7 @@ def called(*words: object) -> Result:
 def test_a_budget_of_any_arms(write: Write, tmp_path: Path) -> None:
     out = tmp_path / "budget"
     result = called("budget", write(study()), "--out", out, "--draws", "2", "--patients", "3", "--week", "1")
-    html = unescape((out / "sensitivity.html").read_text(encoding="utf-8"))
+    html = unescape((out / "variance_budget.html").read_text(encoding="utf-8"))
     with (out / "variance_budget.csv").open(encoding="utf-8", newline="") as file:
         found = {(line["arm"], line["kind"]): float(line["total"]) for line in csv.DictReader(file)}
     wanted = [(name, "arm") for name in NAMES] + [(f"{name} minus b", "contrast") for name in NAMES[:-1]]

@@ -13,13 +13,14 @@ from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.analysis.budget_result import VarianceBudget
 from pulsatile.sweeps.analysis.convergence import convergence, first_replicates
 from pulsatile.sweeps.analysis.inputs import Inputs
-from pulsatile.sweeps.analysis.result import Analysis
+from pulsatile.sweeps.analysis.result import PAGE, Analysis
 from pulsatile.sweeps.analysis.stories import Story
 from pulsatile.sweeps.report import drawing
 from pulsatile.sweeps.report import indices as pictures
 from pulsatile.sweeps.report.budget import COLOURS, budget_bars, budget_table
+from pulsatile.sweeps.report.page import write_page
 from pulsatile.sweeps.report.scenario import scatter
-from pulsatile.sweeps.report.sensitivity import PAGE, page_of, write_page
+from pulsatile.sweeps.report.sensitivity import SENSITIVITY, page_of
 from pulsatile.sweeps.sensitivity.design import Design
 from pulsatile.sweeps.sensitivity.factors import Factor
 from pulsatile.sweeps.sensitivity.indices import indices
@@ -195,7 +196,7 @@ def test_the_page_needs_nothing_else(sobol: tuple[Design, xr.Dataset], tmp_path:
         assert heading in html
     assert "In which direction" not in html  # a section that would be empty
     assert "Research model, not for clinical use" in html
-    path = write_page(tmp_path, html)
+    path = write_page(tmp_path / PAGE, html, SENSITIVITY)
     assert (path.name, path.read_text(encoding="utf-8")) == (PAGE, html)
 
 
