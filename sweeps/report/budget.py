@@ -35,7 +35,8 @@ def budget_bars(budget: "xr.Dataset", output: str, week: float) -> Picture | Non
     names = [arm for arm, _ in rows(part)]
     shown = int(contrasts[-1]) if len(contrasts) else len(names) - 1
     with drawing.style():
-        figure, (panels,) = drawing.board(1, 2, 1.6 + 0.36 * max(len(names), 6))
+        lines = max(drawing.wrapped(name, drawing.NAME).count("\n") + 1 for name in names)
+        figure, (panels,) = drawing.board(1, 2, 1.6 + (0.24 + 0.12 * lines) * max(len(names), 6))
         _stack(panels[0], part, names)
         _intervals(panels[1], part.isel(arm=shown))
         drawing.title(panels[1], f"{names[shown]}: share of the variance", 2)

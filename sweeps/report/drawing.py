@@ -20,8 +20,8 @@ PUBLISHED, BEFORE, FAINT = "#111827", "#9ca3af", "#d1d5db"
 REJECTED = "#b91c1c"
 DOTS = 100  # per inch
 WIDTH = 11.6  # inches: 1160 px
-TITLE = 120
-"""Characters of a title across the whole width."""
+TITLE = 72
+"""Characters of a title across the whole width, less the room of the names beside an axis."""
 NAME = 34
 """Characters of a line of a name beside an axis."""
 # texts have no mathematics, so that two dollar signs in a name stay; a log axis then needs plain numbers

@@ -8,12 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from rich.markup import escape
+from rich.table import Table
 
+from pulsatile.cli.guard import print_rich
 from pulsatile.cli.main import main
 from pulsatile.engine.dataset import template
 from pulsatile.engine.simulate import covariates_of
 from pulsatile.sweeps.analysis.of_population import of_population
 from pulsatile.sweeps.analysis.selection import Selection
+from pulsatile.sweeps.errors import Exit
 from pulsatile.sweeps.report import drawing
 from pulsatile.sweeps.report.sensitivity import page_of
 from pulsatile.sweeps.run.run import run
@@ -86,6 +90,27 @@ def test_a_population_of_any_arms() -> None:
     for name in names[:-1]:
         assert name in html
         assert f"{name} minus b" in html
+
+
+def test_names_are_printed_as_written(capsys: pytest.CaptureFixture[str]) -> None:
+    grid = Table()
+    for name in (":smile:", "[bold]", "\\[x]"):
+        grid.add_column(escape(name))
+    print_rich(grid)
+    printed = capsys.readouterr().out
+    for name in (":smile:", "[bold]", "\\[x]"):
+        assert name in printed
+
+
+def test_a_budget_refuses_before_it_runs(write: Write, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "variance_budget.html").write_text("mine", encoding="utf-8")
+    for out, words in (("file", "is a file"), ("out", "is no variance budget page")):
+        result = CliRunner().invoke(main, ["budget", str(write(study())), "--out", str(tmp_path / out)])
+        assert result.exit_code == Exit.FOLDER_REFUSES
+        assert words in result.output
+    assert (tmp_path / "out" / "variance_budget.html").read_text(encoding="utf-8") == "mine"
 
 
 def test_dollar_signs_are_drawn() -> None:

@@ -9,7 +9,7 @@ from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.sensitivity.factors import Factor
 from pulsatile.sweeps.sensitivity.methods import method_of
 from pulsatile.sweeps.sensitivity.saltelli import saltelli
-from pulsatile.sweeps.sensitivity.scenarios import peeling, scenario
+from pulsatile.sweeps.sensitivity.scenarios import Box, Limit, peeling, scenario
 
 NAMES, UNITS = ["VAT", "age", "FFA", "BMI"], ["cm2", "y", "mmol/l", "kg/m2"]
 RNG = np.random.default_rng(1)
@@ -164,3 +164,37 @@ def test_the_boxes_are_those_of_the_plain_implementation(seed: int) -> None:
         assert {(int(limit.name), limit.side): (limit.value, limit.p_value) for limit in box.limits} == limits
         np.testing.assert_array_equal(box.inside, rows)
         assert (box.coverage, box.density) == (cases[rows].sum() / cases.sum(), cases[rows].mean())
+
+
+@pytest.mark.parametrize(
+    ("side", "value", "unit", "words"),
+    [
+        ("above", 190.04, "cm**2", "VAT above 190 cm2"),
+        ("above", 189.99, "cm2", "VAT above 189.9 cm2"),
+        ("below", 189.99, "cm2", "VAT below 190 cm2"),
+        ("below", 0.60001, "mmol/L", "VAT below 0.6001 mmol/L"),
+        ("above", -0.51234, "-", "VAT above -0.5124"),
+        ("below", -0.51234, "1", "VAT below -0.5123"),
+        ("above", 3.0, "", "VAT at least 3"),
+        ("below", 0.0, "-", "VAT at most 0"),
+    ],
+)
+def test_the_words_of_a_limit_hold_for_who_is_inside(side: str, value: float, unit: str, words: str) -> None:
+    limit = Limit("VAT", side, value, unit, 0.0)
+    assert limit.words() == words
+    assert limit.holds(value)
+    if "at " not in words:  # the number shown lies outside, so "above" and "below" are true of every patient inside
+        assert not limit.holds(float(words.split()[2]))
+
+
+def test_people_of_a_group_are_called_by_it() -> None:
+    inside = np.ones(10, bool)
+    men, tall = Limit("sex", "below", 0.0, "-", 0.0), Limit("vat", "above", 190.04, "cm2", 0.0)
+    words = {"labels": {"vat": "visceral fat"}, "groups": {"sex": ("men", "women")}}
+    assert (
+        Box((men, tall), 0.5, 0.8, inside)
+        .sentence("responders", **words)
+        .startswith("Men with visceral fat above 190 cm2: 80% of them are responders")
+    )
+    women = Limit("sex", "above", 1.0, "-", 0.0)
+    assert Box((women,), 0.5, 0.8, inside).sentence("responders", **words).startswith("Women: 80% of them")
