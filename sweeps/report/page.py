@@ -88,7 +88,7 @@ def page(
         parts += [f"<p>{escape(part)}</p>" if isinstance(part, str) else part.html() for part in content]
         parts.append("</section>")
     facts = (f"<dt>{name}</dt><dd>{escape(provenance.get(name, NO_FACT))}</dd>" for name in PROVENANCE)
-    parts.append(f"<footer><h2>Where this page comes from</h2><dl>{''.join(facts)}</dl></footer>")
+    parts.append(f"<footer><p>Where this page comes from:</p><dl>{''.join(facts)}</dl></footer>")
     body = "\n".join(parts)
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">{_mark(kind)}<title>{escape(title)}</title>\n'

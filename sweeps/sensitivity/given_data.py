@@ -34,6 +34,8 @@ FEWEST = 50
 HALVES = 12
 """Default number of half samples: with Student's t, 12 cover as 100 do (`benchmarks/given_data.py`)."""
 HIGHEST_DEGREE = 8
+SINGULAR = 1e8
+"""Condition number of the polynomials' products above which rounding decides."""
 _TIES, _HALVES = 0x71E5, 0x5A17
 
 
@@ -202,8 +204,11 @@ def _polynomial(x: Floats, y: Floats, w: Floats, rng: np.random.Generator) -> Fl
     root = np.sqrt(w)
     columns = root * np.polynomial.legendre.legvander(score, degree).T
     # Legendre polynomials of ranks are nearly orthogonal: Cholesky makes them exactly so, in a fixed order of sums
-    corner = np.linalg.cholesky(np.einsum("in,jn->ij", columns, columns))
-    basis = np.einsum("jn,ij->in", columns, np.linalg.inv(corner))
+    between = np.einsum("in,jn->ij", columns, columns)
+    while degree and np.linalg.cond(between[: degree + 1, : degree + 1]) > SINGULAR:
+        degree -= 1  # nearly all runs share a few values: these do not tell higher degrees apart
+    corner = np.linalg.cholesky(between[: degree + 1, : degree + 1])
+    basis = np.einsum("jn,ij->in", columns[: degree + 1], np.linalg.inv(corner))
     residual = np.ascontiguousarray((root[:, None] * y).T)
     parts = np.einsum("in,mn->im", basis, residual)
     whole = np.einsum("mn,mn->m", residual, residual)

@@ -151,3 +151,16 @@ def test_the_default_interval_covers() -> None:
         inside, width = coverage(case, 300, 100)
         assert np.all(inside > 0.88)  # 95 % less three standard errors
         assert np.all(width < 0.3)
+
+
+def test_a_factor_that_nearly_all_runs_share() -> None:
+    """A few distinct values beside one of nearly all runs do not determine a polynomial of a high degree."""
+    rng = np.random.default_rng(6)
+    x = np.column_stack([rng.random(5000), np.ones(5000)])
+    x[:12, 1] = rng.random(12)
+    x[:6, 1] += 1.0
+    y = x[:, 0] + 0.1 * rng.standard_normal(5000)
+    found = given_data(x, y)
+    assert found.s1[1, 0] == pytest.approx(0, abs=0.02)
+    assert np.isfinite(found.low).all()
+    assert np.isfinite(found.high).all()
