@@ -99,8 +99,8 @@ class Analysis:
 
     @property
     def facts(self) -> dict[str, object]:
-        """How the numbers were obtained, by name."""
-        return {str(name): value for name, value in self.indices.attrs.items() if name != "kind"}
+        """How the numbers were obtained, by name; not when and where: equal runs have equal files."""
+        return {str(name): value for name, value in self.indices.attrs.items() if name not in ("kind", "study", "date")}
 
     def save(self, folder: str | Path) -> list[Path]:
         """Write tables, sentences and facts into a folder, usually that of the run; return the paths."""

@@ -67,7 +67,7 @@ def page_of(
     facts = {} if analysis is None else analysis.facts
     how = [f"{name}: {value}" for name, value in facts.items() if value != "none" and name not in PROVENANCE]
     sections.append(("How the numbers came about", [*how, *([] if budget is None else _attrs(budget.dataset))]))
-    origin = facts if budget is None else {**budget.dataset.attrs, **facts}
+    origin = ({} if budget is None else budget.dataset.attrs) | ({} if analysis is None else analysis.indices.attrs)
     return page(
         SENSITIVITY if analysis is not None else BUDGET, title, head,
         [(heading, parts) for heading, parts in sections if parts], {str(k): str(v) for k, v in origin.items()},
