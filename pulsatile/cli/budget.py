@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from pulsatile.cli.guard import as_json, guarded, print_json
-from pulsatile.sweeps.errors import NOT_CLINICAL, Exit
+from pulsatile.sweeps.errors import NOT_CLINICAL, Exit, FolderRefuses
 
 CHECKED = 8
 """Patients run again under a tighter tolerance, at most."""
@@ -35,10 +35,18 @@ def budget(
     """
     from pulsatile.cli.sensitivity import page, selection_of
     from pulsatile.sweeps.analysis.budget import variance_budget
+    from pulsatile.sweeps.analysis.budget_result import PAGE
     from pulsatile.sweeps.analysis.budget_runs import BudgetSize
+    from pulsatile.sweeps.disk.files import writing
+    from pulsatile.sweeps.report.page import refuse_other_file
+    from pulsatile.sweeps.report.sensitivity import BUDGET
     from pulsatile.sweeps.study.schema import load_study
     from pulsatile.sweeps.workers.resources import cores
 
+    if out is not None:  # before minutes of work
+        if out.exists() and not out.is_dir():
+            raise FolderRefuses(f"{out} is a file; give a folder for the tables and the page.")
+        refuse_other_file(out / PAGE, BUDGET)
     loaded = load_study(study)
     selection = selection_of(loaded, outputs, weeks, contrast)
     budget = variance_budget(
@@ -46,7 +54,11 @@ def budget(
         size=BudgetSize(draws, patients, occasions, max(1, min(CHECKED, patients))),
         threads=cores() if threads is None else threads,
     )  # fmt: skip
-    paths = [] if out is None else [*budget.save(out), *page(out, f"Variance budget of {study.stem}", budget=budget)]
+    paths: list[Path] = []
+    if out is not None:
+        with writing(out):
+            paths += budget.save(out)
+        paths += page(out / PAGE, BUDGET, f"Variance budget of {study.stem}", budget=budget)
     if as_json:
         print_json({"files": [str(path) for path in paths], "sentences": budget.sentences})
         return Exit.DONE

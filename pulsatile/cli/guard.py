@@ -33,9 +33,9 @@ def print_rich(renderable: Any) -> None:
     """Print a table, also where the output is not a terminal."""
     from rich.console import Console
 
-    console = Console()
+    console = Console(emoji=False)  # a name such as :smile: stays as it was written
     if not console.is_terminal:
-        console = Console(width=SCREEN)
+        console = Console(width=SCREEN, emoji=False)
     console.print(renderable)
 
 

@@ -44,13 +44,14 @@ def list_(as_json: bool) -> None:
         print_json([{"name": p.name, "description": p.description, "source": p.source} for p in POPULATIONS.values()])
         return
     from rich import box
+    from rich.markup import escape
     from rich.table import Table
 
     grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1), caption=NOT_CLINICAL, caption_justify="left")
     for head in ("population", "who", "source"):
         grid.add_column(head, overflow="fold")
     for row in POPULATIONS.values():
-        grid.add_row(row.name, row.description, row.source.replace("[", r"\["))
+        grid.add_row(row.name, row.description, escape(row.source))
     print_rich(grid)
 
 
@@ -128,14 +129,14 @@ def show(folder: Path, html: Path | None, as_json: bool) -> None:
     """
     from pulsatile.sweeps.population.opened import open_population
 
+    if html is not None:
+        from pulsatile.sweeps.report.page import refuse_other_file, write_page
+        from pulsatile.sweeps.report.population import POPULATION, page_of
+
+        refuse_other_file(html, POPULATION)
     built = open_population(folder)
     if html is not None:
-        from pulsatile.sweeps.disk.files import writing
-        from pulsatile.sweeps.report.population import page_of
-
-        text = page_of(built)
-        with writing(html):
-            html.write_text(text, encoding="utf-8")
+        write_page(html, page_of(built), POPULATION)
         if not as_json:
             say_on(f"page: {html}")
     _print_population(built, as_json)

@@ -88,12 +88,13 @@ def sensitivity(
     return code
 
 
-def page(folder: Path, title: str, *what: "Analysis", **more: Any) -> list[Path]:
+def page(path: Path, kind: str, title: str, *what: "Analysis", **more: Any) -> list[Path]:
     """Write the page of pictures of an analysis or a budget; without matplotlib, print a sentence and go on."""
-    from pulsatile.sweeps.report.sensitivity import page_of, write_page
+    from pulsatile.sweeps.report.page import write_page
+    from pulsatile.sweeps.report.sensitivity import page_of
 
     try:
-        return [write_page(folder, page_of(title, *what, **more))]
+        return [write_page(path, page_of(title, *what, **more), kind)]
     except InputError as error:
         say_on(str(error))
         return []
@@ -126,12 +127,16 @@ def selection_of(
 
 def _analyse(folder: Path, selection: "Selection", as_json: bool) -> None:
     from pulsatile.sweeps.analysis.analyse import analyse
+    from pulsatile.sweeps.analysis.result import PAGE
+    from pulsatile.sweeps.report.page import refuse_other_file
+    from pulsatile.sweeps.report.sensitivity import SENSITIVITY
 
+    refuse_other_file(folder / PAGE, SENSITIVITY)
     begin = time.perf_counter()
     analysis = analyse(folder, selection)
     paths = analysis.save(folder)
     seconds = time.perf_counter() - begin
-    paths += page(folder, f"Sensitivity of {folder.name}", analysis)
+    paths += page(folder / PAGE, SENSITIVITY, f"Sensitivity of {folder.name}", analysis)
     if as_json:
         print_json({"seconds": round(seconds, 3), "files": [str(path) for path in paths],
                     "sentences": list(analysis.sentences), **analysis.indices.attrs})  # fmt: skip
@@ -147,6 +152,7 @@ def _analyse(folder: Path, selection: "Selection", as_json: bool) -> None:
 def _print_leading(analysis: "Analysis") -> None:
     """Print the factors that matter most for each output in the last week, arm by arm."""
     from rich import box
+    from rich.markup import escape
     from rich.table import Table
 
     from pulsatile.engine.parameters import shown_unit
@@ -164,7 +170,7 @@ def _print_leading(analysis: "Analysis") -> None:
                      title_justify="left")  # fmt: skip
         grid.add_column("factor")
         for arm in part["arm"].values:
-            grid.add_column(str(arm).replace("[", r"\["), justify="right")
+            grid.add_column(escape(str(arm)), justify="right", overflow="fold")
         for factor in order:
             cells = []
             for _, row in rows(last.sel(output=output, factor=factor)):
@@ -172,7 +178,7 @@ def _print_leading(analysis: "Analysis") -> None:
                 if f"{value}_low" in row and not isnan(float(row[f"{value}_low"])):
                     cell += f" ± {(float(row[f'{value}_high']) - float(row[f'{value}_low'])) / 2:.2f}"
                 cells.append(cell)
-            grid.add_row(str(factor), *cells)
+            grid.add_row(escape(str(factor)), *cells)
         if "variance" in last:  # an index of next to no variance says little
             sds = [float(row) ** 0.5 for _, row in rows(last["variance"].sel(output=output))]
             grid.add_section()

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 from pulsatile.engine.drugs.presets import EXTRAPOLATION, EXTRAPOLATION_WORDS
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.analysis.of_design import of_design
-from pulsatile.sweeps.analysis.of_population import RESAMPLES, of_population
+from pulsatile.sweeps.analysis.of_population import of_population
+from pulsatile.sweeps.analysis.provenance import of_run
 from pulsatile.sweeps.analysis.result import Analysis
 from pulsatile.sweeps.analysis.selection import EVERYTHING, Selection
 from pulsatile.sweeps.disk import store
 from pulsatile.sweeps.disk.folder import RunFolder, unfinished
 from pulsatile.sweeps.errors import FolderRefuses
+from pulsatile.sweeps.sensitivity.given_data import HALVES
 from pulsatile.sweeps.sensitivity.intervals import LEVEL
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ def analyse(
     handful
         For a population: inputs of the Shapley effects, at most 12; default the covariates with the largest S1.
     resamples
-        For a population: number of half samples for the intervals of S1, default 100.  For Saltelli blocks: resamples
+        For a population: number of half samples for the intervals of S1, default 12.  For Saltelli blocks: resamples
         of the bootstrap intervals in ``indices``, next to those across replicates, default 0.
     seed
         For a population: seed of the half samples and of the sample for methods without weights.
@@ -62,13 +64,14 @@ def analyse(
     if run.resolved.population.design is not None:
         if handful:
             raise InputError(f"handful = {handful} is for runs of a population, {folder} is of a design; leave it out.")
-        found = of_design(_points(run, dataset), run.resolved, selection, resamples=resamples or 0, level=level)
-        return replace(found, notes=(*found.notes, *extrapolations(dataset)))
-    found = of_population(
-        dataset, run.resolved, str(run.facts["engine"]), selection, handful=handful,
-        resamples=RESAMPLES if resamples is None else resamples, seed=seed, level=level,
-    )  # fmt: skip
-    return replace(found, notes=(*found.notes, *extrapolations(dataset)))
+        analysis = of_design(_points(run, dataset), run.resolved, selection, resamples=resamples or 0, level=level)
+    else:
+        analysis = of_population(
+            dataset, run.resolved, str(run.facts["engine"]), selection, handful=handful,
+            resamples=HALVES if resamples is None else resamples, seed=seed, level=level,
+        )  # fmt: skip
+    analysis.indices.attrs |= of_run(run)
+    return replace(analysis, notes=(*analysis.notes, *extrapolations(dataset)))
 
 
 def extrapolations(dataset: "xr.Dataset") -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from pulsatile.engine.patients.noise import relative_noise
 from pulsatile.sweeps.analysis.budget_estimate import COMPONENTS, BudgetEstimate
 from pulsatile.sweeps.analysis.budget_result import BELOW, VarianceBudget
 from pulsatile.sweeps.analysis.budget_runs import USUAL, BudgetSize, Simulate, run_layout
+from pulsatile.sweeps.analysis.provenance import of_study
 from pulsatile.sweeps.contrast import ALL_ARMS, Kind, check_contrast, labels
 from pulsatile.sweeps.sensitivity.intervals import LEVEL, check_level
 from pulsatile.sweeps.study.resolve import ResolvedStudy, resolve
@@ -109,8 +110,7 @@ def variance_budget(
         "draws": size.draws, "patients": int(whole.sum()), "occasions": size.occasions, "checked": len(checked),
         "left_out": f"{int((~whole).sum())} of {size.patients} patients had a failed run and are left out everywhere",
         "numerical": f"against rtol {runs.rtol:g}, every day integrated",
-        "run": resolved.identity,
-    }  # fmt: skip
+    } | of_study(resolved)  # fmt: skip
     return VarianceBudget(dataset)
 
 

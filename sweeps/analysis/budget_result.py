@@ -1,9 +1,7 @@
 """The result of a variance budget: its dataset, sentences, tables and files."""
 
-import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +12,7 @@ from pulsatile.sweeps.analysis.budget_estimate import COMPONENTS
 from pulsatile.sweeps.contrast import rows
 from pulsatile.sweeps.disk.files import write_all
 from pulsatile.sweeps.errors import NOT_CLINICAL
+from pulsatile.sweeps.study.csv_text import csv_text
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -25,6 +24,8 @@ WORDS = {
     "numerical": "error of integration",
 }  # fmt: skip
 """Description of each component."""
+PAGE = "variance_budget.html"
+"""File of the page of pictures, in the folder of the tables."""
 BELOW = "estimated below 0: too small to distinguish from 0 with these runs"
 _NUMBERS = ("variance", "low", "high", "share", "total")
 
@@ -51,16 +52,14 @@ class VarianceBudget:
 
     def csv_text(self) -> str:
         """Return CSV with one line per output, row, week and component."""
-        file = StringIO()
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["output", "unit", "arm", "kind", "week", "component", *_NUMBERS, "note"])
+        lines = [["output", "unit", "arm", "kind", "week", "component", *_NUMBERS, "note"]]
         for output, arm, part in self._parts():
             head = [output, str(part["unit"].values), arm, str(part["kind"].values), f"{float(part['week']):g}"]
             for component in COMPONENTS:
                 line = part.sel(component=component)
                 cells = ["" if np.isnan(x) else f"{x:.8g}" for x in (float(line[name]) for name in _NUMBERS)]
-                writer.writerow([*head, component, *cells, str(line["note"].values)])
-        return file.getvalue()
+                lines.append([*head, component, *cells, str(line["note"].values)])
+        return csv_text(lines)
 
     def save(self, folder: str | Path) -> list[Path]:
         """Write ``variance_budget.csv`` and ``variance_budget.txt`` into a folder; return their paths."""

@@ -41,33 +41,31 @@ def indices_of(
     import xarray as xr
 
     arms, weeks = outputs["arm"].values, outputs["week"].values
-    names, shape = [str(name) for name in outputs.data_vars], (len(arms), len(weeks))
+    names = [str(name) for name in outputs.data_vars]
     included, k = inputs.included(seed), len(inputs.names)
     ranked = int(included.sum()) >= max(PER_FACTOR * k, k + 4)
     if not ranked:
         notes.append(f"no PRCC: {int(included.sum())} patients are too few for {k} inputs")
     elif included.sum() < ADVISED:
         notes.append(f"PRCC from {int(included.sum())} patients and {k} inputs: {ADVISED} patients are advised")
-    parts = []
-    for name in names:
-        y = _flat(outputs[name])
-        estimate = given_data(inputs.values, y, weights=inputs.weights, resamples=resamples, seed=seed, level=level)
-        columns: dict[str, Any] = {
-            "S1": (("factor", "arm", "week"), estimate.s1.reshape(k, *shape)),
-            "S1_low": (("factor", "arm", "week"), estimate.low.reshape(k, *shape)),
-            "S1_high": (("factor", "arm", "week"), estimate.high.reshape(k, *shape)),
-            "n_effective": (("arm", "week"), estimate.n_effective.reshape(shape)),
-        }
-        if ranked:
-            rank = prcc(inputs.values[included], y[included], seed)
-            columns |= {
-                "prcc": (("factor", "arm", "week"), rank.value.reshape(k, *shape)),
-                "p_value": (("factor", "arm", "week"), rank.p_value.reshape(k, *shape)),
-                "dummy": (("arm", "week"), rank.dummy.reshape(shape)),
-                "threshold": (("arm", "week"), rank.threshold.reshape(shape)),
-            }
-        parts.append(xr.Dataset(columns, {"factor": list(inputs.names), "arm": arms, "week": weeks}))
-    dataset = xr.concat(parts, dim=xr.Variable("output", names))
+    # all columns in one call: the ranks of an input serve all of them
+    y = np.concatenate([_flat(outputs[name]) for name in names], axis=1)
+    estimate = given_data(inputs.values, y, weights=inputs.weights, resamples=resamples, seed=seed, level=level)
+    one, of_factor = ("output", "arm", "week"), ("factor", "output", "arm", "week")
+    shape = (len(names), len(arms), len(weeks))
+    columns: dict[str, Any] = {
+        "S1": (of_factor, estimate.s1.reshape(k, *shape)), "S1_low": (of_factor, estimate.low.reshape(k, *shape)),
+        "S1_high": (of_factor, estimate.high.reshape(k, *shape)),
+        "n_effective": (one, estimate.n_effective.reshape(shape)),
+    }  # fmt: skip
+    if ranked:
+        rank = prcc(inputs.values[included], y[included], seed)
+        columns |= {
+            "prcc": (of_factor, rank.value.reshape(k, *shape)), "p_value": (of_factor, rank.p_value.reshape(k, *shape)),
+            "dummy": (one, rank.dummy.reshape(shape)), "threshold": (one, rank.threshold.reshape(shape)),
+        }  # fmt: skip
+    dataset = xr.Dataset(columns, {"output": names, "factor": list(inputs.names), "arm": arms, "week": weeks})
+    dataset = dataset.transpose("output", "factor", "arm", "week")
     units = [str(outputs[name].attrs.get("units", "")) for name in names]
     for variable in dataset.data_vars.values():
         variable.attrs["units"] = "1"

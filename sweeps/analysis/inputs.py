@@ -4,7 +4,8 @@ Parameters are drawn again from the study, which needs the version of the engine
 inputs are the covariates alone, and a note of the result says so.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ from pulsatile.engine.arrays import Flags, Floats
 from pulsatile.engine.drugs.dosing import individual_figures
 from pulsatile.engine.drugs.table import DRUGS
 from pulsatile.engine.parameters import TABLE
+from pulsatile.sweeps.analysis.labels import factor_label
 from pulsatile.sweeps.sensitivity.design import generator
 from pulsatile.sweeps.study.identity import engine_hash
 from pulsatile.sweeps.study.resolve import ResolvedStudy
@@ -28,7 +30,11 @@ MOST_EXPLAINED = 1 - 1e-4
 """Share of the variance of a column's ranks that earlier columns may explain; above it the column is redundant."""
 PER_FACTOR = 4 / 3
 """Patients that partial correlations need for each input: the textbook minimum (population, Sensitivity; RECALLED)."""
-_FIGURES = {"cl": "L/h", "v": "L", "ka": "1/h", "ec50": "nmol/L"}
+_FIGURES = {
+    "cl": ("L/h", "clearance"), "v": ("L", "volume of distribution"), "ka": ("1/h", "absorption rate"),
+    "ec50": ("nmol/L", "concentration of half the effect (EC50)"),
+}  # fmt: skip
+"""Unit and words of the individual kinetics of a drug."""
 _LOT = 0x1077
 """Key of the random draws of inclusion."""
 
@@ -45,6 +51,7 @@ class Inputs:
     weights : prevalence weights (n,), None where patients have equal weights
     known : mask over the patients of the run, True for the n patients whose inputs are all finite
     notes : what is left out and why
+    labels : the names in words, by name
     """
 
     names: tuple[str, ...]
@@ -54,6 +61,11 @@ class Inputs:
     weights: Floats | None
     known: Flags
     notes: tuple[str, ...]
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def label(self, name: str) -> str:
+        """Return the words of an input; its name where there are none."""
+        return self.labels.get(name, name)
 
     def included(self, seed: int) -> Flags:
         """Return a mask (n,) of an equally weighted sample that represents the weighted patients.
@@ -80,14 +92,18 @@ def inputs_of(dataset: "xr.Dataset", resolved: ResolvedStudy, engine: str) -> In
     """
     n, notes = dataset.sizes["patient"], list[str]()
     columns: dict[str, tuple[str, Floats]] = {}
+    labels: dict[str, str] = {}
     for key, coordinate in dataset.coords.items():
         name = str(key)
         if coordinate.dims == ("patient",) and name not in (*NO_INPUT, "patient"):
             columns[name] = str(coordinate.attrs.get("units", "")), np.asarray(coordinate.values, np.float64)
+            labels[name] = str(coordinate.attrs.get("long_name", name)).split(",")[0]
     covariates = list(columns)
     if engine == engine_hash():
         cohort = resolved.cohort(0, n)
-        columns |= parameters_of(cohort) | drugs_of(cohort, resolved)
+        drugs = drugs_of(cohort, resolved)
+        columns |= parameters_of(cohort) | drugs
+        labels |= {name: _FIGURES[name.split(" of ")[0]][1] + name[name.index(" of ") :] for name in drugs}
     else:
         notes.append("parameters are not among the inputs: another version of the engine drew them for this run")
     finite: Flags = np.asarray(np.isfinite(np.stack([values for _, values in columns.values()])).all(axis=0))
@@ -102,6 +118,7 @@ def inputs_of(dataset: "xr.Dataset", resolved: ResolvedStudy, engine: str) -> In
         names=tuple(names), units=tuple(varied[name][0] for name in names),
         values=np.stack([varied[name][1] for name in names], axis=1) if names else np.empty((int(finite.sum()), 0)),
         covariates=sum(name in covariates for name in names), weights=weights, known=finite, notes=tuple(notes),
+        labels={name: labels.get(name) or factor_label(name) for name in names},
     )  # fmt: skip
 
 
@@ -120,7 +137,7 @@ def drugs_of(cohort: "Cohort", resolved: ResolvedStudy) -> dict[str, tuple[str, 
         drug = DRUGS[name]
         if drug.kind in ("ghrh", "ghs"):
             for figure, values in individual_figures(drug, cohort).items():
-                figures[f"{figure} of {name}"] = _FIGURES[figure], values
+                figures[f"{figure} of {name}"] = _FIGURES[figure][0], values
     return figures
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from pulsatile.engine.errors import Status
 from pulsatile.sweeps.analysis.convergence import convergence, has_convergence
+from pulsatile.sweeps.analysis.labels import factor_label, output_label
 from pulsatile.sweeps.analysis.result import Analysis
 from pulsatile.sweeps.analysis.selection import Selection, at_weeks
 from pulsatile.sweeps.contrast import ARM, CONTRAST, label, of_kind, rows
@@ -56,6 +57,10 @@ def of_design(
         values = prepare(design, outputs, status, contrast, precision).assign_coords(arm=names)
         ready.append(of_kind(values, kind))
     combined = xr.concat(parts, dim="arm", data_vars="minimal", join="outer", combine_attrs="drop_conflicts")
+    combined = combined.assign_coords(
+        factor_label=("factor", [factor_label(str(name)) for name in combined["factor"].values]),
+        output_label=("output", [output_label(str(n), v.attrs.get("long_name", "")) for n, v in outputs.items()]),
+    )
     combined.attrs = parts[0].attrs | {
         "contrast": parts[-1].attrs.get("contrast", "none"),
         "run": str(dataset.attrs["identity"]),

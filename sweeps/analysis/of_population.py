@@ -20,23 +20,22 @@ import numpy as np
 from pulsatile.engine.errors import InputError, Status
 from pulsatile.sweeps.analysis.indices import indices_of, shapley_of
 from pulsatile.sweeps.analysis.inputs import Inputs, inputs_of
+from pulsatile.sweeps.analysis.labels import output_label
 from pulsatile.sweeps.analysis.result import Analysis
 from pulsatile.sweeps.analysis.selection import Selection, at_weeks
 from pulsatile.sweeps.analysis.stories import stories
 from pulsatile.sweeps.contrast import ARM, label, of_kind, paired_difference
+from pulsatile.sweeps.sensitivity.given_data import HALVES
 from pulsatile.sweeps.sensitivity.intervals import LEVEL
 from pulsatile.sweeps.study.resolve import ResolvedStudy
 
 if TYPE_CHECKING:
     import xarray as xr
 
-RESAMPLES = 100
-"""Default number of half samples for the intervals of S1."""
-
 
 def of_population(
     dataset: "xr.Dataset", resolved: ResolvedStudy, engine: str, selection: Selection, *,
-    handful: tuple[str, ...] = (), resamples: int = RESAMPLES, seed: int = 0, level: float = LEVEL,
+    handful: tuple[str, ...] = (), resamples: int = HALVES, seed: int = 0, level: float = LEVEL,
 ) -> Analysis:  # fmt: skip
     """Return the sensitivity of results; ``engine`` is the hash of the engine that ran them; see `analysis.analyse`."""
     selection.check_contrast([str(arm) for arm in dataset["arm"].values])
@@ -47,9 +46,12 @@ def of_population(
         )
     outputs = _good(at_weeks(dataset.rename(patient="design"), selection).load(), dataset, inputs)
     start = _good(_start(dataset, tuple(map(str, outputs.data_vars))), dataset, inputs)
-    both, differences = _with_contrast(outputs, selection.contrast)
+    both, differences = with_contrast(outputs, selection.contrast)
     notes = list(inputs.notes)
-    indices = indices_of(inputs, both, resamples, seed, level, notes).assign_coords(kind=both["kind"])
+    indices = indices_of(inputs, both, resamples, seed, level, notes).assign_coords(
+        kind=both["kind"], factor_label=("factor", [inputs.label(name) for name in inputs.names]),
+        output_label=("output", [output_label(str(n), v.attrs.get("long_name", "")) for n, v in outputs.items()]),
+    )  # fmt: skip
     shapley = shapley_of(inputs, both, indices, handful, seed, notes)
     if inputs.weights is not None:
         notes.append(
@@ -61,7 +63,7 @@ def of_population(
     contrast = selection.contrast
     indices.attrs |= {
         "method": "given data: first-order indices by polynomials in ranks, PRCC (Marino 2008)",
-        "interval": f"{level:.0%}, by half samples of patients",
+        "interval": f"t, {level:.0%}, by {resamples} half samples of patients" if resamples else "none",
         "patients": len(inputs.values), "weights": "none" if inputs.weights is None else "prevalence",
         "contrast": "none" if contrast is None else f"{label('each arm', contrast)}, within the patient",
         "run": resolved.identity,
@@ -96,7 +98,7 @@ def _start(dataset: "xr.Dataset", names: tuple[str, ...]) -> "xr.Dataset":
     return xr.merge([part.drop_vars("week") for part in parts] or [xr.Dataset(coords={"arm": arms})])
 
 
-def _with_contrast(outputs: "xr.Dataset", contrast: str | None) -> "tuple[xr.Dataset, xr.Dataset | None]":
+def with_contrast(outputs: "xr.Dataset", contrast: str | None) -> "tuple[xr.Dataset, xr.Dataset | None]":
     """Return the outputs with paired differences as additional arms, and the differences alone."""
     import xarray as xr
 

@@ -12,6 +12,7 @@ from pulsatile.sweeps.contrast import rows
 from pulsatile.sweeps.disk.files import write_all
 from pulsatile.sweeps.errors import NOT_CLINICAL
 from pulsatile.sweeps.sensitivity.methods import measures_of
+from pulsatile.sweeps.study.csv_text import csv_of_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,15 +99,13 @@ class Analysis:
 
     @property
     def facts(self) -> dict[str, object]:
-        """How the numbers were obtained, by name."""
-        return {str(name): value for name, value in self.indices.attrs.items() if name != "kind"}
+        """How the numbers were obtained, by name; not when and where: equal runs have equal files."""
+        return {str(name): value for name, value in self.indices.attrs.items() if name not in ("kind", "study", "date")}
 
     def save(self, folder: str | Path) -> list[Path]:
         """Write tables, sentences and facts into a folder, usually that of the run; return the paths."""
         files = {
-            f"{name}.csv": frame.to_csv(
-                index=False, float_format=None if name == FAILED else "%.17g", lineterminator="\n"
-            )
+            f"{name}.csv": csv_of_frame(frame, None if name == FAILED else "%.17g")
             for name, frame in self.tables.items()
         }
         facts = [f"{name}: {value}" for name, value in self.facts.items()]
@@ -127,6 +126,12 @@ def _table(dataset: "xr.Dataset", along: str = "factor") -> "pd.DataFrame":
     return frame[[*(c for c in ("kind", "unit") if c in frame), *kept]].reset_index()
 
 
+def labels_of(results: "xr.Dataset | xr.DataArray", along: str) -> list[str]:
+    """Return the words of the outputs or factors of results; their names where there are none."""
+    name = f"{along}_label" if f"{along}_label" in results.coords else along
+    return [str(label) for label in np.atleast_1d(results[name].values)]
+
+
 def _leading(indices: "xr.Dataset") -> list[str]:
     """Return a sentence per output and arm on the three inputs with the largest S1 in the last week."""
     sentences = []
@@ -137,9 +142,10 @@ def _leading(indices: "xr.Dataset") -> list[str]:
             if not np.isfinite(s1).any():
                 continue
             words = [
-                f"{part['factor'].values[k]} {float(part['S1'][k]):.2f} "
+                f"{labels_of(part, 'factor')[k]} {float(part['S1'][k]):.2f} "
                 f"[{float(part['S1_low'][k]):.2f}, {float(part['S1_high'][k]):.2f}]"
                 for k in np.argsort(-s1, kind="stable")[:3]
             ]
-            sentences.append(f"{output}, {arm}, week {float(last['week']):g}: S1 of {', '.join(words)}.")
+            head = f"{labels_of(part, 'output')[0]}, {arm}, week {float(last['week']):g}"
+            sentences.append(f"{head}: S1 of {', '.join(words)}.")
     return sentences

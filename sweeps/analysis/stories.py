@@ -3,13 +3,15 @@
 Without the residual layer the values have no assay noise, so fewer patients cross thresholds than in a trial.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pulsatile.engine.arrays import Flags
 from pulsatile.sweeps.analysis.inputs import Inputs
+from pulsatile.sweeps.analysis.labels import GROUPS, output_label
 from pulsatile.sweeps.contrast import ARM, CONTRAST, Kind, rows
 from pulsatile.sweeps.sensitivity.scenarios import LEAST_CASES, Box, scenario
 from pulsatile.sweeps.summary.events import events
@@ -24,7 +26,7 @@ class Story:
 
     ``kind`` says whether ``arm`` is an arm or the paired difference of two; ``event`` is the verb of the event.
     ``cases`` (n,) and ``counted`` (n,) are masks over the patients of `Inputs`: with the event, and evaluated.
-    ``box`` is None with too few cases or too few others.
+    ``box`` is None with too few cases or too few others; ``labels`` are the inputs in words.
     """
 
     arm: str
@@ -35,6 +37,7 @@ class Story:
     cases: Flags
     counted: Flags
     box: Box | None
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def sentence(self) -> str:
@@ -43,7 +46,7 @@ class Story:
         head = f"{self.arm}, week {self.week:g}: {n} of {all_} patients {self.event} ({self.measure})."
         if self.box is None:
             return f"{head} Too few of a kind to say who."
-        return f"{head} {self.box.sentence('such patients')}"
+        return f"{head} {self.box.sentence('such patients', 'patients', self.labels, GROUPS)}"
 
 
 def stories(
@@ -79,5 +82,6 @@ def stories(
                 cases = np.asarray((flag == 1) & counted, np.bool_)
                 few = min(int(cases.sum()), int((counted & ~cases).sum())) < LEAST_CASES
                 box = None if few else scenario(inputs.values[counted], cases[counted], inputs.names, inputs.units)
-                records.append(Story(arm, kind, week, event.verb, event.measure(source), cases, counted, box))
+                measure = event.measure(output_label(source, str(last[source].attrs.get("long_name", ""))))
+                records.append(Story(arm, kind, week, event.verb, measure, cases, counted, box, inputs.labels))
     return records

@@ -6,6 +6,7 @@ import numpy as np
 
 from pulsatile.engine.parameters import shown_unit
 from pulsatile.sweeps.analysis.budget_result import WORDS
+from pulsatile.sweeps.analysis.labels import output_label
 from pulsatile.sweeps.contrast import CONTRAST, rows
 from pulsatile.sweeps.report import drawing
 from pulsatile.sweeps.report.page import Picture, Table
@@ -34,17 +35,18 @@ def budget_bars(budget: "xr.Dataset", output: str, week: float) -> Picture | Non
     names = [arm for arm, _ in rows(part)]
     shown = int(contrasts[-1]) if len(contrasts) else len(names) - 1
     with drawing.style():
-        figure, (panels,) = drawing.board(1, 2, 1.6 + 0.36 * max(len(names), 6))
+        lines = max(drawing.wrapped(name, drawing.NAME).count("\n") + 1 for name in names)
+        figure, (panels,) = drawing.board(1, 2, 1.6 + (0.24 + 0.12 * lines) * max(len(names), 6))
         _stack(panels[0], part, names)
         _intervals(panels[1], part.isel(arm=shown))
-        panels[1].set_title(f"{names[shown]}: share of the variance")
+        drawing.title(panels[1], f"{names[shown]}: share of the variance", 2)
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=len(COLOURS))
         picture = drawing.png(figure)
     caption = (
-        f"{output}, week {week:g}: sources of the variance. Left: shares, estimates below 0 drawn as 0, with the total "
-        "SD. Right: the estimates with intervals, relative to the estimated total; open: below 0, too small to "
-        "distinguish from 0 with these runs."
+        f"{output_label(output)} ({output}), week {week:g}: sources of the variance. Left: shares, estimates below 0 "
+        "drawn as 0, with the total SD. Right: the estimates with intervals, relative to the estimated total; open: "
+        "below 0, too small to distinguish from 0 with these runs."
     )
     return Picture(picture, f"Variance budget of {output} in week {week:g}: {', '.join(names)}", caption)
 
@@ -60,7 +62,7 @@ def _stack(panel: Any, part: "xr.Dataset", names: list[str]) -> None:
     for y, total in enumerate(part["total"].values):
         text = f"SD {total**0.5:.3g} {unit}".rstrip()
         panel.text(left.max() * 1.01, y, text, va="center", fontsize=8.5)
-    panel.set_yticks(positions, names)
+    panel.set_yticks(positions, [drawing.wrapped(name, drawing.NAME) for name in names])
     panel.set(ylim=(len(names) - 0.5, -0.5), xlim=(0, left.max()), xlabel="share of the variance, %")
     panel.tick_params(axis="y", length=0)
 

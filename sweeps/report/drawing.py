@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,10 @@ PUBLISHED, BEFORE, FAINT = "#111827", "#9ca3af", "#d1d5db"
 REJECTED = "#b91c1c"
 DOTS = 100  # per inch
 WIDTH = 11.6  # inches: 1160 px
+TITLE = 72
+"""Characters of a title across the whole width, less the room of the names beside an axis."""
+NAME = 34
+"""Characters of a line of a name beside an axis."""
 # texts have no mathematics, so that two dollar signs in a name stay; a log axis then needs plain numbers
 _STYLE: dict[Any, Any] = {
     "font.size": 9.5, "axes.titlesize": 10, "axes.labelsize": 9.5, "xtick.labelsize": 8.5, "ytick.labelsize": 8.5,
@@ -47,6 +52,20 @@ def board(rows: int, columns: int, height: float, width: float = WIDTH) -> tuple
 
     figure = Figure(figsize=(width, rows * height), dpi=DOTS, layout="constrained")
     return figure, np.atleast_2d(figure.subplots(rows, columns, squeeze=False))
+
+
+def wrapped(text: str, width: int) -> str:
+    r"""Return a name in lines of at most ``width`` characters: nothing is cut, so names that begin alike differ.
+
+    >>> wrapped("rhGH with the IGF-1 gain of tesamorelin", 20)
+    'rhGH with the IGF-1\ngain of tesamorelin'
+    """
+    return "\n".join(wrap(text, width)) or text
+
+
+def title(panel: Any, text: str, columns: int = 1) -> None:
+    """Set the whole text as the title of one of ``columns`` panels side by side."""
+    panel.set_title(wrapped(text, TITLE // columns))
 
 
 def legend(panel: Any, where: str) -> None:

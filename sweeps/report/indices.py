@@ -6,10 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from pulsatile.engine.arrays import Floats
-from pulsatile.engine.parameters import shown_unit
+from pulsatile.sweeps.analysis.result import labels_of
 from pulsatile.sweeps.contrast import rows
 from pulsatile.sweeps.report import drawing
 from pulsatile.sweeps.report.page import Picture
+from pulsatile.sweeps.sensitivity.factors import with_unit
 from pulsatile.sweeps.sensitivity.intervals import LIMIT
 from pulsatile.sweeps.sensitivity.methods import measures_of
 
@@ -48,24 +49,45 @@ def tornado(indices: "xr.Dataset", output: str, week: float) -> Picture | None:
     arms = [arm for arm, _ in shown]
     count = min(TOP, part.sizes["factor"])
     with drawing.style():
-        figure, axes = drawing.board(-(-len(arms) // COLUMNS), min(COLUMNS, len(arms)), 0.7 + 0.27 * count)
+        columns = min(_columns(part), len(arms))
+        figure, axes = drawing.board(-(-len(arms) // columns), columns, 0.7 + _room(part) * count)
         for panel, (arm, row) in zip(axes.flat, shown, strict=False):
             _bars(panel, row, name, count)
-            panel.set_title(arm)
+            drawing.title(panel, arm, axes.shape[1])
         for panel in axes.flat[len(arms) :]:
             panel.set_axis_off()
-        shown_in = "" if main.unit == "1" else shown_unit(str(part["unit"].values))
-        unit = f", {shown_in}" if shown_in else ""
+        axis = words if main.unit == "1" else with_unit(words, str(part["unit"].values))
         drawn = axes.flat[: len(arms)]
         left, right = (end(panel.get_xlim()[k] for panel in drawn) for k, end in ((0, min), (1, max)))
         for panel in drawn:  # one scale, so that arms are comparable
-            panel.set(xlabel=f"{words}{unit}", xlim=(min(left, 0.0), right))
+            panel.set(xlabel=axis, xlim=(min(left, 0.0), right))
         picture = drawing.png(figure)
     inside = "; dark: first-order index S1, what the factor does alone" if name == "ST" else ""
     interval = "; line: its 95 % interval" if f"{name}_low" in part else ""
     unsure = "; grey: bounds for any values of the missing runs" if f"{name}_least" in part else ""
-    caption = f"{output}, week {week:g}. Light: {words}{interval}{inside}{unsure}. The {count} largest of each."
+    caption = f"{_named(part)}, week {week:g}. Light: {words}{interval}{inside}{unsure}. The {count} largest of each."
     return Picture(picture, f"Tornado of {words} of {output} in week {week:g}: {', '.join(arms)}", caption)
+
+
+def _labels(part: "xr.Dataset | xr.DataArray") -> npt.NDArray[np.object_]:
+    """Return the words of the factors, in lines."""
+    return np.array([drawing.wrapped(words, drawing.NAME) for words in labels_of(part, "factor")], object)
+
+
+def _named(part: "xr.Dataset | xr.DataArray") -> str:
+    """Return the words of an output, with its name where that is another."""
+    name, words = str(part["output"].values), labels_of(part, "output")[0]
+    return name if words == name else f"{words} ({name})"
+
+
+def _columns(part: "xr.Dataset | xr.DataArray") -> int:
+    """Return the number of panels side by side that leave room for the names of factors in each."""
+    return COLUMNS if max(map(len, labels_of(part, "factor"))) < 20 else COLUMNS - 1
+
+
+def _room(part: "xr.Dataset | xr.DataArray") -> float:
+    """Return the height of a row, in inches."""
+    return 0.17 + 0.1 * max(str(words).count("\n") + 1 for words in _labels(part))
 
 
 def _bars(panel: Any, part: "xr.Dataset", name: str, count: int) -> None:
@@ -86,7 +108,7 @@ def _bars(panel: Any, part: "xr.Dataset", name: str, count: int) -> None:
         panel.errorbar(
             value[order][fine], positions[fine], xerr=sides, fmt="none", ecolor="#111827", elinewidth=1.2, capsize=2
         )
-    panel.set_yticks(positions, part["factor"].values[order])
+    panel.set_yticks(positions, _labels(part)[order])
     panel.set_ylim(count - 0.5, -0.5)
     panel.axvline(0, color="#111827", lw=0.8)
     panel.spines["left"].set_visible(False)
@@ -107,7 +129,7 @@ def heat_map(indices: "xr.Dataset", output: str) -> Picture | None:
     top = 1.0 if main.unit == "1" else float(largest.max())
     columns = min(COLUMNS, len(arms))
     with drawing.style():
-        figure, axes = drawing.board(-(-len(arms) // columns), columns, 0.9 + 0.24 * len(order))
+        figure, axes = drawing.board(-(-len(arms) // columns), columns, 0.9 + _room(part) * len(order))
         for k, (panel, (arm, row)) in enumerate(zip(axes.flat, shown, strict=False)):
             values = row.transpose("factor", "week").values[order]
             image = panel.imshow(
@@ -115,9 +137,9 @@ def heat_map(indices: "xr.Dataset", output: str) -> Picture | None:
                 vmax=top, aspect="auto",
             )  # fmt: skip
             _numbers(panel, values, top)
-            panel.set_title(arm)
+            drawing.title(panel, arm, columns)
             panel.set_xticks(range(part.sizes["week"]), [f"{week:g}" for week in part["week"].values])
-            panel.set_yticks(range(len(order)), part["factor"].values[order] if k % columns == 0 else [""] * len(order))
+            panel.set_yticks(range(len(order)), _labels(part)[order] if k % columns == 0 else [""] * len(order))
             panel.set_xlabel("week")
             panel.tick_params(length=0)
             panel.spines[:].set_visible(False)
@@ -125,7 +147,7 @@ def heat_map(indices: "xr.Dataset", output: str) -> Picture | None:
             panel.set_axis_off()
         figure.colorbar(image, ax=axes, shrink=0.6, pad=0.01, label=main.label or main.words)
         picture = drawing.png(figure)
-    caption = f"{output}: {main.words} by week, factors in descending order of their largest index."
+    caption = f"{_named(part)}: {main.words} by week, factors in descending order of their largest index."
     return Picture(picture, f"Heat map of {name} of {output} over weeks: {', '.join(arms)}", caption)
 
 
@@ -149,9 +171,9 @@ def rank_correlations(indices: "xr.Dataset", output: str) -> Picture | None:
         return None
     arms = [arm for arm, _ in shown]
     many = part.sizes["week"] > 1
-    columns = min(COLUMNS, len(arms))
+    columns = min(COLUMNS if many else _columns(part), len(arms))
     with drawing.style():
-        height = 3.8 if many else 0.8 + 0.27 * min(TOP, part.sizes["factor"])
+        height = 3.8 if many else 0.8 + _room(part) * min(TOP, part.sizes["factor"])
         figure, axes = drawing.board(-(-len(arms) // columns), columns, height)
         largest = abs(part["prcc"]).max(("arm", "week")).fillna(0).values
         order = np.argsort(-largest, kind="stable")
@@ -160,18 +182,18 @@ def rank_correlations(indices: "xr.Dataset", output: str) -> Picture | None:
                 _over_weeks(panel, row, order)
             else:
                 _signed_bars(panel, row)
-            panel.set_title(arm)
+            drawing.title(panel, arm, columns)
             if k % columns == 0 and many:
                 panel.set_ylabel("partial rank correlation")
         for panel in axes.flat[len(arms) :]:
             panel.set_axis_off()
         if many:
             handles, labels = axes.flat[0].get_legend_handles_labels()
-            figure.legend(handles, labels, loc="outside lower center", ncols=len(LINES))
+            figure.legend(handles, labels, loc="outside lower center", ncols=COLUMNS)
         picture = drawing.png(figure)
     caption = (
-        f"{output}: partial rank correlation, all other factors held fixed. Grey: range of a factor without effect by "
-        "chance (5 %). Coloured: the factors with the largest values in any arm and week."
+        f"{_named(part)}: partial rank correlation, all other factors held fixed. Grey: range of a factor without "
+        "effect by chance (5 %). Coloured: the factors with the largest values in any arm and week."
     )
     return Picture(picture, f"Partial rank correlations of {output}: {', '.join(arms)}", caption)
 
@@ -183,7 +205,7 @@ def _over_weeks(panel: Any, part: "xr.Dataset", order: npt.NDArray[np.int64]) ->
     for i in order[len(LINES) :]:
         panel.plot(weeks, values[i], color=drawing.FAINT, lw=0.8, zorder=1)
     for i, colour, marker in zip(order, LINES, MARKERS, strict=False):
-        panel.plot(weeks, values[i], color=colour, marker=marker, ms=4, label=part["factor"].values[i])
+        panel.plot(weeks, values[i], color=colour, marker=marker, ms=4, label=_labels(part)[i])
     panel.axhline(0, color="#111827", lw=0.8)
     panel.set(ylim=(-1.02, 1.02), xlabel="week", xticks=weeks if len(weeks) < 10 else weeks[:: len(weeks) // 5])
 
@@ -195,7 +217,7 @@ def _signed_bars(panel: Any, part: "xr.Dataset") -> None:
     floor = float(first_week["threshold"])
     panel.axvspan(-floor, floor, color=BAND, lw=0)
     panel.barh(range(len(order)), values[order], 0.7, color=[RAISE if v > 0 else LOWER for v in values[order]])
-    panel.set_yticks(range(len(order)), first_week["factor"].values[order])
+    panel.set_yticks(range(len(order)), _labels(first_week)[order])
     panel.set(ylim=(len(order) - 0.5, -0.5), xlim=(-1.02, 1.02), xlabel="partial rank correlation")
     panel.axvline(0, color="#111827", lw=0.8)
     panel.tick_params(axis="y", length=0)
@@ -221,8 +243,9 @@ def convergence_curves(steps: "xr.Dataset", output: str, arm: str, week: float) 
             shifted = points * 2 ** (0.08 * (k - (len(order) - 1) / 2))  # side by side, on a scale of powers of two
             sides = np.abs(np.stack([value[:, i] - low[:, i], high[:, i] - value[:, i]]))
             panels[0].errorbar(shifted, value[:, i], yerr=sides, color=LINES[k], marker=MARKERS[k], ms=4, lw=1,
-                               elinewidth=1, capsize=2, label=part["factor"].values[i])  # fmt: skip
-        panels[0].set(ylabel=main.words, title=f"{output}, {arm}, week {week:g}")
+                               elinewidth=1, capsize=2, label=_labels(part)[i])  # fmt: skip
+        panels[0].set(ylabel=main.words)
+        drawing.title(panels[0], f"{_named(part)}, {arm}, week {week:g}", 3)
         panels[0].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
         width = high - low
         panels[1].plot(points, np.nanmax(width, axis=1), marker="o", ms=4, color=LINES[0], label="widest")

@@ -6,14 +6,17 @@ from typing import Any
 import numpy as np
 
 from pulsatile.engine.arrays import Flags, Floats
-from pulsatile.engine.parameters import shown_unit
+from pulsatile.engine.patients.cohort import COVARIATES as OF_COHORT
+from pulsatile.engine.patients.cohort import MORE_COVARIATES
 from pulsatile.engine.people.correlations import COVARIATES, matrix
 from pulsatile.engine.people.margins import SEXES
+from pulsatile.sweeps.analysis.labels import factor_label
 from pulsatile.sweeps.population.compare import correlations
 from pulsatile.sweeps.population.opened import Built
 from pulsatile.sweeps.population.plausible import Place
 from pulsatile.sweeps.report import drawing
 from pulsatile.sweeps.report.page import Picture
+from pulsatile.sweeps.sensitivity.factors import with_unit
 
 _NAMES = {
     name: name if name in ("age", "height", "bmi", "waist", "hba1c", "triglyceride", "hdl") else f"own_{name}"
@@ -137,7 +140,9 @@ def _bars(panel: Any, built: Built, place: Place, of: Flags) -> None:
 
 def _label(built: Built, name: str) -> str:
     """Return the name of an axis with its unit."""
-    return ", ".join(filter(None, (name.removeprefix("parameter "), shown_unit(built.axes[name][0]))))
+    plain = name.removeprefix("parameter ")
+    words = factor_label(plain) if plain != name else (OF_COHORT | MORE_COVARIATES)[name][1].split(",")[0]
+    return drawing.wrapped(with_unit(words, built.axes[name][0]), drawing.NAME)
 
 
 def _pair(places: list[Place]) -> tuple[str, str]:

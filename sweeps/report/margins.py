@@ -7,12 +7,12 @@ import numpy as np
 
 from pulsatile.engine.arrays import Floats
 from pulsatile.engine.draws import normal_quantile
-from pulsatile.engine.parameters import DIMENSIONLESS, shown_unit
 from pulsatile.engine.people.margins import MAN, PRINTED, SEXES, WOMAN, table
 from pulsatile.sweeps.population.opened import Built
 from pulsatile.sweeps.population.published import DIABETES, NORMAL, targets
 from pulsatile.sweeps.report import drawing
 from pulsatile.sweeps.report.page import Picture
+from pulsatile.sweeps.sensitivity.factors import with_unit
 
 Marks = dict[str, list[tuple[int, float, float]]]
 """Published (sex, value, probability) by name."""
@@ -72,7 +72,7 @@ def _panels(built: Built, names: Sequence[tuple[str, str]], marks: Marks, rows: 
                 continue
             name, words = shown[k]
             _distribution(panel, built, name, marks.get(name, []))
-            panel.set_xlabel(", ".join(filter(None, (words, shown_unit(built.units.get(name, DIMENSIONLESS))))))
+            panel.set_xlabel(with_unit(words, built.units.get(name, "1")))
             panel.set_ylabel("share below" if k % columns == 0 else "")
         handles = _legend(bool(marks), built)
         figure.legend(handles=handles, loc="outside upper left", ncols=len(handles))

@@ -2,12 +2,17 @@
 
 from collections.abc import Sequence
 
+from pulsatile.sweeps.analysis.provenance import of_run
+from pulsatile.sweeps.disk.folder import RunFolder
 from pulsatile.sweeps.population.agreement import NOT_COMPARED
 from pulsatile.sweeps.population.opened import Built
 from pulsatile.sweeps.report.axis import gh_axis
 from pulsatile.sweeps.report.maps import atlas, correlation_maps
 from pulsatile.sweeps.report.margins import covariates, outputs, tolerance
 from pulsatile.sweeps.report.page import Part, Table, page
+
+POPULATION = "population"
+"""Kind of the page."""
 
 
 def page_of(built: Built) -> str:
@@ -28,7 +33,8 @@ def page_of(built: Built) -> str:
         ("Rejection atlas", _atlas(built)),
         ("Against published margins", _agreement(built)),
     ]
-    return page(f"Virtual population: {built.name}", _lead(built), sections)
+    return page(POPULATION, f"Virtual population: {built.name}", _lead(built), sections,
+                of_run(RunFolder.open(built.folder)))  # fmt: skip
 
 
 def _lead(built: Built) -> list[str]:

@@ -1,8 +1,6 @@
 """Files for readers of a built population: every patient, the comparison, the rejection atlas."""
 
-import csv
 from collections.abc import Iterable, Sequence
-from io import StringIO
 from typing import Any
 
 import numpy as np
@@ -14,6 +12,7 @@ from pulsatile.sweeps.disk.files import write_all, writing
 from pulsatile.sweeps.population.agreement import NOT_COMPARED, Line, markdown
 from pulsatile.sweeps.population.opened import Built
 from pulsatile.sweeps.report.population import page_of
+from pulsatile.sweeps.study.csv_text import csv_text
 
 PATIENTS, AGREEMENT, ATLAS, PAGE = "patients.csv", "agreement.md", "atlas.csv", "population.html"
 WORST = 8
@@ -59,7 +58,7 @@ def patients_csv(built: Built) -> str:
             cells.append([words[name][int(x)] if np.isfinite(x) else "" for x in values])
         else:
             cells.append([_number(x) for x in values])
-    return _csv([["patient", "kept", "prevalence", *heads], *zip(*cells, strict=True)])
+    return csv_text([["patient", "kept", "prevalence", *heads], *zip(*cells, strict=True)])
 
 
 def agreement_text(built: Built) -> str:
@@ -83,7 +82,7 @@ def atlas_csv(built: Built) -> str:
                 rows.append(
                     [what, place.name, unit, f"{place.distance:.6g}", k + 1, *(f"{x:.8g}" for x in (low, high, share))]
                 )
-    return _csv(rows)
+    return csv_text(rows)
 
 
 def summary(built: Built) -> dict[str, Any]:
@@ -115,9 +114,3 @@ def line_facts(line: Line) -> dict[str, Any]:
 
 def _number(x: float) -> str:
     return "" if np.isnan(x) else f"{x:.17g}"
-
-
-def _csv(rows: Iterable[Sequence[Any]]) -> str:
-    file = StringIO()
-    csv.writer(file, lineterminator="\n").writerows(rows)
-    return file.getvalue()

@@ -4,11 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from pulsatile.engine.parameters import shown_unit
 from pulsatile.sweeps.analysis.inputs import Inputs
+from pulsatile.sweeps.analysis.labels import GROUPS
 from pulsatile.sweeps.analysis.stories import Story
 from pulsatile.sweeps.report import drawing
 from pulsatile.sweeps.report.page import Picture
+from pulsatile.sweeps.sensitivity.factors import with_unit
 
 CASE, BOX = "#b45309", "#1d4ed8"
 MOST_POINTS = 3000
@@ -32,15 +33,23 @@ def scatter(inputs: Inputs, story: Story) -> Picture | None:
         panel.plot(x[cases], y[cases], "^", ms=4, mfc=CASE, mec="white", mew=0.3, label="cases")
         _box(panel, story, pair)
         panel.set(xlabel=_label(inputs, pair[0]), ylabel=_label(inputs, pair[1]))
+        for name, axis in zip(pair, (panel.xaxis, panel.yaxis), strict=True):
+            _groups(axis, name)
         panel.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3)
         _limits(bars, inputs, story, cases)
         picture = drawing.png(figure)
-    return Picture(picture, f"Map of {story.arm}: patients who {story.event}, by {' and '.join(pair)}", story.sentence)
+    alt = f"Map of {story.arm}: patients who {story.event}, by {' and '.join(inputs.label(name) for name in pair)}"
+    return Picture(picture, alt, story.sentence)
 
 
 def _label(inputs: Inputs, name: str) -> str:
-    unit = shown_unit(inputs.units[inputs.names.index(name)])
-    return f"{name}, {unit}" if unit else name
+    return drawing.wrapped(with_unit(inputs.label(name), inputs.units[inputs.names.index(name)]), 60)
+
+
+def _groups(axis: Any, name: str) -> None:
+    """Write the people of each value in words, where an input has such."""
+    if name in GROUPS:
+        axis.set_ticks(range(len(GROUPS[name])), GROUPS[name])
 
 
 def _box(panel: Any, story: Story, pair: list[str]) -> None:
@@ -72,5 +81,6 @@ def _limits(panel: Any, inputs: Inputs, story: Story, cases: "np.ndarray[Any, np
     panel.bar(edges[:-1], share, np.diff(edges), align="edge", color=CASE, ec="white")
     panel.axhline(100 * is_case.mean(), color="#111827", lw=1)
     panel.axvline(first.value, color=BOX, lw=1.6)
+    _groups(panel.xaxis, first.name)
     panel.set(xlabel=_label(inputs, first.name), ylabel="% cases", ylim=(0, 100))
     panel.set_title("cases in tenths of the patients; line: of all")

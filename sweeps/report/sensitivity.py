@@ -1,11 +1,11 @@
 """The page of a sensitivity analysis: tornados, weeks, rank correlations, convergence, variance budget, scenarios."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pulsatile.sweeps.analysis.result import PAGE, Analysis
-from pulsatile.sweeps.disk.files import write_all
+from pulsatile.sweeps.analysis.labels import output_label
+from pulsatile.sweeps.analysis.provenance import PROVENANCE
+from pulsatile.sweeps.analysis.result import Analysis
 from pulsatile.sweeps.report.budget import budget_bars, budget_table
 from pulsatile.sweeps.report.indices import convergence_curves, heat_map, rank_correlations, tornado
 from pulsatile.sweeps.report.page import Part, Picture, page
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from pulsatile.sweeps.analysis.budget_result import VarianceBudget
 
+SENSITIVITY, BUDGET = "sensitivity", "variance budget"
+"""Kinds of pages."""
 MOST_SCENARIOS = 6
 """Largest number of drawn scenarios."""
 
@@ -63,15 +65,13 @@ def page_of(
         others = [story.sentence for story in analysis.stories if story.box is None or not story.box.limits]
         sections.append(("In whom it happens", [*drawn, *others]))
     facts = {} if analysis is None else analysis.facts
-    how = [f"{name}: {value}" for name, value in facts.items() if value != "none"]
+    how = [f"{name}: {value}" for name, value in facts.items() if value != "none" and name not in PROVENANCE]
     sections.append(("How the numbers came about", [*how, *([] if budget is None else _attrs(budget.dataset))]))
-    return page(title, head, [(heading, parts) for heading, parts in sections if parts])
-
-
-def write_page(folder: str | Path, html: str) -> Path:
-    """Write the page into a folder; return its path."""
-    write_all(Path(folder), {PAGE: html.encode()})
-    return Path(folder) / PAGE
+    origin = ({} if budget is None else budget.dataset.attrs) | ({} if analysis is None else analysis.indices.attrs)
+    return page(
+        SENSITIVITY if analysis is not None else BUDGET, title, head,
+        [(heading, parts) for heading, parts in sections if parts], {str(k): str(v) for k, v in origin.items()},
+    )  # fmt: skip
 
 
 def _of_indices(indices: "xr.Dataset", week: float | None) -> list[tuple[str, Sequence[Part]]]:
@@ -89,12 +89,16 @@ def _of_budget(budget: "xr.Dataset", week: float | None) -> list[tuple[str, Sequ
     parts: list[Part] = []
     for output in map(str, budget["output"].values):
         picture = budget_bars(budget, output, at)
-        parts += [f"{output} does not vary."] if picture is None else [picture, budget_table(budget, output, at)]
+        parts += (
+            [f"{output_label(output)} does not vary."]
+            if picture is None
+            else [picture, budget_table(budget, output, at)]
+        )
     return [("Where the variance comes from", parts)]
 
 
 def _attrs(budget: "xr.Dataset") -> list[str]:
-    return [f"variance budget, {name}: {value}" for name, value in budget.attrs.items()]
+    return [f"variance budget, {name}: {value}" for name, value in budget.attrs.items() if name not in PROVENANCE]
 
 
 def _drawn(pictures: Sequence[Picture | None]) -> list[Part]:

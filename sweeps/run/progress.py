@@ -109,14 +109,17 @@ class BarProgress:
         from rich.progress import Progress as RichBar
 
         self._bar = RichBar(
-            BarColumn(12), TimeElapsedColumn(), TextColumn("{task.description}"), console=Console(stderr=True)
+            BarColumn(12),
+            TimeElapsedColumn(),
+            TextColumn("{task.description}", markup=False),
+            console=Console(stderr=True, emoji=False),
         )
         self._task = self._bar.add_task("", total=None, visible=False)
         self._count = Count()
 
     def note(self, text: str) -> None:
         """Print one sentence above the bar."""
-        self._bar.console.print(text, highlight=False, markup=False)
+        self._bar.console.print(text, highlight=False, markup=False, emoji=False)
 
     def start(self, patients: int, done: int = 0) -> None:
         """Start counting patients."""

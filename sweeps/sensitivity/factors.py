@@ -18,10 +18,20 @@ import numpy.typing as npt
 
 from pulsatile.engine.arrays import Flags, Floats
 from pulsatile.engine.errors import InputError
+from pulsatile.engine.parameters import shown_unit
 
 DISTRIBUTIONS = ("uniform", "log-uniform", "normal", "log-normal", "levels")
 RESERVED = ("time", "arm", "design", "patient", "factor", "output", "replicate", "row", "block", "pair", "other")
 """Dimensions and columns of tables of runs and of indices."""
+
+
+def with_unit(name: str, unit: str) -> str:
+    """Return a name with its unit, as on an axis.
+
+    >>> with_unit("VAT", "cm^2"), with_unit("HOMA-IR", "1")
+    ('VAT, cm2', 'HOMA-IR')
+    """
+    return f"{name}, {words}" if (words := shown_unit(unit)) else name
 
 
 @dataclass(frozen=True)

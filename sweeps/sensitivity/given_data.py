@@ -31,7 +31,11 @@ from pulsatile.sweeps.sensitivity.sobol import ROUNDING
 METHODS = ("rank", "bins", "polynomial")
 FEWEST = 50
 """Smallest number of runs [assumed: below it every index is noise]."""
+HALVES = 12
+"""Default number of half samples: with Student's t, 12 cover as 100 do (`benchmarks/given_data.py`)."""
 HIGHEST_DEGREE = 8
+SINGULAR = 1e8
+"""Condition number of the polynomials' products above which rounding decides."""
 _TIES, _HALVES = 0x71E5, 0x5A17
 
 
@@ -53,7 +57,7 @@ def given_data(
     y: npt.ArrayLike,
     method: str = "polynomial",
     weights: npt.ArrayLike | None = None,
-    resamples: int = 100,
+    resamples: int = HALVES,
     seed: int = 0,
     level: float = LEVEL,
 ) -> GivenData:
@@ -68,7 +72,7 @@ def given_data(
     weights
         Weights of the runs (n,), not negative; None for equal weights.
     resamples
-        Number of half samples for the interval; 0 for none.
+        Number of half samples for the interval, at least 2; 0 for none.
 
     Raises
     ------
@@ -81,7 +85,10 @@ def given_data(
     if method == "rank" and weights is not None:
         raise InputError("method rank takes no weights; take bins or polynomial for weighted patients.")
     check_level(level)
-    check_count("resamples", resamples, 0)
+    check_count("resamples", resamples, 2 if resamples else 0)
+    same = np.flatnonzero(np.ptp(factors, axis=0) == 0)
+    if len(same):
+        raise InputError(f"factor {same[0]} is constant; leave it out.")
     estimate = {"rank": _rank, "bins": _bins, "polynomial": _polynomial}[method]
     k, m = factors.shape[1], outputs.shape[1]
     value, low, high = (np.full((k, m), np.nan) for _ in range(3))
@@ -118,26 +125,28 @@ Estimate = Callable[[Floats, Floats, Floats, np.random.Generator], Floats]
 
 
 def _of_factors(estimate: Estimate, x: Floats, y: Floats, w: Floats, seed: int) -> Floats:
-    """Return the indices (k, m); NaN where the output does not vary."""
+    """Return the indices (k, m); NaN for an output that does not vary, 0 for a factor that does not."""
     varies = np.ptp(y, axis=0) > ROUNDING * abs(y).max(axis=0)
-    centred = y - np.average(y, axis=0, weights=w)
+    centred = (y - np.average(y, axis=0, weights=w))[:, varies]
     indices = np.full((x.shape[1], y.shape[1]), np.nan)
     for i in range(x.shape[1]):
         if np.ptp(x[:, i]) == 0:
-            raise InputError(f"factor {i} is constant; leave it out.")
-        indices[i, varies] = estimate(x[:, i], centred[:, varies], w, generator(seed, _TIES, i))
+            indices[i, varies] = 0.0
+        else:
+            indices[i, varies] = estimate(x[:, i], centred, w, generator(seed, _TIES, i))
     return indices
 
 
 def _interval(
     estimate: Estimate, x: Floats, y: Floats, w: Floats, value: Floats, resamples: int, seed: int, level: float
 ) -> tuple[Floats, Floats]:
-    """Return the ends of a normal interval with the SD over half samples drawn without repetition.
+    """Return the ends of the t interval with the SD over half samples drawn without repetition.
 
     The usual bootstrap does not apply: a row drawn twice is its own neighbour in rank and raises every index.  The
-    variance of an estimate over halves of the rows is that of all rows: S^2 / (n / 2) (1 - 1 / 2) = S^2 / n.
+    variance of an estimate over halves of the rows is that of all rows: S^2 / (n / 2) (1 - 1 / 2) = S^2 / n.  An index
+    lies between 0 and 1, so the interval ends there, or at the estimate where that lies beyond.
     """
-    from scipy.special import ndtri
+    from scipy.special import stdtrit
 
     rng = generator(seed, _HALVES)
     n = len(y)
@@ -145,8 +154,8 @@ def _interval(
     for b in range(resamples):
         rows = np.sort(rng.permutation(n)[: n // 2])
         drawn[b] = _of_factors(estimate, x[rows], y[rows], w[rows], seed)
-    half = float(ndtri((1 + level) / 2)) * drawn.std(axis=0, ddof=1)
-    return value - half, value + half
+    half = float(stdtrit(resamples - 1, (1 + level) / 2)) * drawn.std(axis=0, ddof=1)
+    return np.maximum(value - half, np.minimum(value, 0)), np.minimum(value + half, np.maximum(value, 1))
 
 
 def _order(x: Floats, rng: np.random.Generator) -> npt.NDArray[np.int64]:
@@ -187,30 +196,32 @@ def _bins(x: Floats, y: Floats, w: Floats, rng: np.random.Generator) -> Floats:
 
 
 def _polynomial(x: Floats, y: Floats, w: Floats, rng: np.random.Generator) -> Floats:
+    from scipy.stats import rankdata
+
     n = len(x)
-    rank = np.empty(n)
-    rank[np.argsort(x, kind="stable")] = np.arange(n)
-    _, inverse = np.unique(x, return_inverse=True)
-    inverse = inverse.reshape(-1)
-    shared = np.bincount(inverse, rank) / np.bincount(inverse)  # equal values get equal scores
-    score = (2 * shared[inverse] + 1) / n - 1
-    degree = min(HIGHEST_DEGREE, len(shared) - 1, n // 10)
+    score = (2 * rankdata(x) - 1) / n - 1  # equal values get equal scores
+    degree = min(HIGHEST_DEGREE, len(np.unique(score)) - 1, n // 10)
     root = np.sqrt(w)
-    columns = root[:, None] * np.polynomial.legendre.legvander(score, degree)
+    columns = root * np.polynomial.legendre.legvander(score, degree).T
     # Legendre polynomials of ranks are nearly orthogonal: Cholesky makes them exactly so, in a fixed order of sums
-    corner = np.linalg.cholesky(np.einsum("ni,nj->ij", columns, columns))
-    basis = np.einsum("nj,ij->ni", columns, np.linalg.inv(corner))
-    target = root[:, None] * y
-    parts = np.einsum("ni,nm->im", basis, target)
-    whole = (target * target).sum(axis=0)
-    residual, lever = target.copy(), np.zeros(n)
+    between = np.einsum("in,jn->ij", columns, columns)
+    while degree and np.linalg.cond(between[: degree + 1, : degree + 1]) > SINGULAR:
+        degree -= 1  # nearly all runs share a few values: these do not tell higher degrees apart
+    corner = np.linalg.cholesky(between[: degree + 1, : degree + 1])
+    basis = np.einsum("jn,ij->in", columns[: degree + 1], np.linalg.inv(corner))
+    residual = np.ascontiguousarray((root[:, None] * y).T)
+    parts = np.einsum("in,mn->im", basis, residual)
+    whole = np.einsum("mn,mn->m", residual, residual)
     best, chosen = np.full(y.shape[1], np.inf), np.zeros(y.shape[1])
     effective = w.sum() ** 2 / (w**2).sum()
+    lever, scratch = np.zeros(n), np.empty_like(residual)
     for p in range(degree + 1):
-        residual -= basis[:, p : p + 1] * parts[p]
-        lever += basis[:, p] ** 2
-        error = ((residual / np.maximum(1 - lever, 1e-6)[:, None]) ** 2).sum(axis=0)
-        explained = 1 - (residual**2).sum(axis=0) / whole * (effective - 1) / max(effective - 1 - p, 1)
+        residual -= np.multiply(basis[p], parts[p][:, None], out=scratch)
+        lever += basis[p] ** 2
+        np.divide(residual, np.maximum(1 - lever, 1e-6), out=scratch)
+        error = np.einsum("mn,mn->m", scratch, scratch)
+        within = np.einsum("mn,mn->m", residual, residual)
+        explained = 1 - within / whole * (effective - 1) / max(effective - 1 - p, 1)
         better = error < best
         chosen, best = np.where(better, explained, chosen), np.minimum(error, best)
     return chosen

@@ -11,8 +11,9 @@ Source: Friedman and Fisher 1999 doi:10.1023/A:1008894516817; coverage and densi
 doi:10.1016/j.techfore.2009.08.002; both RECALLED.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +34,10 @@ LEAST_CASES = 20
 
 @dataclass(frozen=True)
 class Limit:
-    """One limit of a box: ``name`` above or below ``value``; ``p_value`` of a gain as large by chance."""
+    """One limit of a box: ``name`` from ``value`` on ("above") or up to it ("below"), which itself lies in the box.
+
+    ``p_value`` is the probability of a gain as large by chance.
+    """
 
     name: str
     side: str
@@ -41,10 +45,24 @@ class Limit:
     unit: str
     p_value: float
 
-    @property
-    def sentence(self) -> str:
-        """The limit in words, as ``VAT above 160 cm2``."""
-        return f"{self.name} {self.side} {self.value:.4g} {shown_unit(self.unit)}".rstrip()
+    def words(self, label: str = "") -> str:
+        """Return the limit in words, under the name ``label``: "VAT above 160 cm2", "grade at least 3".
+
+        Four digits are shown; where they are not the whole value, they lie just outside the box.
+        """
+        low, shown = self.side == "above", float(f"{self.value:.4g}")
+        if shown == self.value:
+            side = "at least" if low else "at most"
+        else:
+            side = self.side
+            exact = Decimal(self.value)
+            step = Decimal(1).scaleb(exact.adjusted() - 3)
+            shown = float(exact.quantize(step, ROUND_FLOOR if low else ROUND_CEILING))
+        return f"{label or self.name} {side} {shown:.4g} {shown_unit(self.unit)}".rstrip()
+
+    def holds(self, value: float) -> bool:
+        """Return whether a value is within the limit."""
+        return value >= self.value if self.side == "above" else value <= self.value
 
 
 @dataclass(frozen=True)
@@ -56,13 +74,37 @@ class Box:
     density: float
     inside: Flags
 
-    def sentence(self, cases: str = "cases", subjects: str = "patients") -> str:
-        """Return a sentence on the subjects in the box."""
+    def sentence(
+        self,
+        cases: str = "cases",
+        subjects: str = "patients",
+        labels: Mapping[str, str] | None = None,
+        groups: Mapping[str, Sequence[str]] | None = None,
+    ) -> str:
+        """Return a sentence on the subjects in the box.
+
+        Parameters
+        ----------
+        cases, subjects
+            What those with the event are called, and all.
+        labels
+            Words by name of factor; default the names.
+        groups
+            By name of a factor with the values 0, 1, ...: what the subjects of each value are called.
+        """
         if not self.limits:
             return f"No limit sets {cases} apart: {self.density:.0%} of all {subjects} are {cases}."
-        with_what = " and ".join(limit.sentence for limit in self.limits)
+        who, parts, named = subjects, list[str](), groups or {}
+        for limit in self.limits:
+            if limit.name not in named:
+                parts.append(limit.words((labels or {}).get(limit.name, "")))
+        for name in dict.fromkeys(limit.name for limit in self.limits if limit.name in named):
+            ours = [limit for limit in self.limits if limit.name == name]
+            kept = [word for k, word in enumerate(named[name]) if all(limit.holds(k) for limit in ours)]
+            who = " or ".join(kept)
+        with_what = f" with {' and '.join(parts)}" if parts else ""
         return (
-            f"{subjects[0].upper()}{subjects[1:]} with {with_what}: {self.density:.0%} of them are {cases}, "
+            f"{who[0].upper()}{who[1:]}{with_what}: {self.density:.0%} of them are {cases}, "
             f"and they are {self.coverage:.0%} of all {cases}."
         )
 
@@ -120,90 +162,100 @@ def peeling(
         raise InputError(
             f"{int(flags.sum())} cases among {len(flags)} runs: at least {FEWEST} runs, some of them cases, are needed."
         )
-    k = len(names)
-    low, high = np.full(k, -np.inf), np.full(k, np.inf)
-    boxes = [_box(factors, flags, low, high, names, labels)]
     least = max(FEWEST, int(np.ceil(SMALLEST * len(flags))))
+    box, sides = _Peeling(factors, flags), [(i, bottom) for i in range(len(names)) for bottom in (True, False)]
+    boxes: list[Box] = []
     while True:
-        step = _peel(factors, flags, low, high, least)
-        if step is None:
-            return boxes
-        low, high = step
-        boxes.append(_box(factors, flags, *_pruned(factors, flags, low, high), names, labels))
-
-
-def _inside(x: Floats, low: Floats, high: Floats) -> Flags:
-    return np.asarray(((x >= low) & (x <= high)).all(axis=1), np.bool_)
-
-
-def _peel(x: Floats, flags: Flags, low: Floats, high: Floats, least: int) -> tuple[Floats, Floats] | None:
-    """Return the limits after removal of the best slice; None when the box cannot shrink."""
-    rows = _inside(x, low, high)
-    inside, is_case = x[rows], flags[rows]
-    if is_case.all():
-        return None
-    best: tuple[float, float, Floats, Floats] | None = None
-    for i in range(x.shape[1]):
-        values = np.unique(inside[:, i])
-        if len(values) < 2:
-            continue
-        for bottom in (True, False):
-            at = np.quantile(inside[:, i], PEEL if bottom else 1 - PEEL)
-            # with ties the slice holds at least one value
-            if bottom:
-                edge = values[min(max(int(np.searchsorted(values, at)), 1), len(values) - 1)]
-                kept = inside[:, i] >= edge
-            else:
-                edge = values[max(min(int(np.searchsorted(values, at, side="right")) - 1, len(values) - 2), 0)]
-                kept = inside[:, i] <= edge
-            if kept.sum() < least:
-                continue
-            density = float(is_case[kept].mean())
-            # the gain per removed run: slices of discrete factors are larger (Friedman 1999, section 14.1)
-            gain = (density - float(is_case.mean())) / float((~kept).mean())
-            if best is None or gain > best[0]:
-                lower, upper = low.copy(), high.copy()
-                if bottom:
-                    lower[i] = edge
-                else:
-                    upper[i] = edge
-                best = gain, density, lower, upper
-    return None if best is None else best[2:]
-
-
-def _pruned(x: Floats, flags: Flags, low: Floats, high: Floats) -> tuple[Floats, Floats]:
-    """Return the limits without those whose loss lowers the density within chance (5 %), the weakest removed first."""
-    low, high = low.copy(), high.copy()
-    while True:
-        chances = [
-            (_p_value(x, flags, low, high, i, bottom), i, bottom)
-            for i in range(x.shape[1])
-            for bottom in (True, False)
-            if np.isfinite((low if bottom else high)[i])
+        kept = [side for side in sides if np.isfinite(box.edges[side])]
+        chances, rows = _pruned(factors, flags, {side: box.edges[side] for side in kept})
+        limits = [
+            Limit(names[i], "above" if bottom else "below", box.edges[i, bottom], labels[i], p_value)
+            for (i, bottom), p_value in chances.items()
         ]
-        worst = max(chances, default=(0.0, 0, True))
-        if worst[0] < 0.05:
-            return low, high
-        (low if worst[2] else high)[worst[1]] = -np.inf if worst[2] else np.inf
+        limits.sort(key=lambda limit: limit.p_value)
+        boxes.append(Box(tuple(limits), float((flags & rows).sum() / flags.sum()), float(flags[rows].mean()), rows))
+        if not box.peel(least):
+            return boxes
 
 
-def _p_value(x: Floats, flags: Flags, low: Floats, high: Floats, i: int, bottom: bool) -> float:
-    """Return the probability of as many cases in the box if this limit were independent of them (binomial)."""
+class _Peeling:
+    """The box of all limits, with its runs in the order of each factor, so that a peel reads only thin slices."""
+
+    def __init__(self, x: Floats, flags: Flags) -> None:
+        self.flags = flags
+        self.order = np.argsort(x.T, axis=1, kind="stable")
+        self.sorted = np.take_along_axis(x.T, self.order, axis=1)
+        self.edges = {(i, bottom): -np.inf if bottom else np.inf for i in range(x.shape[1]) for bottom in (True, False)}
+
+    def peel(self, least: int) -> bool:
+        """Remove the best slice; return False where the box cannot shrink."""
+        k, n = self.order.shape
+        cases = int(self.flags[self.order[0]].sum())
+        if cases == n:
+            return False
+        ends = np.quantile(self.sorted, [PEEL, 1 - PEEL], axis=1)
+        best: tuple[float, int, bool, slice] | None = None
+        for i in range(k):
+            row = self.sorted[i]
+            if row[0] == row[-1]:
+                continue
+            for bottom in (True, False):
+                # with ties the slice holds at least one value, and so does the rest
+                if bottom:
+                    end = min(max(ends[0, i], np.nextafter(row[0], np.inf)), row[-1])
+                    removed = slice(0, int(np.searchsorted(row, end)))
+                else:
+                    end = max(min(ends[1, i], np.nextafter(row[-1], -np.inf)), row[0])
+                    removed = slice(int(np.searchsorted(row, end, side="right")), n)
+                size = removed.stop - removed.start
+                if n - size < least:
+                    continue
+                density = (cases - int(self.flags[self.order[i, removed]].sum())) / (n - size)
+                # the gain per removed run: slices of discrete factors are larger (Friedman 1999, section 14.1)
+                gain = (density - cases / n) / (size / n)
+                if best is None or gain > best[0]:
+                    best = gain, i, bottom, removed
+        if best is None:
+            return False
+        _, i, bottom, removed = best
+        self.edges[i, bottom] = float(self.sorted[i, removed.stop if bottom else removed.start - 1])
+        alive = np.ones(len(self.flags), np.bool_)
+        alive[self.order[i, removed]] = False
+        kept = alive[self.order]
+        left = n - (removed.stop - removed.start)
+        self.order, self.sorted = self.order[kept].reshape(k, left), self.sorted[kept].reshape(k, left)
+        return True
+
+
+Sides = dict[tuple[int, bool], float]
+"""Values by the factor of a limit, and whether the limit is a lower one."""
+
+
+def _pruned(x: Floats, flags: Flags, edges: Sides) -> tuple[Sides, Flags]:
+    """Remove the limits whose loss lowers the density within chance (5 %), the weakest first.
+
+    Returns
+    -------
+    The probability of as many cases in the box if a limit were independent of them (binomial), by remaining limit, and
+    the runs inside (n,).
+    """
     from scipy.stats import binom
 
-    lower, upper = low.copy(), high.copy()
-    (lower if bottom else upper)[i] = -np.inf if bottom else np.inf
-    within, without = _inside(x, low, high), _inside(x, lower, upper)
-    return float(binom.sf(int(flags[within].sum()) - 1, int(within.sum()), float(flags[without].mean())))
-
-
-def _box(x: Floats, flags: Flags, low: Floats, high: Floats, names: Sequence[str], units: Sequence[str]) -> Box:
-    rows = _inside(x, low, high)
-    limits = [
-        Limit(names[i], side, float(edge[i]), units[i], _p_value(x, flags, low, high, i, side == "above"))
-        for i in range(len(names))
-        for side, edge in (("above", low), ("below", high))
-        if np.isfinite(edge[i])
-    ]
-    limits.sort(key=lambda limit: limit.p_value)
-    return Box(tuple(limits), float((flags & rows).sum() / flags.sum()), float(flags[rows].mean()), rows)
+    sides = sorted(edges)
+    beyond = [x[:, i] < edges[i, bottom] if bottom else x[:, i] > edges[i, bottom] for i, bottom in sides]
+    crossed = np.sum(beyond, axis=0, dtype=np.int64) if sides else np.zeros(len(x), np.int64)
+    while True:
+        rows = crossed == 0
+        if not sides:
+            return {}, rows
+        # a box without one of its limits has, beside its own, the runs that cross this limit only
+        alone = np.flatnonzero(crossed == 1)
+        masks = np.stack([mask[alone] for mask in beyond])
+        more, more_cases = masks.sum(axis=1), masks[:, flags[alone]].sum(axis=1)
+        n, cases = int(rows.sum()), int(flags[rows].sum())
+        chances = binom.sf(cases - 1, n, (cases + more_cases) / (n + more)).tolist()
+        largest, _, worst = max((chance, side, k) for k, (chance, side) in enumerate(zip(chances, sides, strict=True)))
+        if largest < 0.05:
+            return dict(zip(sides, chances, strict=True)), rows
+        crossed = crossed - beyond.pop(worst)
+        del sides[worst]

@@ -56,7 +56,7 @@ class Summary:
             return "Summary without endpoints"
         from rich.console import Console
 
-        console = Console(file=StringIO(), width=SCREEN, color_system=None)
+        console = Console(file=StringIO(), width=SCREEN, color_system=None, emoji=False)
         with console.capture() as shown:
             console.print(self.table())
         return "\n".join(line.rstrip() for line in shown.get().splitlines())

@@ -1,13 +1,12 @@
 """The summary as a table on screen and as CSV, from its rows (`sweeps.summary.summarise`)."""
 
-import csv
-from io import StringIO
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
 from pulsatile.engine.drugs.presets import EXTRAPOLATION, EXTRAPOLATION_WORDS, NO_DRUG, standing
 from pulsatile.engine.parameters import shown_unit
 from pulsatile.sweeps.errors import NOT_CLINICAL
+from pulsatile.sweeps.study.csv_text import csv_text as csv_of_rows
 from pulsatile.sweeps.summary.endpoints import lines
 
 if TYPE_CHECKING:
@@ -58,12 +57,11 @@ def csv_text(frame: "pd.DataFrame") -> str:
     left_out += [] if frame["effective_n"].notna().any() else ["effective_n"]
     left_out += [] if (frame["standing"] != "").any() else ["standing"]
     kept = [name for name in _HEAD if name not in left_out]
-    file = StringIO()
-    writer = csv.writer(file)
-    writer.writerow([_HEAD[name] for name in kept])
-    for values in frame[kept].itertuples(index=False):
-        writer.writerow([_csv_cell(name, value) for name, value in zip(kept, values, strict=True)])
-    return file.getvalue()
+    rows = (
+        [_csv_cell(name, value) for name, value in zip(kept, values, strict=True)]
+        for values in frame[kept].itertuples(index=False)
+    )
+    return csv_of_rows([[_HEAD[name] for name in kept], *rows], "\r\n")
 
 
 def _csv_cell(name: str, value: Any) -> str:
@@ -111,7 +109,7 @@ def table(frame: "pd.DataFrame", marks: dict[str, str]) -> "Table":
     for arm in arms:
         head = escape(arm)
         mark = marks.get(arm, "")
-        grid.add_column(f"{head}\n[dim]{mark}[/dim]" if mark else head, justify="right")
+        grid.add_column(f"{head}\n[dim]{mark}[/dim]" if mark else head, justify="right", overflow="fold")
     shown = {line.name: line for line in lines()}
     last = frame.groupby("endpoint")["week"].last()
     for (endpoint, week), part in frame.groupby(["endpoint", "week"], sort=False):
@@ -121,7 +119,7 @@ def table(frame: "pd.DataFrame", marks: dict[str, str]) -> "Table":
         unit = f"{line.unit}, " if shown_unit(line.unit) else ""
         label = f"{part['label'].iloc[0]}\n[dim]{unit}wk {week:g}[/dim]"
         cells = [_cell(row, line.decimals, k == 0) for k, row in enumerate(part.itertuples())]
-        grid.add_row(label, *(cell.replace("[", r"\[") for cell in cells))
+        grid.add_row(label, *map(escape, cells))
     return grid
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from llvmlite.binding import get_host_cpu_features
 
-from benchmarks import accuracy, compare, contenders, installed, limits, picture
+from benchmarks import accuracy, compare, contenders, given_data, installed, limits, picture
 from benchmarks.contenders import reference
 from benchmarks.peak import flops, rhs_operations
 from benchmarks.peers.c_integrator import FAST, CIntegrator
@@ -179,3 +179,10 @@ def test_labels_keep_their_distance() -> None:
     assert placed[2] == 5.0
     assert np.diff(np.sort(placed)).min() >= 0.5 - 1e-12
     assert np.argsort(placed).tolist() == [0, 3, 1, 2]
+
+
+def test_given_data(capsys: pytest.CaptureFixture[str]) -> None:
+    given_data.main(["--quick"])
+    printed = capsys.readouterr().out
+    assert "CPU seconds for 300 patients x 73 inputs x 18 columns" in printed
+    assert "linear, weighted" in printed

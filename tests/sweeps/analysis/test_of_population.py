@@ -201,7 +201,7 @@ def test_tables_and_sentences(found: Analysis, tmp_path: Path) -> None:
     assert f"S1, prcc of 3 outputs, {len(found.inputs.names)} factors, 3 arms, 1 week" in repr(found)
     told = "\n".join(found.sentences)
     assert (tmp_path / "sensitivity.txt").read_text(encoding="utf-8").startswith(told)
-    assert "vat, control, week 1: S1 of own_vat " in told
+    assert "Visceral fat, control, week 1: S1 of own_vat " in told
     assert "without assay noise" in told
 
 

@@ -8,12 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from rich.markup import escape
+from rich.table import Table
 
+from pulsatile.cli.guard import print_rich
 from pulsatile.cli.main import main
 from pulsatile.engine.dataset import template
 from pulsatile.engine.simulate import covariates_of
 from pulsatile.sweeps.analysis.of_population import of_population
 from pulsatile.sweeps.analysis.selection import Selection
+from pulsatile.sweeps.errors import Exit
 from pulsatile.sweeps.report import drawing
 from pulsatile.sweeps.report.sensitivity import page_of
 from pulsatile.sweeps.run.run import run
@@ -48,16 +52,18 @@ def called(*words: object) -> Result:
 def test_a_budget_of_any_arms(write: Write, tmp_path: Path) -> None:
     out = tmp_path / "budget"
     result = called("budget", write(study()), "--out", out, "--draws", "2", "--patients", "3", "--week", "1")
-    html = unescape((out / "sensitivity.html").read_text(encoding="utf-8"))
+    html = unescape((out / "variance_budget.html").read_text(encoding="utf-8"))
     with (out / "variance_budget.csv").open(encoding="utf-8", newline="") as file:
         found = {(line["arm"], line["kind"]): float(line["total"]) for line in csv.DictReader(file)}
     wanted = [(name, "arm") for name in NAMES] + [(f"{name} minus b", "contrast") for name in NAMES[:-1]]
-    assert list(found) == [*wanted, ("all arms", "all arms")]
+    # in a file for spreadsheets a formula is a text
+    safe = [(f"'{name}" if name.startswith("=") else name, kind) for name, kind in wanted]
+    assert list(found) == [*safe, ("all arms", "all arms")]
     assert found["a minus b", "arm"] > found["a minus b", "contrast"] > 0  # two rows of one name
-    for name, _ in found:
+    for name in [*(name for name, _ in wanted), "all arms"]:
         assert f"igf1, {name}, week 1: SD" in result.output
         assert f"<td>{name}</td>" in html
-    assert f"Variance budget of igf1 in week 1: {', '.join(name for name, _ in found)}" in html
+    assert f"Variance budget of igf1 in week 1: {', '.join([*(name for name, _ in wanted), 'all arms'])}" in html
 
 
 def test_indices_of_any_arms(tmp_path: Path) -> None:
@@ -84,6 +90,27 @@ def test_a_population_of_any_arms() -> None:
     for name in names[:-1]:
         assert name in html
         assert f"{name} minus b" in html
+
+
+def test_names_are_printed_as_written(capsys: pytest.CaptureFixture[str]) -> None:
+    grid = Table()
+    for name in (":smile:", "[bold]", "\\[x]"):
+        grid.add_column(escape(name))
+    print_rich(grid)
+    printed = capsys.readouterr().out
+    for name in (":smile:", "[bold]", "\\[x]"):
+        assert name in printed
+
+
+def test_a_budget_refuses_before_it_runs(write: Write, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "variance_budget.html").write_text("mine", encoding="utf-8")
+    for out, words in (("file", "is a file"), ("out", "is no variance budget page")):
+        result = CliRunner().invoke(main, ["budget", str(write(study())), "--out", str(tmp_path / out)])
+        assert result.exit_code == Exit.FOLDER_REFUSES
+        assert words in result.output
+    assert (tmp_path / "out" / "variance_budget.html").read_text(encoding="utf-8") == "mine"
 
 
 def test_dollar_signs_are_drawn() -> None:

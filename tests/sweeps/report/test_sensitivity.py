@@ -2,6 +2,7 @@
 
 import re
 import sys
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,15 @@ from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.analysis.budget_result import VarianceBudget
 from pulsatile.sweeps.analysis.convergence import convergence, first_replicates
 from pulsatile.sweeps.analysis.inputs import Inputs
-from pulsatile.sweeps.analysis.result import Analysis
+from pulsatile.sweeps.analysis.result import PAGE, Analysis
 from pulsatile.sweeps.analysis.stories import Story
+from pulsatile.sweeps.errors import FolderRefuses
 from pulsatile.sweeps.report import drawing
 from pulsatile.sweeps.report import indices as pictures
 from pulsatile.sweeps.report.budget import COLOURS, budget_bars, budget_table
+from pulsatile.sweeps.report.page import NO_FACT, write_page
 from pulsatile.sweeps.report.scenario import scatter
-from pulsatile.sweeps.report.sensitivity import PAGE, page_of, write_page
+from pulsatile.sweeps.report.sensitivity import BUDGET, SENSITIVITY, page_of
 from pulsatile.sweeps.sensitivity.design import Design
 from pulsatile.sweeps.sensitivity.factors import Factor
 from pulsatile.sweeps.sensitivity.indices import indices
@@ -195,8 +198,61 @@ def test_the_page_needs_nothing_else(sobol: tuple[Design, xr.Dataset], tmp_path:
         assert heading in html
     assert "In which direction" not in html  # a section that would be empty
     assert "Research model, not for clinical use" in html
-    path = write_page(tmp_path, html)
+    path = write_page(tmp_path / PAGE, html, SENSITIVITY)
     assert (path.name, path.read_text(encoding="utf-8")) == (PAGE, html)
+
+
+def test_a_page_tells_where_it_comes_from(sobol: tuple[Design, xr.Dataset]) -> None:
+    found = sobol[1].copy()
+    facts = {
+        "study": "A <study>, r",
+        "run": "ab12",
+        "seed": "7",
+        "digest": "cd34",
+        "versions": "2",
+        "date": "now",
+    }
+    found.attrs |= facts
+    html = page_of("title", Analysis(found))
+    foot = html[html.index("<footer>") :]
+    for name, value in facts.items():
+        assert f"<dt>{name}</dt><dd>{escape(value)}</dd>" in foot
+    assert "cd34" not in html[: html.index("<footer>")]  # each fact once
+    lone = budget()
+    lone.attrs |= {name: value for name, value in facts.items() if name != "digest"}
+    assert f"<dt>digest</dt><dd>{NO_FACT}</dd>" in page_of("title", budget=VarianceBudget(lone))
+
+
+def test_a_page_replaces_a_page_of_its_kind_only(sobol: tuple[Design, xr.Dataset], tmp_path: Path) -> None:
+    html = page_of("title", Analysis(sobol[1]))
+    write_page(tmp_path / "a.html", html, SENSITIVITY)
+    write_page(tmp_path / "a.html", html, SENSITIVITY)
+    for name, content in (("a.html", None), ("b.html", "my own page"), ("c.html", "")):
+        if content is not None:
+            (tmp_path / name).write_text(content, encoding="utf-8")
+        before = (tmp_path / name).read_bytes()
+        with pytest.raises(FolderRefuses, match=f"{name} is there and is no variance budget page") as told:
+            write_page(tmp_path / name, html, BUDGET)
+        assert "\n" not in str(told.value)
+        assert (tmp_path / name).read_bytes() == before
+    with pytest.raises(FolderRefuses, match="is a folder"):
+        write_page(tmp_path, html, SENSITIVITY)
+
+
+def test_long_names_are_whole_and_stay_in_the_picture() -> None:
+    names = [f"rhGH with the IGF-1 gain of tesamorelin, given in the {when}" for when in ("evening", "morning")]
+    with drawing.style():
+        figure, axes = drawing.board(1, 2, 3)
+        for panel, name in zip(axes.flat, names, strict=True):
+            panel.set_yticks([0], ["x" * drawing.NAME])
+            drawing.title(panel, name, 2)
+        drawing.png(figure)
+        edge = figure.get_window_extent()
+        for panel, name in zip(axes.flat, names, strict=True):
+            assert panel.get_title(loc="left").replace("\n", " ") == name
+            box = panel.title.get_window_extent() if panel.get_title() else panel._left_title.get_window_extent()
+            assert edge.x0 <= box.x0
+            assert box.x1 <= edge.x1
 
 
 def test_without_matplotlib_it_is_told_what_to_install(

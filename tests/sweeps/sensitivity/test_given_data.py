@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.analytic import g_function, ishigami
+from benchmarks.given_data import coverage, known
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.sensitivity.given_data import METHODS, given_data
 from pulsatile.sweeps.sensitivity.shapley import shapley
@@ -114,6 +115,7 @@ def test_bad_input_gets_one_sentence() -> None:
         (lambda: given_data(SAMPLE, y, weights=-abs(y)), "negative"),
         (lambda: given_data(SAMPLE, y[:5]), "do not fit"),
         (lambda: given_data(short, y[:20]), "too few"),
+        (lambda: given_data(SAMPLE, y, resamples=1), "at least 2"),
         (lambda: given_data(flat, y), "factor 2 is constant"),
         (lambda: shapley(flat, y), "factor 2 is constant"),
         (lambda: shapley(SAMPLE, y, "forest"), "not known"),
@@ -125,3 +127,40 @@ def test_bad_input_gets_one_sentence() -> None:
         with pytest.raises(InputError, match=words) as told:
             call()
         assert "\n" not in str(told.value)
+
+
+def test_an_interval_stays_within_what_an_index_can_be() -> None:
+    rng = np.random.default_rng(5)
+    x = rng.standard_normal((60, 4))
+    found = given_data(x, x[:, 0] + 0.1 * rng.standard_normal(60))
+    assert np.all((found.low >= np.minimum(found.s1, 0)) & (found.high <= 1))
+    assert np.all(found.low < found.s1 + 1e-12)
+
+
+def test_a_rare_value_that_a_half_sample_lacks_is_no_error() -> None:
+    x = RNG.random((200, 2))
+    x[:, 1] = np.arange(200) < 1  # one of two halves does not have it
+    found = given_data(x, x[:, 0], resamples=12)
+    assert np.isfinite(found.low).all()
+    assert found.s1[1, 0] == pytest.approx(0, abs=0.05)
+
+
+def test_the_default_interval_covers() -> None:
+    """Few half samples with Student's t; the campaign is `benchmarks/given_data.py`."""
+    for case in known()[:2]:
+        inside, width = coverage(case, 300, 100)
+        assert np.all(inside > 0.88)  # 95 % less three standard errors
+        assert np.all(width < 0.3)
+
+
+def test_a_factor_that_nearly_all_runs_share() -> None:
+    """A few distinct values beside one of nearly all runs do not determine a polynomial of a high degree."""
+    rng = np.random.default_rng(6)
+    x = np.column_stack([rng.random(5000), np.ones(5000)])
+    x[:12, 1] = rng.random(12)
+    x[:6, 1] += 1.0
+    y = x[:, 0] + 0.1 * rng.standard_normal(5000)
+    found = given_data(x, y)
+    assert found.s1[1, 0] == pytest.approx(0, abs=0.02)
+    assert np.isfinite(found.low).all()
+    assert np.isfinite(found.high).all()

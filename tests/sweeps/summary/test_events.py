@@ -80,7 +80,7 @@ def test_gains_and_losses_are_read_from_contrasts_alone() -> None:
         ("drug minus none", "contrast", "gain insulin sensitivity", 30),
         ("drug minus none", "contrast", "lose insulin sensitivity", 30),
     ]
-    assert "(paired difference of clamp_m)" in told[0].sentence
+    assert "(paired difference of Clamp M)" in told[0].sentence
 
 
 @pytest.mark.parametrize(
