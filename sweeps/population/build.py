@@ -6,7 +6,7 @@ the safety of any run, and ``population.json``: the selected patients and their 
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -101,13 +101,15 @@ class PatientSelection:
 
     ``why`` (n,) reasons of rejection, `KEPT` for the others; ``weights`` (n,), 0 for rejected patients; ``balance`` the
     prevalence weights, None where none were computed; ``missed`` the sentence on the published numbers that these do
-    not give, empty where they give all.
+    not give, empty where they give all; ``features`` the numbers (n,) of the plausible patients whose weighted means
+    these weights give, by name.
     """
 
     why: npt.NDArray[np.object_]
     weights: Floats
     balance: Balance | None
     missed: str = ""
+    features: Mapping[str, Floats] = field(default_factory=dict)
 
     @property
     def kept(self) -> npt.NDArray[np.bool_]:
@@ -149,7 +151,8 @@ def select(untreated: Untreated, how: str, seed: int, survey: bool) -> PatientSe
         why[np.flatnonzero(fine)[~included]] = LEFT_OUT
     else:
         weights[fine] = prevalence.weights
-    return PatientSelection(why, weights, prevalence, f"{missed}." if missed else "")
+    given = dict(zip(names[inside], features[:, inside].T, strict=True))
+    return PatientSelection(why, weights, prevalence, f"{missed}." if missed else "", given)
 
 
 def freeze(folder: Path, resolved: ResolvedStudy, digest: str, how: str) -> dict[str, Any]:
@@ -194,6 +197,9 @@ def freeze(folder: Path, resolved: ResolvedStudy, digest: str, how: str) -> dict
             "missed": selection.missed,
             "gates": {"least_share": LEAST_EFFECTIVE, "largest": MOST_WEIGHT},
         }  # fmt: skip
+    if "prevalence" in columns:
+        known = {"patient": columns["patient"], **selection.features}
+        record["balanced"] = PatientTable.of(known).model_dump(mode="json")
     record = {"id": seal(record), **record}
     write_all(folder, {FILE: (json.dumps(record, indent=1) + "\n").encode()})
     return record
