@@ -6,7 +6,8 @@ Width is the mean width over that of an interval of plus and minus 1.96 true sta
 """
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
+from statistics import NormalDist
 
 import numpy as np
 
@@ -37,8 +38,10 @@ def shares(share: float, n: int, repeats: int, weighted: bool = False) -> float:
     for repeat in range(repeats):
         rng = np.random.default_rng((1, n, repeat))
         x, w = _patients(rng, n) if weighted else (None, None)
-        chance = share if x is None else share * np.exp(0.5 * x[:, 0] - 0.5 * SHIFT - 0.125)
-        events = 100.0 * (rng.uniform(size=n) < chance)
+        slope = 0.0 if x is None else 0.8
+        limit = NormalDist().inv_cdf(1 - share) * (1 + slope**2) ** 0.5 if share > 0 else np.inf
+        latent = rng.normal(size=n) if x is None else slope * (x[:, 0] - SHIFT) + rng.normal(size=n)
+        events = 100.0 * (latent > limit)
         found = statistics(events, events, w, x, of_events=True)
         covered += found.mean_low <= 100 * share <= found.mean_high
     return covered / repeats
@@ -113,40 +116,36 @@ def _runs(rng: np.random.Generator, size: tuple[int, int, int], effects: str, ga
 def _lines(repeats: int, sizes: tuple[int, ...], layouts: tuple[tuple[int, int, int], ...]) -> Iterator[str]:
     """Yield the tables, in Markdown."""
 
-    def table(what: str, columns: list[str], rows: dict[str, Callable[[], list[str]]]) -> Iterator[str]:
+    def table(what: str, columns: list[str], rows: Iterable[tuple[str, list[str]]]) -> Iterator[str]:
         yield from ("", f"| {what} | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|")
-        for name, cells in rows.items():
-            yield f"| {name} | {' | '.join(cells())} |"
+        for name, cells in rows:
+            yield f"| {name} | {' | '.join(cells)} |"
 
     def percent(share: float) -> str:
         return f"{100 * share:.1f} %"
 
-    yield from table("share of n patients", [f"n = {n}" for n in sizes], {
-        f"{100 * share:g} %{', weighted' * of_weights}": lambda share=share, of_weights=of_weights: [
-            percent(shares(share, n, repeats, of_weights)) for n in sizes
-        ]
-        for of_weights in (False, True) for share in SHARES[of_weights:]
-    })  # fmt: skip
-    yield from table("paired difference of shares: gain, lose", [f"n = {n}" for n in sizes], {
-        f"{100 * gain:g} %, {100 * loss:g} %": lambda gain=gain, loss=loss: [
-            percent(changes(gain, loss, n, repeats)) for n in sizes
-        ]
+    heads = [f"n = {n}" for n in sizes]
+    yield from table("share of n patients", heads, (
+        (f"{100 * share:g} %{', weighted' * more}", [percent(shares(share, n, repeats, more)) for n in sizes])
+        for more in (False, True) for share in SHARES[more:]
+    ))  # fmt: skip
+    yield from table("paired difference of shares: gain, lose", heads, (
+        (f"{100 * gain:g} %, {100 * loss:g} %", [percent(changes(gain, loss, n, repeats)) for n in sizes])
         for gain, loss in CHANGES
-    })  # fmt: skip
-    yield from table("weighted mean, and its width: what grows with the weights", [f"n = {n}" for n in sizes], {
-        design: lambda design=design: [
-            f"{percent(covered)}, {width:.2f}" for covered, width in (weighted(design, n, repeats) for n in sizes)
-        ]
+    ))  # fmt: skip
+    yield from table("weighted mean, and its width: what grows with the weights", heads, (
+        (design, [f"{percent(of[0])}, {of[1]:.2f}" for of in (weighted(design, n, repeats) for n in sizes)])
         for design in DESIGNS
-    })  # fmt: skip
+    ))  # fmt: skip
     for gain, arms in ((GAIN, 2), (0.0, 2), (GAIN, 4)):
         what = f"{arms} arms, {gain:g} apart: draws x patients x occasions"
-        yield from table(what, [f"{name}: arm, patients" for name in EFFECTS], {
-            " x ".join(map(str, size)): lambda size=size, gain=gain, arms=arms: [
-                ", ".join(map(percent, budget(size, effects, gain, repeats, arms))) for effects in EFFECTS
-            ]
+        yield from table(what, [f"{name}: arm, patients" for name in EFFECTS], (
+            (
+                " x ".join(map(str, size)),
+                [", ".join(map(percent, budget(size, effects, gain, repeats, arms))) for effects in EFFECTS],
+            )
             for size in layouts
-        })  # fmt: skip
+        ))  # fmt: skip
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -102,7 +102,7 @@ class PatientSelection:
     ``why`` (n,) reasons of rejection, `KEPT` for the others; ``weights`` (n,), 0 for rejected patients; ``balance`` the
     prevalence weights, None where none were computed; ``missed`` the sentence on the published numbers that these do
     not give, empty where they give all; ``features`` the numbers (n,) of the plausible patients whose weighted means
-    these weights give, by name.
+    these weights give, by name; none where not all means are reached.
     """
 
     why: npt.NDArray[np.object_]
@@ -151,8 +151,8 @@ def select(untreated: Untreated, how: str, seed: int, survey: bool) -> PatientSe
         why[np.flatnonzero(fine)[~included]] = LEFT_OUT
     else:
         weights[fine] = prevalence.weights
-    given = dict(zip(names[inside], features[:, inside].T, strict=True))
-    return PatientSelection(why, weights, prevalence, f"{missed}." if missed else "", given)
+    reached = {} if prevalence.sentence else dict(zip(names[inside], features[:, inside].T, strict=True))
+    return PatientSelection(why, weights, prevalence, f"{missed}." if missed else "", reached)
 
 
 def freeze(folder: Path, resolved: ResolvedStudy, digest: str, how: str) -> dict[str, Any]:
@@ -197,7 +197,7 @@ def freeze(folder: Path, resolved: ResolvedStudy, digest: str, how: str) -> dict
             "missed": selection.missed,
             "gates": {"least_share": LEAST_EFFECTIVE, "largest": MOST_WEIGHT},
         }  # fmt: skip
-    if "prevalence" in columns:
+    if "prevalence" in columns and selection.features:
         known = {"patient": columns["patient"], **selection.features}
         record["balanced"] = PatientTable.of(known).model_dump(mode="json")
     record = {"id": seal(record), **record}

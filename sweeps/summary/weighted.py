@@ -24,6 +24,9 @@ from pulsatile.sweeps.summary.weights import effective_number
 FEWEST = 2.0
 """Least effective number of patients (Kish) with an interval [assumed: below it one patient decides the mean]."""
 
+PER_COVARIATE = 5.0
+"""Least effective number of patients for each balanced covariate; with fewer these count as unknown [assumed]."""
+
 
 class Linearised(NamedTuple):
     """Weighted mean, its standard error and its degrees of freedom; both NaN where one patient decides the mean."""
@@ -55,6 +58,8 @@ def linearised(y: Floats, weights: Floats, balanced: Floats | None = None) -> Li
     if not effective_number(weights) >= FEWEST:
         return Linearised(mean, nan, nan)
     basis = _orthonormal(share, balanced)
+    if effective_number(weights) < PER_COVARIATE * (basis.shape[1] - 1):
+        basis = basis[:, :1]
     residual = y - basis @ ((basis * share[:, None]).T @ y)
     # residuals are (1 - H) y with H = basis (share basis)'; their covariance for one variance is (1 - H)(1 - H)'
     scaled = basis * share[:, None]
