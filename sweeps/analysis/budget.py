@@ -106,8 +106,8 @@ def variance_budget(
         dataset["note"].loc[{"component": "numerical"}] = _UNCHECKED
     dataset.attrs |= {
         "method": "unbiased components of variance (expected mean squares): draws x patients, occasions inside",
-        "interval": f"{level:.0%}: squared t (arm), jackknife of the logarithm (patients), bootstrap over draws and patients "
-        "(others); the wider of it and of one for normal effects",
+        "interval": f"{level:.0%}: squared t (arm), jackknife of the logarithm (patients), bootstrap (others); of "
+        "crossed components the wider of it and of one for normal effects",
         "draws": size.draws, "patients": int(whole.sum()), "occasions": size.occasions, "checked": len(checked),
         "left_out": f"{int((~whole).sum())} of {size.patients} patients had a failed run and are left out everywhere",
         "numerical": f"against rtol {runs.rtol:g}, every day integrated",

@@ -113,7 +113,7 @@ def table(frame: "pd.DataFrame", marks: dict[str, str]) -> "Table":
     grid = Table(box=box.HORIZONTALS, padding=(0, 1, 0, 0), pad_edge=False)
     grid.title = rf"Mean (paired difference to {escape(arms[0])}) \[95 % interval of the difference]"
     if frame["endpoint"].isin([line.name for line in lines() if line.event is not None]).any():
-        grid.title += "\nof a percentage itself: low to high"
+        grid.title += "\nbelow a percentage, low to high: its own 95 % interval"
     if (frame["integration"] != "").any():
         grid.title += "\nprojective integration: an approximation"
     notes = (weights_note(frame), missing_note(frame), projection_note(frame))
