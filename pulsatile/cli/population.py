@@ -209,6 +209,8 @@ def _print_population(built: "Built", as_json: bool) -> None:
             f"prevalence weights: effective number {weights['effective_number']:g} ({weights['share']:.2f} of the "
             f"kept), largest {weights['largest']:.2f} of a mean of 1; {gates}."
         )
+        if missed := weights.get("missed"):
+            click.echo(f"published margins: {missed}")
     if built.lines:
         _worst(built, WORST)
     else:

@@ -66,8 +66,9 @@ def variance_budget(
     size
         Draws, patients, occasions and checked patients; runs per arm: draws x patients x occasions + checked.
     resamples, seed, level
-        Of the intervals: each end is the wider of a bootstrap over draws and patients and of the interval for normal
-        effects (`sweeps.sensitivity.anova`).
+        Of the intervals: squared t intervals for arms, the jackknife of the logarithm for patients, a bootstrap over
+        draws and patients for the others; each of a crossed component also contains the interval for normal effects
+        (`sweeps.analysis.budget_estimate`).
     threads, progress
         As for `engine.simulate.simulate`; progress counts groups of runs.
     simulate
@@ -106,7 +107,8 @@ def variance_budget(
         dataset["note"].loc[{"component": "numerical"}] = _UNCHECKED
     dataset.attrs |= {
         "method": "unbiased components of variance (expected mean squares): draws x patients, occasions inside",
-        "interval": f"{level:.0%}: the wider of a bootstrap over draws and patients and of one for normal effects",
+        "interval": f"{level:.0%}: squared t (arm), jackknife of the logarithm (patients), bootstrap (others); of "
+        "crossed components the wider of it and of one for normal effects",
         "draws": size.draws, "patients": int(whole.sum()), "occasions": size.occasions, "checked": len(checked),
         "left_out": f"{int((~whole).sum())} of {size.patients} patients had a failed run and are left out everywhere",
         "numerical": f"against rtol {runs.rtol:g}, every day integrated",

@@ -6,7 +6,7 @@ the safety of any run, and ``population.json``: the selected patients and their 
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -100,12 +100,16 @@ class PatientSelection:
     """The patients kept.
 
     ``why`` (n,) reasons of rejection, `KEPT` for the others; ``weights`` (n,), 0 for rejected patients; ``balance`` the
-    prevalence weights, None where none were computed.
+    prevalence weights, None where none were computed; ``missed`` the sentence on the published numbers that these do
+    not give, empty where they give all; ``features`` the numbers (n,) of the plausible patients whose weighted means
+    these weights give, by name; none where not all means are reached.
     """
 
     why: npt.NDArray[np.object_]
     weights: Floats
     balance: Balance | None
+    missed: str = ""
+    features: Mapping[str, Floats] = field(default_factory=dict)
 
     @property
     def kept(self) -> npt.NDArray[np.bool_]:
@@ -133,9 +137,12 @@ def select(untreated: Untreated, how: str, seed: int, survey: bool) -> PatientSe
     part = {name: values[fine] for name, values in untreated.columns.items()}
     used = [target for target in targets() if target.used and target.output in part]
     features = np.column_stack([target.feature(part) for target in used])
-    features = features[:, features.std(axis=0) > 0]
-    inside = (features.min(axis=0) <= 0) & (features.max(axis=0) >= 0)
-    prevalence = balance(features[:, inside], np.zeros(int(inside.sum())))
+    names = np.array([f"{target.output} of {target.group.words}, {target.words}" for target in used])
+    varied = features.std(axis=0) > 0
+    inside = varied & (features.min(axis=0) <= 0) & (features.max(axis=0) >= 0)
+    prevalence = balance(features[:, inside], np.zeros(int(inside.sum())), names[inside])
+    outside = [f"no patients on either side of the published {', '.join(names[~inside])}"] if not inside.all() else []
+    missed = "; ".join(filter(None, (prevalence.sentence.rstrip("."), *outside)))
     if how == "inclusion":
         lot = draws.uniforms(seed, untreated.ids[fine], INCLUSION)
         included = lot < prevalence.weights / prevalence.weights.max()
@@ -144,7 +151,8 @@ def select(untreated: Untreated, how: str, seed: int, survey: bool) -> PatientSe
         why[np.flatnonzero(fine)[~included]] = LEFT_OUT
     else:
         weights[fine] = prevalence.weights
-    return PatientSelection(why, weights, prevalence)
+    reached = {} if prevalence.sentence else dict(zip(names[inside], features[:, inside].T, strict=True))
+    return PatientSelection(why, weights, prevalence, f"{missed}." if missed else "", reached)
 
 
 def freeze(folder: Path, resolved: ResolvedStudy, digest: str, how: str) -> dict[str, Any]:
@@ -186,8 +194,12 @@ def freeze(folder: Path, resolved: ResolvedStudy, digest: str, how: str) -> dict
         record["weights"] = {
             "effective_number": round(effective_number(w), 1), "share": round(effective_number(w) / len(w), 4),
             "largest": float(w.max()), "ridge": selection.balance.ridge, "within_gates": selection.balance.within,
+            "missed": selection.missed,
             "gates": {"least_share": LEAST_EFFECTIVE, "largest": MOST_WEIGHT},
         }  # fmt: skip
+    if "prevalence" in columns and selection.features:
+        known = {"patient": columns["patient"], **selection.features}
+        record["balanced"] = PatientTable.of(known).model_dump(mode="json")
     record = {"id": seal(record), **record}
     write_all(folder, {FILE: (json.dumps(record, indent=1) + "\n").encode()})
     return record

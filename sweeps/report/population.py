@@ -48,6 +48,7 @@ def _lead(built: Built) -> list[str]:
             f"({weights['share']:.2f} of the kept), largest weight {weights['largest']:.2f} of a mean of 1, {gates} "
             f"({weights['gates']['least_share']:g} and {weights['gates']['largest']:g})."
         )
+        lines += [f"Published margins: {weights['missed']}"] if weights.get("missed") else []
     else:
         lines.append("The kept people have equal weights.")
     return [*lines, f"Population {built.id}, run {record['run']}."]

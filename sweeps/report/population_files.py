@@ -13,6 +13,7 @@ from pulsatile.sweeps.population.agreement import NOT_COMPARED, Line, markdown
 from pulsatile.sweeps.population.opened import Built
 from pulsatile.sweeps.report.population import page_of
 from pulsatile.sweeps.study.csv_text import csv_text
+from pulsatile.sweeps.study.population_file import TABLES
 
 PATIENTS, AGREEMENT, ATLAS, PAGE = "patients.csv", "agreement.md", "atlas.csv", "population.html"
 WORST = 8
@@ -86,8 +87,8 @@ def atlas_csv(built: Built) -> str:
 
 
 def summary(built: Built) -> dict[str, Any]:
-    """Return the description of a population: the folder's `population.json` without its table, with its agreement."""
-    record = {name: value for name, value in built.record.items() if name not in ("table", "format")}
+    """Return the description of a population: the folder's `population.json` without its tables, with its agreement."""
+    record = {name: value for name, value in built.record.items() if name not in (*TABLES, "format")}
     record |= {"folder": str(built.folder), "name": built.name, "effective_number": built.effective}
     record["unused"] = built.unused
     record["redrawn"] = int(built.redrawn.sum())

@@ -102,6 +102,19 @@ class Crossed:
         u, p = self.cells.shape[:2]
         return np.asarray((squares[0] + squares[1] - squares[2]) / (u * p * self.occasions), np.float64)
 
+    def error_of_mean(self) -> tuple[Floats, Floats]:
+        """Return the standard error (m,) of the mean over all runs, and Satterthwaite's degrees of freedom.
+
+        The variance is not taken below that from draws or from patients alone, so it is never negative.
+        """
+        u, p = self.cells.shape[:2]
+        squares, freedom = self.mean_squares()[:3], self.freedom[:3, None]
+        variance = np.maximum(squares[0] + squares[1] - squares[2], np.maximum(squares[0], squares[1]))
+        spread = (squares**2 / freedom).sum(axis=0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            known = np.where(spread > 0, np.clip(variance**2 / spread, 1.0, None), 1.0)
+        return np.sqrt(variance / (u * p * self.occasions)), np.asarray(known, np.float64)
+
     def bootstrap_correction(self) -> Floats:
         """Return the factors (4, 1) that correct components of a bootstrap, which repeats draws, for their low bias."""
         u, p = self.cells.shape[:2]

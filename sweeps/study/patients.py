@@ -28,8 +28,9 @@ class ResolvedPopulation(Resolved):
 
     Either ``shares`` of phenotypes, or ``people``; for these a ``table`` may give ids ("patient"), prevalence weights
     ("prevalence") and covariates, which are then not drawn.  ``seed`` is set where the patients have another seed than
-    the study; ``id`` is that of a frozen population.  With a ``design`` the patients are its points: the first of these
-    patients with the factors' values.
+    the study; ``id`` is that of a frozen population.  ``balanced`` has the numbers for whose means its weights were
+    chosen, by id ("patient"); they affect intervals only.  With a ``design`` the patients are its points: the first of
+    these patients with the factors' values.
     """
 
     n: int
@@ -38,6 +39,7 @@ class ResolvedPopulation(Resolved):
     variability: bool = True
     people: ResolvedPeople | None = None
     table: PatientTable | None = None
+    balanced: PatientTable | None = None
     seed: int | None = None
     id: str = ""
     design: ResolvedDesign | None = None
@@ -138,11 +140,13 @@ def frozen_population(path: str, n: int | None, first: int) -> ResolvedPopulatio
             "build it again."
         )
     table, people = PatientTable.model_validate(record["table"]), ResolvedPeople.model_validate(record["people"])
+    balanced = PatientTable.model_validate(record["balanced"]) if "balanced" in record else None
     return ResolvedPopulation(
         n=patient_count(n, first, table.rows, path),
         first=first,
         people=people,
         table=table,
+        balanced=balanced,
         seed=record["seed"],
         id=record["id"],
     )

@@ -14,13 +14,17 @@ from pulsatile.sweeps.study.table import PatientTable
 FILE = "population.json"
 
 FORMAT = 1
+TABLES = ("table", "balanced")
+"""Entries that are packed tables of patients."""
 LARGEST_FILE = 200_000_000  # bytes; 200,000 patients of 15 numbers take some 30 million
 
 
 def seal(record: Mapping[str, Any]) -> str:
-    """Return the id: SHA-256 of the other entries of ``population.json``, with the content hash of its table."""
+    """Return the id: SHA-256 of the other entries of ``population.json``, with the content hashes of its tables."""
     sealed = {name: value for name, value in record.items() if name != "id"}
-    sealed["table"] = PatientTable.model_validate(record["table"]).content
+    for name in TABLES:
+        if name in record:
+            sealed[name] = PatientTable.model_validate(record[name]).content
     return hashlib.sha256(canonical(sealed).encode()).hexdigest()
 
 

@@ -51,6 +51,7 @@ class ResolvedStudy(Resolved):
             del arm["description"], arm["standing"]
         if self.population.table is not None:
             science["population"]["table"] = self.population.table.content
+        del science["population"]["balanced"]  # decides intervals, and no number of the run
         return identity.identity(science)
 
     @property

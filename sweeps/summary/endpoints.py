@@ -1,5 +1,6 @@
 """Endpoints per patient from a stored dataset: the lines of the summary, and their values."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ import numpy as np
 from pulsatile.engine.arrays import Floats
 from pulsatile.engine.errors import Status
 from pulsatile.sweeps.contrast import ARM
+from pulsatile.sweeps.study.table import PatientTable
 from pulsatile.sweeps.summary.events import Event, events
 
 if TYPE_CHECKING:
@@ -66,6 +68,27 @@ def lines() -> list[Endpoint]:
 def prevalence(dataset: "xr.Dataset") -> Floats | None:
     """Return the prevalence weights (patient,) of a dataset; None where its patients have equal weights."""
     return np.asarray(dataset["prevalence"].values, float) if "prevalence" in dataset.coords else None
+
+
+def balanced(dataset: "xr.Dataset") -> Floats | None:
+    """Return the covariates (patient, k) for whose means the prevalence weights of a dataset were chosen.
+
+    They stand in the resolved study, an attribute of the dataset.  None where weights were given from outside, where
+    the attribute was dropped, or where patients of the frozen population are missing: their weights then leave the
+    means of the others unknown.
+    """
+    study = json.loads(dataset.attrs.get("resolved_study", "{}"))
+    record = study.get("population", {}).get("balanced")
+    if record is None or "prevalence" not in dataset.coords:
+        return None
+    columns = PatientTable.model_validate(record).columns
+    ids = columns["patient"]
+    order = np.argsort(ids)
+    found = np.asarray(dataset["patient"].values, np.float64)
+    if not np.array_equal(np.sort(found), ids[order]):
+        return None
+    rows = order[np.searchsorted(ids[order], found)]
+    return np.column_stack([column[rows] for name, column in columns.items() if name != "patient"])
 
 
 def measured(

@@ -10,7 +10,7 @@ from statistics import NormalDist
 import numpy as np
 
 from pulsatile.engine.arrays import Floats
-from pulsatile.sweeps.summary.weights import effective_number
+from pulsatile.sweeps.summary.weighted import effective_of
 
 
 def wilson(share: float, n: float, level: float) -> tuple[float, float]:
@@ -29,8 +29,31 @@ def wilson(share: float, n: float, level: float) -> tuple[float, float]:
     return max(0.0, low) if share > 0 else 0.0, min(1.0, high) if share < 1 else 1.0
 
 
+def share_interval(
+    events: Floats, level: float, weights: Floats | None = None, balanced: Floats | None = None
+) -> tuple[float, float]:
+    """Return the interval of the share of patients with an event, by Wilson 1927.
+
+    Parameters
+    ----------
+    events
+        Values 0 and 1 (n,), all finite.
+    level
+        Of the interval.
+    weights, balanced
+        Weights above 0 (n,) and the covariates they were chosen for; then the design-based effective number stands for
+        n (`sweeps.summary.weighted`).  NaN where one patient decides the share.
+    """
+    if not len(events):
+        return nan, nan
+    if weights is None:
+        return wilson(float(np.mean(events)), len(events), level)
+    share = float(np.sum(weights * events) / np.sum(weights))
+    return wilson(share, effective_of(share * (1 - share), events, weights, balanced), level)
+
+
 def difference_of_shares(
-    first: Floats, second: Floats, level: float, weights: Floats | None = None
+    first: Floats, second: Floats, level: float, weights: Floats | None = None, balanced: Floats | None = None
 ) -> tuple[float, float]:
     """Return the interval of the difference of two shares in the same patients, by Bonett and Price 2012.
 
@@ -42,8 +65,9 @@ def difference_of_shares(
         Values 0 and 1 (n,), NaN where a patient failed.
     level
         Of the interval.
-    weights
-        Prevalence weights (n,); then shares are weighted, and Kish's effective number stands for n.
+    weights, balanced
+        Prevalence weights (n,), and the covariates (n, k) they were chosen for; then shares are weighted, and the
+        design-based effective number stands for n (`sweeps.summary.weighted`).
 
     >>> ones, none = np.ones(20), np.zeros(20)
     >>> [round(end, 3) for end in difference_of_shares(ones, ones, 0.95)]
@@ -51,13 +75,17 @@ def difference_of_shares(
     """
     counted = np.isfinite(first - second)
     counted &= True if weights is None else np.isfinite(weights) & (weights > 0)
-    w = np.ones(int(counted.sum())) if weights is None else weights[counted]
-    n = effective_number(w) if len(w) else 0.0
+    change = first[counted] - second[counted]
+    if not len(change):
+        return nan, nan
+    w = np.ones(len(change)) if weights is None else weights[counted]
+    more, less = (float(np.sum(w * part) / np.sum(w)) for part in (change > 0, change < 0))
+    n = float(len(change))
+    if weights is not None:
+        n = effective_of(more + less - (more - less) ** 2, change, w, None if balanced is None else balanced[counted])
     if not n > 0:
         return nan, nan
-    change = first[counted] - second[counted]
-    gained, lost = (n * float(np.sum(w * part) / np.sum(w)) for part in (change > 0, change < 0))
-    more, less = (gained + 1) / (n + 2), (lost + 1) / (n + 2)
+    more, less = (n * more + 1) / (n + 2), (n * less + 1) / (n + 2)
     half = _normal(level) * sqrt((more + less - (more - less) ** 2) / (n + 2))
     return max(-1.0, more - less - half), min(1.0, more - less + half)
 

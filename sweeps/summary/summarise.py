@@ -9,7 +9,7 @@ import numpy as np
 
 from pulsatile.sweeps.contrast import ARM, check_arm
 from pulsatile.sweeps.errors import SCREEN
-from pulsatile.sweeps.summary.endpoints import WEEK, lines, measured, prevalence
+from pulsatile.sweeps.summary.endpoints import WEEK, balanced, lines, measured, prevalence
 from pulsatile.sweeps.summary.paired_statistics import Statistics, statistics
 from pulsatile.sweeps.summary.table import csv_text, standing_marks, table
 
@@ -36,6 +36,8 @@ class Summary:
         - n, mean, sd: of the patients without failure, in the unit
         - difference, low, high: mean paired difference to control with its 95 % interval; pairs: number of patients
         - effective_n: Kish's effective number of the pairs, NaN where patients have no prevalence weights
+        - mean_low, mean_high: 95 % interval of the mean; of a share Wilson's, within 0 and 100 %
+        - note: why an interval is missing, empty where none is
         - integration: what was approximated, empty where every day was integrated
         - standing: of the arm, as in the dataset; empty where the dataset does not tell
         - projection_error: largest estimate of any patient and arm, in the unit, NaN where nothing was projected
@@ -66,7 +68,7 @@ def summarise(dataset: "xr.Dataset", control: str) -> Summary:
     """Return means of every arm and paired differences to control, for each endpoint and week.
 
     Rows of a dataset with skipped days are marked.  If patients have prevalence weights (coordinate ``prevalence``),
-    all statistics are weighted.
+    all statistics are weighted, with linearised intervals (`sweeps.summary.weighted`).
 
     Parameters
     ----------
@@ -82,7 +84,7 @@ def summarise(dataset: "xr.Dataset", control: str) -> Summary:
     """
     import pandas as pd
 
-    weights = prevalence(dataset)
+    weights, known = prevalence(dataset), balanced(dataset)
     stored = [str(name) for name in dataset["arm"].values]
     check_arm("control", control, stored)
     standings = dict.fromkeys(stored, "")
@@ -109,15 +111,9 @@ def summarise(dataset: "xr.Dataset", control: str) -> Summary:
         for (week, values), error in zip(series, errors, strict=True):
             for a in order:
                 head = (line.name, line.variables[variable], line.unit, week, stored[a], ARM)
-                of_events = line.event is not None and a != reference  # control differs from itself by exactly 0
-                rows.append(
-                    (
-                        *head,
-                        *statistics(values[a], values[reference], weights, of_events=of_events),
-                        variable,
-                        mark,
-                        error,
-                        standings[stored[a]],
-                    )
-                )
+                of_events = line.event is not None
+                found = statistics(values[a], values[reference], weights, known, of_events=of_events)
+                if a == reference and found.pairs:  # control differs from itself by exactly 0
+                    found = found._replace(low=0.0, high=0.0, note="")
+                rows.append((*head, *found, variable, mark, error, standings[stored[a]]))
     return Summary(pd.DataFrame(rows, columns=list(COLUMNS)))

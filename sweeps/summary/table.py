@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 _HEAD = {
     "endpoint": "endpoint", "variable": "variable", "unit": "unit", "week": "week", "arm": "arm", "n": "n",
     "mean": "mean", "sd": "sd", "pairs": "pairs", "difference": "difference_to_control", "low": "ci95_low",
-    "high": "ci95_high", "projection_error": "largest_projection_error", "integration": "approximation",
-    "effective_n": "effective_pairs", "standing": "standing",
+    "high": "ci95_high", "mean_low": "mean_ci95_low", "mean_high": "mean_ci95_high",
+    "projection_error": "largest_projection_error", "integration": "approximation", "effective_n": "effective_pairs",
+    "note": "note", "standing": "standing",
 }  # fmt: skip
 """Columns of the file, each with its heading."""
 
@@ -44,17 +45,26 @@ def weights_note(frame: "pd.DataFrame") -> str:
     least = known.loc[known["effective_n"].idxmin()]
     return (
         f"Weighted by prevalence: {least['pairs']} patients count as {least['effective_n']:.0f} (Kish's effective "
-        "number, the least of all rows); intervals depend on it."
+        "number, the least of all rows); intervals are of the weighted means, linearised."
     )
+
+
+def missing_note(frame: "pd.DataFrame") -> str:
+    """Return the line on intervals that are missing; empty where none is."""
+    notes = frame.loc[frame["note"] != "", "note"].unique()
+    more = f"; {len(notes) - 1} further reasons: see summary.csv" if len(notes) > 1 else ""
+    return f"{notes[0][0].upper()}{notes[0][1:]}{more}." if len(notes) else ""
 
 
 def csv_text(frame: "pd.DataFrame") -> str:
     """Return CSV with one line per endpoint, week and arm.
 
-    The last columns are the approximation, if any, the effective number of pairs, if weighted, and the arm's standing.
+    The last columns are the approximation, if any, the effective number of pairs, if weighted, why an interval is
+    missing, if one is, and the arm's standing.
     """
     left_out = [] if (frame["integration"] != "").any() else ["projection_error", "integration"]
     left_out += [] if frame["effective_n"].notna().any() else ["effective_n"]
+    left_out += [] if (frame["note"] != "").any() else ["note"]
     left_out += [] if (frame["standing"] != "").any() else ["standing"]
     kept = [name for name in _HEAD if name not in left_out]
     rows = (
@@ -81,12 +91,16 @@ def _number(value: float, decimals: int, sign: bool = False) -> str:
     return text.lstrip("+-") if float(text) == 0 else text
 
 
-def _cell(row: Any, decimals: int, is_control: bool) -> str:
+def _cell(row: Any, decimals: int, is_control: bool, is_share: bool) -> str:
     mean = _number(row.mean, decimals)
+    own = f"\n{_ends(row.mean_low, row.mean_high, decimals, '{} to {}')}" if is_share else ""
     if is_control:
-        return mean
-    low, high = _number(row.low, decimals), _number(row.high, decimals)
-    return f"{mean} ({_number(row.difference, decimals, sign=True)})\n[{low}, {high}]"
+        return f"{mean}{own}"
+    return f"{mean} ({_number(row.difference, decimals, sign=True)})\n{_ends(row.low, row.high, decimals)}{own}"
+
+
+def _ends(low: float, high: float, decimals: int, form: str = "[{}, {}]") -> str:
+    return "none" if isnan(low) else form.format(_number(low, decimals), _number(high, decimals))
 
 
 def table(frame: "pd.DataFrame", marks: dict[str, str]) -> "Table":
@@ -101,9 +115,12 @@ def table(frame: "pd.DataFrame", marks: dict[str, str]) -> "Table":
     arms = list(frame["arm"].unique())
     grid = Table(box=box.HORIZONTALS, padding=(0, 1, 0, 0), pad_edge=False)
     grid.title = rf"Mean (paired difference to {escape(arms[0])}) \[95 % interval of the difference]"
+    if frame["endpoint"].isin([line.name for line in lines() if line.event is not None]).any():
+        grid.title += "\nbelow a percentage, low to high: its own 95 % interval"
     if (frame["integration"] != "").any():
         grid.title += "\nprojective integration: an approximation"
-    grid.caption = "\n".join(filter(None, (weights_note(frame), projection_note(frame)))) or None
+    notes = (weights_note(frame), missing_note(frame), projection_note(frame))
+    grid.caption = "\n".join(filter(None, notes)) or None
     grid.caption_justify = "left"
     grid.add_column("endpoint, week", no_wrap=True)
     for arm in arms:
@@ -118,7 +135,8 @@ def table(frame: "pd.DataFrame", marks: dict[str, str]) -> "Table":
             continue
         unit = f"{line.unit}, " if shown_unit(line.unit) else ""
         label = f"{part['label'].iloc[0]}\n[dim]{unit}wk {week:g}[/dim]"
-        cells = [_cell(row, line.decimals, k == 0) for k, row in enumerate(part.itertuples())]
+        share = line.event is not None
+        cells = [_cell(row, line.decimals, k == 0, share) for k, row in enumerate(part.itertuples())]
         grid.add_row(label, *map(escape, cells))
     return grid
 

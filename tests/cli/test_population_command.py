@@ -34,6 +34,7 @@ from pulsatile.sweeps.run.progress import SilentProgress
 from pulsatile.sweeps.run.verify import verify
 from pulsatile.sweeps.study.population_file import FILE, read_frozen, seal
 from pulsatile.sweeps.summary.summarise import summarise
+from pulsatile.sweeps.summary.weighted import linearised
 from pulsatile.sweeps.summary.weights import effective_number
 from pulsatile.sweeps.workers.resources import Resources
 
@@ -280,6 +281,12 @@ def test_a_study_of_a_frozen_population_is_weighted(adults: Path, tmp_path: Path
         np.average(igf1[1] - igf1[0], weights=weights), rel=1e-6
     )
     assert float(end["effective_pairs"]) == pytest.approx(effective_number(weights), rel=1e-6)
+    # 24 people do not give all published margins, so none counts as known
+    assert told["weights"]["missed"].endswith(".")
+    assert "published margins: " in done("population", "show", str(adults)).output
+    assert "balanced" not in told
+    low, high = linearised(igf1[1] - igf1[0], weights).interval(0.95)
+    assert (float(end["ci95_low"]), float(end["ci95_high"])) == pytest.approx((low, high), rel=1e-6)
     plain = summarise(dataset.drop_vars("prevalence"), "none").csv_text()
     assert "effective_pairs" not in plain
 

@@ -7,10 +7,11 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pulsatile.engine.errors import InputError
-from pulsatile.sweeps.population.build import untreated_study
+from pulsatile.sweeps.population.build import Untreated, select, untreated_study
 from pulsatile.sweeps.study.conversions import conversions
 from pulsatile.sweeps.study.identity import engine_hash
 from pulsatile.sweeps.study.patients import frozen_population
@@ -116,3 +117,43 @@ def test_a_pipe_or_device_is_not_read(tmp_path: Path) -> None:
     for path in (Path("/dev/zero"), pipe):
         with pytest.raises(InputError, match="this is not a plain file"):
             read_frozen(path)
+
+
+def untreated(n: int) -> Untreated:
+    """Return people with sex, age and BMI near the published ones."""
+    rng = np.random.default_rng(1)
+    columns = {
+        "sex": rng.integers(0, 2, n) * 1.0,
+        "age": rng.uniform(20, 80, n),
+        "bmi": 27 * np.exp(0.26 * rng.normal(size=n)),
+    }
+    return Untreated(np.arange(n), np.zeros(n, np.int8), columns)
+
+
+def test_what_the_weights_give_is_known_to_a_study_and_is_no_part_of_its_identity(tmp_path: Path) -> None:
+    people = untreated(600)
+    chosen = select(people, "weights", 1, survey=True)
+    assert chosen.missed == ""
+    assert len(chosen.features) == 1 + 2 * (3 + 3)  # sex; of men and women three quantiles of age and of BMI
+    for name, values in chosen.features.items():
+        assert np.average(values, weights=chosen.weights) == pytest.approx(0, abs=1e-4), name
+    ids = people.ids.astype(float)
+    table = PatientTable.of({"patient": ids, "prevalence": chosen.weights})
+    known = PatientTable.of({"patient": ids, **chosen.features})
+    told = [
+        population(tmp_path / "with", table, balanced=known.model_dump(mode="json")),
+        population(tmp_path / "without", table),
+    ]
+    again = population(tmp_path / "again", table, balanced=packed_otherwise(known).model_dump(mode="json"))
+    assert told[0]["id"] == again["id"] != told[1]["id"]
+    resolved = [resolve(study(population={"frozen": str(tmp_path / name)})) for name in ("with", "again", "without")]
+    assert resolved[0].population.balanced == known
+    assert resolved[0].identity == resolved[1].identity
+    assert resolved[2].population.balanced is None
+
+
+def test_margins_that_few_people_cannot_have_are_told_and_not_taken_for_known() -> None:
+    chosen = select(untreated(12), "weights", 1, survey=True)
+    assert "not reached" in chosen.missed or "no patients on either side" in chosen.missed
+    assert chosen.missed.endswith(".")
+    assert not chosen.features

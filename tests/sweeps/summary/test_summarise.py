@@ -56,7 +56,7 @@ def test_one_row_per_endpoint_week_and_arm() -> None:
     frame = pu.summarise(dataset(), "no treatment").frame
     assert frame.columns.tolist() == [
         "endpoint", "label", "unit", "week", "arm", "kind", "n", "mean", "sd", "difference", "low", "high", "pairs",
-        "effective_n", "variable", "integration", "projection_error", "standing",
+        "effective_n", "mean_low", "mean_high", "note", "variable", "integration", "projection_error", "standing",
     ]  # fmt: skip
     assert not frame.duplicated(["endpoint", "week", "arm"]).any()
     assert frame["arm"].tolist() == ["no treatment", "drug [x]"] * 6
@@ -78,6 +78,31 @@ def test_the_standing_of_an_arm_is_in_the_file_and_on_the_screen() -> None:
     lines = repr(summary).splitlines()
     assert any("extrapolation" in line for line in lines[:5])
     assert "no drug" not in repr(summary)
+
+
+def test_a_share_has_its_own_interval_within_0_and_100() -> None:
+    data = dataset()
+    data["fasting_igf1_sds"][:] = 0.0  # nobody
+    data["fasting_igf1_sds"][0, :, 1] = 3.0  # everybody under the drug in week 4
+    frame = pu.summarise(data, "no treatment").frame.query("endpoint == 'igf1_high' and week == 4").set_index("arm")
+    none, drug = frame.loc["no treatment"], frame.loc["drug [x]"]
+    assert (none["mean"], drug["mean"]) == (0, 100)
+    assert (none["mean_low"], none["mean_high"]) == pytest.approx((0, 100 * 3.8415 / (6 + 3.8415)), abs=0.01)  # Wilson
+    assert (drug["mean_low"], drug["mean_high"]) == pytest.approx((100 * 5 / (5 + 3.8415), 100), abs=0.01)
+    assert 0 < drug["low"] < drug["high"] <= 100
+
+
+def test_an_interval_that_one_patient_would_decide_is_none_and_told() -> None:
+    data = dataset().assign_coords(prevalence=("patient", [1e-3, 1e-3, 5.0, 1e-3, 1e-3, 1e-3]))
+    summary = pu.summarise(data, "no treatment")
+    rows = summary.frame.query("arm != 'no treatment'")
+    assert rows[["low", "high", "mean_low", "mean_high"]].isna().all(axis=None)
+    assert (
+        rows["note"].str.fullmatch("no interval: one of 5 patients has 100% of the weight and decides the mean").all()
+    )
+    assert "No interval: one of 5 patients" in " ".join(repr(summary).split())
+    assert "none" in repr(summary).splitlines()[8]
+    assert summary.csv_text().splitlines()[0].endswith("effective_pairs,note")
 
 
 def test_printed_it_is_the_table() -> None:

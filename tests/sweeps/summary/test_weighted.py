@@ -56,7 +56,11 @@ def test_closed_form_of_three_patients() -> None:
     assert (mean, effective) == (3.75, 16 / 6)
     assert sd == pytest.approx(sqrt(20.75 / 2.5))
     found = statistics(x, np.zeros(3), w)
-    half = t.ppf(0.975, effective - 1) * sd / sqrt(effective)
+    # shares a = 1/4, 1/4, 1/2, residuals -2.75, -1.75, 2.25; 1 - 2 a + sum a^2 = 7/8, 7/8, 3/8: their variance
+    # f = a^2 / that = 1/14, 1/14, 2/3; Satterthwaite: (sum a^2)^2 over sum f_i f_j m_ij^2, m_12 = -1/8, m_i3 = -3/8
+    error = sqrt((2.75**2 + 1.75**2) / 14 + 2.25**2 * 2 / 3)
+    freedom = (3 / 8) ** 2 / (2 / 16**2 + 1 / 16 + 2 * (1 / 14**2 / 64 + 2 / 14 * 2 / 3 * 9 / 64))
+    half = t.ppf(0.975, freedom) * error
     assert (found.low, found.high) == pytest.approx((3.75 - half, 3.75 + half))
 
 

@@ -1,5 +1,8 @@
 """Prevalence weights: closed forms, the least information, the gates, and what cannot be had."""
 
+import re
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -110,6 +113,40 @@ def test_a_ridge_gives_way_to_the_gates() -> None:
     together = balance(corner, [0.9, 0.9])
     assert together.within == (together.effective >= LEAST_EFFECTIVE * 60 and together.weights.max() <= MOST_WEIGHT)
     assert together.reached.sum() <= 1 + 1e-9
+
+
+@pytest.mark.parametrize("asked", [0.7, 1.0, 1.2, 1.5])
+@pytest.mark.parametrize("n", [1000, 5000])
+def test_a_large_shift_is_reached_within_the_gates(asked: float, n: int) -> None:
+    x = np.random.default_rng(n).normal(size=n)
+    x = (x - x.mean()) / x.std()
+    result = balance(x[:, None], [asked])
+    assert result.reached[0] == pytest.approx(asked, abs=1e-3)
+    assert result.within
+    assert (result.ridge, result.sentence) == (0, "")
+    assert 0 < result.weights.min() <= result.weights.max() <= MOST_WEIGHT
+
+
+def test_more_is_reached_where_more_is_asked_and_what_is_missed_is_told() -> None:
+    x = np.random.default_rng(7).normal(size=2000)
+    results = [balance(x[:, None], [x.mean() + asked * x.std()], ["age"]) for asked in (0.5, 1.0, 1.5, 2.0, 2.5)]
+    reached = [float(result.reached[0]) for result in results]
+    assert all(later >= earlier - 0.03 for earlier, later in pairwise(reached)), reached
+    assert all(result.within for result in results)
+    assert [bool(result.sentence) for result in results] == [False, False, False, True, True]
+    assert re.search(r"^1 of 1 wanted means .* worst age: asked 1\.929, reached 1\.\d+; .*\.$", results[3].sentence)
+
+
+def test_many_margins_at_once_with_one_that_says_the_same_again() -> None:
+    rng = np.random.default_rng(8)
+    x = rng.normal(size=(3000, 12))
+    features = np.column_stack([x < cut for cut in (-1.0, 0.0, 1.2)] + [x[:, :1]]).astype(float)
+    wanted = features.mean(axis=0) * rng.uniform(0.9, 1.1, features.shape[1])
+    wanted[-1] = wanted[0]
+    features[:, -1] = features[:, 0]
+    result = balance(features, wanted)
+    assert result.ridge == 0
+    np.testing.assert_allclose(result.reached, wanted, atol=1e-4)
 
 
 @pytest.mark.parametrize(
