@@ -165,6 +165,11 @@ def _check(was: ResolvedStudy, now: ResolvedStudy) -> None:
     lost = [arm.name for arm in was.arms if arm.doses not in {a.doses for a in now.arms}]
     if lost:
         raise InputError(f"arm {', '.join(lost)} of the run is not in the larger study; an expansion keeps every arm.")
+    if now.matched and now.population.table is not None and now.population.n > was.population.n:
+        raise InputError(
+            f"arm {now.matched[0].arm} is matched on the {was.population.n} patients of the run, and more patients have "
+            f"another dose; start a new run, or write the dose ({now.matched[0].dose_mg:g} mg) in the study."
+        )
     check_arms(now.arms, now.plan())
     if now.identity == was.identity:
         raise InputError("the run has all that already; give more --patients, --weeks or an --arm.")

@@ -51,7 +51,8 @@ class ResolvedPopulation(Resolved):
         if self.people is None:
             return ", ".join(self.shares)
         frozen = f"frozen population {self.id[:12]}" if self.id else ""
-        own = "own patients" if self.table is not None and not self.id else self.people.named
+        known = set(self.table.names) - {"patient", "prevalence"} if self.table is not None else ()
+        own = "own patients" if known else self.people.named
         return f"{own}, {frozen}" if frozen else own
 
     @property
