@@ -167,8 +167,8 @@ def _check(was: ResolvedStudy, now: ResolvedStudy) -> None:
         raise InputError(f"arm {', '.join(lost)} of the run is not in the larger study; an expansion keeps every arm.")
     if now.matched and now.population.table is not None and now.population.n > was.population.n:
         raise InputError(
-            f"arm {now.matched[0].arm} is matched on the {was.population.n} patients of the run, and more patients have "
-            f"another dose; start a new run, or write the dose ({now.matched[0].dose_mg:g} mg) in the study."
+            f"arm {now.matched[0].arm} is matched on the {was.population.n} patients of the run, and more patients "
+            f"have another dose; start a new run, or write the dose ({now.matched[0].dose_mg:g} mg) in the study."
         )
     check_arms(now.arms, now.plan())
     if now.identity == was.identity:

@@ -1,10 +1,10 @@
 """The matched dose: computed once, at planning, on a pilot of the study's own people (`sweeps.study.pilot`).
 
-The pilot lasts 8 weeks.  The matched dose is the one at which the pilot's mean IGF-1 gain, weighted as the study weights
-its patients, equals that of the reference arm.  IGF-1 is averaged over the whole eighth week,
-because drugs given at night and in the morning differ at any fixed hour of the day.  The gain rises smoothly with the
-dose and levels off, so false position with halving (Illinois) needs few runs, each of the matched arm only: the pilot's
-run-in, the untreated and the reference arm are simulated once.
+The pilot lasts 8 weeks.  The matched dose is the one at which the pilot's mean IGF-1 gain, weighted as the study
+weights its patients, equals that of the reference arm.  IGF-1 is averaged over the whole eighth week, because drugs
+given at night and in the morning differ at any fixed hour of the day.  The gain rises smoothly with the dose and levels
+off, so false position with halving (Illinois) needs few runs, each of the matched arm only: the pilot's run-in, the
+untreated and the reference arm are simulated once.
 """
 
 from collections.abc import Callable

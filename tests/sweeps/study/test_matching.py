@@ -9,7 +9,7 @@ import pytest
 from pulsatile.engine.simulate import simulate
 from pulsatile.engine.trial.plan import Plan
 from pulsatile.sweeps.study.patients import resolved_population
-from pulsatile.sweeps.study.pilot import PATIENTS, SEED, places, pilot_of
+from pulsatile.sweeps.study.pilot import PATIENTS, SEED, pilot_of, places
 from pulsatile.sweeps.study.population import PopulationEntry
 from pulsatile.sweeps.study.resolve import ResolvedStudy, resolve
 from pulsatile.sweeps.study.schema import study_from
@@ -27,7 +27,7 @@ def study(population: dict[str, Any], **more: Any) -> ResolvedStudy:
     return resolve(study_from({"weeks": 8, "population": population, "arms": arms} | more, "study"))
 
 
-def table(path: Path, rows: list[tuple[Any, ...]], more: str = "") -> str:
+def table(path: Path, rows: list[Any], more: str = "") -> str:
     path.write_text("\n".join([HEAD + more, *(",".join(map(str, row)) for row in rows)]) + "\n", encoding="utf-8")
     return str(path)
 
