@@ -19,6 +19,7 @@ from pulsatile.engine.patients.cohort import Cohort
 from pulsatile.engine.patients.run_in import Baseline
 from pulsatile.engine.states import STATE_INDEX, STATES
 from pulsatile.engine.trial import canary
+from pulsatile.engine.trial.arms import given_within
 from pulsatile.engine.trial.horizon import SLOW, calendar
 from pulsatile.engine.trial.plan import WEEK, Plan
 from pulsatile.engine.trial.projective import project
@@ -126,6 +127,7 @@ def run_arm(
     one; values that the earlier run holds (outputs up to its end, closed windows, tests of its weeks) are NaN here.
     """
     n = len(people.parameters)
+    arm = given_within(arm, plan.weeks)
     parameters = people.parameters.copy()
     drugs = arm_parameters(arm, people.cohort)
     for name in DRUG_FIELDS:

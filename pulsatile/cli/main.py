@@ -10,7 +10,7 @@ import click
 
 from pulsatile import __version__
 from pulsatile.cli import budget, population, runs, sensitivity
-from pulsatile.cli.guard import as_json, guarded, print_rich
+from pulsatile.cli.guard import as_json, guarded, print_json, print_rich
 from pulsatile.cli.runs import dry_run_of
 from pulsatile.sweeps.errors import NOT_CLINICAL, Exit
 
@@ -198,13 +198,13 @@ def warm(study: Path, settings: tuple[str, ...]) -> None:
     from pulsatile.engine.kernel._jit import cache_folder, wanted_folder
     from pulsatile.sweeps.chunk.run_chunk import warm_up
     from pulsatile.sweeps.errors import CannotWrite
-    from pulsatile.sweeps.study.resolve import resolve
+    from pulsatile.sweeps.run.estimate import prepare
     from pulsatile.sweeps.study.schema import load_study
 
     loaded, folder = load_study(study, settings), wanted_folder()
     if cache_folder() != folder:
         raise CannotWrite(f"{folder} cannot be written; set PULSATILE_CACHE_DIR to a folder that can.")
-    seconds = warm_up(resolve(loaded))
+    seconds = warm_up(prepare(loaded).resolved)
     click.echo(f"kernels of {study} are ready after {seconds:.1f} s, in {folder}")
 
 
@@ -219,32 +219,40 @@ def schema() -> None:
     click.echo(json.dumps(json_schema(), indent=1))
 
 
-@main.command(epilog="\b\nExample:\n  pulsatile validate examples/quick.yaml")
+@main.command(epilog="\b\nExample:\n  pulsatile validate study.yaml")
 @_STUDY
 @_SET
+@as_json
 @guarded
-def validate(study: Path, settings: tuple[str, ...]) -> None:
-    """Check STUDY and say what it asks for; nothing runs."""
-    from pulsatile.sweeps.study.conversions import conversions
-    from pulsatile.sweeps.study.patients import resolved_population
-    from pulsatile.sweeps.study.schema import SensitivityEntry, load_study
+def validate(study: Path, settings: tuple[str, ...], as_json: bool) -> None:
+    """Check STUDY and say what it asks for; a study that is valid starts.
+
+    All is done that `run` does before it makes its folder: tables are read, a matched dose is found on its pilot, the
+    first patients are drawn, this machine's memory is compared.
+    """
+    from pulsatile.sweeps.run.estimate import prepare
+    from pulsatile.sweeps.study.doses import dose_sentences, rules
+    from pulsatile.sweeps.study.schema import load_study
 
     loaded = load_study(study, settings)
-    sentences = conversions(loaded)
-    if not loaded.population.drawn:
-        resolved_population(loaded.population)  # refuses a table or folder that is missing or too small
-    if (wanted := loaded.sensitivity) != SensitivityEntry():
-        from pulsatile.sweeps.analysis.selection import Selection, refuse_unknown
-
-        refuse_unknown(loaded, Selection(wanted.outputs, wanted.weeks, wanted.contrast))
+    ready = prepare(loaded, note=runs.say_on)
+    resolved = ready.resolved
+    if as_json:
+        print_json(
+            {
+                "study": str(study), "valid": True, "identity": resolved.identity, "title": resolved.title,
+                "seed": resolved.seed, "weeks": resolved.weeks, "patients": resolved.population.n,
+                "population": resolved.population.words, "arms": [rules(arm, resolved.weeks) for arm in resolved.arms],
+                "control": resolved.control, "sentences": list(ready.sentences),
+            }
+        )  # fmt: skip
+        return
     click.echo(
         f"{study}: right; {loaded.size_in_words} in {len(loaded.arms)} arms for {loaded.weeks:g} weeks: "
         f"{', '.join(arm.name for arm in loaded.arms)}."
     )
-    for sentence in sentences:
+    for sentence in (*dose_sentences(resolved.arms, resolved.weeks), *ready.sentences):
         click.echo(sentence)
-    if loaded.long_horizon is not None:
-        click.echo(f"Approximation: {loaded.long_horizon.sentence}.")
 
 
 for command in (*runs.COMMANDS, population.population, sensitivity.sensitivity, budget.budget):

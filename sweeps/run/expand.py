@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from pulsatile.engine.drugs.regimens import MOST_WEEKS, Arm
 from pulsatile.engine.errors import InputError
-from pulsatile.engine.trial.arms import check_arms
+from pulsatile.engine.trial.arms import check_arms, check_doses
 from pulsatile.engine.trial.plan import TestAt
 from pulsatile.sweeps.disk.files import writing
 from pulsatile.sweeps.disk.folder import GROWING, RunFolder, unfinished
@@ -171,6 +171,7 @@ def _check(was: ResolvedStudy, now: ResolvedStudy) -> None:
             f"have another dose; start a new run, or write the dose ({now.matched[0].dose_mg:g} mg) in the study."
         )
     check_arms(now.arms, now.plan())
+    check_doses(now.arms, now.weeks)
     if now.identity == was.identity:
         raise InputError("the run has all that already; give more --patients, --weeks or an --arm.")
 

@@ -15,12 +15,12 @@ import numpy.typing as npt
 from pulsatile.engine.drugs.regimens import Arm
 from pulsatile.engine.errors import InputError, Status
 from pulsatile.engine.kernel.solver import Solver
+from pulsatile.engine.trial.arms import given_within
 from pulsatile.engine.trial.plan import Plan
 from pulsatile.sweeps.study.arms import ArmEntry
 from pulsatile.sweeps.study.fields import Resolved
 from pulsatile.sweeps.study.patients import ResolvedPopulation
 from pulsatile.sweeps.study.pilot import pilot_of
-from pulsatile.sweeps.study.quantities import weeks
 
 WEEKS = 8.0
 LOW, HIGH = 0.05, 10.0
@@ -46,10 +46,10 @@ def match_dose(
     from pulsatile.engine.patients.run_in import run_in
     from pulsatile.engine.simulate import simulate
 
-    if all(weeks(rule.start) >= WEEKS for rule in arm.regimen or ()):
+    if not given_within(arm.resolved(), WEEKS).doses:
         raise InputError(
-            f"arm {arm.name}: its matched dose starts only after the {WEEKS:g} weeks of the pilot; "
-            "start it earlier, or give the dose itself."
+            f"arm {arm.name}: its matched dose starts only after the {WEEKS:g} weeks of the pilot, or is not given in "
+            "them; start it earlier, or give the dose itself."
         )
     cohort, weights, whose = pilot_of(population, seed)
     plan = Plan(weeks=WEEKS, every=168.0 * WEEKS, outputs=(), reductions=("igf1_mean",), solver=solver)
