@@ -64,7 +64,8 @@ def template(
     Variables, dims, dtypes, attributes and coordinates are the same; ``status`` is "never run", values and covariates
     are NaN.
     """
-    ids = np.asarray(patients, np.int64)
+    ids = np.asarray(patients)
+    ids = ids.astype(object if ids.dtype.kind in "OUT" else np.int64)  # the user's patients may have text as ids
     sizes = {"arm": len(arms), "patient": len(ids), "time": len(plan.times), "window": len(plan.windows)}
     coords: dict[str, Any] = {
         "arm": ("arm", np.array([arm.name for arm in arms], object), {"long_name": "treatment arm"}),

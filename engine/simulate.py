@@ -130,7 +130,7 @@ def carry_out(
     if baseline is not None and not (isinstance(baseline, Baseline) and _same_patients(baseline.cohort, cohort)):
         raise InputError("baseline belongs to other patients than the cohort; leave it out, or run run_in(cohort).")
     kept = covariates_of(cohort)
-    dataset = template(cohort.patient, arms, plan, kept)
+    dataset = template(cohort.labels, arms, plan, kept)
     values = {str(name): np.full(v.shape, np.nan) for name, v in dataset.data_vars.items() if name != "status"}
     status = np.full(dataset["status"].shape, int(Status.NEVER_RUN), np.int8)
     ends = np.full((*status.shape, end_columns(plan)), np.nan)

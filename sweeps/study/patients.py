@@ -1,8 +1,10 @@
 """The patients of a resolved study: each chunk of them can be drawn again, anywhere, from the study alone."""
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pulsatile.engine.arrays import Ids
 from pulsatile.engine.errors import InputError
@@ -69,6 +71,12 @@ class ResolvedPopulation(Resolved):
         ids: Ids = self.table.columns["patient"][self.first + start : self.first + stop].astype(np.int64)
         return ids
 
+    def labels(self, start: int, stop: int) -> npt.NDArray[Any]:
+        """Return the ids as the user knows them, text where a table has such, else those of `ids`."""
+        if self.table is None or self.design is not None or not self.table.packed_ids:
+            return self.ids(start, stop)
+        return self.table.ids[self.first + start : self.first + stop]
+
     @property
     def covariates(self) -> tuple[str, ...]:
         """Covariates of a dataset of these patients, in the order of the dataset."""
@@ -97,6 +105,8 @@ class ResolvedPopulation(Resolved):
         cohort = people_cohort(seed, ids, people, population, self.people.layers, self.people.omega())
         if self.weighted:
             cohort.covariates["prevalence"] = columns["prevalence"][rows]
+        if self.table is not None and self.table.packed_ids:
+            cohort = replace(cohort, names=self.table.ids[rows])
         return cohort
 
 

@@ -1,4 +1,4 @@
-"""A study that validates starts, and one that does not is refused by `run` in the same words: every key at its borders."""
+"""A study that validates starts, one that does not is refused by `run` in the same words: every key at its borders."""
 
 from collections.abc import Iterator
 from copy import deepcopy
@@ -42,6 +42,7 @@ LEVELS = {"name": "v_gh", "distribution": "levels", "levels": [2.0, 4.0]}
 LONG = {
     "weeks": 12, "outputs": {"names": ["vat"]}, "reductions": {}, "tests": [], "long_horizon": {"macro_days": 13}
 }  # fmt: skip
+EVERY_MINUTE = [f"{k // 60:02}:{k % 60:02}" for k in range(1440)]
 
 # key -> entries of the study beside it, and values at and beyond the borders of what is allowed
 BORDERS: dict[str, tuple[dict[str, Any], list[Any]]] = {
@@ -97,7 +98,7 @@ BORDERS: dict[str, tuple[dict[str, Any], list[Any]]] = {
     "arms.1.regimen.0.dose.to": ({}, ["rhGH"]),
     "arms.1.regimen.0.route": ({}, ["SC", "IV", "infusion", "pump", "oral", "nose"]),
     "arms.1.regimen.0.at": (
-        {}, [["00:00"], ["23:59"], ["24:00"], [], ["08:00", "08:00"], [f"{k // 60:02}:{k % 60:02}" for k in range(1440)]]
+        {}, [["00:00"], ["23:59"], ["24:00"], [], ["08:00", "08:00"], EVERY_MINUTE]
     ),
     "arms.1.regimen.0.days": ({}, [["Mon"], ["Mon", "Mon"], [], ["Xday"]]),
     "arms.1.regimen.0.every_weeks": ({}, [1, 2, 520, 521, 0]),
