@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from pulsatile import __version__
-from pulsatile.cli import budget, population, runs, sensitivity
+from pulsatile.cli import budget, examples, population, runs, sensitivity
 from pulsatile.cli.guard import as_json, guarded, print_json, print_rich
 from pulsatile.cli.runs import dry_run_of
 from pulsatile.sweeps.errors import NOT_CLINICAL, Exit
@@ -17,6 +17,7 @@ from pulsatile.sweeps.errors import NOT_CLINICAL, Exit
 EXAMPLES = """
 \b
 Examples:
+  pulsatile examples --out examples                         write the shipped studies, which are named below
   pulsatile run examples/quick.yaml --out runs/quick        a small study, under a minute
   pulsatile run STUDY.yaml --out runs/a --patients 100 --weeks 4 --dry-run
   pulsatile resume runs/a                                   go on with a run that was interrupted
@@ -255,5 +256,5 @@ def validate(study: Path, settings: tuple[str, ...], as_json: bool) -> None:
         click.echo(sentence)
 
 
-for command in (*runs.COMMANDS, population.population, sensitivity.sensitivity, budget.budget):
+for command in (*runs.COMMANDS, population.population, sensitivity.sensitivity, budget.budget, examples.examples):
     main.add_command(command)
