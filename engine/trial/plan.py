@@ -19,6 +19,7 @@ from pulsatile.engine.trial.protocols import TESTS
 REDUCTIONS = {"mean": "time mean", "min": "least value", "max": "greatest value", "auc": "area under the curve"}
 WATCHED = tuple(f"{name}_{kind}" for name in WATCH for kind in REDUCTIONS)
 """Names of all reductions."""
+_WHOLE_WEEKS = {"uniqueItems": True, "items": {"type": "number", "minimum": 0, "multipleOf": 1}}
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,9 @@ class TestAt:
     """A virtual test (a name of `protocols.TESTS`) and its treatment weeks."""
 
     __test__ = False  # not a pytest class
-    test: str
+    test: str = field(metadata={"json_schema_extra": {"enum": list(TESTS)}})
     """name of a virtual test"""
-    weeks: tuple[float, ...] = field(metadata={"min_length": 1})
+    weeks: tuple[float, ...] = field(metadata={"min_length": 1, "json_schema_extra": _WHOLE_WEEKS})
     """whole weeks of treatment, ascending; 0 is before all treatment"""
 
     def __post_init__(self) -> None:

@@ -25,8 +25,9 @@ from pulsatile.sweeps.errors import Exit
 from pulsatile.sweeps.run import driver
 from pulsatile.sweeps.sensitivity.methods import METHODS
 from pulsatile.sweeps.study.resolve import ResolvedStudy
-from pulsatile.sweeps.study.schema import Study
+from pulsatile.sweeps.study.schema import Study, json_schema
 from tests.conftest import SMALL, Write
+from tests.sweeps.study.json_schema import errors
 
 BASE: dict[str, Any] = SMALL | {
     "weeks": 2, "arms": [*SMALL["arms"], {"name": "rhGH", "preset": "rhgh_low"}],
@@ -128,6 +129,7 @@ BORDERS: dict[str, tuple[dict[str, Any], list[Any]]] = {
     "long_horizon.measured_days": (LONG, [1, 28, 0]),
     "long_horizon.settle_days": (LONG, [11, 14, 364, 10]),
 }  # fmt: skip
+SCHEMA = json_schema()
 COLUMNS = "patient,sex,age [y],weight [kg],height [m]"
 
 
@@ -192,7 +194,9 @@ def test_what_validates_starts_and_what_does_not_is_refused_alike(key: str, writ
         path = str(write(changed(key, beside, value)))
         code, sentences = ended("validate", path)
         started, words = ended("run", path, "--out", f"run{k}", "--workers", "0", "--threads", "1")
-        if code == Exit.DONE:
+        if code == Exit.DONE:  # and an editor's schema does not refuse it
+            data = changed(key, beside, value)
+            assert list(errors(data, SCHEMA, SCHEMA)) == [], (key, value)
             assert started == Exit.INTERNAL, (key, value, words)
             assert "Reached" in words[0], (key, value, words)
         else:
