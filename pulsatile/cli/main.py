@@ -1,8 +1,10 @@
 """The command line: parse, call, print; heavy modules are imported inside the commands."""
 
+import json
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -135,8 +137,9 @@ def run(
 @click.option("--weeks", type=float, default=4, show_default=True)
 @click.option("--patients", type=int, default=32, show_default=True)
 @click.option("--seed", type=int, default=1, show_default=True)
+@as_json
 @guarded
-def simulate(presets: tuple[str, ...], phenotype: str, weeks: float, patients: int, seed: int) -> None:
+def simulate(presets: tuple[str, ...], phenotype: str, weeks: float, patients: int, seed: int, as_json: bool) -> None:
     """Take a quick look: some patients on a preset against no treatment; nothing is written."""
     from pulsatile.engine.drugs.regimens import MOST_WEEKS
     from pulsatile.engine.simulate import simulate as run_patients
@@ -159,18 +162,28 @@ def simulate(presets: tuple[str, ...], phenotype: str, weeks: float, patients: i
     cohort = resolved.cohort(0, resolved.population.n)
     dataset = run_patients(cohort, resolved.arms, resolved.plan(), threads=cores())
     failed = int((dataset["status"].values != 0).sum())
-    print_rich(summarise(dataset, "control").table(standing_marks(resolved)))
+    summary = summarise(dataset, "control")
+    if as_json:
+        rows = json.loads(summary.frame.to_json(orient="records"))
+        sizes = {"patients": patients, "weeks": resolved.weeks, "seed": seed, "phenotype": phenotype}
+        print_json({**sizes, "patient_arms": dataset["status"].size, "failed": failed, "summary": rows})
+        return
+    print_rich(summary.table(standing_marks(resolved)))
     click.echo("\n".join(study_notes(resolved, failed)))
 
 
 @main.command(epilog=NOT_CLINICAL)
+@as_json
 @guarded
-def presets() -> None:
+def presets(as_json: bool) -> None:
     """List the regimens a study may name, and those whose numbers are not known."""
+    from pulsatile.engine.drugs.presets import PRESETS
+
+    if as_json:
+        print_json({"presets": [asdict(row) for row in PRESETS.values()]})
+        return
     from rich import box
     from rich.table import Table
-
-    from pulsatile.engine.drugs.presets import PRESETS
 
     grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1), caption=NOT_CLINICAL, caption_justify="left")
     for head in ("preset", "weeks", "standing", "what"):
@@ -213,8 +226,6 @@ def warm(study: Path, settings: tuple[str, ...]) -> None:
 @guarded
 def schema() -> None:
     """Print the JSON schema of study files, for editors that complete and check as you type."""
-    import json
-
     from pulsatile.sweeps.study.schema import json_schema
 
     click.echo(json.dumps(json_schema(), indent=1))

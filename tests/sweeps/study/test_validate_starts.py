@@ -208,7 +208,7 @@ def keys_of(kind: Any, path: str = "") -> Iterator[str]:
     """Yield the path of every key of a study file; entries of a list have the path of the list."""
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         inner = {name: field.annotation for name, field in kind.model_fields.items()}
-    elif is_dataclass(kind) and str(getattr(kind, "__module__", "")).startswith("pulsatile."):
+    elif isinstance(kind, type) and is_dataclass(kind):
         inner = {field.name: field.type for field in fields(kind)}
     else:
         for part in get_args(kind):
