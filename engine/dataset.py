@@ -97,7 +97,8 @@ def template(
     Variables, dims, dtypes, attributes and coordinates are the same; ``status`` is "never run", values and covariates
     are NaN.  ``populations``: phenotypes or named populations of the patients, which the arms' standing depends on.
     """
-    ids = np.asarray(patients, np.int64)
+    ids = np.asarray(patients)
+    ids = ids.astype(object if ids.dtype.kind in "OUT" else np.int64)  # the user's patients may have text as ids
     sizes = {"arm": len(arms), "patient": len(ids), "time": len(plan.times), "window": len(plan.windows)}
     coords: dict[str, Any] = {
         **_arm_coordinates(arms, populations),

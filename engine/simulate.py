@@ -23,7 +23,7 @@ from pulsatile.engine.patients import noise
 from pulsatile.engine.patients.cohort import COVARIATES, MORE_COVARIATES, PHENOTYPES, Cohort, check_people
 from pulsatile.engine.patients.run_in import PACKED, Baseline, run_in
 from pulsatile.engine.states import STATES
-from pulsatile.engine.trial.arms import check_arms
+from pulsatile.engine.trial.arms import check_arms, given_within
 from pulsatile.engine.trial.horizon import BLOCK_DAYS, LongHorizon
 from pulsatile.engine.trial.plan import Plan, TestAt
 from pulsatile.engine.trial.titrated import run_titrated, titrated_dose, visits
@@ -130,7 +130,7 @@ def carry_out(
         raise InputError("baseline belongs to other patients than the cohort; leave it out, or run run_in(cohort).")
     kept = covariates_of(cohort)
     kinds = [PHENOTYPES[int(code)] for code in np.unique(cohort.covariates["phenotype"])]
-    dataset = template(cohort.patient, arms, plan, kept, kinds)
+    dataset = template(cohort.labels, arms, plan, kept, kinds)
     values = {str(name): np.full(v.shape, np.nan) for name, v in dataset.data_vars.items() if name != "status"}
     status = np.full(dataset["status"].shape, int(Status.NEVER_RUN), np.int8)
     ends = np.full((*status.shape, end_columns(plan)), np.nan)
@@ -146,7 +146,7 @@ def carry_out(
             ready = baseline.subset(rows)
         packed[rows] = ready.packed()
         gathered = None
-        for a, arm in enumerate(arms):
+        for a, arm in enumerate(given_within(arm, plan.weeks) for arm in arms):
             status[a, rows] = ready.status if earlier is None else earlier.status[a, rows]
             runs = status[a, rows] == Status.OK
             if earlier is not None:  # a patient that failed only a test has reached the end, and may fail later

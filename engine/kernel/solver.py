@@ -1,6 +1,6 @@
 """Settings of the integrator."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from pulsatile.engine.checks import check_fields, choices, setting
@@ -27,7 +27,7 @@ class Solver:
     """relative tolerance per step; a fifth is used, so that no more than ten gather over a run"""
     atol_factor: float = setting(1e-2, 1e-12, 1.0)
     """absolute tolerance as a share of rtol times the state's usual size"""
-    method: str = "cfmr7"
+    method: str = field(default="cfmr7", metadata={"json_schema_extra": {"enum": list(PAIRS)}})
     """embedded pair, a name of `tableaus.PAIRS`"""
     lanes: Literal[1, 4, 8] = 8
     """patients per vector (twice as many in mixed precision); 1: the scalar build of the same text"""

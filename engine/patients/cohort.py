@@ -88,7 +88,8 @@ class Cohort:
     variability: without "between", drugs have typical pharmacokinetics too; without "occasions", all days are alike;
     ``twin_of`` (n,) ids of the patients whose pulses, meals and drug kinetics each has, by default ``patient``;
     ``days_of`` (n,) ids for pulses and meals only: the same patients, with their drug kinetics, on another occasion;
-    ``meals`` of all of them.
+    ``meals`` of all of them; ``names`` (n,) ids as text, where the user's patients have such: ``patient`` are then keys
+    made of them.
     """
 
     seed: int
@@ -99,10 +100,16 @@ class Cohort:
     twin_of: Ids | None = None
     days_of: Ids | None = None
     meals: MealPlan = THREE_MEALS
+    names: npt.NDArray[np.object_] | None = None
 
     def __len__(self) -> int:
         """Return the number of patients."""
         return len(self.patient)
+
+    @property
+    def labels(self) -> npt.NDArray[Any]:
+        """Return the ids (n,) that a user knows, numbers or text."""
+        return self.patient if self.names is None else self.names
 
     @property
     def keys(self) -> Ids:
@@ -117,9 +124,9 @@ class Cohort:
     def subset(self, index: Any) -> "Cohort":
         """Return the patients of ``index`` (positions, slice or mask), unchanged."""
         rows = {name: values[index] for name, values in self.covariates.items()}
-        twins, days = (None if ids is None else ids[index] for ids in (self.twin_of, self.days_of))
+        twins, days, names = (None if ids is None else ids[index] for ids in (self.twin_of, self.days_of, self.names))
         return Cohort(
-            self.seed, self.patient[index], rows, self.parameters[index], self.layers, twins, days, self.meals
+            self.seed, self.patient[index], rows, self.parameters[index], self.layers, twins, days, self.meals, names
         )
 
 
@@ -225,7 +232,7 @@ def check_people(cohort: Cohort) -> None:
         wrong = np.flatnonzero(np.isfinite(values) & ((values < low) | (values > high)))
         if len(wrong):
             raise InputError(
-                f"{name} = {values[wrong[0]]:g} of patient {cohort.patient[wrong[0]]} is outside {low:g} ... {high:g} "
+                f"{name} = {values[wrong[0]]:g} of patient {cohort.labels[wrong[0]]} is outside {low:g} ... {high:g} "
                 f"{unit}; correct the cohort, or its unit."
             )
     weight, height, bmi = (cohort.covariates[name] for name in ("weight", "height", "bmi"))
@@ -234,7 +241,7 @@ def check_people(cohort: Cohort) -> None:
         k = wrong[0]
         raise InputError(
             f"weight = {weight[k]:g} kg, height = {height[k]:g} m and bmi = {bmi[k]:g} kg/m2 of patient "
-            f"{cohort.patient[k]} disagree; correct the cohort; weights are in kg."
+            f"{cohort.labels[k]} disagree; correct the cohort; weights are in kg."
         )
 
 

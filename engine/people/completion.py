@@ -6,8 +6,10 @@ conditional on these.  BMI, the root of the pair copulas, is always known.  The 
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pulsatile.engine import draws
 from pulsatile.engine.arrays import Floats, Ids
@@ -64,8 +66,11 @@ def complete(seed: int, ids: Ids, known: Mapping[str, Floats], spec: PeopleSpec 
     return people
 
 
-def check_known(ids: Ids, known: Mapping[str, Floats]) -> dict[str, Floats]:
-    """Return the known covariates of `complete` and the BMI; `InputError` for input that `complete` refuses."""
+def check_known(ids: npt.NDArray[Any], known: Mapping[str, Floats]) -> dict[str, Floats]:
+    """Return the known covariates of `complete` and the BMI; `InputError` for input that `complete` refuses.
+
+    ``ids`` (n,), numbers or text, are for its sentences.
+    """
     for name in NEEDED:
         if name not in known:
             raise InputError(f"own patients have no {name}: give {', '.join(NEEDED)}; other covariates can be drawn.")
@@ -94,7 +99,7 @@ def check_known(ids: Ids, known: Mapping[str, Floats]) -> dict[str, Floats]:
     return arrays | {"bmi": _body_mass_index(ids, arrays)}
 
 
-def _check_waist(ids: Ids, waist: Floats, height: Floats) -> None:
+def _check_waist(ids: npt.NDArray[Any], waist: Floats, height: Floats) -> None:
     """Refuse a waist (cm) that is impossible at that height (m); the limits are those of people who are drawn."""
     share = waist / (100 * height)
     wrong = np.flatnonzero((share < WAIST_OF_HEIGHT[0]) | (share > WAIST_OF_HEIGHT[1]))
@@ -107,7 +112,7 @@ def _check_waist(ids: Ids, waist: Floats, height: Floats) -> None:
         )
 
 
-def _body_mass_index(ids: Ids, known: Mapping[str, Floats]) -> Floats:
+def _body_mass_index(ids: npt.NDArray[Any], known: Mapping[str, Floats]) -> Floats:
     """Return weight over height squared (kg/m2); refuse impossible values."""
     bmi: Floats = known["weight"] / known["height"] ** 2
     low, high, unit = BOUNDS["bmi"]

@@ -1,6 +1,7 @@
 """Checks of a study's arms against its plan."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pulsatile.engine.drugs.dosing import Arm, slots_used
 from pulsatile.engine.drugs.regimens import WEEK
@@ -66,3 +67,12 @@ def check_doses(arms: Sequence[Arm], weeks: float) -> None:
                     "every_weeks and stop leave none); correct the rule, or leave it out.",
                     ("arms", i, "regimen", j),
                 )
+
+
+def given_within(arm: Arm, weeks: float) -> Arm:
+    """Return the arm without the rules that give no dose in ``weeks``, so that an arm without doses is no treatment.
+
+    Their drugs would take slots of the kernel, and change the last digits, or be given at the tests of the last visit.
+    """
+    doses = tuple(dose for dose in arm.doses if len(dose.starts(0.0, WEEK * weeks)))
+    return arm if doses == arm.doses else replace(arm, doses=doses)

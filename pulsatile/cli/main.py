@@ -1,22 +1,25 @@
 """The command line: parse, call, print; heavy modules are imported inside the commands."""
 
+import json
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
 from pulsatile import __version__
-from pulsatile.cli import budget, population, runs, sensitivity
-from pulsatile.cli.guard import as_json, guarded, print_rich
+from pulsatile.cli import budget, examples, population, runs, sensitivity
+from pulsatile.cli.guard import as_json, guarded, print_json, print_rich
 from pulsatile.cli.runs import dry_run_of
 from pulsatile.sweeps.errors import NOT_CLINICAL, Exit
 
 EXAMPLES = """
 \b
 Examples:
+  pulsatile examples --out examples                         write the shipped studies, which are named below
   pulsatile run examples/quick.yaml --out runs/quick        a small study, under a minute
   pulsatile run STUDY.yaml --out runs/a --patients 100 --weeks 4 --dry-run
   pulsatile resume runs/a                                   go on with a run that was interrupted
@@ -134,8 +137,9 @@ def run(
 @click.option("--weeks", type=float, default=4, show_default=True)
 @click.option("--patients", type=int, default=32, show_default=True)
 @click.option("--seed", type=int, default=1, show_default=True)
+@as_json
 @guarded
-def simulate(presets: tuple[str, ...], phenotype: str, weeks: float, patients: int, seed: int) -> None:
+def simulate(presets: tuple[str, ...], phenotype: str, weeks: float, patients: int, seed: int, as_json: bool) -> None:
     """Take a quick look: some patients on a preset against no treatment; nothing is written."""
     from pulsatile.engine.drugs.regimens import MOST_WEEKS
     from pulsatile.engine.simulate import simulate as run_patients
@@ -158,18 +162,28 @@ def simulate(presets: tuple[str, ...], phenotype: str, weeks: float, patients: i
     cohort = resolved.cohort(0, resolved.population.n)
     dataset = run_patients(cohort, resolved.arms, resolved.plan(), threads=cores())
     failed = int((dataset["status"].values != 0).sum())
-    print_rich(summarise(dataset, "control").table())
+    summary = summarise(dataset, "control")
+    if as_json:
+        rows = json.loads(summary.frame.to_json(orient="records"))
+        sizes = {"patients": patients, "weeks": resolved.weeks, "seed": seed, "phenotype": phenotype}
+        print_json({**sizes, "patient_arms": dataset["status"].size, "failed": failed, "summary": rows})
+        return
+    print_rich(summary.table())
     click.echo("\n".join(study_notes(resolved, failed)))
 
 
 @main.command(epilog=NOT_CLINICAL)
+@as_json
 @guarded
-def presets() -> None:
+def presets(as_json: bool) -> None:
     """List the regimens a study may name, and those whose numbers are not known."""
+    from pulsatile.engine.drugs.presets import PRESETS
+
+    if as_json:
+        print_json({"presets": [asdict(row) for row in PRESETS.values()]})
+        return
     from rich import box
     from rich.table import Table
-
-    from pulsatile.engine.drugs.presets import PRESETS
 
     grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1), caption=NOT_CLINICAL, caption_justify="left")
     for head in ("preset", "weeks", "standing", "what"):
@@ -198,13 +212,13 @@ def warm(study: Path, settings: tuple[str, ...]) -> None:
     from pulsatile.engine.kernel._jit import cache_folder, wanted_folder
     from pulsatile.sweeps.chunk.run_chunk import warm_up
     from pulsatile.sweeps.errors import CannotWrite
-    from pulsatile.sweeps.study.resolve import resolve
+    from pulsatile.sweeps.run.estimate import prepare
     from pulsatile.sweeps.study.schema import load_study
 
     loaded, folder = load_study(study, settings), wanted_folder()
     if cache_folder() != folder:
         raise CannotWrite(f"{folder} cannot be written; set PULSATILE_CACHE_DIR to a folder that can.")
-    seconds = warm_up(resolve(loaded))
+    seconds = warm_up(prepare(loaded).resolved)
     click.echo(f"kernels of {study} are ready after {seconds:.1f} s, in {folder}")
 
 
@@ -212,40 +226,46 @@ def warm(study: Path, settings: tuple[str, ...]) -> None:
 @guarded
 def schema() -> None:
     """Print the JSON schema of study files, for editors that complete and check as you type."""
-    import json
-
     from pulsatile.sweeps.study.schema import json_schema
 
     click.echo(json.dumps(json_schema(), indent=1))
 
 
-@main.command(epilog="\b\nExample:\n  pulsatile validate examples/quick.yaml")
+@main.command(epilog="\b\nExample:\n  pulsatile validate study.yaml")
 @_STUDY
 @_SET
+@as_json
 @guarded
-def validate(study: Path, settings: tuple[str, ...]) -> None:
-    """Check STUDY and say what it asks for; nothing runs."""
-    from pulsatile.sweeps.study.conversions import conversions
-    from pulsatile.sweeps.study.patients import resolved_population
-    from pulsatile.sweeps.study.schema import SensitivityEntry, load_study
+def validate(study: Path, settings: tuple[str, ...], as_json: bool) -> None:
+    """Check STUDY and say what it asks for; a study that is valid starts.
+
+    All is done that `run` does before it makes its folder: tables are read, a matched dose is found on its pilot, the
+    first patients are drawn, this machine's memory is compared.
+    """
+    from pulsatile.sweeps.run.estimate import prepare
+    from pulsatile.sweeps.study.doses import dose_sentences, rules
+    from pulsatile.sweeps.study.schema import load_study
 
     loaded = load_study(study, settings)
-    sentences = conversions(loaded)
-    if not loaded.population.drawn:
-        resolved_population(loaded.population)  # refuses a table or folder that is missing or too small
-    if (wanted := loaded.sensitivity) != SensitivityEntry():
-        from pulsatile.sweeps.analysis.selection import Selection, refuse_unknown
-
-        refuse_unknown(loaded, Selection(wanted.outputs, wanted.weeks, wanted.contrast))
+    ready = prepare(loaded, note=runs.say_on)
+    resolved = ready.resolved
+    if as_json:
+        print_json(
+            {
+                "study": str(study), "valid": True, "identity": resolved.identity, "title": resolved.title,
+                "seed": resolved.seed, "weeks": resolved.weeks, "patients": resolved.population.n,
+                "population": resolved.population.words, "arms": [rules(arm, resolved.weeks) for arm in resolved.arms],
+                "control": resolved.control, "sentences": list(ready.sentences),
+            }
+        )  # fmt: skip
+        return
     click.echo(
         f"{study}: right; {loaded.size_in_words} in {len(loaded.arms)} arms for {loaded.weeks:g} weeks: "
         f"{', '.join(arm.name for arm in loaded.arms)}."
     )
-    for sentence in sentences:
+    for sentence in (*dose_sentences(resolved.arms, resolved.weeks), *ready.sentences):
         click.echo(sentence)
-    if loaded.long_horizon is not None:
-        click.echo(f"Approximation: {loaded.long_horizon.sentence}.")
 
 
-for command in (*runs.COMMANDS, population.population, sensitivity.sensitivity, budget.budget):
+for command in (*runs.COMMANDS, population.population, sensitivity.sensitivity, budget.budget, examples.examples):
     main.add_command(command)

@@ -306,18 +306,18 @@ COMMANDS = (resume, expand, status, verify, heal, digest, cancel, unlock)
 
 def dry_run_of(study: Any, resources: Any, as_json: bool) -> Exit:
     """Print what a run of a study would need."""
-    from dataclasses import asdict
+    from pulsatile.sweeps.run.estimate import estimate as estimate_of
+    from pulsatile.sweeps.run.estimate import prepare
+    from pulsatile.sweeps.study.doses import dose_sentences
 
-    from pulsatile.sweeps.run.estimate import dry_run
-    from pulsatile.sweeps.study.conversions import conversions
-
-    resolved, estimate = dry_run(study, resources)
+    ready = prepare(study, resources)
+    estimate = estimate_of(ready.resolved, ready.chunk, ready.spread)
+    identity = ready.resolved.identity
     if as_json:
-        print_json({"identity": resolved.identity, **asdict(estimate), "spread": estimate.spread._asdict()})
+        print_json({"identity": identity, **asdict(estimate), "spread": estimate.spread._asdict()})
         return Exit.DONE
-    matched = (dose.sentence for dose in resolved.matched)
-    for sentence in (*conversions(study), *matched, resolved.approximation, *estimate.lines()):
-        if sentence:
-            click.echo(sentence)
-    click.echo(f"identity {resolved.identity}")
+    doses = dose_sentences(ready.resolved.arms, ready.resolved.weeks)
+    for sentence in (*ready.sentences, *doses, *estimate.lines()):
+        click.echo(sentence)
+    click.echo(f"identity {identity}")
     return Exit.DONE

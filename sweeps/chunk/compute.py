@@ -83,8 +83,7 @@ def _course(resolved: ResolvedStudy, patients: Ids, arms: Sequence[int], threads
 def _empty(job: "Job", resolved: ResolvedStudy) -> Values:
     """Return a chunk in which nothing has run."""
     population, n = resolved.population, job.stop - job.first
-    ids = population.ids(job.first, job.stop)
-    whole = template(ids, resolved.arms, resolved.plan(), population.covariates)
+    whole = template(population.labels(job.first, job.stop), resolved.arms, resolved.plan(), population.covariates)
     variables = {
         str(name): np.array(variable.values)  # a copy: the arrays of a template are broadcast
         for name, variable in (*whole.data_vars.items(), *whole.coords.items())

@@ -12,6 +12,7 @@ import numpy as np
 
 from pulsatile.engine.errors import Status
 from pulsatile.engine.simulate import simulate
+from pulsatile.engine.trial.plan import WEEK
 from pulsatile.sweeps.chunk.compute import chunk_values
 from pulsatile.sweeps.chunk.job import Job
 from pulsatile.sweeps.disk import commits, store
@@ -102,6 +103,8 @@ def warm_up(resolved: ResolvedStudy) -> float:
         for arm in resolved.arms
     ]
     tests = tuple(replace(test, weeks=(0.0,)) for test in plan.tests)
-    short = replace(plan, weeks=min(1.0, plan.weeks), tests=tests, long_horizon=None)
+    weeks = min(1.0, plan.weeks)
+    window = min(plan.reduce_every, WEEK * weeks)  # a longer one would not close in the first week
+    short = replace(plan, weeks=weeks, reduce_every=window, tests=tests, long_horizon=None)
     simulate(resolved.cohort(0, 1), arms, short)
     return time.perf_counter() - begin

@@ -75,7 +75,7 @@ def untreated_study(population: Mapping[str, Any], seed: int, where: str) -> Stu
 class Untreated:
     """Results of every patient of a finished run: ids, status, and numbers by name, each (n,)."""
 
-    ids: npt.NDArray[np.int64]
+    ids: npt.NDArray[Any]
     status: npt.NDArray[np.int8]
     columns: dict[str, Floats]
 
@@ -172,10 +172,10 @@ def freeze(folder: Path, resolved: ResolvedStudy, digest: str, how: str) -> dict
             f"{folder}: no patient is plausible; {reasons_in_words(selection.why)}; change the population."
         )
     given = resolved.population.table
-    columns: dict[str, Floats] = {} if given is None else {
+    columns: dict[str, npt.NDArray[Any]] = {} if given is None else {
         name: values[kept] for name, values in given.columns.items() if name != "prevalence"
     }  # fmt: skip
-    columns["patient"] = untreated.ids[kept].astype(np.float64)
+    columns["patient"] = untreated.ids[kept]
     if selection.balance is not None and how == "weights":
         columns["prevalence"] = selection.weights[kept]
     record: dict[str, Any] = {

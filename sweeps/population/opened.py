@@ -167,8 +167,8 @@ def open_population(path: str | Path) -> Built:
     if digest != record["run"]:
         raise InputError(f"{folder / FILE}: it was made from another run than the one in this folder; build it again.")
     untreated = Untreated.of(folder)
-    table = PatientTable.model_validate(record["table"]).columns
-    if not np.isin(table["patient"], untreated.ids).all():
+    table = PatientTable.model_validate(record["table"])
+    if not set(table.ids.tolist()) <= set(untreated.ids.tolist()):
         raise InputError(f"{folder / FILE}: it names patients that were not run; build it again.")
     weights, why = _judged(untreated, table, record["selection"])
     if counts(why) != record["rejected"]:
@@ -184,12 +184,12 @@ def open_population(path: str | Path) -> Built:
     return Built(folder, record, untreated, why, weights, units, RunFolder.open(folder).resolved)
 
 
-def _judged(untreated: Untreated, table: dict[str, Floats], how: str) -> tuple[Floats, npt.NDArray[np.object_]]:
+def _judged(untreated: Untreated, table: PatientTable, how: str) -> tuple[Floats, npt.NDArray[np.object_]]:
     """Return the weights (n,) and the reasons (n,) of all patients run."""
-    at = {int(i): k for k, i in enumerate(untreated.ids)}
-    rows = np.array([at[int(i)] for i in table["patient"]], int)
+    at = {i: k for k, i in enumerate(untreated.ids.tolist())}
+    rows = np.array([at[i] for i in table.ids.tolist()], int)
     weights = np.zeros(len(untreated.ids))
-    weights[rows] = table.get("prevalence", np.ones(len(rows)))
+    weights[rows] = table.columns.get("prevalence", np.ones(len(rows)))
     why = reasons(untreated.status, untreated.columns)
     if how == "inclusion":
         why[(why == KEPT) & (weights == 0)] = LEFT_OUT

@@ -31,7 +31,7 @@ def begin_run(
 def empty_stores(resolved: ResolvedStudy, chunk: int) -> dict[str, bytes]:
     """Return the files of a run's stores before anything has run, by path relative to its folder."""
     population, n, arms = resolved.population, resolved.population.n, len(resolved.arms)
-    whole = template(population.ids(0, n), resolved.arms, resolved.plan(), population.covariates, population.kinds)
+    whole = template(population.labels(0, n), resolved.arms, resolved.plan(), population.covariates, population.kinds)
     attrs = {"identity": resolved.identity, "seed": resolved.seed, "control": resolved.control}
     attrs |= {"title": resolved.title} if resolved.title else {}
     attrs["resolved_study"] = resolved.model_dump_json()  # describes a copied store; a second copy for `heal`

@@ -1,16 +1,22 @@
-"""What a run will need, estimated before it starts: chunks, bytes, memory, minutes."""
+"""What precedes a run's folder: the study prepared, and what the run will need (chunks, bytes, memory, minutes)."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING
 
 from pulsatile.engine.errors import InputError
+from pulsatile.engine.patients.cohort import check_people
 from pulsatile.engine.simulate import memory_held, simulate
+from pulsatile.sweeps.analysis.selection import Selection, refuse_unknown
 from pulsatile.sweeps.chunk.compute import bytes_per_patient, state_columns
+from pulsatile.sweeps.study.conversions import conversions
+from pulsatile.sweeps.study.doses import visit_sentences
 from pulsatile.sweeps.study.resolve import ResolvedStudy, resolve
-from pulsatile.sweeps.study.schema import Study
+from pulsatile.sweeps.study.schema import SensitivityEntry, Study
 from pulsatile.sweeps.workers.resources import PROGRAMS, Resources, Spread, cores
+from pulsatile.sweeps.workers.workers import capacity
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -28,6 +34,8 @@ RECORD = 30_000
 """Bytes of a chunk's commit record and journal line, at most."""
 COPIES = 3
 """Copies of a chunk's results and states in memory, at most: simulated, gathered, as files (1.8 were measured)."""
+FIRST = 32
+"""Patients that are drawn when a study is prepared, at most."""
 PROBE, FEWEST = 64, 8  # patients of the timing probe
 PROBE_PATIENT_WEEKS = 8000
 """Size of the probe, which takes some seconds: fewer patients for long studies."""
@@ -120,12 +128,49 @@ class RunEstimate:
         ]
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A study that is ready to start: its numbers, its patients per chunk, and sentences for its user."""
+
+    resolved: ResolvedStudy
+    chunk: int
+    spread: Spread
+    sentences: tuple[str, ...]
+
+
+def prepare(study: Study, resources: Resources = Resources(), note: Callable[[str], None] | None = None) -> Prepared:
+    """Do all that a run does before it makes its folder: a study that `pulsatile validate` accepts, starts.
+
+    Tables are read, a matched dose is found on its pilot, the first patients are drawn.  ``note`` is told what takes
+    long.
+
+    Raises
+    ------
+    InputError, ClusterFailed
+        With one plain sentence: what the study asks for, or what these resources cannot do.
+    """
+    spread = resources.spread(study.solver.device)
+    slots, room = spread.slots, spread.room
+    if resources.scheduler is not None:  # before any work, so that a wrong address leaves nothing behind
+        slots, room = capacity(resources.scheduler, study.solver.device)
+    if (wanted := study.sensitivity) != SensitivityEntry():
+        refuse_unknown(study, Selection(wanted.outputs, wanted.weeks, wanted.contrast))
+    if note is not None and any(arm.match is not None for arm in study.arms):
+        note("Planning: finding the matched dose on the pilot ...")
+    sentences = conversions(study)
+    resolved = resolve(study, spread.planning_threads)
+    chunk = chunk_size(resolved, resolved.plan(), resources.chunk, slots, room)
+    check_people(resolved.cohort(0, min(resolved.population.n, chunk, FIRST)))
+    sentences += [dose.sentence for dose in resolved.matched]
+    sentences += visit_sentences(resolved.arms, resolved.plan().visits)
+    sentences += [resolved.approximation] if resolved.approximation else []
+    return Prepared(resolved, chunk, spread, tuple(sentences))
+
+
 def dry_run(study: Study, resources: Resources = Resources()) -> tuple[ResolvedStudy, RunEstimate]:
     """Return the resolved study, and what a run of it would need on these resources; nothing is written."""
-    spread = resources.spread(study.solver.device)
-    resolved = resolve(study, spread.planning_threads)
-    chunk = chunk_size(resolved, resolved.plan(), resources.chunk, spread.slots, spread.room)
-    return resolved, estimate(resolved, chunk, spread)
+    ready = prepare(study, resources)
+    return ready.resolved, estimate(ready.resolved, ready.chunk, ready.spread)
 
 
 def estimate(resolved: ResolvedStudy, chunk: int, spread: Spread) -> RunEstimate:

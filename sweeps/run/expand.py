@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from pulsatile.engine.drugs.regimens import MOST_WEEKS, Arm
 from pulsatile.engine.errors import InputError
-from pulsatile.engine.trial.arms import check_arms
+from pulsatile.engine.trial.arms import check_arms, check_doses
 from pulsatile.engine.trial.plan import TestAt
 from pulsatile.sweeps.disk.files import writing
 from pulsatile.sweeps.disk.folder import GROWING, RunFolder, unfinished
@@ -165,7 +165,13 @@ def _check(was: ResolvedStudy, now: ResolvedStudy) -> None:
     lost = [arm.name for arm in was.arms if arm.doses not in {a.doses for a in now.arms}]
     if lost:
         raise InputError(f"arm {', '.join(lost)} of the run is not in the larger study; an expansion keeps every arm.")
+    if now.matched and now.population.table is not None and now.population.n > was.population.n:
+        raise InputError(
+            f"arm {now.matched[0].arm} is matched on the {was.population.n} patients of the run, and more patients "
+            f"have another dose; start a new run, or write the dose ({now.matched[0].dose_mg:g} mg) in the study."
+        )
     check_arms(now.arms, now.plan())
+    check_doses(now.arms, now.weeks)
     if now.identity == was.identity:
         raise InputError("the run has all that already; give more --patients, --weeks or an --arm.")
 

@@ -14,14 +14,12 @@ from pulsatile.sweeps.errors import FolderRefuses
 from pulsatile.sweeps.run.begin import begin_run
 from pulsatile.sweeps.run.compare import refuse_other_inputs
 from pulsatile.sweeps.run.driver import Outcome, drive, finished
-from pulsatile.sweeps.run.estimate import chunk_size
+from pulsatile.sweeps.run.estimate import prepare
 from pulsatile.sweeps.run.progress import Progress, SilentProgress
 from pulsatile.sweeps.run.settle import refuse_damaged, settle
-from pulsatile.sweeps.study.conversions import conversions
 from pulsatile.sweeps.study.resolve import resolve
 from pulsatile.sweeps.study.schema import Study
 from pulsatile.sweeps.workers.resources import Resources
-from pulsatile.sweeps.workers.workers import capacity
 
 
 def run(
@@ -59,25 +57,14 @@ def run(
     if out.is_dir():
         refuse_held(out)
     check_free(out)
-    spread = resources.spread(study.solver.device)
-    slots, room = spread.slots, spread.room
-    if resources.scheduler is not None:  # before any work, so that a wrong address leaves nothing behind
-        slots, room = capacity(resources.scheduler, study.solver.device)
-    if any(arm.match is not None for arm in study.arms):
-        progress.note("Planning: finding the matched dose on the pilot ...")
-    resolved = resolve(study, spread.planning_threads)
-    for sentence in conversions(study):
+    ready = prepare(study, resources, progress.note)
+    for sentence in ready.sentences:
         progress.note(sentence)
-    for dose in resolved.matched:
-        progress.note(dose.sentence)
-    if resolved.approximation:
-        progress.note(resolved.approximation)
-    chunk = chunk_size(resolved, resolved.plan(), resources.chunk, slots, room)
     with writing(out), held(out, {"command": command}, progress.note) as lock:
         source = source or study.model_dump_json(indent=1)
         facts = {"command": command, "settings": list(settings), "shorten": shorten}
-        folder = begin_run(out, resolved, resources, chunk, source, facts)
-        return drive(folder, resolved, resources, progress, begin, lock)
+        folder = begin_run(out, ready.resolved, resources, ready.chunk, source, facts)
+        return drive(folder, ready.resolved, resources, progress, begin, lock)
 
 
 def resume(path: str | Path, resources: Resources = Resources(), progress: Progress | None = None) -> Outcome:

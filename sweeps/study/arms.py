@@ -2,18 +2,19 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
+from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
-from pulsatile.engine.drugs.presets import preset
+from pulsatile.engine.drugs.presets import PRESETS, preset
 from pulsatile.engine.drugs.regimens import MOST_TIMES, MOST_WEEKS, Arm, Dose
 from pulsatile.engine.drugs.table import DRUGS
 from pulsatile.engine.drugs.titration import Titration
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.study import quantities
 from pulsatile.sweeps.study.dose_file import read_doses
-from pulsatile.sweeps.study.fields import Amount, Clock, Day, Length, Model, Name, Text, known, once
+from pulsatile.sweeps.study.fields import Amount, Clock, Day, Length, Model, Name, Text, known, once, one_of
 
 MOST_RULES = 100  # of an arm
+AVAILABLE = [name for name, row in PRESETS.items() if row.available]
 
 
 class MatchEntry(Model):
@@ -48,7 +49,7 @@ class TitrationEntry(Model):
 class DoseEntry(Model):
     """One drug of an arm: amount, route and dosing times; a `Dose` written with quantities."""
 
-    drug: Annotated[str, known(DRUGS, "drug")]
+    drug: Annotated[str, known(DRUGS, "drug")] = Field(description="name of the drug or infused substance")
     dose: (
         Annotated[
             Annotated[Amount, Tag("<text>")] | Annotated[MatchEntry, Tag("<match>")],
@@ -56,13 +57,17 @@ class DoseEntry(Model):
         ]
         | None
     ) = Field(None, description='a quantity such as "2 mg" or "10 ug/kg", or {match: igf1, to: ARM}')
-    route: Literal["SC", "IV", "infusion", "pump", "oral"] = "SC"
+    route: Literal["SC", "IV", "infusion", "pump", "oral"] = Field(
+        "SC", description="SC: bolus under the skin, IV: bolus into a vein, infusion: into a vein, pump: under the skin"
+    )
     at: tuple[Clock, ...] = Field(
         (),
         max_length=MOST_TIMES,
         description='clock times, for example ["08:00", "22:00"]; with every, the first',
     )
-    days: Annotated[tuple[Day, ...], Field(min_length=1), AfterValidator(once)] = quantities.DAYS
+    days: Annotated[tuple[Day, ...], Field(min_length=1), once] = Field(
+        quantities.DAYS, description="days of the week, for example [Mon, Thu]; default every day"
+    )
     every_weeks: int = Field(1, ge=1, le=MOST_WEEKS, description="1: every week, 2: every second week, ...")
     every: Length | None = Field(None, description='interval in place of days, for example "36 h"')
     count: int | None = Field(None, ge=1, description="number of doses; 1 is once; default until the rule stops")
@@ -123,10 +128,21 @@ class DoseEntry(Model):
 class ArmEntry(Model):
     """A treatment arm: a preset, or a regimen written out (an empty regimen is no treatment)."""
 
-    name: Name
-    preset: str | None = Field(None, description="a name of `pulsatile presets`")
-    regimen: Annotated[tuple[DoseEntry, ...], Field(max_length=MOST_RULES)] | None = None
-    description: Text = ""
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {"required": ["preset"], "properties": {"preset": {"type": "string"}}},
+                {"required": ["regimen"], "properties": {"regimen": {"type": "array"}}},
+            ]
+        }
+    )
+
+    name: Name = Field(description="name of the arm in tables, pictures and datasets")
+    preset: Annotated[str, one_of(AVAILABLE)] | None = Field(None, description="a name of `pulsatile presets`")
+    regimen: Annotated[tuple[DoseEntry, ...], Field(max_length=MOST_RULES)] | None = Field(
+        None, description="dose rules, in place of a preset; an empty list is no treatment"
+    )
+    description: Text = Field("", description="a line about the arm; default the preset's")
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

@@ -16,17 +16,16 @@ from pulsatile.engine.patients.layers import DEFICIT, FRACTIONS, LARGEST_ETA
 from pulsatile.sweeps.sensitivity.factors import Factor, Group
 from pulsatile.sweeps.sensitivity.method import DesignSpec
 from pulsatile.sweeps.sensitivity.methods import DEFAULT_KIND, METHODS, kinds
-from pulsatile.sweeps.study.fields import MOST_PATIENTS, Model, Name, choose, known
+from pulsatile.sweeps.study.fields import MOST_PATIENTS, Model, Name, choose, known, one_of
 
 if TYPE_CHECKING:
     from pulsatile.engine.parameters import Parameter
     from pulsatile.sweeps.sensitivity.design import Design
 
-Kind = Annotated[
-    str,
-    known(METHODS, "kind of design"),
-    Field(json_schema_extra=lambda schema: schema.update(enum=list(METHODS))),
-]
+Kind = Annotated[str, known(METHODS, "kind of design")]
+VARIED = [name for name, row in ROW.items() if row.kind in ("constant", "patient")]
+"""Parameters that a design may vary."""
+VariedName = Annotated[str, one_of(VARIED)]
 MOST_FACTORS = 200
 MOST_LEVELS = 10_000
 
@@ -39,23 +38,24 @@ _UNUSED = {
 class FactorEntry(Model):
     """A varied parameter; limits and distribution default to those of the parameter table."""
 
-    name: Name
+    name: Annotated[Name, one_of(VARIED)] = Field(description="name of a parameter")
     distribution: Literal["range", "between", "uniform", "log-uniform", "normal", "log-normal", "levels"] = Field(
         "range",
         description="range: over the table's range (logarithmic where it is above 0); between: as between patients, "
         "log-normal with the table's CV; or a distribution of one's own",
     )
-    low: float | None = None
-    high: float | None = None
+    low: float | None = Field(None, description="least value; default that of the parameter table")
+    high: float | None = Field(None, description="greatest value; default that of the parameter table")
     centre: float | None = Field(None, description="mean of a normal, median of a log-normal")
     spread: float | None = Field(None, gt=0, description="SD of a normal; of the logarithm of a log-normal")
-    levels: Annotated[tuple[float, ...], Field(max_length=MOST_LEVELS)] = ()
+    levels: Annotated[tuple[float, ...], Field(max_length=MOST_LEVELS)] = Field(
+        (), description="the values, for the distribution levels"
+    )
 
     def factor(self) -> "Factor":
         """Return the factor with its numbers; `InputError` where the table has no such parameter or no CV."""
-        free = [name for name, row in ROW.items() if row.kind in ("constant", "patient")]
         try:
-            choose(self.name, free, "parameter")
+            choose(self.name, VARIED, "parameter")
         except ValueError as error:
             raise InputError(f"design.factors: {self.name!r} {error}.") from None
         row = ROW[self.name]
@@ -96,8 +96,8 @@ class FactorEntry(Model):
 class DesignEntry(Model):
     """Points of a plan over parameters; see docs/sensitivity.md."""
 
-    kind: Kind = DEFAULT_KIND
-    factors: Annotated[tuple[str | FactorEntry, ...], Field(min_length=1, max_length=MOST_FACTORS)] = Field(
+    kind: Kind = Field(DEFAULT_KIND, description="plan of the points, which decides the indices; docs/sensitivity.md")
+    factors: Annotated[tuple[VariedName | FactorEntry, ...], Field(min_length=1, max_length=MOST_FACTORS)] = Field(
         description="names of parameters, or entries with limits and a distribution"
     )
     points: int | None = Field(
@@ -111,7 +111,7 @@ class DesignEntry(Model):
         description="independent replicates; "
         + "; ".join(f"{m.kind}: {m.replicate_is}, default {m.replicates}" for m in METHODS.values() if m.replicate_is),
     )
-    seed: int = Field(1, ge=0, lt=2**64)
+    seed: int = Field(1, ge=0, lt=2**64, description="seed of the plan")
     groups: dict[Name, tuple[str, ...]] = Field({}, description="factors swapped together, with one index")
     second_order: bool = Field(
         False, description=f"pairs too ({kinds(lambda m: m.second_order)}): nearly twice the runs"

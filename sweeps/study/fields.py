@@ -4,10 +4,14 @@ A frozen dataclass of the engine can be the type of a field: pydantic validates 
 `Model`, with bounds from the metadata of its fields and descriptions from the docstrings below them.
 """
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema
+from pydantic_core.core_schema import no_info_after_validator_function
 
 from pulsatile.engine.checks import choices
 from pulsatile.engine.patients.cohort import PHENOTYPES
@@ -28,14 +32,30 @@ class Resolved(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def checked(check: Callable[[str], object]) -> AfterValidator:
-    """Return a validator that keeps the text when ``check`` can read it."""
+@dataclass(frozen=True, eq=False)
+class Checked:
+    """A check of a field's value, and what the JSON schema says of it (``keywords``; names may be added later)."""
+
+    check: Callable[[Any], Any]
+    keywords: Callable[[], dict[str, Any]]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Let the check follow the field's own validation."""
+        return no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Add the keywords to the field's own."""
+        return handler(schema) | self.keywords()
+
+
+def checked(check: Callable[[str], object], pattern: str) -> Checked:
+    """Return a check that keeps the text when ``check`` can read it; such texts have the ``pattern``."""
 
     def look(text: str) -> str:
         check(text)
         return text
 
-    return AfterValidator(look)
+    return Checked(look, lambda: {"pattern": pattern})
 
 
 def choose(name: str, allowed: Iterable[str], what: str) -> str:
@@ -46,24 +66,40 @@ def choose(name: str, allowed: Iterable[str], what: str) -> str:
     return name
 
 
-def known(names: Iterable[str], what: str) -> AfterValidator:
-    """Return a validator that allows only ``names``."""
-    return AfterValidator(lambda name: choose(name, names, what))
+def known(names: Collection[str], what: str) -> Checked:
+    """Return a check that allows only ``names``."""
+    return Checked(lambda name: choose(name, names, what), lambda: {"enum": list(names)})
 
 
-def once(values: tuple[Any, ...]) -> tuple[Any, ...]:
+def one_of(names: Collection[str]) -> Checked:
+    """Return the keywords of a field whose names another check compares with ``names``."""
+    return Checked(lambda name: name, lambda: {"enum": list(names)})
+
+
+def keyed_by(names: Collection[str]) -> Checked:
+    """Return the keywords of a mapping whose keys another check compares with ``names``."""
+    return Checked(lambda mapping: mapping, lambda: {"propertyNames": {"enum": list(names)}})
+
+
+def _once(values: tuple[Any, ...]) -> tuple[Any, ...]:
     """Refuse a list that holds a value twice."""
-    twice = [str(v) for i, v in enumerate(values) if v in values[:i]]
+    twice = [str(value) for value, count in Counter(values).items() if count > 1]
     if twice:
-        raise ValueError(f"holds {', '.join(dict.fromkeys(twice))} twice: give each once")
+        raise ValueError(f"holds {', '.join(twice)} twice: give each once")
     return values
 
 
-def ascending(values: tuple[float, ...]) -> tuple[float, ...]:
+def _ascending(values: tuple[float, ...]) -> tuple[float, ...]:
     """Refuse weeks that are not whole numbers in ascending order."""
     if any(value != int(value) for value in values) or list(values) != sorted(set(values)):
         raise ValueError("must be whole weeks in ascending order, each once, for example [0, 6, 26]")
     return values
+
+
+once = Checked(_once, lambda: {"uniqueItems": True})
+ascending = Checked(
+    _ascending, lambda: {"uniqueItems": True, "items": {"type": "number", "minimum": 0, "multipleOf": 1}}
+)
 
 
 def _printable(name: str) -> str:
@@ -83,14 +119,14 @@ def _unit_needed(value: Any) -> Any:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-Length = Annotated[str, BeforeValidator(_unit_needed), checked(quantities.hours)]
-SignedLength = Annotated[str, BeforeValidator(_unit_needed), checked(quantities.signed_hours)]
-Spacing = Annotated[str, BeforeValidator(_unit_needed), checked(quantities.spacing)]
-Clock = Annotated[str, BeforeValidator(_unit_needed), checked(quantities.clock)]
-Day = Annotated[str, checked(quantities.day)]
-Amount = Annotated[str, BeforeValidator(_unit_needed), checked(quantities.amount)]
-Text = Annotated[str, Field(max_length=200), AfterValidator(_line)]
-Name = Annotated[str, Field(min_length=1, max_length=60), AfterValidator(_printable)]
+Length = Annotated[str, BeforeValidator(_unit_needed), checked(quantities.hours, quantities.LENGTH)]
+SignedLength = Annotated[str, BeforeValidator(_unit_needed), checked(quantities.signed_hours, quantities.SIGNED)]
+Spacing = Annotated[str, BeforeValidator(_unit_needed), checked(quantities.spacing, quantities.LENGTH)]
+Clock = Annotated[str, BeforeValidator(_unit_needed), checked(quantities.clock, quantities.CLOCK)]
+Day = Annotated[str, checked(quantities.day, quantities.DAY)]
+Amount = Annotated[str, BeforeValidator(_unit_needed), checked(quantities.amount, quantities.AMOUNT)]
+Text = Annotated[str, Field(max_length=200), checked(_line, r"^[^\n\r\t]*$")]
+Name = Annotated[str, Field(min_length=1, max_length=60), checked(_printable, r"^\S([^\n\r\t]*\S)?$")]
 Phenotype = Annotated[str, known(PHENOTYPES, "phenotype")]
 Share = Annotated[float, Field(ge=0, le=1e9)]
 

@@ -1,10 +1,10 @@
-"""The matched dose: computed once, at planning, on a pilot that does not depend on the study's size.
+"""The matched dose: computed once, at planning, on a pilot of the study's own people (`sweeps.study.pilot`).
 
-The pilot has 64 patients of the study's phenotypes under a fixed seed and lasts 8 weeks.  The matched dose is the one
-at which the pilot's mean IGF-1 gain equals that of the reference arm.  IGF-1 is averaged over the whole eighth week,
-because drugs given at night and in the morning differ at any fixed hour of the day.  The gain rises smoothly with the
-dose and levels off, so false position with halving (Illinois) needs few runs, each of the matched arm only: the pilot's
-run-in, the untreated and the reference arm are simulated once.
+The pilot lasts 8 weeks.  The matched dose is the one at which the pilot's mean IGF-1 gain, weighted as the study
+weights its patients, equals that of the reference arm.  IGF-1 is averaged over the whole eighth week, because drugs
+given at night and in the morning differ at any fixed hour of the day.  The gain rises smoothly with the dose and levels
+off, so false position with halving (Illinois) needs few runs, each of the matched arm only: the pilot's run-in, the
+untreated and the reference arm are simulated once.
 """
 
 from collections.abc import Callable
@@ -15,15 +15,14 @@ import numpy.typing as npt
 from pulsatile.engine.drugs.regimens import Arm
 from pulsatile.engine.errors import InputError, Status
 from pulsatile.engine.kernel.solver import Solver
+from pulsatile.engine.trial.arms import given_within
 from pulsatile.engine.trial.plan import Plan
 from pulsatile.sweeps.study.arms import ArmEntry
 from pulsatile.sweeps.study.fields import Resolved
 from pulsatile.sweeps.study.patients import ResolvedPopulation
-from pulsatile.sweeps.study.quantities import weeks
+from pulsatile.sweeps.study.pilot import pilot_of
 
-PATIENTS, WEEKS = 64, 8.0
-SEED = 8_064_001
-"""Seed of the pilot: the dose does not depend on the seed of the study."""
+WEEKS = 8.0
 LOW, HIGH = 0.05, 10.0
 """Range of the search, mg per administration [assumed: a sixth of the lowest licensed start to 2.5 x the toxic end]."""
 GUESS = 0.5  # mg, start of the search
@@ -34,9 +33,9 @@ MOST_EVALUATIONS = 12
 
 
 def match_dose(
-    arm: ArmEntry, reference: ArmEntry, population: ResolvedPopulation, solver: Solver, threads: int = 1
+    arm: ArmEntry, reference: ArmEntry, population: ResolvedPopulation, seed: int, solver: Solver, threads: int = 1
 ) -> "MatchedDose":
-    """Return the dose (mg) of ``arm`` whose pilot gain of IGF-1 equals that of ``reference``.
+    """Return the dose (mg) of ``arm`` whose pilot gain of IGF-1 equals that of ``reference``; ``seed`` is the study's.
 
     Raises
     ------
@@ -47,14 +46,12 @@ def match_dose(
     from pulsatile.engine.patients.run_in import run_in
     from pulsatile.engine.simulate import simulate
 
-    if all(weeks(rule.start) >= WEEKS for rule in arm.regimen or ()):
+    if not given_within(arm.resolved(), WEEKS).doses:
         raise InputError(
-            f"arm {arm.name}: its matched dose starts only after the {WEEKS:g} weeks of the pilot; "
-            "start it earlier, or give the dose itself."
+            f"arm {arm.name}: its matched dose starts only after the {WEEKS:g} weeks of the pilot, or is not given in "
+            "them; start it earlier, or give the dose itself."
         )
-    # neither a table's patients nor the points of a design: patients like these, drawn for the pilot
-    pilot = population.model_copy(update={"first": 0, "table": None, "seed": None, "design": None})
-    cohort = pilot.cohort(SEED, 0, PATIENTS)
+    cohort, weights, whose = pilot_of(population, seed)
     plan = Plan(weeks=WEEKS, every=168.0 * WEEKS, outputs=(), reductions=("igf1_mean",), solver=solver)
     baseline = run_in(cohort, solver=solver, threads=threads)
 
@@ -67,13 +64,13 @@ def match_dose(
     where = f"arm {arm.name}: a dose matched to {reference.name}"
 
     def gain(igf1: npt.NDArray[np.float64]) -> float:
-        gains = (igf1 - untreated)[np.isfinite(igf1 - untreated) & np.isfinite(treated)]
-        if not len(gains):
+        known = np.isfinite(igf1 - untreated) & np.isfinite(treated)
+        if not known.any():
             raise InputError(
                 f"{where} cannot be found, because no patient of the pilot could be integrated; "
                 "mend the solver settings or the regimens."
             )
-        return float(np.mean(gains))
+        return float(np.average((igf1 - untreated)[known], weights=weights[known]))
 
     wanted = gain(treated)
     if not wanted > 0:
@@ -84,7 +81,7 @@ def match_dose(
     dose, excess, evaluations = _search(lambda amount: gain(last_week(arm.resolved(amount))) - wanted, wanted, where)
     return MatchedDose(
         arm=arm.name, to=reference.name, quantity="igf1", dose_mg=dose, wanted_gain=wanted, found_gain=wanted + excess,
-        unit="ug/L", patients=PATIENTS, weeks=WEEKS, seed=SEED, evaluations=evaluations,
+        unit="ug/L", patients=len(cohort), whose=whose, weeks=WEEKS, seed=cohort.seed, evaluations=evaluations,
     )  # fmt: skip
 
 
@@ -144,6 +141,7 @@ class MatchedDose(Resolved):
     found_gain: float
     unit: str
     patients: int
+    whose: str
     weeks: float
     seed: int
     evaluations: int
@@ -153,5 +151,5 @@ class MatchedDose(Resolved):
         """The dose and its gain, in words."""
         return (
             f"{self.arm}: {self.dose_mg:g} mg, matched to {self.to} by mean IGF-1 gain ({self.found_gain:.1f} for "
-            f"{self.wanted_gain:.1f} {self.unit}) in a pilot of {self.patients} for {self.weeks:g} weeks."
+            f"{self.wanted_gain:.1f} {self.unit}) in a pilot of {self.weeks:g} weeks in {self.whose}."
         )

@@ -1,22 +1,25 @@
 """The user's own patients, from a CSV or Parquet table: a row per patient, a column per covariate, headings with units.
 
 ``patient, sex, age [y], weight [lb], height [cm], glucose [mg/dL], insulin [uU/mL]``: the unit stands in brackets; each
-conversion is reported.  ``patient`` is a unique whole number, ``sex`` one of man, woman, male, female, M, F, or
-a code that the heading defines, as in ``sex [1 man; 2 woman]``;
-``prevalence`` is an optional weight.  An empty cell (or NA, NaN) is drawn conditionally on the patient's other values.
+conversion is reported.  ``patient`` is a unique whole number, or text such as the USUBJID 01-701-1015, kept as it is
+written; ``sex`` one of man, woman, male, female, M, F, or a code that the heading defines, as in
+``sex [1 man; 2 woman]``; ``prevalence`` is an optional weight.  An empty cell (or NA, NaN) is drawn conditionally on
+the patient's other values.
 """
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pulsatile.engine.arrays import Floats
 from pulsatile.engine.checks import is_number
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.people.completion import check_known
 from pulsatile.sweeps.study.read import shorten
-from pulsatile.sweeps.study.table import MOST_IN_TABLE, PatientTable
+from pulsatile.sweeps.study.table import MOST_IN_TABLE, PatientTable, keys
 from pulsatile.sweeps.study.table_file import Sheet, read_sheet
 
 UNITS: dict[str, dict[str, float]] = {
@@ -35,10 +38,15 @@ UNITS: dict[str, dict[str, float]] = {
     "igf1_sds": {"-": 1.0, "SD": 1.0},
     "prevalence": {"-": 1.0},
 }
+SAME = {"cm**2": "cm2", "cm^2": "cm2", "year": "y", "years": "y", "month": "months", "1": "-"}
+"""Other signs of a unit, as in the datasets of this package and in those of others."""
 SEXES = {"man": 0.0, "male": 0.0, "m": 0.0, "woman": 1.0, "female": 1.0, "f": 1.0, "w": 1.0}
 """Words for a sex.  Numbers are codes, which surveys assign differently: the heading must define them."""
 _CODE = re.compile(r"(\d+)\s*[:=]?\s*(man|woman|male|female)", re.IGNORECASE)
 MOST_WEIGHT = 1e6
+LONGEST_ID = 64
+_TEXT_ID = re.compile(rf"[^\W_].{{0,{LONGEST_ID - 1}}}")
+"""A text id begins with a letter or digit: what begins with = or @ would run in a spreadsheet."""
 NOTHING = ("", "na", "nan", "none", "<na>")
 _HEADING = re.compile(r"\s*(?P<name>\w+)\s*(\[(?P<unit>[^\[\]]*)\]\s*)?")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
@@ -56,15 +64,18 @@ def own_patients(path: str | Path) -> PatientTable:
     return PatientTable.of(columns)
 
 
-def read_patients(path: str | Path) -> tuple[dict[str, Floats], list[str]]:
-    """Return the columns by name, "patient" first, and a sentence for each column that is converted or completed."""
+def read_patients(path: str | Path) -> tuple[dict[str, npt.NDArray[Any]], list[str]]:
+    """Return the columns by name, "patient" first, and a sentence for each column that is converted or completed.
+
+    The ids of "patient" are whole numbers (float64) where all are written as such, else text (object).
+    """
     sheet = read_sheet(Path(path))
     n = len(sheet.places)
     if not n:
         raise InputError(f"{path}: the table has no patients; give at least one row.")
     if n > MOST_IN_TABLE:
         raise InputError(f"{path}: {n} patients are too many; at most {MOST_IN_TABLE}, split the table.")
-    columns: dict[str, Floats] = {}
+    columns: dict[str, npt.NDArray[Any]] = {}
     sentences = []
     for heading, cells in zip(sheet.headings, sheet.columns, strict=True):
         name, unit = _heading(heading, path)
@@ -98,6 +109,7 @@ def _heading(heading: str, path: str | Path) -> tuple[str, str]:
     parts = _HEADING.fullmatch(heading)
     name = parts["name"].lower() if parts else ""
     unit = ((parts["unit"] if parts else "") or "").strip().replace("µ", "u").replace("μ", "u")
+    unit = SAME.get(unit.lower(), unit)
     if name not in ("patient", "sex", *UNITS):
         raise InputError(
             f"{path}: the column {shorten(heading)!r} is no covariate; known are patient, sex, {', '.join(UNITS)}, "
@@ -137,28 +149,46 @@ def _numbers(cells: tuple[object, ...], heading: str, sheet: Sheet, path: str | 
     return values
 
 
-def _ids(cells: tuple[object, ...], sheet: Sheet, path: str | Path) -> Floats:
-    ids = [_whole(cell) for cell in cells]
-    wrong = next((k for k, number in enumerate(ids) if number is None or not 0 <= number <= 2**53), None)
-    if wrong is not None:
-        raise InputError(
-            f"{path}: {sheet.places[wrong]}: patient {shorten(str(cells[wrong]))!r} is not a whole number from 0 to "
-            "2**53; number the patients."
-        )
-    values, counts = np.unique(np.array(ids, np.int64), return_counts=True)
-    if (counts > 1).any():
-        raise InputError(f"{path}: patient {values[counts > 1][0]} stands in two rows; give each an id of its own.")
-    return np.array(ids, np.float64)
+def _ids(cells: tuple[object, ...], sheet: Sheet, path: str | Path) -> npt.NDArray[Any]:
+    """Return whole numbers (float64) where all ids are such, else the ids as text (object), as they are written."""
+    numbers = [_whole(cell) for cell in cells]
+    texts = [str(cell).strip() for cell in cells]
+    for k, text in enumerate(texts):
+        other = text.isdigit() and not text.isascii()  # digits of another script
+        number = numbers[k] is None and (_NUMBER.fullmatch(text) or is_number(cells[k]) or other)
+        if number or text.lower() in NOTHING or not _TEXT_ID.fullmatch(text) or not text.isprintable():
+            raise InputError(
+                f"{path}: {sheet.places[k]}: patient {shorten(text)!r} is not a whole number from 0 to 2**53, nor text "
+                f"of up to {LONGEST_ID} characters from a letter or digit on, such as 01-701-1015; correct it."
+            )
+    as_text = None in numbers or any(text.isdigit() and str(int(text)) != text for text in texts)
+    ids: list[Any] = texts if as_text else numbers
+    seen: set[Any] = set()
+    for k, name in enumerate(ids):
+        if name in seen:
+            raise InputError(
+                f"{path}: {sheet.places[k]}: patient {name} stands in two rows; give each an id of its own."
+            )
+        seen.add(name)
+    if not as_text:
+        return np.array(ids, np.float64)
+    if len(np.unique(keys(ids))) < len(ids):  # 2 in a million at 200,000 patients
+        raise InputError(f"{path}: two text ids have the same key of 53 bits; change any of the ids, or number them.")
+    return np.array(ids, object)
 
 
 def _whole(cell: object) -> int | None:
-    """Return a cell as the whole number that it is, exactly; None for anything else."""
+    """Return a cell as the whole number from 0 to 2**53 that it is, exactly; None for anything else."""
     text = str(cell).strip()
     if is_number(cell) and not isinstance(cell, int | np.integer):
-        return int(float(cell)) if float(cell).is_integer() else None
-    if re.fullmatch(r"\+?\d+(\.0*)?", text, re.ASCII):
-        return int(text.partition(".")[0])
-    return int(float(text)) if _NUMBER.fullmatch(text) and float(text).is_integer() and float(text) <= 2**53 else None
+        number = int(float(cell)) if float(cell).is_integer() else -1
+    elif re.fullmatch(r"\+?\d+(\.0*)?", text, re.ASCII):
+        number = int(text.partition(".")[0])
+    elif _NUMBER.fullmatch(text) and float(text).is_integer() and abs(float(text)) <= 2**53:
+        number = int(float(text))
+    else:
+        return None
+    return number if 0 <= number <= 2**53 else None
 
 
 def _sexes(cells: tuple[object, ...], heading: str, sheet: Sheet, path: str | Path) -> tuple[Floats, str]:
@@ -192,10 +222,11 @@ def _check_weights(weights: Floats, sheet: Sheet, path: str | Path) -> None:
     weights *= len(weights) / weights.sum()
 
 
-def _check_people(columns: dict[str, Floats], path: str | Path) -> None:
+def _check_people(columns: dict[str, npt.NDArray[Any]], path: str | Path) -> None:
     """Let the engine check every row, so that a wrong row is refused now and not by a worker."""
     known = {name: values for name, values in columns.items() if name not in ("patient", "prevalence")}
     try:
-        check_known(columns["patient"].astype(np.int64), known)
+        ids = columns["patient"]
+        check_known(ids if ids.dtype == object else ids.astype(np.int64), known)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None

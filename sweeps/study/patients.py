@@ -1,8 +1,10 @@
 """The patients of a resolved study: each chunk of them can be drawn again, anywhere, from the study alone."""
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pulsatile.engine.arrays import Ids
 from pulsatile.engine.errors import InputError
@@ -53,7 +55,8 @@ class ResolvedPopulation(Resolved):
         if self.people is None:
             return ", ".join(self.shares)
         frozen = f"frozen population {self.id[:12]}" if self.id else ""
-        own = "own patients" if self.table is not None and not self.id else self.people.named
+        known = set(self.table.names) - {"patient", "prevalence"} if self.table is not None else ()
+        own = "own patients" if known else self.people.named
         return f"{own}, {frozen}" if frozen else own
 
     @property
@@ -74,6 +77,12 @@ class ResolvedPopulation(Resolved):
             return np.arange(self.first + start, self.first + stop, dtype=np.int64)
         ids: Ids = self.table.columns["patient"][self.first + start : self.first + stop].astype(np.int64)
         return ids
+
+    def labels(self, start: int, stop: int) -> npt.NDArray[Any]:
+        """Return the ids as the user knows them, text where a table has such, else those of `ids`."""
+        if self.table is None or self.design is not None or not self.table.packed_ids:
+            return self.ids(start, stop)
+        return self.table.ids[self.first + start : self.first + stop]
 
     @property
     def covariates(self) -> tuple[str, ...]:
@@ -103,6 +112,8 @@ class ResolvedPopulation(Resolved):
         cohort = people_cohort(seed, ids, people, population, self.people.layers, self.people.omega())
         if self.weighted:
             cohort.covariates["prevalence"] = columns["prevalence"][rows]
+        if self.table is not None and self.table.packed_ids:
+            cohort = replace(cohort, names=self.table.ids[rows])
         return cohort
 
 

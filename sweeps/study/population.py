@@ -1,13 +1,26 @@
 """The population entry of a study file: phenotypes, people drawn from a population, own patients, or a frozen one."""
 
+from itertools import combinations
 from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from pulsatile.engine.patients.layers import Layers
+from pulsatile.engine.people.margins import BOUNDS
 from pulsatile.engine.people.populations import POPULATIONS
-from pulsatile.sweeps.study.fields import MOST_PATIENTS, Model, Phenotype, Share, known
+from pulsatile.engine.people.spec import SHIFTED, WITH_MARGIN
+from pulsatile.sweeps.study.design import VARIED, VariedName
+from pulsatile.sweeps.study.fields import MOST_PATIENTS, Model, Phenotype, Share, keyed_by, known
 from pulsatile.sweeps.study.people import ResolvedPeople
+
+SOURCES = ("phenotype", "shares", "named", "patients", "frozen")
+"""Keys of which a population has one at most."""
+
+
+def _both(first: str, second: str) -> dict[str, Any]:
+    """Return the JSON schema of an entry in which both keys have a value."""
+    given = {"not": {"type": "null"}}
+    return {"required": [first, second], "properties": {first: given, second: given}}
 
 
 class PopulationEntry(Model):
@@ -21,30 +34,40 @@ class PopulationEntry(Model):
     n: int | None = Field(
         None, ge=1, le=MOST_PATIENTS, description="number of patients; default all of a table or frozen population"
     )
-    phenotype: Phenotype | None = None
+    phenotype: Phenotype | None = Field(None, description="phenotype of all patients; default obese")
     shares: Annotated[dict[Phenotype, Share], Field(min_length=1)] | None = Field(
         None, description="shares of phenotypes, for example {obese: 0.7, igt: 0.3}"
     )
     first: int = Field(0, ge=0, le=2**53, description="id of the first patient, or its place in a table")
     variability: bool = Field(True, description="false: typical patients, all alike but for their pulses and meals")
-    named: Annotated[str, known(POPULATIONS, "population")] | None = None
+    named: Annotated[str, known(POPULATIONS, "population")] | None = Field(
+        None, description="people drawn from a named population; see `pulsatile population list`"
+    )
     patients: str | None = Field(None, description="file of own patients, CSV or Parquet; see docs/population.md")
     frozen: str | None = Field(None, description="folder made by `pulsatile population build`")
     women: float | None = Field(None, ge=0, le=1, description="share of women among people drawn")
-    ranges: dict[str, Any] = Field({}, description="least and greatest value, for example {age: [30, 64]}")
-    margins: dict[str, Any] = Field({}, description="own distributions, for example {vat: {median: 180, cv: 0.4}}")
-    shifts: dict[str, Any] = Field({}, description="SDs by which a covariate is higher, for example {igf1_sds: -1}")
-    layers: Layers = Layers()
-    cv: dict[str, float] = Field({}, description="coefficients of variation, for example {v_gh: 0.3}")
-    correlations: tuple[tuple[str, str, float], ...] = Field(
+    ranges: Annotated[dict[str, Any], keyed_by(BOUNDS)] = Field(
+        {}, description="least and greatest value, for example {age: [30, 64]}"
+    )
+    margins: Annotated[dict[str, Any], keyed_by(WITH_MARGIN)] = Field(
+        {}, description="own distributions, for example {vat: {median: 180, cv: 0.4}}"
+    )
+    shifts: Annotated[dict[str, Any], keyed_by(SHIFTED)] = Field(
+        {}, description="SDs by which a covariate is higher, for example {igf1_sds: -1}"
+    )
+    layers: Layers = Field(Layers(), description="layers of variability between and within patients")
+    cv: Annotated[dict[str, float], keyed_by(VARIED)] = Field(
+        {}, description="coefficients of variation, for example {v_gh: 0.3}"
+    )
+    correlations: tuple[tuple[VariedName, VariedName, float], ...] = Field(
         (), description="of parameters, for example [[k_gh, v_gh, 0.5]]; they replace the defaults of the same pairs"
     )
 
+    model_config = ConfigDict(json_schema_extra={"allOf": [{"not": _both(*pair)} for pair in combinations(SOURCES, 2)]})
+
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        given = [
-            name for name in ("phenotype", "shares", "named", "patients", "frozen") if getattr(self, name) is not None
-        ]
+        given = [name for name in SOURCES if getattr(self, name) is not None]
         if len(given) > 1:
             raise ValueError(f"has both {' and '.join(given)}: give one of the two")
         if self.shares is not None and sum(self.shares.values()) <= 0:

@@ -22,6 +22,21 @@ _WEEK = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "su
 _PLURALS = {"mins": "min", "minute": "min", "minutes": "min", "hour": "h", "hours": "h", "days": "day", "weeks": "week"}
 
 
+def _any_case(word: str, least: int) -> str:
+    """Return a pattern of the first ``least`` letters of a word or more, in any case."""
+    letters = [f"[{letter.upper()}{letter}]" for letter in word]
+    return "".join(letters[:least]) + "(?:".join(["", *letters[least:]]) + ")?" * (len(word) - least)
+
+
+# what the JSON schema says of the texts that the functions below read
+_SIZE = r"^\s*\+?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?\s*"
+LENGTH = rf"{_SIZE}(?:{'|'.join([*HOURS, *_PLURALS])})\s*$"
+AMOUNT = rf"{_SIZE}(?:{'|'.join([*MASSES, *RATES, 'µg', 'μg', 'µg/kg', 'μg/kg', 'µg/m2', 'μg/m2'])})\s*$"
+SIGNED = LENGTH.replace("^", r"^\s*-?", 1)
+CLOCK = r"^\s*(?:[01]?[0-9]|2[0-3]):[0-5][0-9]\s*$"
+DAY = rf"^\s*(?:{'|'.join(_any_case(name, 3) for name in _WEEK)})\s*$"
+
+
 def _split(text: str, units: tuple[str, ...], example: str) -> tuple[float, str]:
     """Return the number and unit of ``text``; the words of a `ValueError` follow the value in a sentence."""
     allowed = f"write a number and one of the units {', '.join(units)}, for example {example}"

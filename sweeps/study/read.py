@@ -251,7 +251,7 @@ def _entries(kind: Any) -> dict[str, Any]:
     """Return the keys of a model or dataclass, or of the models inside another type, each with its type."""
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return {name: field.annotation for name, field in kind.model_fields.items()}
-    if is_dataclass(kind):
+    if isinstance(kind, type) and is_dataclass(kind):
         return {field.name: field.type for field in fields(kind)}
     return {name: inner for part in get_args(kind) for name, inner in _entries(part).items()}
 

@@ -92,7 +92,7 @@ def resolve(study: Study, threads: int = 1) -> ResolvedStudy:
     population, plan = resolved_population(study.population, study.design), study.plan()
     named = {arm.name: arm for arm in study.arms}
     matched = {
-        arm.name: match_dose(arm, named[arm.match.to], population, study.solver, threads)
+        arm.name: match_dose(arm, named[arm.match.to], population, study.seed, study.solver, threads)
         for arm in study.arms
         if arm.match is not None
     }

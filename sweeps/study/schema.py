@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from pulsatile.engine.drugs.regimens import LEAST_WEEKS, MOST_WEEKS
 from pulsatile.engine.errors import InputError
@@ -29,27 +29,29 @@ from pulsatile.sweeps.study.test_entry import TestEntry
 class OutputsEntry(Model):
     """Variables kept on a time grid."""
 
-    names: Annotated[
-        tuple[Annotated[str, known(OUTPUTS, "output")], ...], Field(min_length=1), AfterValidator(once)
-    ] = ("igf1", "igf1_sds", "vat", "sat", "lean")
-    every: Spacing = "1 week"
+    names: Annotated[tuple[Annotated[str, known(OUTPUTS, "output")], ...], Field(min_length=1), once] = Field(
+        ("igf1", "igf1_sds", "vat", "sat", "lean"), description="outputs of the model; docs/model/README.md"
+    )
+    every: Spacing = Field("1 week", description='spacing of the time grid, at least "1 min"; 0 and the end are on it')
     dtype: Literal["float32", "float64"] = Field("float32", description="precision of what is stored")
 
 
 class ReductionsEntry(Model):
     """Variables reduced over windows while a patient runs, such as ``gh_mean``."""
 
-    names: Annotated[tuple[Annotated[str, known(WATCHED, "reduction")], ...], AfterValidator(once)] = ()
-    every: Spacing = "1 week"
+    names: Annotated[tuple[Annotated[str, known(WATCHED, "reduction")], ...], once] = Field(
+        (), description="what is reduced, and how: mean, min, max or auc, for example [gh_mean]"
+    )
+    every: Spacing = Field("1 week", description='length of a window, at least "1 min"; whole windows only are kept')
 
 
 class SensitivityEntry(Model):
     """The results that `pulsatile sensitivity` analyses; not part of the identity of a run."""
 
-    outputs: Annotated[tuple[str, ...], AfterValidator(once)] = Field(
+    outputs: Annotated[tuple[str, ...], once] = Field(
         (), description="outputs and endpoints of tests, for example [clamp_m, vat]; default all"
     )
-    weeks: Annotated[tuple[Annotated[float, Field(ge=0)], ...], AfterValidator(ascending)] = Field(
+    weeks: Annotated[tuple[Annotated[float, Field(ge=0)], ...], ascending] = Field(
         (), description="treatment weeks; default those of the tests, and the end"
     )
     contrast: str | None = Field(None, description="arm that the others are compared with, point by point")
@@ -58,18 +60,18 @@ class SensitivityEntry(Model):
 class Study(Model):
     """A study: patients, treatment arms, duration, and the outputs that are kept."""
 
-    title: Text = ""
+    title: Text = Field("", description="title of tables, pages and the dataset")
     seed: int = Field(1, ge=0, lt=2**64, description="seed of every random draw")
     weeks: float = Field(ge=LEAST_WEEKS, le=MOST_WEEKS, description="length of treatment; overrides a preset's")
-    population: PopulationEntry
+    population: PopulationEntry = Field(description="the patients: how many, and who")
     design: DesignEntry | None = Field(None, description="points of a plan over parameters, about one patient")
-    sensitivity: SensitivityEntry = SensitivityEntry()
-    arms: tuple[ArmEntry, ...] = Field(min_length=1, max_length=100)
+    sensitivity: SensitivityEntry = Field(SensitivityEntry(), description="what `pulsatile sensitivity` analyses")
+    arms: tuple[ArmEntry, ...] = Field(min_length=1, max_length=100, description="treatments that all patients get")
     control: str | None = Field(None, description="arm that the summary compares with; default the first")
-    outputs: OutputsEntry = OutputsEntry()
-    reductions: ReductionsEntry = ReductionsEntry()
-    tests: tuple[TestEntry, ...] = ()
-    solver: Solver = Solver()
+    outputs: OutputsEntry = Field(OutputsEntry(), description="variables kept on a grid of times")
+    reductions: ReductionsEntry = Field(ReductionsEntry(), description="variables kept as means or extremes of windows")
+    tests: tuple[TestEntry, ...] = Field((), description="virtual tests, each with its weeks or days")
+    solver: Solver = Field(Solver(), description="settings of the integrator")
     long_horizon: LongHorizon | None = Field(None, description="project body composition; default: integrate every day")
 
     @property
@@ -209,5 +211,10 @@ def _shorten_tests(data: dict[str, Any]) -> None:
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the JSON schema of study files, for editors."""
-    return Study.model_json_schema()
+    """Return the JSON schema (draft 2020-12) of study files, for editors.
+
+    It refuses what `study_from` refuses of single values: unknown keys and names, types, bounds, units; not what
+    depends on other entries, such as tests beyond the study's end.
+    """
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "urn:pulsatile:study"}
+    return head | Study.model_json_schema()

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from pulsatile.engine.drugs.regimens import Dose
 from pulsatile.engine.drugs.table import DRUGS
@@ -54,7 +54,7 @@ class TestEntry(Model):
     glucose: float | Literal["own"] | None = Field(
         None, description="glucose that a clamp holds, mmol/L, or own: that of the start; default 5.0"
     )
-    outputs: Annotated[tuple[Annotated[str, known(OUTPUTS, "output")], ...], AfterValidator(once)] = Field(
+    outputs: Annotated[tuple[Annotated[str, known(OUTPUTS, "output")], ...], once] = Field(
         (), description="outputs that the test sampling keeps"
     )
     give: tuple[GivenEntry, ...] = Field((), description="drugs given within the test")

@@ -1,6 +1,7 @@
 """The command line: starts at once, teaches, and ends every command with a code and a sentence."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +55,54 @@ def test_presets_lists_every_row_and_what_is_missing() -> None:
 
 def test_schema_is_json() -> None:
     assert json.loads(called("schema").output)["title"] == "Study"
+
+
+def test_examples_are_listed_printed_and_written(tmp_path: Path) -> None:
+    """What help proposes to run can be had from an installed package."""
+    names = {path.stem: path.read_text(encoding="utf-8") for path in Path("examples").glob("*.yaml")}
+    assert [line.split()[0] for line in called("examples").output.splitlines()] == sorted(names)
+    assert called("examples", "quick").output == names["quick"]
+    written = called("examples", "--out", str(tmp_path / "examples"))
+    assert written.output.split() == [str(tmp_path / "examples" / f"{name}.yaml") for name in sorted(names)]
+    for name, text in names.items():
+        assert (tmp_path / "examples" / f"{name}.yaml").read_text(encoding="utf-8") == text
+    for words, code in ((("--out", str(tmp_path / "examples")), Exit.CANNOT_WRITE), (("quik",), Exit.BAD_INPUT)):
+        result = called("examples", *words)
+        assert (result.exit_code, len(result.output.splitlines())) == (code, 1)
+
+
+def test_help_proposes_only_studies_that_can_be_had() -> None:
+    helps = [called(*([command] if command else []), "--help").output for command in ("", *main.commands)]
+    proposed = {name for text in helps for name in re.findall(r"examples/(\w+)\.yaml", text)}
+    assert "pulsatile examples --out examples" in helps[0]
+    assert proposed
+    assert proposed <= {path.stem for path in Path("examples").glob("*.yaml")}
+
+
+def test_json_of_presets_and_simulate() -> None:
+    rows = json.loads(called("presets", "--json").output)["presets"]
+    assert [row["name"] for row in rows] == list(PRESETS)
+    assert rows[1]["doses"][0] | {"drug": "tesamorelin", "amount": 2.0, "unit": "mg"} == rows[1]["doses"][0]
+    told = json.loads(called("simulate", "--patients", "2", "--weeks", "1", "--json").output)
+    assert (told["patients"], told["patient_arms"], told["failed"]) == (2, 4, 0)
+    assert {row["arm"] for row in told["summary"]} == {"control", "tesamorelin_label"}
+
+
+def test_json_of_validate(small: dict[str, Any], write: Write) -> None:
+    told = json.loads(called("validate", str(write(small)), "--json").output)
+    assert (told["valid"], told["patients"], told["weeks"]) == (True, 3, 1.0)
+    assert [[rule["doses"] for rule in arm["rules"]] for arm in told["arms"]] == [[], [7]]
+
+
+def test_validate_tells_doses_and_what_the_last_visit_sees(small: dict[str, Any], write: Write) -> None:
+    small["arms"][1]["regimen"][0] |= {"stop": "1 week", "days": ["Mon", "Thu"]}
+    output = called("validate", str(write(small))).output
+    assert "tesamorelin: tesamorelin 2 mg SC, 2 doses per patient in 1 weeks." in output
+    assert "stops at week 1, so no dose is given on the day of the tests of week 1" in output
+    small["arms"][1]["regimen"][0] |= {"stop": "1 h"}
+    result = called("validate", str(write(small)))
+    assert result.exit_code == Exit.BAD_INPUT
+    assert "gives no dose in 1 weeks" in result.output
 
 
 def test_validate(small: dict[str, Any], write: Write) -> None:

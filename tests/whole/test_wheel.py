@@ -62,6 +62,7 @@ def test_the_wheel_holds_pulsatile_and_all_of_it(built: tuple[Path, Path]) -> No
     assert {name for name in names if name.endswith(".py")} == modules()
     extra = {name for name in names if not name.endswith(".py")}
     assert {"pulsatile/__init__.pyi", "pulsatile/py.typed", "pulsatile/engine/references.bib"} <= extra
+    assert {f"pulsatile/examples/{path.name}" for path in (ROOT / "examples").glob("*.yaml")} <= extra
     assert all(name.startswith("pulsatile/") for name in extra)
 
 
@@ -88,6 +89,8 @@ def test_a_package_called_sweeps_is_left_alone(built: tuple[Path, Path], tmp_pat
 
     for install in (foreign, ours) if before else (ours, foreign):
         install()
+    shipped = python("-m", "pulsatile", "examples", "quick", cwd=tmp_path, PYTHONPATH=str(site))
+    assert shipped == (ROOT / "examples" / "quick.yaml").read_text(encoding="utf-8").strip()
     where, theirs, status, last = python("-c", USE, cwd=tmp_path, PYTHONPATH=str(site)).split(maxsplit=3)
     assert Path(where).is_relative_to(site)
     assert (theirs, status, last) == ("theirs", "0", "no engine")

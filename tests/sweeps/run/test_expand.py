@@ -287,3 +287,17 @@ def test_people_of_a_named_population(tmp_path: Path) -> None:
     assert parts.digest == whole.digest == grown.digest == digest_of(half.folder)
     assert grown.identity == whole.identity
     old_part_is_kept(before, xr.open_zarr(half.folder / "results.zarr", chunks=None).load())
+
+
+def test_a_dose_matched_on_own_patients_is_not_kept_for_more_of_them(tmp_path: Path) -> None:
+    """The dose is that of the patients of the run; a fresh run of more of them would have another."""
+    table = tmp_path / "own.csv"
+    rows = (f"{k},woman,{66 + k},100,1.6" for k in range(6))
+    table.write_text("\n".join(["patient,sex,age [y],weight [kg],height [m]", *rows]) + "\n", encoding="utf-8")
+    rule = {"drug": "somatropin", "dose": {"match": "igf1", "to": "tesamorelin"}, "at": ["21:00"]}
+    matched = {"name": "rhGH", "regimen": [rule]}
+    own = {"population": {"patients": str(table), "n": 3}, "arms": [CONTROL, TESAMORELIN, matched]}
+    folder = fresh(tmp_path / "run", Resources(3, workers=1, threads=2), **own).folder
+    with pytest.raises(InputError, match=r"arm rhGH is matched on the 3 patients of the run.*or write the dose \("):
+        expand.expand(folder, Growth(patients=6), ALONE)
+    expand.expand(folder, Growth(arms=(("rhgh", "rhgh_low"),)), ALONE)

@@ -15,7 +15,10 @@ from pulsatile.sweeps.study import own_patients as own
 from pulsatile.sweeps.study import table_file
 from pulsatile.sweeps.study.conversions import conversions
 from pulsatile.sweeps.study.own_patients import UNITS, read_patients
+from pulsatile.sweeps.study.patients import resolved_population
+from pulsatile.sweeps.study.population import PopulationEntry
 from pulsatile.sweeps.study.schema import study_from
+from pulsatile.sweeps.study.table import PatientTable, keys
 
 HEAD = "patient,sex,age [y],weight [kg],height [m]"
 ROWS = ("1,man,50,90,1.8", "2,woman,40,70,1.6", "3,F,61.5,66.25,1.655")
@@ -50,6 +53,45 @@ def test_codes_of_sex_are_those_of_the_heading(tmp_path: Path, codes: str) -> No
 def test_large_ids_stay_what_they_are(tmp_path: Path) -> None:
     columns, _ = read_patients(write(tmp_path, GOOD.replace("1,man", f"{2**53},man").replace("2,woman", "4.0,woman")))
     assert [int(number) for number in columns["patient"]] == [2**53, 4, 3]
+
+
+def test_a_unit_may_have_another_sign(tmp_path: Path) -> None:
+    text = with_column("vat [cm**2],igf1_sds [1]", "150,-1").replace("age [y]", "age [years]")
+    columns, told = read_patients(write(tmp_path, text))
+    assert columns["vat"].tolist() == [150, 150, 150]
+    assert columns["age"].tolist() == [50, 40, 61.5]
+    assert told == []
+
+
+def test_ids_may_be_text(tmp_path: Path) -> None:
+    """A column with one id that is no plain whole number is text throughout, as written."""
+    for written, ids in (
+        (("01-701-1015", "01-701-1023", "x"), ["01-701-1015", "01-701-1023", "x"]),
+        (("007", "7", "8"), ["007", "7", "8"]), (("1", "2.0", " B "), ["1", "2.0", "B"]),
+    ):  # fmt: skip
+        rows = [f"{name},{row.partition(',')[2]}" for name, row in zip(written, ROWS, strict=True)]
+        columns, told = read_patients(write(tmp_path, "\n".join((HEAD, *rows)) + "\n"))
+        assert columns["patient"].tolist() == ids
+        assert told == []
+        table = PatientTable.of(columns)
+        assert table.ids.tolist() == ids
+        assert table.columns["patient"].tolist() == keys(ids).tolist()
+        assert table.content != PatientTable.of(columns | {"patient": np.arange(3.0)}).content
+
+
+def test_text_ids_key_the_draws(tmp_path: Path) -> None:
+    """A patient does not depend on the others of a table, nor on its place in it."""
+    names = ["01-701-1015", "01-701-1023", "01-701-1033"]
+    rows = [f"{name},{row.partition(',')[2]}" for name, row in zip(names, ROWS, strict=True)]
+    whole, turned = (
+        resolved_population(PopulationEntry(patients=str(write(tmp_path, "\n".join((HEAD, *part)) + "\n"))))
+        for part in (rows, rows[::-1][:2])
+    )
+    cohort, other = whole.cohort(1, 0, 3), turned.cohort(1, 0, 2)
+    assert cohort.labels.tolist() == names
+    assert other.labels.tolist() == names[:0:-1]
+    assert cohort.parameters[1:].tobytes() == other.parameters[::-1].tobytes()
+    assert len({row.tobytes() for row in cohort.parameters}) == 3
 
 
 def test_a_table_is_read_as_it_stands(tmp_path: Path) -> None:
@@ -143,7 +185,6 @@ BAD: dict[str, tuple[str | bytes, str]] = {
     "id not whole": (with_cell("1.5,woman,40,70,1.6"), "whole number"),
     "id negative": (with_cell("-1,woman,40,70,1.6"), "whole number"),
     "id huge": (with_cell("1e30,woman,40,70,1.6"), "whole number"),
-    "id text": (with_cell("P-07,woman,40,70,1.6"), "is not a whole number"),
     "id empty": (with_cell(",woman,40,70,1.6"), "whole number"),
     "id in other digits": (with_cell("١٢,woman,40,70,1.6"), "is not a whole number"),
     "unknown column": (with_column("ethnicity", "1"), "ethnicity"),
@@ -155,6 +196,11 @@ BAD: dict[str, tuple[str | bytes, str]] = {
     "the same column twice": (with_column("age [y]", "50"), "two columns"),
     "the same column in two units": (with_column("weight [lb]", "150"), "two columns"),
     "sex twice": (with_column("sex", "man"), "two columns"),
+    "text ids twice": (GOOD.replace("1,man", "A-1,man").replace("3,F", "A-1,F"), "patient A-1 stands in two rows"),
+    "id missing among text": (GOOD.replace("1,man", "A-1,man").replace("3,F", "NA,F"), "patient 'NA' is not a whole"),
+    "id that is a formula": (GOOD.replace("1,man", "=1+1,man"), "from a letter or digit on"),
+    "id too long": (GOOD.replace("1,man", "A" * 65 + ",man"), "nor text of up to 64 characters"),
+    "sentence names a text id": (GOOD.replace("1,man,50", "A-1,man,500"), "age of own patient A-1 is 500"),
     "ids twice": (with_column("patient", "1", "2", "3"), "two columns"),
     "no unit": (with_column("glucose", "5.1"), "no unit"),
     "wrong unit": (with_column("glucose [g/L]", "0.9"), "the unit 'g/L'"),

@@ -1,0 +1,225 @@
+"""A study that validates starts, one that does not is refused by `run` in the same words: every key at its borders."""
+
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from click.testing import CliRunner
+from pydantic import BaseModel
+
+from pulsatile.cli.main import main
+from pulsatile.engine import simulate as engine
+from pulsatile.engine.drugs.presets import PRESETS
+from pulsatile.engine.drugs.table import DRUGS
+from pulsatile.engine.kernel.tableaus import PAIRS
+from pulsatile.engine.outputs import OUTPUTS
+from pulsatile.engine.patients.cohort import PHENOTYPES
+from pulsatile.engine.people.populations import POPULATIONS
+from pulsatile.engine.trial.plan import WATCHED
+from pulsatile.engine.trial.protocols import TESTS
+from pulsatile.sweeps.chunk.compute import chunk_values
+from pulsatile.sweeps.errors import Exit
+from pulsatile.sweeps.run import driver
+from pulsatile.sweeps.sensitivity.methods import METHODS
+from pulsatile.sweeps.study.resolve import ResolvedStudy
+from pulsatile.sweeps.study.schema import Study, json_schema
+from tests.conftest import SMALL, Write
+from tests.sweeps.study.json_schema import errors
+
+BASE: dict[str, Any] = SMALL | {
+    "weeks": 2, "arms": [*SMALL["arms"], {"name": "rhGH", "preset": "rhgh_low"}],
+    "tests": [{"test": "fasting", "weeks": [0, 2]}], "reductions": {"names": ["gh_mean"], "every": "1 week"},
+}  # fmt: skip
+NAMED = {"population": {"n": 2, "named": "adults"}}
+DESIGN = {
+    "population": {"phenotype": "obese"},
+    "design": {"kind": "latin", "points": 4, "factors": ["v_gh", {"name": "k_gh", "distribution": "uniform"}]},
+}
+WEIGHTED_FACTOR = {"name": "v_gh", "distribution": "log-normal", "centre": 3.0, "spread": 0.3}
+LEVELS = {"name": "v_gh", "distribution": "levels", "levels": [2.0, 4.0]}
+LONG = {
+    "weeks": 12, "outputs": {"names": ["vat"]}, "reductions": {}, "tests": [], "long_horizon": {"macro_days": 13}
+}  # fmt: skip
+EVERY_MINUTE = [f"{k // 60:02}:{k % 60:02}" for k in range(1440)]
+
+# key -> entries of the study beside it, and values at and beyond the borders of what is allowed
+BORDERS: dict[str, tuple[dict[str, Any], list[Any]]] = {
+    "title": ({}, ["", "x" * 200, "x" * 201, "a\nb"]),
+    "seed": ({}, [0, 2**64 - 1, 2**64, -1, 1.5]),
+    "weeks": ({"tests": [], "reductions": {}}, [0.01, 0.009, 0.5, 1 / 3, 520, 521, "2"]),
+    "population.n": ({}, [1, 0, 100_000, 10_000_001, None]),
+    "population.phenotype": ({}, [*PHENOTYPES, "giant", None]),
+    "population.shares": ({"population": {"n": 2}}, [{"obese": 1e9}, {"obese": 0}, {"igt": 1e-9, "t2d": 1}, {}]),
+    "population.first": ({}, [2**53, 2**53 + 1, -1]),
+    "population.variability": ({}, [False, "no"]),
+    "population.named": ({"population": {"n": 2}}, [*POPULATIONS, "martians"]),
+    "population.patients": ({"population": {}}, ["OWN", "ONE", "nothing.csv", "study.yaml"]),
+    "population.frozen": ({"population": {}}, ["nothing", "study.yaml"]),
+    "population.women": (NAMED, [0, 1, 1.01]),
+    "population.ranges": (
+        NAMED, [{"age": [20, 79]}, {"age": [30, 30]}, {"age": [95, 99]}, {"vat": [100, 100.001]}, {"x": [1, 2]}]
+    ),
+    "population.margins": (NAMED, [{"vat": {"median": 180, "cv": 0.4}}, {"vat": 1e9}, {"age": {"mean": 1}}]),
+    "population.shifts": (NAMED, [{"igf1_sds": -3}, {"igf1_sds": 100}, {"age": "1"}]),
+    "population.layers.between": (NAMED, [False, 1]),
+    "population.layers.occasions": (NAMED, [False, 1]),
+    "population.layers.residual": (NAMED, [True, 1]),
+    "population.layers.uncertainty": (NAMED, [0, 1, 2**31, 2**63, -1]),
+    "population.cv": (NAMED, [{"v_gh": 0}, {"v_gh": 0.3}, {"v_gh": 100}, {"weight": 0.1}]),
+    "population.correlations": (NAMED, [[["k_gh", "v_gh", 0.5]], [["k_gh", "v_gh", 1.0]], [["k_gh", "k_gh", 0.5]]]),
+    "design.kind": (DESIGN, [*METHODS, "guess"]),
+    "design.factors": (DESIGN, [["v_gh"], ["v_gh", "v_gh"], [], ["weight_of_moon"], [WEIGHTED_FACTOR], [LEVELS]]),
+    "design.factors.1.name": (DESIGN, ["k_gh", "v_gh", "", "?"]),
+    "design.factors.1.distribution": (DESIGN, ["range", "between", "uniform", "log-uniform", "normal", "levels"]),
+    "design.factors.1.low": (DESIGN, [1e-9, 0, -1, 1e9]),
+    "design.factors.1.high": (DESIGN, [1e9, 0, 1e-9]),
+    "design.factors.1.centre": (DESIGN, [1.0, 0]),
+    "design.factors.1.spread": (DESIGN, [1.0, 0]),
+    "design.factors.1.levels": (DESIGN, [[1.0], []]),
+    "design.points": (DESIGN, [1, 2, 0]),
+    "design.replicates": (DESIGN, [1, 0, 2]),
+    "design.seed": (DESIGN, [0, 2**64 - 1, 2**64]),
+    "design.groups": (DESIGN, [{"axis": ["v_gh", "k_gh"]}, {"axis": []}, {"axis": ["?"]}]),
+    "design.second_order": (DESIGN, [True, False]),
+    "design.values": (DESIGN, [[[3.0, 2.0]], [[3.0]], []]),
+    "sensitivity.outputs": ({}, [["igf1"], ["clamp_m"], ["vat", "vat"], ["nothing"]]),
+    "sensitivity.weeks": ({}, [[2], [3], [0.5], [-1]]),
+    "sensitivity.contrast": ({}, ["tesamorelin", "nobody"]),
+    "arms": ({}, [[], BASE["arms"][:1], [{"name": "a"}], [BASE["arms"][0]] * 2]),
+    "arms.1.name": ({}, ["x" * 60, "x" * 61, "", "no treatment", " a"]),
+    "arms.2.preset": ({}, [*PRESETS, "wonder"]),
+    "arms.1.regimen": ({}, [[], None, BASE["arms"][1]["regimen"] * 100, BASE["arms"][1]["regimen"] * 101]),
+    "arms.1.description": ({}, ["x" * 200, "x" * 201]),
+    "arms.1.regimen.0.drug": ({}, [*DRUGS, "aspirin"]),
+    "arms.1.regimen.0.dose": ({}, ["0 mg", "0.001 ug", "8 mg", "9 g", "2", {"match": "igf1", "to": "rhGH"}]),
+    "arms.1.regimen.0.dose.match": ({}, ["gh"]),
+    "arms.1.regimen.0.dose.to": ({}, ["rhGH"]),
+    "arms.1.regimen.0.route": ({}, ["SC", "IV", "infusion", "pump", "oral", "nose"]),
+    "arms.1.regimen.0.at": (
+        {}, [["00:00"], ["23:59"], ["24:00"], [], ["08:00", "08:00"], EVERY_MINUTE]
+    ),
+    "arms.1.regimen.0.days": ({}, [["Mon"], ["Mon", "Mon"], [], ["Xday"]]),
+    "arms.1.regimen.0.every_weeks": ({}, [1, 2, 520, 521, 0]),
+    "arms.1.regimen.0.start": ({}, ["0 h", "1 week", "13.6 day", "13.9 day", "2 weeks", "-1 h"]),
+    "arms.1.regimen.0.stop": ({}, ["2 weeks", "520 weeks", "1 h", "9 h", "0 h"]),
+    "arms.1.regimen.0.duration": ({}, ["0 h", "1 h", "24 h", "1 year"]),
+    "control": ({}, ["rhGH", "nobody"]),
+    "outputs.names": ({}, [[next(iter(OUTPUTS))], list(OUTPUTS), ["?"], [], ["igf1", "igf1"]]),
+    "outputs.every": ({}, ["1 min", "59 s", "520 weeks", "521 weeks", "2 weeks", "3 weeks"]),
+    "outputs.dtype": ({}, ["float64", "float16"]),
+    "reductions.names": ({}, [list(WATCHED), [], ["gh_sum"], ["gh_mean", "gh_mean"]]),
+    "reductions.every": ({}, ["1 min", "1 week", "8 day", "2 weeks", "15 day", "3 weeks"]),
+    "tests": ({}, [[], *([{"test": name, "weeks": [0, 2]}] for name in TESTS), [{"test": "clamp", "weeks": [3]}]]),
+    "tests.0.test": ({}, [*TESTS, "smell"]),
+    "tests.0.weeks": ({}, [[0], [2], [1.5], [], [2, 1], [-1]]),
+    "solver.rtol": ({}, [1e-12, 1e-13, 1e-2, 1.1e-2]),
+    "solver.atol_factor": ({}, [1e-12, 1.0, 1.1]),
+    "solver.method": ({}, [*PAIRS, "euler"]),
+    "solver.lanes": ({}, [1, 4, 8, 2]),
+    "solver.precision": ({}, ["mixed", "float64"]),
+    "solver.max_steps_per_day": ({}, [100, 99, 10**9]),
+    "solver.first_step": ({}, [1e-6, 24, 25]),
+    "solver.event_step": ({}, [1e-6, 24, 25]),
+    "solver.device": ({}, ["cpu", "cuda"]),
+    "long_horizon.macro_days": (LONG, [3, 13, 14, 364, 365]),
+    "long_horizon.burn_in_days": (LONG, [1, 28, 0]),
+    "long_horizon.measured_days": (LONG, [1, 28, 0]),
+    "long_horizon.settle_days": (LONG, [11, 14, 364, 10]),
+}  # fmt: skip
+SCHEMA = json_schema()
+COLUMNS = "patient,sex,age [y],weight [kg],height [m]"
+
+
+class Reached(Exception):
+    """The integration would begin."""
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Let a run go on to the integration of its first chunk, and no further."""
+
+    def reached(*_: Any, **__: Any) -> None:
+        raise Reached
+
+    def warm_up(resolved: ResolvedStudy) -> float:
+        with pytest.raises(Reached):
+            original(resolved)
+        return 0.0
+
+    def records(work: list[Any], *_: Any) -> Iterator[Any]:
+        job = work[0]
+        chunk_values(job, ResolvedStudy.from_json(job.study))
+        yield from ()
+
+    original = driver.warm_up
+    monkeypatch.setattr(engine, "run_in", reached)
+    monkeypatch.setattr(driver, "warm_up", warm_up)
+    monkeypatch.setattr(driver, "records", records)
+    monkeypatch.chdir(tmp_path)
+    Path("OWN").mkdir()
+    Path("own.csv").write_text(f"{COLUMNS}\n1,man,50,90,1.8\n2,woman,40,70,1.6\n", encoding="utf-8")
+
+
+def changed(key: str, beside: dict[str, Any], value: Any) -> dict[str, Any]:
+    data = deepcopy(BASE | beside)
+    place: Any = data
+    *parents, last = key.split(".")
+    for part in parents:
+        if isinstance(place, list):
+            place = place[int(part)]
+        elif isinstance(place.get(part), str):
+            place[part] = {"match": "igf1", "to": "rhGH"}
+            place = place[part]
+        else:
+            place = place.setdefault(part, {})
+    place[last] = value
+    if key == "population.patients" and value == "OWN":
+        place[last] = "own.csv"
+    return data
+
+
+def ended(*words: str) -> tuple[int, list[str]]:
+    result = CliRunner().invoke(main, list(words))
+    return result.exit_code, [line for line in result.stderr.splitlines() if line.startswith("pulsatile: error")]
+
+
+@pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize("key", BORDERS)
+def test_what_validates_starts_and_what_does_not_is_refused_alike(key: str, write: Write) -> None:
+    beside, values = BORDERS[key]
+    for k, value in enumerate(values):
+        path = str(write(changed(key, beside, value)))
+        code, sentences = ended("validate", path)
+        started, words = ended("run", path, "--out", f"run{k}", "--workers", "0", "--threads", "1")
+        if code == Exit.DONE:  # and an editor's schema does not refuse it
+            data = changed(key, beside, value)
+            assert list(errors(data, SCHEMA, SCHEMA)) == [], (key, value)
+            assert started == Exit.INTERNAL, (key, value, words)
+            assert "Reached" in words[0], (key, value, words)
+        else:
+            assert (started, words) == (code, sentences), (key, value)
+            assert code in (Exit.BAD_INPUT, Exit.CANNOT_WRITE), (key, value)
+
+
+def keys_of(kind: Any, path: str = "") -> Iterator[str]:
+    """Yield the path of every key of a study file; entries of a list have the path of the list."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        inner = {name: field.annotation for name, field in kind.model_fields.items()}
+    elif isinstance(kind, type) and is_dataclass(kind):
+        inner = {field.name: field.type for field in fields(kind)}
+    else:
+        for part in get_args(kind):
+            yield from keys_of(part, path)
+        return
+    for name, annotation in inner.items():
+        here = f"{path}.{name}" if path else name
+        below = list(keys_of(annotation, here))
+        yield from below or [here]
+
+
+def test_every_key_of_a_study_has_its_borders() -> None:
+    tested = {".".join(part for part in key.split(".") if not part.isdigit()) for key in BORDERS}
+    assert set(keys_of(Study)) <= tested
