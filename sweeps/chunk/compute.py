@@ -14,7 +14,7 @@ from pulsatile.engine.dataset import template
 from pulsatile.engine.errors import Status
 from pulsatile.engine.patients.run_in import PACKED, unpacked
 from pulsatile.engine.simulate import Earlier, carry_out, end_columns
-from pulsatile.sweeps.disk import store
+from pulsatile.sweeps.disk import check, store
 from pulsatile.sweeps.study.resolve import ResolvedStudy
 
 if TYPE_CHECKING:
@@ -56,12 +56,14 @@ def chunk_values(job: "Job", resolved: ResolvedStudy) -> Values:
     """Simulate the patients of a job, or take them from the earlier run; those to be skipped stay "never run"."""
     chunk = _empty(job, resolved)
     fresh = np.setdiff1d(np.arange(job.first, job.stop), job.skip)
-    if job.base and (Path(job.base) / "states.zarr").exists():  # else its owner deleted it: all is computed anew
+    if job.base:
         base = _base(job.base, (Path(job.base) / "resolved.json").read_text(encoding="utf-8"))
-        old = fresh[fresh < base.resolved.population.n]
-        for part in _parts(old, job.pieces):
+        known = np.zeros(len(fresh), bool)  # the others are new, or their states were not stored: computed anew
+        for first, stop in check.with_states(Path(job.base), job.first, job.stop):
+            known |= (first <= fresh) & (fresh < stop)
+        for part in _parts(fresh[known], job.pieces):
             _keep(chunk, part, base, resolved, job)
-        fresh = fresh[len(old) :]
+        fresh = fresh[~known]
     everyone = list(range(len(resolved.arms)))
     for part in _parts(fresh, job.pieces):
         chunk.put(_course(resolved, part, everyone, job.threads), everyone, part - job.first)

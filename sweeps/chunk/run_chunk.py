@@ -17,7 +17,7 @@ from pulsatile.sweeps.chunk.job import Job
 from pulsatile.sweeps.disk import commits, store
 from pulsatile.sweeps.disk.commits import Record
 from pulsatile.sweeps.disk.store import RESULTS, STATES
-from pulsatile.sweeps.errors import CanaryFailed, ClusterFailed
+from pulsatile.sweeps.errors import CanaryFailed, ClusterFailed, Damage
 from pulsatile.sweeps.study.identity import engine_hash
 from pulsatile.sweeps.study.resolve import ResolvedStudy
 
@@ -45,10 +45,12 @@ def run_chunk(job: Job) -> Record:
         return {}
     codes, counts = np.unique(values.variables["status"], return_counts=True)
     simulated = time.perf_counter()
+    if not (folder / RESULTS / store.ROOT).is_file():
+        raise Damage(f"{folder / RESULTS} is gone; move it back, or `pulsatile heal {folder}` makes it anew.")
+    with_states = (folder / STATES / store.ROOT).is_file()  # its owner may have deleted it; the record tells it
     files = {
         f"{place}/{name}": data
-        for place, arrays in ((RESULTS, values.variables), (STATES, values.states))
-        if (folder / place).exists()  # the states may have been deleted by their owner
+        for place, arrays in ((RESULTS, values.variables), *(((STATES, values.states),) if with_states else ()))
         for name, data in store.chunk_files(folder / place, job.first, job.stop, arrays).items()
     }
     record = {

@@ -176,7 +176,7 @@ def open_population(path: str | Path) -> Built:
             f"{folder / FILE}: this version rejects other patients than the one that made it "
             f"({record['engine'][:12]}); build it again."
         )
-    dataset = store.open_dataset(folder / "results.zarr")
+    dataset = store.open_dataset(folder / store.RESULTS)  # checked above
     units = {str(name): str(dataset[name].attrs.get("units", "-")) for name in (*dataset.coords, *dataset.data_vars)}
     return Built(folder, record, untreated, why, weights, units, RunFolder.open(folder).resolved)
 

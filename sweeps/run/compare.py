@@ -94,7 +94,7 @@ def _read(folder: Path, name: str) -> str:
     path = folder / name
     try:
         return path.read_bytes().decode()
-    except (FileNotFoundError, UnicodeDecodeError):
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError, UnicodeDecodeError):
         raise Damage(f"{path} is missing or is not UTF-8 text; `pulsatile heal {folder}` mends it.") from None
 
 
@@ -103,7 +103,7 @@ def _refuse_edited(folder: RunFolder, text: str) -> None:
     try:
         run = ResolvedStudy.from_json(attributes(folder.store)["resolved_study"])
         now = ResolvedStudy.from_json(text)
-    except ValueError:
+    except (ValueError, OSError, KeyError):
         raise Damage(f"{folder.path / 'resolved.json'} is damaged; `pulsatile heal {folder.path}` mends it.") from None
     changes = list(differences(run.model_dump(mode="json"), now.model_dump(mode="json"))) or ["its layout"]
     raise FolderRefuses(

@@ -6,9 +6,11 @@ from pathlib import Path
 
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.disk import commits, journal, store
+from pulsatile.sweeps.disk.check import Finding, open_results
 from pulsatile.sweeps.disk.files import sha256, sweep, write_all, write_aside, writing
 from pulsatile.sweeps.disk.folder import JOURNAL, RunFolder
 from pulsatile.sweeps.disk.lock import Held, check_run, held, refuse_held
+from pulsatile.sweeps.disk.places import is_within, make_way
 from pulsatile.sweeps.disk.readme import readme
 from pulsatile.sweeps.disk.store import RESULTS
 from pulsatile.sweeps.errors import Damage, FolderRefuses
@@ -17,7 +19,8 @@ from pulsatile.sweeps.run.compare import refuse_other_engine
 from pulsatile.sweeps.run.driver import jobs, summary_of
 from pulsatile.sweeps.run.interrupt import Interrupt
 from pulsatile.sweeps.run.progress import Progress, SilentProgress
-from pulsatile.sweeps.run.verify import Finding, opened, verify
+from pulsatile.sweeps.run.settle import settle
+from pulsatile.sweeps.run.verify import opened, verify
 from pulsatile.sweeps.study.resolve import ResolvedStudy, resolve
 from pulsatile.sweeps.study.schema import load_study
 from pulsatile.sweeps.workers.resources import Resources
@@ -51,8 +54,11 @@ def heal(path: str | Path, resources: Resources = Resources(), progress: Progres
     check_run(path)
     refuse_held(path)
     with writing(path), held(path, {"command": f"heal {path}"}, progress.note) as lock:
+        settle(path)
         sweep(path)
         findings = verify(path)
+        for aside in make_way(path, [finding.path for finding in findings if is_within(finding.path)]):
+            progress.note(f"What stood in place of a file of the run is now {aside}.")
         folder, index_findings = opened(path)
         if any(finding.path == JOURNAL for finding in index_findings):
             folder = RunFolder(path, entries(folder))
@@ -72,7 +78,7 @@ def heal(path: str | Path, resources: Resources = Resources(), progress: Progres
                 )
             _compute(folder, resolved, chunks, resources, progress, lock)
         if "summary.csv" in files:
-            _write(folder, "summary.csv", summary_of(folder, resolved).csv_text().encode())
+            _write(folder, "summary.csv", summary_of(folder, resolved, open_results(folder)).csv_text().encode())
         _prove(folder)
         sweep(path)
     return Healed(findings, chunks, folder.digest, round(time.perf_counter() - begin, 3))
