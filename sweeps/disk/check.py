@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pulsatile.sweeps.disk import commits, journal, store
+from pulsatile.sweeps.disk import commits, store
 from pulsatile.sweeps.disk.files import sha256
 from pulsatile.sweeps.disk.folder import JOURNAL, RunFolder
 from pulsatile.sweeps.disk.journal import Damaged
@@ -49,10 +49,10 @@ Check = tuple[str, str, int | None]
 def findings_of(folder: RunFolder, names: tuple[str, ...] = ("",)) -> list[Finding]:
     """Return the files of a run that differ from what was committed, of those whose names begin with ``names``."""
     findings, checks, loaded = list[Finding](), list[Check](), set[int]()
-    for first in commits.committed(folder.path):
+    for first in folder.recorded:
         loaded.add(first)
         try:
-            record = journal.unseal(commits.load(folder.path, first))
+            record = commits.opened(commits.load(folder.path, first), first)
         except Damaged as error:
             findings.append(Finding(commits.place(first), str(error), first))
             continue
@@ -153,7 +153,7 @@ def open_dataset(path: str | Path) -> "xr.Dataset":
     return store.open_dataset(path)
 
 
-def with_states(run: Path, first: int, stop: int) -> list[tuple[int, int]]:
+def with_states(folder: RunFolder, first: int, stop: int) -> list[tuple[int, int]]:
     """Return the chunks (first, stop) of a finished run that have run-in and end states, among those in a range.
 
     Their files, and those of the results in the range, are compared with what was committed.
@@ -164,17 +164,15 @@ def with_states(run: Path, first: int, stop: int) -> list[tuple[int, int]]:
         Where one of them differs.
     """
     chunks = []
-    for begin in commits.committed(run):
-        if begin >= stop:
+    for begin, end in folder.plan:
+        if begin >= stop or end <= first:
             continue
-        record = commits.record_of(run, begin)
-        if record["stop"] <= first:
-            continue
-        states = has_states(record) and (run / STATES / store.ROOT).is_file()
+        record = commits.record_of(folder.path, begin)
+        states = has_states(record) and is_file(folder.states / store.ROOT)
         for name, digest in record["files"].items():
             if states or not name.startswith(f"{STATES}/"):
-                _refuse_other(run, name, digest)
-        chunks += [(begin, record["stop"])] if states else []
+                _refuse_other(folder.path, name, digest)
+        chunks += [(begin, end)] if states else []
     return chunks
 
 
@@ -194,5 +192,5 @@ def has_states(record: commits.Record) -> bool:
 
 def without_states(folder: RunFolder) -> list[tuple[int, int]]:
     """Return the committed chunks (first, stop) without states: `expand` computes their patients anew."""
-    records = [commits.record_of(folder.path, first) for first in commits.committed(folder.path)]
+    records = [commits.record_of(folder.path, first) for first in folder.recorded]
     return [(record["first"], record["stop"]) for record in records if not has_states(record)]

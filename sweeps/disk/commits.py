@@ -59,10 +59,18 @@ def load(folder: Path, first: int) -> str:
         raise Damaged(f"cannot be read ({error.strerror})") from None
 
 
+def opened(text: str, first: int) -> Record:
+    """Return the record of a chunk from its text; `Damaged` where it is not what was written for this chunk."""
+    record = unseal(text)
+    if record.get("first") != first:
+        raise Damaged("is the record of another chunk")
+    return record
+
+
 def record_of(folder: Path, first: int) -> Record:
     """Return a record; `Damage` where it is missing or is not what was written."""
     try:
-        return unseal(load(folder, first))
+        return opened(load(folder, first), first)
     except (FileNotFoundError, Damaged):
         raise Damage(f"{folder / place(first)} is damaged; `pulsatile heal {folder}` mends it.") from None
 
@@ -83,7 +91,7 @@ def contents(record: Record) -> str:
 
 
 def committed(folder: Path) -> list[int]:
-    """Return the first patients of all chunks with a record, ascending."""
+    """Return the first patients of all chunks with a record, ascending; files with other names are no records."""
     if not is_folder(folder / FOLDER):
         return []
     names = [item.name for item in os.scandir(folder / FOLDER) if _NAME.fullmatch(item.name)]
@@ -94,7 +102,7 @@ def committed_entry(folder: Path, first: int, identity: str) -> Record | None:
     """Return the journal entry of a committed chunk of this run; None when no record fits the run."""
     try:
         text = load(folder, first)
-        return entry(text) if unseal(text)["identity"] == identity else None
+        return entry(text) if opened(text, first)["identity"] == identity else None
     except (FileNotFoundError, Damaged, KeyError):
         return None
 

@@ -169,6 +169,12 @@ class RunFolder(JournalState):
         return [(first, min(first + size, n)) for first in range(0, n, size)]
 
     @property
+    def recorded(self) -> list[int]:
+        """First patients of the chunks with a record on disk, whether or not it is sound."""
+        planned = {first for first, _ in self.plan}
+        return [first for first in commits.committed(self.path) if first in planned]
+
+    @property
     def pending(self) -> list[tuple[int, int]]:
         """Chunks (first, stop) that are not committed, or whose record leaves patients out."""
         return [chunk for chunk in self.plan if chunk[0] not in self.chunks or chunk[0] in self.suspects]

@@ -12,8 +12,8 @@ from threading import Event, Thread
 from typing import BinaryIO
 from uuid import uuid4
 
-from pulsatile.sweeps.disk.commits import FOLDER as COMMITS
 from pulsatile.sweeps.disk import side
+from pulsatile.sweeps.disk.commits import FOLDER as COMMITS
 from pulsatile.sweeps.disk.files import ASIDE, make_folder, write_aside, writing
 from pulsatile.sweeps.disk.journal import JOURNAL, MANIFEST
 from pulsatile.sweeps.disk.lock_file import CLAIMS, LOCK, Holder, Seen, abandoned, flock, look, read, started, write
@@ -220,7 +220,7 @@ def check_run(folder: Path) -> None:
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
         raise FolderRefuses(f"{folder} {what}; give the folder of a run, for example runs/quick.")
-    _refuse_misplaced(folder)
+    _refuse_misplaced(folder, (LOCK, CANCEL))
     if side.is_sealed(folder) and (folder.parent / JOURNAL).exists():
         raise FolderRefuses(f"{folder} is an expansion under way; give the folder of its run, {folder.parent}.")
     ours = read(folder / LOCK) is not None  # of a driver that has not written its journal yet
@@ -228,10 +228,10 @@ def check_run(folder: Path) -> None:
         raise FolderRefuses(f"{folder} holds no run (no {JOURNAL}); give the folder of a run, for example runs/quick.")
 
 
-def _refuse_misplaced(folder: Path) -> None:
+def _refuse_misplaced(folder: Path, names: tuple[str, ...] = (LOCK, CANCEL, ASIDE)) -> None:
     """Refuse a folder where something else stands in place of the lock, a request to stop, or unfinished files."""
-    for name, wanted in ((LOCK, "file"), (CANCEL, "file"), (ASIDE, "folder")):
-        kind = kind_of(folder / name)
+    for name in names:
+        kind, wanted = kind_of(folder / name), "folder" if name == ASIDE else "file"
         if kind == "link":
             raise linked(folder / name)
         if kind not in ("", wanted):

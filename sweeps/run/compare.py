@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from pulsatile.engine.errors import InputError
+from pulsatile.sweeps.disk.check import content
 from pulsatile.sweeps.disk.files import sha256
 from pulsatile.sweeps.disk.folder import RunFolder
+from pulsatile.sweeps.disk.journal import Damaged
 from pulsatile.sweeps.disk.store import attributes
 from pulsatile.sweeps.errors import Damage, FolderRefuses
 from pulsatile.sweeps.study.identity import engine_files
@@ -91,11 +93,12 @@ def refuse_other_engine(folder: RunFolder) -> None:
 
 
 def _read(folder: Path, name: str) -> str:
-    path = folder / name
     try:
-        return path.read_bytes().decode()
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError, UnicodeDecodeError):
-        raise Damage(f"{path} is missing or is not UTF-8 text; `pulsatile heal {folder}` mends it.") from None
+        return content(folder, name).decode()
+    except UnicodeDecodeError:
+        raise Damage(f"{folder / name} is not UTF-8 text; `pulsatile heal {folder}` mends it.") from None
+    except Damaged as error:
+        raise Damage(f"{folder / name} {error}; `pulsatile heal {folder}` mends it.") from None
 
 
 def _refuse_edited(folder: RunFolder, text: str) -> None:

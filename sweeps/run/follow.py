@@ -57,8 +57,9 @@ class Follower(JournalState):
         except FileNotFoundError:
             self.clear()
         if not self.facts:
-            with suppress(FileNotFoundError, IsADirectoryError, Damaged, UnicodeDecodeError):
-                self.facts = journal.unseal((self._folder / MANIFEST).read_bytes().decode())
+            path = self._folder / MANIFEST
+            with suppress(FileNotFoundError, Damaged, UnicodeDecodeError):
+                self.facts = journal.unseal(path.read_bytes().decode()) if is_file(path) else {}
 
     def _lines(self, path: Path) -> journal.Lines:
         """Return the next lines."""

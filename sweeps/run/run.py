@@ -164,7 +164,7 @@ def adopt(folder: RunFolder) -> None:
     sweep(folder.path)
     drop_claims(folder.path)
     folder.mend_journal()
-    committed = commits.committed(folder.path)
+    committed = folder.recorded
     folder.drop(sorted(folder.chunks.keys() - set(committed) - folder.suspects))
     for first in committed:
         journaled = folder.chunks.get(first)

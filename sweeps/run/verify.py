@@ -119,7 +119,7 @@ def rebuilt(path: Path, entries: list[Entry], manifest: Entry | None) -> list[En
         begin = {"kind": "begin", "facts": facts, "files": manifest["files"], "sources": manifest["sources"]}
         begin["study"] = manifest["study"]
     chunks = {entry["first"]: entry for entry in entries if entry["kind"] == "chunk"}
-    for first in commits.committed(path):
+    for first in RunFolder(path, [begin]).recorded:
         entry = commits.committed_entry(path, first, begin["facts"]["identity"])
         if entry is not None:
             chunks.setdefault(first, entry)
