@@ -47,8 +47,8 @@ def _log(folder: Path | None) -> Path:
     if folder is not None and (folder / "journal.jsonl").is_file():
         path = folder / "error.log"
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)  # never through a link
-        with suppress(OSError), os.fdopen(os.open(path, flags, 0o644), "w", encoding="utf-8") as file:
-            file.write(text)
+        with suppress(OSError), os.fdopen(os.open(path, flags, 0o644), "w", encoding="utf-8") as log:
+            log.write(text)
             return path
     with tempfile.NamedTemporaryFile("w", prefix="pulsatile-", suffix=".log", delete=False) as file:
         file.write(text)

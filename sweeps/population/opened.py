@@ -166,6 +166,9 @@ def open_population(path: str | Path) -> Built:
         ) from None
     if digest != record["run"]:
         raise InputError(f"{folder / FILE}: it was made from another run than the one in this folder; build it again.")
+    for name, kind in (("selection", str), ("rejected", dict), ("patients", dict)):
+        if not isinstance(record.get(name), kind):
+            raise InputError(f"{folder / FILE}: {name} is missing or is not what it must be; build it again.")
     untreated = Untreated.of(folder)
     table = PatientTable.model_validate(record["table"]).columns
     if not np.isin(table["patient"], untreated.ids).all():
