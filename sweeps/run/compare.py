@@ -11,9 +11,9 @@ from pulsatile.sweeps.disk.folder import RunFolder
 from pulsatile.sweeps.disk.journal import Damaged
 from pulsatile.sweeps.disk.store import attributes
 from pulsatile.sweeps.errors import Damage, FolderRefuses
+from pulsatile.sweeps.run.inputs import same_study, study_of
 from pulsatile.sweeps.study.identity import engine_files
 from pulsatile.sweeps.study.resolve import ResolvedStudy, resolve
-from pulsatile.sweeps.study.schema import load_study
 
 MOST_NAMED = 5
 
@@ -117,13 +117,14 @@ def _refuse_edited(folder: RunFolder, text: str) -> None:
 
 def _refuse_other_study(folder: RunFolder, resolved: ResolvedStudy) -> None:
     """Refuse a study.yaml that was edited to another study; a title or comment may be edited."""
+    if same_study(folder):
+        return
     path = folder.path / "study.yaml"
     undo = f"undo that by `pulsatile heal {folder.path}`, or start a new run (`pulsatile expand` adds to one)"
     if folder.facts.get("expanded"):
         raise FolderRefuses(f"{path} was edited since the run was expanded; {undo}.")
     try:
-        study = load_study(path, folder.facts["settings"], shorten=folder.facts.get("shorten", False))
-        now = resolve(study)
+        now = resolve(study_of(folder))
     except InputError as error:
         raise FolderRefuses(
             f"{path} was edited since the run began and is not a study now ({error}); {undo}."

@@ -25,6 +25,7 @@ from pulsatile.sweeps.run.begin import begin_run
 from pulsatile.sweeps.run.compare import differences, refuse_other_inputs
 from pulsatile.sweeps.run.driver import Outcome, drive
 from pulsatile.sweeps.run.estimate import chunk_size
+from pulsatile.sweeps.run.inputs import changed_files, named_files
 from pulsatile.sweeps.run.progress import Progress, SilentProgress
 from pulsatile.sweeps.run.settle import growing, refuse_damaged, settle
 from pulsatile.sweeps.study.arms import ArmEntry
@@ -97,6 +98,8 @@ def expand(
         resolved = refuse_other_inputs(old)
         if not old.digest:
             raise FolderRefuses(f"{path} is not finished ({old.state}); {unfinished(old)}.")
+        for sentence in changed_files(old, resolved.population):
+            progress.note(sentence)
         grown = _grown(resolved, growth)
         _check(resolved, grown)
         progress.note("Checking the run that is expanded ...")
@@ -210,6 +213,7 @@ def _begin(
     expanded = [*old.facts.get("expanded", []), step | {"by": growth.words()}]
     facts = {"command": old.facts["command"], "expanded": expanded}
     facts |= {"settings": list(settings)} if source else {"settings": old.facts["settings"]}
+    facts["reads"] = old.facts.get("reads", {}) if growth.study is None else named_files(growth.study)
     source = source or (old.path / "study.yaml").read_text(encoding="utf-8")
     sweep(old.path)
     side.make(old.path, GROWING, old.facts["identity"], old.digest)

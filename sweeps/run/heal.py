@@ -17,12 +17,12 @@ from pulsatile.sweeps.errors import Damage, FolderRefuses
 from pulsatile.sweeps.run.begin import empty_stores
 from pulsatile.sweeps.run.compare import refuse_other_engine
 from pulsatile.sweeps.run.driver import jobs, summary_of
+from pulsatile.sweeps.run.inputs import study_of
 from pulsatile.sweeps.run.interrupt import Interrupt
 from pulsatile.sweeps.run.progress import Progress, SilentProgress
 from pulsatile.sweeps.run.settle import settle
 from pulsatile.sweeps.run.verify import opened, verify
 from pulsatile.sweeps.study.resolve import ResolvedStudy, resolve
-from pulsatile.sweeps.study.schema import load_study
 from pulsatile.sweeps.workers.resources import Resources
 from pulsatile.sweeps.workers.workers import records
 
@@ -120,8 +120,7 @@ def _resolved_again(folder: RunFolder) -> ResolvedStudy:
     refuse_other_engine(folder)
     facts, reason = folder.facts, "study.yaml makes another run"
     try:
-        study = load_study(folder.path / "study.yaml", facts.get("settings", ()), shorten=facts.get("shorten", False))
-        resolved = resolve(study)
+        resolved = resolve(study_of(folder))
         if resolved.identity == facts["identity"]:
             return resolved
     except InputError as error:

@@ -17,6 +17,7 @@ from pulsatile.sweeps.run.begin import begin_run
 from pulsatile.sweeps.run.compare import refuse_other_inputs
 from pulsatile.sweeps.run.driver import Outcome, drive, finished
 from pulsatile.sweeps.run.estimate import chunk_size
+from pulsatile.sweeps.run.inputs import named_files
 from pulsatile.sweeps.run.progress import Progress, SilentProgress
 from pulsatile.sweeps.run.settle import growing, refuse_damaged, settle
 from pulsatile.sweeps.study.conversions import conversions
@@ -77,7 +78,7 @@ def run(
     chunk = chunk_size(resolved, resolved.plan(), resources.chunk, slots, room)
     with writing(out), held(out, {"command": command}, progress.note) as lock:
         source = source or study.model_dump_json(indent=1)
-        facts = {"command": command, "settings": list(settings), "shorten": shorten}
+        facts = {"command": command, "settings": list(settings), "shorten": shorten, "reads": named_files(study)}
         folder = begin_run(out, resolved, resources, chunk, source, facts)
         return drive(folder, resolved, resources, progress, begin, lock)
 

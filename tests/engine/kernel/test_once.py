@@ -22,7 +22,7 @@ def test_a_full_disk_of_kernels_is_the_folder_that_is_named(tmp_path: Path) -> N
 
 def test_so_is_the_folder_that_numba_compiles_into(tmp_path: Path) -> None:
     class Compiled:
-        class stats:  # noqa: N801
+        class stats:
             cache_path = str(tmp_path / "numba")
 
         signatures = ()
