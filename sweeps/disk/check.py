@@ -3,11 +3,13 @@
 `open_results` is the way to a run's values; whoever reads a store in another way has not checked it.
 """
 
+import errno
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 from typing import TYPE_CHECKING
 
 from pulsatile.sweeps.disk import commits, store
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 READERS = 8
 """Files read and hashed at once."""
+BATCH = 64
+"""Files that a reader takes at once."""
 MOST_NAMED = 5
 VALUES = (f"{RESULTS}/", "resolved.json", f"{commits.FOLDER}/")
 """Beginnings of the names of the files that decide what a reader of the results sees."""
@@ -41,6 +45,10 @@ class Finding:
         """The finding in words."""
         return f"{self.path} {self.what}"
 
+
+THROUGH_LINK = "is reached by a link, not in the run's folder"
+_FLAGS = sum(getattr(os, flag, 0) for flag in ("O_RDONLY", "O_NOFOLLOW", "O_NONBLOCK", "O_BINARY", "O_CLOEXEC"))
+"""Links are not followed, and a pipe is opened without waiting for its writer."""
 
 Check = tuple[str, str, int | None]
 """Name of a file, the SHA-256 that was committed, and its chunk."""
@@ -74,34 +82,52 @@ def _compared(folder: RunFolder, checks: list[Check]) -> Iterator[Finding]:
     gone = not (path / STATES).exists()  # deleted as a whole by its owner: only `expand` needs it
     checks = [check for check in checks if not (gone and check[0].startswith(f"{STATES}/"))]
 
+    known = set[str]()
+
     def look(check: Check) -> Finding | None:
         name, digest, chunk = check
         try:
-            found = sha256(content(path, name))
+            found = sha256(content(path, name, known))
         except Damaged as error:
             return Finding(name, str(error), chunk)
         fits = folder.fits(name, found) if chunk is None else found == digest
         return None if fits else Finding(name, "is not what was written", chunk)
 
+    batches = [checks[at : at + BATCH] for at in range(0, len(checks), BATCH)]
     with ThreadPoolExecutor(READERS) as pool:
-        yield from (finding for finding in pool.map(look, checks) if finding is not None)
+        for found in pool.map(lambda batch: [look(check) for check in batch], batches):
+            yield from (finding for finding in found if finding is not None)
 
 
-def content(root: Path, name: str) -> bytes:
-    """Return the content of a file of a run; `Damaged` says what is wrong where it cannot be read as such a file."""
-    path = root / name
+def content(root: Path, name: str, known: set[str] | None = None) -> bytes:
+    """Return the content of a file of a run; `Damaged` says what is wrong where it cannot be read as such a file.
+
+    ``known`` are folders that are reached without a link; more are added.
+    """
     if not is_within(name):
         raise Damaged("is not the name of a file of the run")
-    if through_link(root, name):
-        raise Damaged("is reached by a link, not in the run's folder")
-    if os.path.lexists(path) and not is_file(path):
-        raise Damaged("is not a file")
+    folder = name.rpartition("/")[0]
+    if folder and folder not in (known or ()):
+        if through_link(root, folder):
+            raise Damaged(THROUGH_LINK)
+        if known is not None:
+            known.add(folder)
     try:
-        return path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        raise Damaged("is missing") from None
+        handle = os.open(root / name, _FLAGS)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise Damaged(THROUGH_LINK) from None
+        gone = error.errno in (errno.ENOENT, errno.ENOTDIR)
+        raise Damaged("is missing" if gone else f"cannot be read ({error.strerror})") from None
+    try:
+        if not S_ISREG(os.fstat(handle).st_mode):
+            raise Damaged("is not a file")
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return file.read()
     except OSError as error:
         raise Damaged(f"cannot be read ({error.strerror})") from None
+    finally:
+        os.close(handle)
 
 
 def refuse_changed(folder: RunFolder, names: tuple[str, ...] = VALUES) -> None:

@@ -129,7 +129,7 @@ class RunFolder(JournalState):
                 f"{path} has layout {folder.facts['format']}, this version reads layout {FORMAT}; use pulsatile "
                 f"{folder.facts['versions']['pulsatile']}, which wrote it."
             )
-        refuse_unsettled(path, folder)
+        side.refuse_unsettled(path, folder)
         return folder
 
     # --- reading ---
@@ -237,14 +237,6 @@ def refuse_foreign(path: Path) -> None:
     for name in (RESULTS, STATES, commits.FOLDER, JOURNAL):
         if (path / name).is_symlink():
             raise linked(path / name)
-
-
-def refuse_unsettled(path: Path, run: JournalState) -> None:
-    """Refuse to read a run whose place a finished expansion has begun to take: its files are of both."""
-    if side.ours(path, run, side.GROWN):
-        raise FolderRefuses(
-            f"{path} has a finished expansion that has yet to take its place; `pulsatile resume {path}` completes that."
-        )
 
 
 def unfinished(folder: RunFolder) -> str:

@@ -17,10 +17,12 @@ from pulsatile.sweeps.disk.commits import FOLDER as COMMITS
 from pulsatile.sweeps.disk.files import ASIDE, make_folder, write_aside, writing
 from pulsatile.sweeps.disk.journal import JOURNAL, MANIFEST
 from pulsatile.sweeps.disk.lock_file import CLAIMS, LOCK, Holder, Seen, abandoned, flock, look, read, started, write
-from pulsatile.sweeps.disk.places import kind_of, linked
+from pulsatile.sweeps.disk.places import refuse_misplaced
 from pulsatile.sweeps.errors import FolderRefuses
 
 CANCEL = "cancel"
+KINDS = {LOCK: "file", CANCEL: "file", ASIDE: "folder"}
+"""What a driver writes in place, and of what kind it must be."""
 TICK = 1.0
 """s between two checks by a holder of its lock and of a request to stop."""
 BEAT = 5
@@ -147,7 +149,7 @@ def held(folder: Path, note: Mapping[str, str], say: Callable[[str], None] = lam
     """
     missing = not folder.exists()
     make_folder(folder)
-    _refuse_misplaced(folder)
+    refuse_misplaced(folder, KINDS)
     mine = Held(folder, note, say)
     try:
         mine.take()
@@ -161,7 +163,7 @@ def held(folder: Path, note: Mapping[str, str], say: Callable[[str], None] = lam
 
 def refuse_held(folder: Path) -> None:
     """Refuse a folder that another driver holds, before anything in it changes."""
-    _refuse_misplaced(folder)
+    refuse_misplaced(folder, KINDS)
     seen = look(folder)
     if seen is not None and seen.lives is not False:
         raise _in_use(folder, seen)
@@ -220,22 +222,12 @@ def check_run(folder: Path) -> None:
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
         raise FolderRefuses(f"{folder} {what}; give the folder of a run, for example runs/quick.")
-    _refuse_misplaced(folder, (LOCK, CANCEL))
+    refuse_misplaced(folder, {LOCK: "file", CANCEL: "file"})
     if side.is_sealed(folder) and (folder.parent / JOURNAL).exists():
         raise FolderRefuses(f"{folder} is an expansion under way; give the folder of its run, {folder.parent}.")
     ours = read(folder / LOCK) is not None  # of a driver that has not written its journal yet
     if not ours and not any((folder / name).exists() for name in (JOURNAL, MANIFEST, COMMITS)):
         raise FolderRefuses(f"{folder} holds no run (no {JOURNAL}); give the folder of a run, for example runs/quick.")
-
-
-def _refuse_misplaced(folder: Path, names: tuple[str, ...] = (LOCK, CANCEL, ASIDE)) -> None:
-    """Refuse a folder where something else stands in place of the lock, a request to stop, or unfinished files."""
-    for name in names:
-        kind, wanted = kind_of(folder / name), "folder" if name == ASIDE else "file"
-        if kind == "link":
-            raise linked(folder / name)
-        if kind not in ("", wanted):
-            raise FolderRefuses(f"{folder / name} is not a {wanted}, as that name in a run must be; move it elsewhere.")
 
 
 def _name(aside: Path, path: Path) -> None:

@@ -5,7 +5,7 @@ the run itself may be reached by a link.
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from stat import S_ISDIR, S_ISLNK, S_ISREG
 from uuid import uuid4
@@ -73,6 +73,16 @@ def is_folder(path: Path) -> bool:
 def is_file(path: Path) -> bool:
     """Return whether a path is a plain file, and no link to one, no pipe and no device, whose reading may never end."""
     return kind_of(path) == "file"
+
+
+def refuse_misplaced(root: Path, kinds: Mapping[str, str]) -> None:
+    """Refuse a folder where something else stands in place of a "file" or "folder", given by name."""
+    for name, wanted in kinds.items():
+        kind = kind_of(root / name)
+        if kind == "link":
+            raise linked(root / name)
+        if kind not in ("", wanted):
+            raise FolderRefuses(f"{root / name} is not a {wanted}, as that name in a run must be; move it elsewhere.")
 
 
 def make_way(root: Path, names: Iterable[str]) -> list[Path]:

@@ -55,3 +55,11 @@ def refuse_taken(path: Path, run: JournalState) -> None:
             raise FolderRefuses(
                 f"{path / name} was not made by an expansion of this run, which needs the name; move or rename it."
             )
+
+
+def refuse_unsettled(path: Path, run: JournalState) -> None:
+    """Refuse to read a run whose place a finished expansion has begun to take: its files are of both."""
+    if ours(path, run, GROWN):
+        raise FolderRefuses(
+            f"{path} has a finished expansion that has yet to take its place; `pulsatile resume {path}` completes that."
+        )

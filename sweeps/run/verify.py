@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-from pulsatile.sweeps.disk import commits, journal, store
+from pulsatile.sweeps.disk import commits, journal, side, store
 from pulsatile.sweeps.disk.check import Finding, findings_of, without_states
-from pulsatile.sweeps.disk.folder import JOURNAL, MANIFEST, RunFolder, refuse_foreign, refuse_unsettled, unfinished
+from pulsatile.sweeps.disk.folder import JOURNAL, MANIFEST, RunFolder, refuse_foreign, unfinished
 from pulsatile.sweeps.disk.journal import Damaged, Entry
 from pulsatile.sweeps.disk.places import is_file
 from pulsatile.sweeps.errors import Damage, FolderRefuses
@@ -54,7 +54,7 @@ def opened(path: Path) -> tuple[RunFolder, list[Finding]]:
             findings.append(Finding(MANIFEST, "does not agree with the journal"))
     if not whole:
         folder = RunFolder(path, rebuilt(path, entries, manifest))
-    refuse_unsettled(path, folder)
+    side.refuse_unsettled(path, folder)
     return folder, findings
 
 
