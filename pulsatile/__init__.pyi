@@ -32,9 +32,9 @@ from .sweeps.analysis.budget_result import VarianceBudget as VarianceBudget
 from .sweeps.analysis.budget_runs import BudgetSize as BudgetSize
 from .sweeps.analysis.result import Analysis as Analysis
 from .sweeps.analysis.selection import Selection as Selection
+from .sweeps.disk.check import open_dataset as open_dataset
 from .sweeps.disk.lock import cancel_run as cancel_run
 from .sweeps.disk.lock import unlock as unlock
-from .sweeps.disk.store import open_dataset as open_dataset
 from .sweeps.population.build import build_population as build_population
 from .sweeps.population.opened import open_population as open_population
 from .sweeps.run.driver import Outcome as Outcome

@@ -18,21 +18,35 @@ POLL = 0.05  # s
 def locked(path: Path) -> Iterator[None]:
     """Hold the lock file ``path`` while the block runs; continue without a lock where files cannot be locked.
 
-    The operating system releases the lock of a process that dies; the empty file remains.
+    The operating system releases the lock of a process that dies; the empty file remains.  An error of the file system
+    in the block that names no path, such as that of a full disk, gets the name of the folder.
     """
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError:
-        yield
+        with names_folder(path.parent):
+            yield
         return
     try:
         end = time.monotonic() + LONGEST_WAIT
         while not _taken(handle) and time.monotonic() < end:
             time.sleep(POLL)
-        yield
+        with names_folder(path.parent):
+            yield
     finally:
         _release(handle)
         os.close(handle)
+
+
+@contextmanager
+def names_folder(folder: Path) -> Iterator[None]:
+    """Name ``folder`` in an error of the file system that names no path."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(folder)) from error
 
 
 def _taken(handle: int) -> bool:
@@ -82,7 +96,8 @@ class Once:
                 seal.discard(folder, stem)
             before = seal.compiled_files(folder, stem)
             compiled: Callable[..., Any] = self._function.compile
-            compiled(tuple(map(typeof, arguments)))
+            with names_folder(folder):
+                compiled(tuple(map(typeof, arguments)))
             if seal.compiled_files(folder, stem) != before:
                 seal.make(folder, stem)
 

@@ -1,9 +1,11 @@
 """Exit codes and error sentences of all commands, and the helpers that commands share."""
 
 import json
+import os
 import tempfile
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -40,15 +42,14 @@ def print_rich(renderable: Any) -> None:
 
 
 def _log(folder: Path | None) -> Path:
-    """Write the current traceback to a file and return its path."""
+    """Write the current traceback to a file, in the folder of a run where one is given, and return its path."""
     text = traceback.format_exc()
-    if folder is not None and (folder / "journal.jsonl").is_file():  # only into the folder of a run
-        try:
-            path = folder / "error.log"
-            path.write_text(text, encoding="utf-8")
+    if folder is not None and (folder / "journal.jsonl").is_file():
+        path = folder / "error.log"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)  # never through a link
+        with suppress(OSError), os.fdopen(os.open(path, flags, 0o644), "w", encoding="utf-8") as log:
+            log.write(text)
             return path
-        except OSError:
-            pass
     with tempfile.NamedTemporaryFile("w", prefix="pulsatile-", suffix=".log", delete=False) as file:
         file.write(text)
     return Path(file.name)
@@ -77,7 +78,8 @@ def guarded(command: Callable[..., Exit | None]) -> Callable[..., None]:
             except BrokenPipeError:
                 code = Exit.CANNOT_WRITE
             except Exception as error:
-                path = _log(kwargs.get("out") or kwargs.get("folder"))
+                computes = "threads" in kwargs  # a command that only reads a run changes nothing in its folder
+                path = _log((kwargs.get("out") or kwargs.get("folder")) if computes else None)
                 reason = " ".join(str(error).split())[:200] or "no reason given"
                 say(f"internal error: {type(error).__name__}: {reason}; the traceback is in {path}.")
                 code = Exit.INTERNAL

@@ -183,14 +183,20 @@ def verify(folder: Path, as_json: bool) -> Exit:
     Every file of DIR is compared with the SHA-256 that was committed; exit code 6 for damage.
     """
     from pulsatile.sweeps.population.seal import population_findings
-    from pulsatile.sweeps.run.settle import settled
+    from pulsatile.sweeps.run.verify import stateless
     from pulsatile.sweeps.run.verify import verify as check
 
-    settled(folder)
     of_run = check(folder)
     findings = of_run + population_findings(folder)
+    without = [] if findings else stateless(folder)
     if as_json:
-        print_json({"sound": not findings, "findings": [asdict(finding) for finding in findings]})
+        print_json({"sound": not findings, "findings": [asdict(finding) for finding in findings],
+                    "without_states": without})  # fmt: skip
+    elif without:
+        click.echo(
+            f"{folder}: the results are sound, but {len(without)} chunk(s) have no run-in and end states, because "
+            "states.zarr was not there when they were committed; `pulsatile expand` computes their patients anew."
+        )
     elif not findings:
         click.echo(f"{folder}: sound; every file is what was committed.")
     else:
@@ -218,9 +224,7 @@ def heal(folder: Path, as_json: bool, **resources: Any) -> Exit:
     """
     from pulsatile.sweeps.run.heal import heal as mend
     from pulsatile.sweeps.run.progress import progress_for
-    from pulsatile.sweeps.run.settle import settled
 
-    settled(folder)
     with progress_for() as progress:
         healed = mend(folder, resources_from(resources), progress)
     if as_json:
@@ -242,10 +246,8 @@ def digest(folder: Path, as_json: bool) -> Exit:
 
     It is computed again from the values stored in DIR; exit code 6 where it differs from what the run ended with.
     """
-    from pulsatile.sweeps.run.settle import settled
     from pulsatile.sweeps.run.verify import digest_of
 
-    settled(folder)
     value = digest_of(folder)
     print_json({"digest": value}) if as_json else click.echo(value)
     return Exit.DONE

@@ -103,11 +103,11 @@ def page(path: Path, kind: str, title: str, *what: "Analysis", **more: Any) -> l
 def _study_of(folder: Path) -> "Study | None":
     """Return the study of a run's folder, for its ``sensitivity`` entry; None where it cannot be read again."""
     from pulsatile.sweeps.disk.folder import RunFolder
-    from pulsatile.sweeps.study.schema import load_study
+    from pulsatile.sweeps.run.inputs import study_of
 
-    facts = RunFolder.open(folder).facts
+    run = RunFolder.open(folder)
     try:
-        return load_study(folder / "study.yaml", facts["settings"], shorten=facts.get("shorten", False))
+        return study_of(run)
     except InputError:
         return None
 

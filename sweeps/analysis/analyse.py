@@ -11,7 +11,7 @@ from pulsatile.sweeps.analysis.of_population import of_population
 from pulsatile.sweeps.analysis.provenance import of_run
 from pulsatile.sweeps.analysis.result import Analysis
 from pulsatile.sweeps.analysis.selection import EVERYTHING, Selection
-from pulsatile.sweeps.disk import store
+from pulsatile.sweeps.disk.check import open_results
 from pulsatile.sweeps.disk.folder import RunFolder, unfinished
 from pulsatile.sweeps.errors import FolderRefuses
 from pulsatile.sweeps.sensitivity.given_data import HALVES
@@ -56,11 +56,13 @@ def analyse(
     ------
     FolderRefuses
         When the folder is not a run, or the run is not finished.
+    Damage
+        When its results were changed since they were committed; the sentence names the chunks.
     InputError
         When outputs, weeks, an arm or inputs are missing from the run, or it has fewer than 50 patients.
     """
     run = _finished(folder)
-    dataset = store.open_dataset(run.store)
+    dataset = open_results(run)
     if run.resolved.population.design is not None:
         if handful:
             raise InputError(f"handful = {handful} is for runs of a population, {folder} is of a design; leave it out.")
@@ -91,11 +93,13 @@ def open_design(folder: str | Path) -> "xr.Dataset":
     ------
     FolderRefuses
         When the folder is not a run of a design, or the run is not finished.
+    Damage
+        When its results were changed since they were committed; the sentence names the chunks.
     """
     run = _finished(folder)
     if run.resolved.population.design is None:
         raise FolderRefuses(f"{folder} is not a run of a design; give its study a design, or use open_dataset.")
-    return _points(run, store.open_dataset(run.store))
+    return _points(run, open_results(run))
 
 
 def _finished(folder: str | Path) -> RunFolder:

@@ -14,7 +14,8 @@ from pulsatile.engine.dataset import template
 from pulsatile.engine.errors import Status
 from pulsatile.engine.patients.run_in import PACKED, unpacked
 from pulsatile.engine.simulate import Earlier, carry_out, end_columns
-from pulsatile.sweeps.disk import store
+from pulsatile.sweeps.disk import check, store
+from pulsatile.sweeps.disk.folder import RunFolder
 from pulsatile.sweeps.study.resolve import ResolvedStudy
 
 if TYPE_CHECKING:
@@ -56,12 +57,14 @@ def chunk_values(job: "Job", resolved: ResolvedStudy) -> Values:
     """Simulate the patients of a job, or take them from the earlier run; those to be skipped stay "never run"."""
     chunk = _empty(job, resolved)
     fresh = np.setdiff1d(np.arange(job.first, job.stop), job.skip)
-    if job.base and (Path(job.base) / "states.zarr").exists():  # else its owner deleted it: all is computed anew
+    if job.base:
         base = _base(job.base, (Path(job.base) / "resolved.json").read_text(encoding="utf-8"))
-        old = fresh[fresh < base.resolved.population.n]
-        for part in _parts(old, job.pieces):
+        known = np.zeros(len(fresh), bool)  # the others are new, or their states were not stored: computed anew
+        for first, stop in check.with_states(base.folder, job.first, job.stop):
+            known |= (first <= fresh) & (fresh < stop)
+        for part in _parts(fresh[known], job.pieces):
             _keep(chunk, part, base, resolved, job)
-        fresh = fresh[len(old) :]
+        fresh = fresh[~known]
     everyone = list(range(len(resolved.arms)))
     for part in _parts(fresh, job.pieces):
         chunk.put(_course(resolved, part, everyone, job.threads), everyone, part - job.first)
@@ -117,8 +120,7 @@ def state_columns(resolved: ResolvedStudy) -> Columns:
 class _Base:
     """The finished run that an expansion goes on from."""
 
-    results: Path
-    states: Path
+    folder: RunFolder
     resolved: ResolvedStudy
     coordinates: Arrays
     dims: dict[str, tuple[str, ...]]
@@ -127,16 +129,15 @@ class _Base:
 @lru_cache(2)
 def _base(folder: str, study: str) -> _Base:
     """Return the run in ``folder``; the resolved ``study`` is part of the key, as a folder may be expanded twice."""
-    results = Path(folder) / "results.zarr"
-    resolved = ResolvedStudy.from_json(study)
-    return _Base(results, Path(folder) / "states.zarr", resolved, store.coordinates(results), store.dims(results))
+    run = RunFolder.open(Path(folder))
+    return _Base(run, run.resolved, store.coordinates(run.store), store.dims(run.store))
 
 
 def _keep(chunk: Values, patients: Ids, base: _Base, resolved: ResolvedStudy, job: "Job") -> None:
     """Fill in patients of the earlier run: its arms as stored or continued, new arms from the stored run-in."""
     first, stop, at = int(patients[0]), int(patients[-1]) + 1, patients - job.first
     inside = patients - first
-    states = store.patients_stored(base.states, first, stop)
+    states = store.patients_stored(base.folder.states, first, stop)
     baseline = unpacked(resolved.cohort(first, stop).subset(inside), states["baseline"][inside])
     known = {b.doses: k for k, b in enumerate(base.resolved.arms)}
     old = [a for a, arm in enumerate(resolved.arms) if arm.doses in known]
@@ -147,7 +148,7 @@ def _keep(chunk: Values, patients: Ids, base: _Base, resolved: ResolvedStudy, jo
     if old:
         source, target = (np.array([known[resolved.arms[a].doses] for a in old]), inside), (np.array(old), at)
         ends = states["ends"][np.ix_(*source)]
-        stored = store.patients_stored(base.results, first, stop)
+        stored = store.patients_stored(base.folder.store, first, stop)
         chunk.kept += len(old) * len(patients)
         if plan == earlier:
             chunk.states["ends"][np.ix_(*target)] = ends

@@ -19,7 +19,7 @@ from pulsatile.sweeps.disk import commits, store
 from pulsatile.sweeps.disk.commits import Record
 from pulsatile.sweeps.disk.one_piece import PATIENTS, rows_of
 from pulsatile.sweeps.disk.store import RESULTS, STATES
-from pulsatile.sweeps.errors import CanaryFailed, ClusterFailed
+from pulsatile.sweeps.errors import CanaryFailed, ClusterFailed, Damage
 from pulsatile.sweeps.study.identity import engine_hash
 from pulsatile.sweeps.study.resolve import ResolvedStudy
 
@@ -47,11 +47,15 @@ def run_chunk(job: Job) -> Record:
         return {}
     codes, counts = np.unique(values.variables["status"], return_counts=True)
     simulated = time.perf_counter()
-    stores = {RESULTS: values.variables, PATIENTS: rows_of(values.variables), STATES: values.states}
+    for place in (RESULTS, PATIENTS):
+        if not (folder / place / store.ROOT).is_file():
+            raise Damage(f"{folder / place} is gone; move it back, or `pulsatile heal {folder}` makes it anew.")
+    with_states = (folder / STATES / store.ROOT).is_file()  # its owner may have deleted it; the record tells it
+    stores = {RESULTS: values.variables, PATIENTS: rows_of(values.variables)}
+    stores |= {STATES: values.states} if with_states else {}
     files = {
         f"{place}/{name}": data
         for place, arrays in stores.items()
-        if (folder / place).exists()  # the states may have been deleted by their owner
         for name, data in store.chunk_files(folder / place, job.first, job.stop, arrays).items()
     }
     record = {

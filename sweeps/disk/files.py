@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,12 +12,15 @@ from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
 
+from pulsatile.sweeps.disk.places import is_folder, refuse_links
 from pulsatile.sweeps.errors import CannotWrite
 
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EFBIG, errno.ENOENT,
                errno.ENOTDIR, errno.ENAMETOOLONG}  # fmt: skip
 ASIDE = ".aside"
 """Folder, inside that of a run, of files being written; resume removes what a killed process left there."""
+_UNFINISHED = re.compile(r"[0-9a-f]+-[0-9]+", re.ASCII)
+"""Names in it that are ours; anything else there stays."""
 SYNCERS = 8
 """Files synced at once: a disk carries out many syncs in the time of one."""
 FEW = 2
@@ -47,12 +51,15 @@ def write_all(root: Path, files: Mapping[str, bytes]) -> dict[str, str]:
     ------
     OSError
         From the file system; files already renamed stay (they are whole), the others leave nothing behind.
+    FolderRefuses
+        Where a name or a link leads out of ``root``.
     """
+    refuse_links(root, [*files, f"{ASIDE}/x"])
     folders = {(root / name).parent for name in files}
     fresh = [new for folder in {*folders, root / ASIDE} for new in _made(folder)]
     # every folder up to the root: another writer may have made it without syncing it yet
     folders |= {parent for folder in folders for parent in folder.parents if parent.is_relative_to(root)}
-    mark = uuid4().hex[:12]  # of this call alone: a lost worker may still be writing the same files
+    mark = _mark()  # of this call alone: a lost worker may still be writing the same files
     pairs = [
         (root / ASIDE / f"{mark}-{number}", root / name, data) for number, (name, data) in enumerate(files.items())
     ]
@@ -66,6 +73,10 @@ def write_all(root: Path, files: Mapping[str, bytes]) -> dict[str, str]:
         raise
     _each(sync_folder, sorted({*folders, *fresh}))
     return {name: sha256(data) for name, data in files.items()}
+
+
+def _mark() -> str:
+    return uuid4().hex[:12]
 
 
 def write_aside(path: Path, text: str) -> str:
@@ -128,11 +139,40 @@ def _each(work: Callable[[_T], None], items: Sequence[_T]) -> None:
         list(pool.map(work, items))
 
 
+def make_sealed(root: Path, name: str, files: Mapping[str, bytes]) -> None:
+    """Make a folder below ``root`` with its first files, all at once or not at all; the name must be free."""
+    refuse_links(root, [f"{ASIDE}/x"])
+    aside = root / ASIDE / f"{_mark()}-0"
+    make_folder(aside)
+    for file, data in files.items():
+        _write(aside / file, data)
+    sync_folder(aside)
+    aside.rename(root / name)
+    sync_folder(root)
+
+
+def discard(root: Path, name: str) -> None:
+    """Remove a folder below ``root``: its name is free at once, and `sweep` completes what is cut short."""
+    refuse_links(root, [f"{name}/x", f"{ASIDE}/x"])
+    make_folder(root / ASIDE)
+    aside = root / ASIDE / f"{_mark()}-0"
+    (root / name).rename(aside)
+    sync_folder(root)
+    shutil.rmtree(aside)
+    with suppress(OSError):
+        (root / ASIDE).rmdir()
+
+
 def sweep(root: Path) -> int:
     """Remove unfinished files that killed processes left; return their number."""
-    unfinished = list((root / ASIDE).iterdir()) if (root / ASIDE).is_dir() else []
+    if not is_folder(root / ASIDE):  # a link leads to files that are not ours
+        return 0
+    unfinished = [path for path in (root / ASIDE).iterdir() if _UNFINISHED.fullmatch(path.name)]
     for path in unfinished:
-        path.unlink(missing_ok=True)
+        if is_folder(path):
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
     with suppress(OSError):
         (root / ASIDE).rmdir()
     return len(unfinished)
@@ -147,8 +187,9 @@ def writing(path: Path) -> Iterator[None]:
         if error.errno not in DISK_ERRORS:
             raise
         raise CannotWrite(
-            f"{error.filename or path} cannot be written ({error.strerror or error}{_free(path)}); free space or make "
-            "the folder writable, then go on; what is committed is kept."
+            f"{error.filename or path} cannot be written ({error.strerror or error}"
+            f"{_free(Path(error.filename or path))}); free space or make the folder writable, then go on; what is "
+            "committed is kept."
         ) from error
 
 

@@ -8,12 +8,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from pulsatile.sweeps.disk import commits, journal
+from pulsatile.sweeps.disk import commits, journal, side
 from pulsatile.sweeps.disk.files import ASIDE, make_folder, sha256, write_all, write_aside, writing
 from pulsatile.sweeps.disk.journal import JOURNAL as JOURNAL
 from pulsatile.sweeps.disk.journal import MANIFEST as MANIFEST
 from pulsatile.sweeps.disk.journal import Entry, JournalState
 from pulsatile.sweeps.disk.lock_file import LOCK
+from pulsatile.sweeps.disk.places import is_file, linked, refuse_links
 from pulsatile.sweeps.disk.readme import readme
 from pulsatile.sweeps.disk.store import RESULTS, STATES
 from pulsatile.sweeps.errors import Damage, FolderRefuses
@@ -21,8 +22,6 @@ from pulsatile.sweeps.study.identity import engine_files, engine_hash
 from pulsatile.sweeps.study.resolve import ResolvedStudy
 
 PACKAGES = ("pulsatile", "numpy", "numba", "llvmlite", "xarray", "zarr", "dask", "distributed", "pydantic")
-GROWING = "expanding"
-"""Subfolder in which a larger run grows."""
 BEGINNING = "beginning"
 """A file that exists while the first files of a run are written: the files next to it may be overwritten."""
 FORMAT = 1
@@ -53,7 +52,8 @@ def check_free(path: Path) -> None:
 
 def _never_begun(path: Path) -> bool:
     """Return whether a folder is empty, apart from files of a run that was killed before it began."""
-    names = {item.name for item in path.iterdir() if item.name.partition(".")[0] != LOCK} - {ASIDE}
+    refuse_links(path, [f"{ASIDE}/x"])
+    names = {item.name for item in path.iterdir() if item.name.partition(".")[0] != LOCK} - {ASIDE, side.SEAL}
     return not names or (BEGINNING in names and JOURNAL not in names)
 
 
@@ -77,7 +77,7 @@ class RunFolder(JournalState):
         stores : the empty stores' files, by path relative to the folder
         """
         check_free(path)
-        name = path.absolute().parent.name if path.name == GROWING else path.absolute().name
+        name = path.absolute().parent.name if side.is_sealed(path) else path.absolute().name
         facts = {"format": FORMAT, "name": name, "identity": resolved.identity, "started": now()} | facts
         facts |= {"engine": engine_hash(), "platform": resolved.platform, **environment()}
         files = {"study.yaml": study.encode(), "resolved.json": (resolved.model_dump_json(indent=1) + "\n").encode()}
@@ -103,13 +103,15 @@ class RunFolder(JournalState):
         ------
         FolderRefuses
             When it holds no run.
+            When a link stands in place of something of it, or an expansion is about to take its place.
         Damage
             When the journal is damaged beyond a line that was being written.
         """
         if not path.is_dir():
             what = "is a file" if path.exists() else "does not exist"
             raise FolderRefuses(f"{path} {what}; give the folder of a run, for example runs/quick.")
-        if not (path / JOURNAL).is_file():
+        refuse_foreign(path)
+        if not is_file(path / JOURNAL):
             if (path / BEGINNING).exists():
                 raise FolderRefuses(f"{path} holds a run that never began; start it again by `pulsatile run`.")
             if (path / MANIFEST).exists() or (path / commits.FOLDER).exists():
@@ -127,14 +129,19 @@ class RunFolder(JournalState):
                 f"{path} has layout {folder.facts['format']}, this version reads layout {FORMAT}; use pulsatile "
                 f"{folder.facts['versions']['pulsatile']}, which wrote it."
             )
+        side.refuse_unsettled(path, folder)
         return folder
 
     # --- reading ---
 
     @property
     def resolved(self) -> ResolvedStudy:
-        """The resolved study."""
-        return ResolvedStudy.from_json((self.path / "resolved.json").read_text(encoding="utf-8"))
+        """The resolved study; `Damage` where it is not what was written."""
+        path = self.path / "resolved.json"
+        data = path.read_bytes() if is_file(path) else b""
+        if sha256(data) != self.begin["files"]["resolved.json"]:
+            raise Damage(f"{path} is not what was written; `pulsatile heal {self.path}` mends it.")
+        return ResolvedStudy.from_json(data.decode())
 
     @property
     def store(self) -> Path:
@@ -162,6 +169,12 @@ class RunFolder(JournalState):
         return [(first, min(first + size, n)) for first in range(0, n, size)]
 
     @property
+    def recorded(self) -> list[int]:
+        """First patients of the chunks with a record on disk, whether or not it is sound."""
+        planned = {first for first, _ in self.plan}
+        return [first for first in commits.committed(self.path) if first in planned]
+
+    @property
     def pending(self) -> list[tuple[int, int]]:
         """Chunks (first, stop) that are not committed, or whose record leaves patients out."""
         return [chunk for chunk in self.plan if chunk[0] not in self.chunks or chunk[0] in self.suspects]
@@ -183,8 +196,7 @@ class RunFolder(JournalState):
     @property
     def base(self) -> str:
         """Folder of the run that an expansion under way goes on from; empty for any other run."""
-        under_way = self.path.name == GROWING and self.facts.get("base")
-        return str((self.path / self.facts["base"]).resolve()) if under_way else ""
+        return str(self.path.parent.resolve()) if side.is_sealed(self.path) else ""
 
     def mend_journal(self) -> None:
         """Cut off a last line that a killed process left incomplete."""
@@ -218,6 +230,13 @@ class RunFolder(JournalState):
         facts |= {"failed_patient_arms": self.failed, "status": status, "digest": "", **end}
         facts |= {"files": self.files, "sources": self.begin["sources"], "study": self.begin["study"]}
         return journal.seal(facts, indent=1)
+
+
+def refuse_foreign(path: Path) -> None:
+    """Refuse a run in whose folder a link stands in place of a store, the records or the journal."""
+    for name in (RESULTS, STATES, commits.FOLDER, JOURNAL):
+        if (path / name).is_symlink():
+            raise linked(path / name)
 
 
 def unfinished(folder: RunFolder) -> str:

@@ -48,7 +48,7 @@ def unseal(text: str) -> Entry:
     """Return the data of a sealed text; `Damaged` when a byte was changed, lost or added."""
     head, tail = text[:-_LENGTH], text[-_LENGTH:]
     if tail != f'{_SEAL}{sha256(head.encode())}"}}\n':
-        raise Damaged("the seal does not fit the text")
+        raise Damaged("is damaged")
     data: Entry = json.loads(head + "}")
     return data
 

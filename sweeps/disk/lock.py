@@ -12,13 +12,17 @@ from threading import Event, Thread
 from typing import BinaryIO
 from uuid import uuid4
 
+from pulsatile.sweeps.disk import side
 from pulsatile.sweeps.disk.commits import FOLDER as COMMITS
 from pulsatile.sweeps.disk.files import ASIDE, make_folder, write_aside, writing
 from pulsatile.sweeps.disk.journal import JOURNAL, MANIFEST
 from pulsatile.sweeps.disk.lock_file import CLAIMS, LOCK, Holder, Seen, abandoned, flock, look, read, started, write
+from pulsatile.sweeps.disk.places import refuse_misplaced
 from pulsatile.sweeps.errors import FolderRefuses
 
 CANCEL = "cancel"
+KINDS = {LOCK: "file", CANCEL: "file", ASIDE: "folder"}
+"""What a driver writes in place, and of what kind it must be."""
 TICK = 1.0
 """s between two checks by a holder of its lock and of a request to stop."""
 BEAT = 5
@@ -145,6 +149,7 @@ def held(folder: Path, note: Mapping[str, str], say: Callable[[str], None] = lam
     """
     missing = not folder.exists()
     make_folder(folder)
+    refuse_misplaced(folder, KINDS)
     mine = Held(folder, note, say)
     try:
         mine.take()
@@ -158,6 +163,7 @@ def held(folder: Path, note: Mapping[str, str], say: Callable[[str], None] = lam
 
 def refuse_held(folder: Path) -> None:
     """Refuse a folder that another driver holds, before anything in it changes."""
+    refuse_misplaced(folder, KINDS)
     seen = look(folder)
     if seen is not None and seen.lives is not False:
         raise _in_use(folder, seen)
@@ -216,7 +222,8 @@ def check_run(folder: Path) -> None:
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
         raise FolderRefuses(f"{folder} {what}; give the folder of a run, for example runs/quick.")
-    if folder.name == "expanding" and (folder.parent / JOURNAL).exists():
+    refuse_misplaced(folder, {LOCK: "file", CANCEL: "file"})
+    if side.is_sealed(folder) and (folder.parent / JOURNAL).exists():
         raise FolderRefuses(f"{folder} is an expansion under way; give the folder of its run, {folder.parent}.")
     ours = read(folder / LOCK) is not None  # of a driver that has not written its journal yet
     if not ours and not any((folder / name).exists() for name in (JOURNAL, MANIFEST, COMMITS)):

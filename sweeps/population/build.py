@@ -17,8 +17,9 @@ from pulsatile.engine import draws
 from pulsatile.engine.arrays import Floats
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.people.populations import POPULATIONS
-from pulsatile.sweeps.disk import store
+from pulsatile.sweeps.disk.check import open_results
 from pulsatile.sweeps.disk.files import write_all
+from pulsatile.sweeps.disk.folder import RunFolder
 from pulsatile.sweeps.errors import FolderRefuses
 from pulsatile.sweeps.population.plausible import KEPT, counts, reasons
 from pulsatile.sweeps.population.published import targets
@@ -82,7 +83,7 @@ class Untreated:
     @classmethod
     def of(cls, folder: Path) -> "Untreated":
         """Read the outputs of week 0, the week's mean GH, and all covariates of the run in ``folder``."""
-        dataset = store.open_dataset(folder / "results.zarr")
+        dataset = open_results(RunFolder.open(folder))
         first = dataset.isel(arm=0)
         columns: dict[str, Floats] = {}
         for name in (*dataset.coords, *dataset.data_vars):

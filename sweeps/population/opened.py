@@ -166,6 +166,9 @@ def open_population(path: str | Path) -> Built:
         ) from None
     if digest != record["run"]:
         raise InputError(f"{folder / FILE}: it was made from another run than the one in this folder; build it again.")
+    for name, kind in (("selection", str), ("rejected", dict), ("patients", dict)):
+        if not isinstance(record.get(name), kind):
+            raise InputError(f"{folder / FILE}: {name} is missing or is not what it must be; build it again.")
     untreated = Untreated.of(folder)
     table = PatientTable.model_validate(record["table"])
     if not set(table.ids.tolist()) <= set(untreated.ids.tolist()):
@@ -176,7 +179,7 @@ def open_population(path: str | Path) -> Built:
             f"{folder / FILE}: this version rejects other patients than the one that made it "
             f"({record['engine'][:12]}); build it again."
         )
-    dataset = store.open_dataset(folder / "results.zarr")
+    dataset = store.open_dataset(folder / store.RESULTS)  # checked above
     units = {
         str(name): str(dataset[name].attrs.get("units", DIMENSIONLESS))
         for name in (*dataset.coords, *dataset.data_vars)

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from pulsatile.engine.errors import InputError
+from pulsatile.sweeps.disk.check import Finding
 from pulsatile.sweeps.disk.folder import RunFolder
 from pulsatile.sweeps.errors import FolderRefuses
-from pulsatile.sweeps.run.verify import Finding
 from pulsatile.sweeps.study.population_file import read_frozen
 
 FILE = "population.json"

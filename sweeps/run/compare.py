@@ -5,13 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from pulsatile.engine.errors import InputError
+from pulsatile.sweeps.disk.check import content
 from pulsatile.sweeps.disk.files import sha256
 from pulsatile.sweeps.disk.folder import RunFolder
+from pulsatile.sweeps.disk.journal import Damaged
 from pulsatile.sweeps.disk.store import attributes
 from pulsatile.sweeps.errors import Damage, FolderRefuses
+from pulsatile.sweeps.run.inputs import same_study, study_of
 from pulsatile.sweeps.study.identity import engine_files
 from pulsatile.sweeps.study.resolve import ResolvedStudy, resolve
-from pulsatile.sweeps.study.schema import load_study
 
 MOST_NAMED = 5
 
@@ -91,11 +93,12 @@ def refuse_other_engine(folder: RunFolder) -> None:
 
 
 def _read(folder: Path, name: str) -> str:
-    path = folder / name
     try:
-        return path.read_bytes().decode()
-    except (FileNotFoundError, UnicodeDecodeError):
-        raise Damage(f"{path} is missing or is not UTF-8 text; `pulsatile heal {folder}` mends it.") from None
+        return content(folder, name).decode()
+    except UnicodeDecodeError:
+        raise Damage(f"{folder / name} is not UTF-8 text; `pulsatile heal {folder}` mends it.") from None
+    except Damaged as error:
+        raise Damage(f"{folder / name} {error}; `pulsatile heal {folder}` mends it.") from None
 
 
 def _refuse_edited(folder: RunFolder, text: str) -> None:
@@ -103,7 +106,7 @@ def _refuse_edited(folder: RunFolder, text: str) -> None:
     try:
         run = ResolvedStudy.from_json(attributes(folder.store)["resolved_study"])
         now = ResolvedStudy.from_json(text)
-    except ValueError:
+    except (ValueError, OSError, KeyError):
         raise Damage(f"{folder.path / 'resolved.json'} is damaged; `pulsatile heal {folder.path}` mends it.") from None
     changes = list(differences(run.model_dump(mode="json"), now.model_dump(mode="json"))) or ["its layout"]
     raise FolderRefuses(
@@ -114,13 +117,14 @@ def _refuse_edited(folder: RunFolder, text: str) -> None:
 
 def _refuse_other_study(folder: RunFolder, resolved: ResolvedStudy) -> None:
     """Refuse a study.yaml that was edited to another study; a title or comment may be edited."""
+    if same_study(folder):
+        return
     path = folder.path / "study.yaml"
     undo = f"undo that by `pulsatile heal {folder.path}`, or start a new run (`pulsatile expand` adds to one)"
     if folder.facts.get("expanded"):
         raise FolderRefuses(f"{path} was edited since the run was expanded; {undo}.")
     try:
-        study = load_study(path, folder.facts["settings"], shorten=folder.facts.get("shorten", False))
-        now = resolve(study)
+        now = resolve(study_of(folder))
     except InputError as error:
         raise FolderRefuses(
             f"{path} was edited since the run began and is not a study now ({error}); {undo}."

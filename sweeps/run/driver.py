@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pulsatile.sweeps.chunk.job import Job
 from pulsatile.sweeps.chunk.run_chunk import warm_up
@@ -23,6 +24,9 @@ from pulsatile.sweeps.study.resolve import ResolvedStudy
 from pulsatile.sweeps.summary.summarise import Summary, summarise
 from pulsatile.sweeps.workers.resources import Resources
 from pulsatile.sweeps.workers.workers import records
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 @dataclass(frozen=True, repr=False)
@@ -115,8 +119,8 @@ def _carry_out(
 
 
 def finished(folder: RunFolder, resolved: ResolvedStudy) -> Outcome:
-    """Return how a finished run ended."""
-    summary = summary_of(folder, resolved)
+    """Return how a finished run ended, of which every file was checked."""
+    summary = summary_of(folder, resolved, store.open_dataset(folder.store))
     code = Exit.DONE if folder.end["state"] == "complete" else Exit.FAILED_PATIENTS
     total = folder.facts["patients"] * folder.facts["arms"]
     end = folder.end
@@ -129,10 +133,10 @@ def _certified(entry: Entry, folder: RunFolder) -> bool:
     return entry["canaries"]["count"] > 0 or kept or "ok" not in entry["status"]
 
 
-def summary_of(folder: RunFolder, resolved: ResolvedStudy) -> Summary:
-    """Return the summary of a run; `Damage` where the results cannot be read."""
+def summary_of(folder: RunFolder, resolved: ResolvedStudy, results: "xr.Dataset") -> Summary:
+    """Return the summary of a run from its results, which were checked; `Damage` where they cannot be read."""
     try:
-        return summarise(store.open_dataset(folder.store), resolved.control)
+        return summarise(results, resolved.control)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         reason = " ".join(str(error).split())[:100]
         raise Damage(
@@ -206,7 +210,7 @@ def _finish(folder: RunFolder, resolved: ResolvedStudy, well: bool) -> tuple[Sum
     with writing(folder.path):
         write_all(folder.path, pieces)
         digest = store.digest(folder.store)
-        summary = summary_of(folder, resolved)
+        summary = summary_of(folder, resolved, store.open_dataset(folder.store))  # checked above
         root = store.with_attrs((folder.store / store.ROOT).read_bytes(), {"digest": digest})
         files = {f"{RESULTS}/{name}": data for name, data in root.items()}
         files |= pieces

@@ -4,7 +4,6 @@ The larger run is an ordinary run in the subfolder ``expanding``, whose chunks r
 its end it takes the place of the finished run by renames, which any later command completes if they were cut short.
 """
 
-import shutil
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,16 +14,20 @@ from pulsatile.engine.drugs.regimens import MOST_WEEKS, Arm
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.trial.arms import check_arms, check_doses
 from pulsatile.engine.trial.plan import TestAt
-from pulsatile.sweeps.disk.files import writing
-from pulsatile.sweeps.disk.folder import GROWING, RunFolder, unfinished
+from pulsatile.sweeps.disk import side
+from pulsatile.sweeps.disk.check import without_states
+from pulsatile.sweeps.disk.files import sweep, writing
+from pulsatile.sweeps.disk.folder import RunFolder, unfinished
 from pulsatile.sweeps.disk.lock import check_run, held, refuse_held
+from pulsatile.sweeps.disk.side import GROWING
 from pulsatile.sweeps.errors import FolderRefuses
 from pulsatile.sweeps.run.begin import begin_run
 from pulsatile.sweeps.run.compare import differences, refuse_other_inputs
 from pulsatile.sweeps.run.driver import Outcome, drive
 from pulsatile.sweeps.run.estimate import chunk_size
+from pulsatile.sweeps.run.inputs import changed_files, named_files
 from pulsatile.sweeps.run.progress import Progress, SilentProgress
-from pulsatile.sweeps.run.settle import refuse_damaged, settle
+from pulsatile.sweeps.run.settle import growing, refuse_damaged, settle
 from pulsatile.sweeps.study.arms import ArmEntry
 from pulsatile.sweeps.study.fields import MOST_PATIENTS
 from pulsatile.sweeps.study.patients import ResolvedPopulation, with_design
@@ -85,20 +88,23 @@ def expand(
     refuse_held(path)
     with writing(path), held(path, {"command": f"expand {path}"}, progress.note) as lock:
         settle(path)
-        if (path / GROWING).exists():
+        if growing(path):
             raise FolderRefuses(
                 f"{path} has an expansion that is not finished; go on with it by `pulsatile resume {path}`, or delete "
                 f"{path / GROWING} to give it up."
             )
         old = RunFolder.open(path)
+        side.refuse_taken(path, old)
         resolved = refuse_other_inputs(old)
         if not old.digest:
             raise FolderRefuses(f"{path} is not finished ({old.state}); {unfinished(old)}.")
+        for sentence in changed_files(old, resolved.population):
+            progress.note(sentence)
         grown = _grown(resolved, growth)
         _check(resolved, grown)
         progress.note("Checking the run that is expanded ...")
         refuse_damaged(path)
-        for sentence in _announcements(resolved, grown):
+        for sentence in (*_announcements(resolved, grown), *_anew(old)):
             progress.note(sentence)
         folder = _begin(old, grown, growth, resources, source, settings)
         return settle(path, drive(folder, grown, resources, progress, begin, lock))
@@ -187,6 +193,18 @@ def _announcements(was: ResolvedStudy, now: ResolvedStudy) -> list[str]:
     return sentences
 
 
+def _anew(old: RunFolder) -> list[str]:
+    """Return a sentence on the patients whose states were not stored with their results."""
+    missing = without_states(old)
+    if not missing or not old.states.exists():  # deleted by its owner, who knows it
+        return []
+    count = sum(stop - first for first, stop in missing)
+    return [
+        f"{count} of {old.facts['patients']} patients have no run-in and end states, because {old.states.name} was not "
+        "there when they were committed; they are computed anew."
+    ]
+
+
 def _begin(
     old: RunFolder, grown: ResolvedStudy, growth: Growth, resources: Resources, source: str, settings: tuple[str, ...]
 ) -> RunFolder:
@@ -201,8 +219,8 @@ def _begin(
     expanded = [*old.facts.get("expanded", []), step | {"by": growth.words()}]
     facts = {"command": old.facts["command"], "expanded": expanded}
     facts |= {"settings": list(settings)} if source else {"settings": old.facts["settings"]}
-    if old.states.exists():  # else its owner deleted it: all is computed anew
-        facts["base"] = ".."
+    facts["reads"] = old.facts.get("reads", {}) if growth.study is None else named_files(growth.study)
     source = source or (old.path / "study.yaml").read_text(encoding="utf-8")
-    shutil.rmtree(old.path / GROWING, ignore_errors=True)
+    sweep(old.path)
+    side.make(old.path, GROWING, old.facts["identity"], old.digest)
     return begin_run(old.path / GROWING, grown, wanted, chunk, source, facts)

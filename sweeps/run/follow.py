@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pulsatile.sweeps.disk import journal
 from pulsatile.sweeps.disk.journal import JOURNAL, MANIFEST, Damaged, Entry, JournalState
+from pulsatile.sweeps.disk.places import is_file
 
 PIECE = 2**16
 """Bytes read at once, so that little of a long journal is in memory, and garbage collection stays fast."""
@@ -41,6 +42,8 @@ class Follower(JournalState):
         """Read new lines; all lines again where another journal has replaced the one read before."""
         path = self._folder / JOURNAL
         try:
+            if not is_file(path):
+                raise FileNotFoundError
             stat = path.stat()
             if stat.st_ino != self._inode or stat.st_size < self._size:
                 self.clear()
@@ -54,8 +57,9 @@ class Follower(JournalState):
         except FileNotFoundError:
             self.clear()
         if not self.facts:
+            path = self._folder / MANIFEST
             with suppress(FileNotFoundError, Damaged, UnicodeDecodeError):
-                self.facts = journal.unseal((self._folder / MANIFEST).read_bytes().decode())
+                self.facts = journal.unseal(path.read_bytes().decode()) if is_file(path) else {}
 
     def _lines(self, path: Path) -> journal.Lines:
         """Return the next lines."""

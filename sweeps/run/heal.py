@@ -6,20 +6,23 @@ from pathlib import Path
 
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.disk import commits, journal, store
+from pulsatile.sweeps.disk.check import Finding, open_results
 from pulsatile.sweeps.disk.files import sha256, sweep, write_all, write_aside, writing
 from pulsatile.sweeps.disk.folder import JOURNAL, RunFolder
 from pulsatile.sweeps.disk.lock import Held, check_run, held, refuse_held
+from pulsatile.sweeps.disk.places import is_within, make_way
 from pulsatile.sweeps.disk.readme import readme
 from pulsatile.sweeps.disk.store import RESULTS
 from pulsatile.sweeps.errors import Damage, FolderRefuses
 from pulsatile.sweeps.run.begin import empty_stores
 from pulsatile.sweeps.run.compare import refuse_other_engine
 from pulsatile.sweeps.run.driver import jobs, pieces_of, summary_of
+from pulsatile.sweeps.run.inputs import study_of
 from pulsatile.sweeps.run.interrupt import Interrupt
 from pulsatile.sweeps.run.progress import Progress, SilentProgress
-from pulsatile.sweeps.run.verify import Finding, opened, verify
+from pulsatile.sweeps.run.settle import settle
+from pulsatile.sweeps.run.verify import opened, verify
 from pulsatile.sweeps.study.resolve import ResolvedStudy, resolve
-from pulsatile.sweeps.study.schema import load_study
 from pulsatile.sweeps.workers.resources import Resources
 from pulsatile.sweeps.workers.workers import records
 
@@ -51,8 +54,11 @@ def heal(path: str | Path, resources: Resources = Resources(), progress: Progres
     check_run(path)
     refuse_held(path)
     with writing(path), held(path, {"command": f"heal {path}"}, progress.note) as lock:
+        settle(path)
         sweep(path)
         findings = verify(path)
+        for aside in make_way(path, [finding.path for finding in findings if is_within(finding.path)]):
+            progress.note(f"What stood in place of a file of the run is now {aside}.")
         folder, index_findings = opened(path)
         if any(finding.path == JOURNAL for finding in index_findings):
             folder = RunFolder(path, entries(folder))
@@ -76,7 +82,7 @@ def heal(path: str | Path, resources: Resources = Resources(), progress: Progres
             for name in sorted(files & pieces.keys()):
                 _write(folder, name, pieces[name])
         if "summary.csv" in files:
-            _write(folder, "summary.csv", summary_of(folder, resolved).csv_text().encode())
+            _write(folder, "summary.csv", summary_of(folder, resolved, open_results(folder)).csv_text().encode())
         _prove(folder)
         sweep(path)
     return Healed(findings, chunks, folder.digest, round(time.perf_counter() - begin, 3))
@@ -118,8 +124,7 @@ def _resolved_again(folder: RunFolder) -> ResolvedStudy:
     refuse_other_engine(folder)
     facts, reason = folder.facts, "study.yaml makes another run"
     try:
-        study = load_study(folder.path / "study.yaml", facts.get("settings", ()), shorten=facts.get("shorten", False))
-        resolved = resolve(study)
+        resolved = resolve(study_of(folder))
         if resolved.identity == facts["identity"]:
             return resolved
     except InputError as error:

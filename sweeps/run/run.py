@@ -6,17 +6,20 @@ from pathlib import Path
 
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.disk import commits
+from pulsatile.sweeps.disk.check import refuse_changed
 from pulsatile.sweeps.disk.files import sweep, writing
-from pulsatile.sweeps.disk.folder import GROWING, RunFolder, check_free
+from pulsatile.sweeps.disk.folder import RunFolder, check_free
 from pulsatile.sweeps.disk.journal import JOURNAL
 from pulsatile.sweeps.disk.lock import check_run, drop_claims, held, refuse_held
+from pulsatile.sweeps.disk.side import GROWING
 from pulsatile.sweeps.errors import FolderRefuses
 from pulsatile.sweeps.run.begin import begin_run
 from pulsatile.sweeps.run.compare import refuse_other_inputs
 from pulsatile.sweeps.run.driver import Outcome, drive, finished
 from pulsatile.sweeps.run.estimate import prepare
+from pulsatile.sweeps.run.inputs import named_files
 from pulsatile.sweeps.run.progress import Progress, SilentProgress
-from pulsatile.sweeps.run.settle import refuse_damaged, settle
+from pulsatile.sweeps.run.settle import growing, refuse_damaged, settle
 from pulsatile.sweeps.study.resolve import resolve
 from pulsatile.sweeps.study.schema import Study
 from pulsatile.sweeps.workers.resources import Resources
@@ -62,7 +65,7 @@ def run(
         progress.note(sentence)
     with writing(out), held(out, {"command": command}, progress.note) as lock:
         source = source or study.model_dump_json(indent=1)
-        facts = {"command": command, "settings": list(settings), "shorten": shorten}
+        facts = {"command": command, "settings": list(settings), "shorten": shorten, "reads": named_files(study)}
         folder = begin_run(out, ready.resolved, resources, ready.chunk, source, facts)
         return drive(folder, ready.resolved, resources, progress, begin, lock)
 
@@ -78,6 +81,8 @@ def resume(path: str | Path, resources: Resources = Resources(), progress: Progr
     FolderRefuses
         Where code, platform or study differ from those of the run (the sentence names the difference), or where another
         driver holds the folder.
+    Damage
+        Where the results of a finished run were changed since they were committed; the sentence names the chunks.
     """
     _refuse_import()
     progress, path, begin = progress or SilentProgress(), Path(path), time.perf_counter()
@@ -85,11 +90,13 @@ def resume(path: str | Path, resources: Resources = Resources(), progress: Progr
     refuse_held(path)
     with writing(path), held(path, {"command": f"resume {path}"}, progress.note) as lock:
         settle(path)
-        growing = path / GROWING
-        folder = RunFolder.open(growing if growing.is_dir() else path)
-        if growing.is_dir():
+        larger = growing(path)
+        folder = RunFolder.open(path / GROWING if larger else path)
+        if larger:
             refuse_damaged(path)
         resolved = refuse_other_inputs(folder)
+        if folder.digest:  # else its end checks all that was committed
+            refuse_changed(folder)
         adopt(folder)
         if not folder.pending and folder.digest:
             progress.note(f"{path} is finished already.")
@@ -98,7 +105,7 @@ def resume(path: str | Path, resources: Resources = Resources(), progress: Progr
         if resources.gate is not None and resources.gate != folder.gate:
             folder.enter("planned", gate=resources.gate)
         outcome = drive(folder, resolved, resources, progress, begin, lock)
-        return settle(path, outcome) if growing.is_dir() else outcome
+        return settle(path, outcome) if larger else outcome
 
 
 def _refuse_import() -> None:
@@ -145,7 +152,7 @@ def adopt(folder: RunFolder) -> None:
     sweep(folder.path)
     drop_claims(folder.path)
     folder.mend_journal()
-    committed = commits.committed(folder.path)
+    committed = folder.recorded
     folder.drop(sorted(folder.chunks.keys() - set(committed) - folder.suspects))
     for first in committed:
         journaled = folder.chunks.get(first)

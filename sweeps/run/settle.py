@@ -1,18 +1,18 @@
 """A finished expansion takes the place of the run that it grew from."""
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
 from pulsatile.sweeps.analysis.result import FILES
-from pulsatile.sweeps.disk.files import sync_folder, writing
-from pulsatile.sweeps.disk.folder import GROWING, JOURNAL, RunFolder
-from pulsatile.sweeps.disk.lock import held
+from pulsatile.sweeps.disk import journal, side
+from pulsatile.sweeps.disk.files import ASIDE, discard, sync_folder
+from pulsatile.sweeps.disk.folder import JOURNAL, RunFolder
+from pulsatile.sweeps.disk.journal import JournalState
+from pulsatile.sweeps.disk.places import is_file, is_folder
+from pulsatile.sweeps.disk.side import GROWING, GROWN, REPLACED
 from pulsatile.sweeps.errors import Damage
 from pulsatile.sweeps.run.driver import Outcome
 from pulsatile.sweeps.run.verify import verify
-
-GROWN, REPLACED = "expanded", "replaced"
 
 
 def refuse_damaged(path: Path) -> None:
@@ -24,31 +24,48 @@ def refuse_damaged(path: Path) -> None:
         )
 
 
-def settled(path: Path) -> None:
-    """Complete the interrupted renames of an expansion, before a command reads the folder."""
-    if (path / GROWN).is_dir():
-        with writing(path), held(path, {"command": f"settle {path}"}):
-            settle(path)
+def growing(path: Path) -> bool:
+    """Return whether a run has an expansion under way."""
+    return is_file(path / JOURNAL) and side.ours(path, JournalState(journal.read(path / JOURNAL).entries), GROWING)
 
 
 def settle(path: Path, outcome: Outcome | None = None) -> Outcome:
     """Put a finished expansion in the place of the run it grew from, also where that was interrupted before."""
-    growing, grown, replaced = path / GROWING, path / GROWN, path / REPLACED
-    if growing.is_dir() and not (growing / JOURNAL).exists() and not grown.exists():  # killed before it began
-        shutil.rmtree(growing)
-    if growing.is_dir() and not grown.exists() and RunFolder.open(growing).digest:
-        growing.rename(grown)
-        sync_folder(path)
-    if grown.is_dir():
-        replaced.mkdir(exist_ok=True)
-        for name in FILES:  # of the smaller run; they would pass for those of the larger one, and are made again
-            (path / name).unlink(missing_ok=True)
-        for item in sorted(grown.iterdir()):
-            old = path / item.name
-            if old.is_dir():
-                old.rename(replaced / item.name)
-            item.replace(old)  # atomic for a file: there is a journal at every moment
-        sync_folder(path)
-        grown.rmdir()
-    shutil.rmtree(replaced, ignore_errors=True)
+    if is_file(path / JOURNAL):
+        run = JournalState(journal.read(path / JOURNAL).entries)
+        if growing(path) and not side.ours(path, run, GROWN):
+            _finish(path, run)
+        if side.ours(path, run, GROWN):
+            _replace(path, run)
     return outcome if outcome is None else replace(outcome, folder=path.absolute())  # type: ignore[return-value]
+
+
+def _finish(path: Path, run: JournalState) -> None:
+    """Give a finished expansion its last name; remove one that was killed before it began."""
+    if not (path / GROWING / JOURNAL).exists():
+        discard(path, GROWING)
+    elif RunFolder.open(path / GROWING).digest:
+        side.refuse_taken(path, run)
+        (path / GROWING).rename(path / GROWN)
+        sync_folder(path)
+
+
+def _replace(path: Path, run: JournalState) -> None:
+    """Move the files of a finished expansion into the run, and remove those that they replace."""
+    side.refuse_taken(path, run)
+    grown, replaced = path / GROWN, path / REPLACED
+    if not side.ours(path, run, REPLACED):
+        side.make(path, REPLACED, *side.pair(grown))
+    for name in FILES:  # of the smaller run; they would pass for those of the larger one, and are made again
+        if is_file(path / name):
+            (path / name).unlink()
+    for item in sorted(grown.iterdir()):
+        if item.name in (side.SEAL, ASIDE):
+            continue
+        old = path / item.name
+        if is_folder(old):
+            old.rename(replaced / item.name)
+        item.replace(old)  # atomic for a file: there is a journal at every moment
+    sync_folder(path)
+    discard(path, REPLACED)
+    discard(path, GROWN)  # last, because it shows that all this is not complete

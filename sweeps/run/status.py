@@ -6,15 +6,17 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pulsatile.sweeps.disk import side
 from pulsatile.sweeps.disk.journal import JOURNAL
 from pulsatile.sweeps.disk.lock import BEAT, TICK, WATCHED, check_run
 from pulsatile.sweeps.disk.lock_file import Holder, Seen, look
+from pulsatile.sweeps.disk.side import GROWING, GROWN
 from pulsatile.sweeps.errors import FolderRefuses
 from pulsatile.sweeps.run.follow import Follower
 from pulsatile.sweeps.run.progress import pace, size, span
 
-GROWING = "expanding"
 EVERY = 1.0  # s between two statuses of `watch`
+RECORDED = "as the run ended with; not checked now, `pulsatile digest {folder}` computes it from the stored values"
 SHOWN = 5
 """Patients and lines that are named; further ones are only counted."""
 
@@ -29,6 +31,7 @@ class RunStatus:
     failed, failures : failed patient-arms, in all and by type
     poison : reasons of patients left out because they end their worker, by position
     bytes : bytes written by the committed chunks
+    digest : as the run ended with; no file is compared with it here
     rate : patients per second since the run was started or resumed, while it runs
     seconds_left : remaining time at that rate
     holder : the process that holds the folder
@@ -82,7 +85,7 @@ class RunStatus:
             unseen = "" if self.seen else " on another machine; `--watch` tells whether it lives"
             lines.append(f"in use by {self.holder.words}{unseen}")
             lines += [f"dashboard: {self.holder.dashboard}"] if self.holder.dashboard else []
-        lines += [f"digest: {self.digest}"] if self.digest else []
+        lines += [f"digest: {self.digest} ({RECORDED.format(folder=self.folder)})"] if self.digest else []
         lines += [f"identity: {self.identity}"] if self.identity else []
         lines += [f"expansion: {line}" for line in self.expansion.lines()] if self.expansion else []
         return lines + ([f"go on with: {self.go_on}"] if self.go_on else [])
@@ -134,7 +137,9 @@ def _status(folder: Path, run: Follower, growing: Follower, seen: Seen) -> RunSt
     state, resume = _state(run, held), f"pulsatile resume {folder}"
     go_on = {"interrupted": resume, "incomplete": resume, "broken": resume if run.state else f"pulsatile heal {folder}"}
     whole = _part(folder, run, state)
-    if growing.facts:
+    if side.ours(folder, run, GROWN):  # cut short while it took the place of the run
+        go_on[state] = "" if held else resume
+    elif growing.facts and side.ours(folder, run, GROWING):
         expansion = _part(folder / GROWING, growing, _state(growing, held))
         whole = replace(whole, expansion=expansion)
         go_on[state] = "" if held else resume

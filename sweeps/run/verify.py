@@ -1,32 +1,14 @@
 """Check that every byte of a run is what was committed, and that the digest is that of the stored values."""
 
 import json
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
-from pulsatile.sweeps.disk import commits, journal, store
-from pulsatile.sweeps.disk.files import sha256
-from pulsatile.sweeps.disk.folder import JOURNAL, MANIFEST, RunFolder, unfinished
+from pulsatile.sweeps.disk import commits, journal, side, store
+from pulsatile.sweeps.disk.check import Finding, findings_of, without_states
+from pulsatile.sweeps.disk.folder import JOURNAL, MANIFEST, RunFolder, refuse_foreign, unfinished
 from pulsatile.sweeps.disk.journal import Damaged, Entry
-from pulsatile.sweeps.disk.store import STATES
+from pulsatile.sweeps.disk.places import is_file
 from pulsatile.sweeps.errors import Damage, FolderRefuses
-from pulsatile.sweeps.workers.resources import cores
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One damaged file: its path in the run's folder, what is wrong, and the chunk (first patient) it belongs to."""
-
-    path: str
-    what: str
-    chunk: int | None = None
-
-    @property
-    def sentence(self) -> str:
-        """The finding in words."""
-        return f"{self.path} {self.what}"
 
 
 def verify(path: Path) -> list[Finding]:
@@ -43,29 +25,20 @@ def verify(path: Path) -> list[Finding]:
         When journal and manifest are too damaged to compare with.
     """
     folder, findings = opened(path)
-    checks: list[tuple[str, str, int | None]] = [(name, digest, None) for name, digest in folder.files.items()]
-    texts: dict[int, str] = {}
-    for first in commits.committed(path):
-        try:
-            texts[first] = commits.load(path, first)
-            record = journal.unseal(texts[first])
-        except (Damaged, UnicodeDecodeError):
-            findings.append(Finding(commits.place(first), "is damaged", first))
-            continue
-        entry = folder.chunks.get(first)
-        if entry is not None and not entry["poison"] and entry["record"] != commits.contents(record):
-            findings.append(Finding(commits.place(first), "is not the record that the journal lists", first))
-        checks += [(name, digest, first) for name, digest in record["files"].items()]
-    named = {finding.chunk for finding in findings}
-    wanted = {first for first, _ in folder.plan} if folder.digest else set(folder.chunks)
-    findings += [Finding(commits.place(k), "is missing", k) for k in sorted(wanted - texts.keys() - named)]
-    return findings + list(_compared(folder, checks))
+    return findings + findings_of(folder)
+
+
+def stateless(path: Path) -> list[int]:
+    """Return the chunks (first patients) of a sound run that lie in a store of states without having any."""
+    folder = RunFolder.open(path)
+    return [first for first, _ in without_states(folder)] if folder.states.exists() else []
 
 
 def opened(path: Path) -> tuple[RunFolder, list[Finding]]:
     """Return a run from its journal and manifest, each the substitute of the other, and the damage of both."""
     if not path.is_dir():
         RunFolder.open(path)  # refuses
+    refuse_foreign(path)
     findings = list[Finding]()
     manifest = _manifest(path, findings)  # before the journal, which grows while a driver writes
     entries, whole = _journal(path, findings)
@@ -81,6 +54,7 @@ def opened(path: Path) -> tuple[RunFolder, list[Finding]]:
             findings.append(Finding(MANIFEST, "does not agree with the journal"))
     if not whole:
         folder = RunFolder(path, rebuilt(path, entries, manifest))
+    side.refuse_unsettled(path, folder)
     return folder, findings
 
 
@@ -91,6 +65,9 @@ def _journal(path: Path, findings: list[Finding]) -> tuple[list[Entry], bool]:
         RunFolder.open(path)  # refuses
     if not place.exists():
         findings.append(Finding(JOURNAL, "is missing"))
+        return [], False
+    if not is_file(place):
+        findings.append(Finding(JOURNAL, "is not a file"))
         return [], False
     lines = journal.read(place)
     findings += [Finding(JOURNAL, f"is damaged in line {number}") for number in lines.damaged]
@@ -104,6 +81,8 @@ def _journal(path: Path, findings: list[Finding]) -> tuple[list[Entry], bool]:
 
 def _manifest(path: Path, findings: list[Finding]) -> Entry | None:
     try:
+        if (path / MANIFEST).exists() and not is_file(path / MANIFEST):
+            raise Damaged("is not a file")
         return journal.unseal((path / MANIFEST).read_bytes().decode())
     except FileNotFoundError:
         findings.append(Finding(MANIFEST, "is missing"))
@@ -140,7 +119,7 @@ def rebuilt(path: Path, entries: list[Entry], manifest: Entry | None) -> list[En
         begin = {"kind": "begin", "facts": facts, "files": manifest["files"], "sources": manifest["sources"]}
         begin["study"] = manifest["study"]
     chunks = {entry["first"]: entry for entry in entries if entry["kind"] == "chunk"}
-    for first in commits.committed(path):
+    for first in RunFolder(path, [begin]).recorded:
         entry = commits.committed_entry(path, first, begin["facts"]["identity"])
         if entry is not None:
             chunks.setdefault(first, entry)
@@ -153,28 +132,6 @@ def rebuilt(path: Path, entries: list[Entry], manifest: Entry | None) -> list[En
             "files": manifest["files"],
         }
     return [begin, *(chunks[first] for first in sorted(chunks)), *([end] if end else [])]
-
-
-def _compared(folder: RunFolder, checks: list[tuple[str, str, int | None]]) -> Iterator[Finding]:
-    """Yield the files that differ from what was written."""
-    path = folder.path
-    gone = not (path / STATES).exists()  # deleted as a whole by its owner: only `expand` needs it
-    checks = [check for check in checks if not (gone and check[0].startswith(f"{STATES}/"))]
-
-    def look(check: tuple[str, str, int | None]) -> Finding | None:
-        name, digest, chunk = check
-        try:
-            data = (path / name).read_bytes()
-        except FileNotFoundError:
-            return Finding(name, "is missing", chunk)
-        except OSError as error:
-            return Finding(name, f"cannot be read ({error.strerror})", chunk)
-        actual = sha256(data)
-        fits = folder.fits(name, actual) if chunk is None else actual == digest
-        return None if fits else Finding(name, "is not what was written", chunk)
-
-    with ThreadPoolExecutor(min(8, 2 * cores())) as pool:
-        yield from (finding for finding in pool.map(look, checks, chunksize=64) if finding is not None)
 
 
 def digest_of(path: Path) -> str:

@@ -10,7 +10,7 @@ from pulsatile.engine.arrays import Ids
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.patients.adults import people_cohort
 from pulsatile.engine.patients.cohort import COVARIATES, MORE_COVARIATES, points_of, virtual_cohort
-from pulsatile.engine.people.completion import complete
+from pulsatile.engine.people.completion import check_known, complete
 from pulsatile.engine.people.draw import draw_adults
 from pulsatile.sweeps.study.design import DesignEntry, ResolvedDesign, resolved_design
 from pulsatile.sweeps.study.fields import Resolved
@@ -142,6 +142,26 @@ def _resolved(entry: PopulationEntry) -> ResolvedPopulation:
     return ResolvedPopulation(n=entry.n or 1, first=entry.first, shares=shares, variability=entry.variability)
 
 
+def _people_of(path: str, record: dict[str, Any]) -> ResolvedPeople:
+    """Return the people of a frozen population; `InputError` where they, or the covariates given, cannot be."""
+    columns = PatientTable.model_validate(record["table"]).columns
+    known = {name: values for name, values in columns.items() if name not in ("patient", "prevalence")}
+    try:
+        people = ResolvedPeople.model_validate(record["people"])
+        spec, ids = people.population().people, columns["patient"].astype(np.int64)
+        people.omega()
+        if known:
+            check_known(ids, known)
+        draw_adults(int(record["seed"]), ids[:1], spec)  # the first person shows whether the distributions can be drawn
+    except (ValueError, LookupError, TypeError, AttributeError) as error:  # InputError and pydantic's are ValueErrors
+        reason = " ".join(str(error).split())[:200].rstrip(".")
+        raise InputError(
+            f"{path}: its people cannot be ({reason}), so it is not what `pulsatile population build` writes; build it "
+            "again."
+        ) from None
+    return people
+
+
 def frozen_population(path: str, n: int | None, first: int) -> ResolvedPopulation:
     """Return ``n`` patients (default all) of a frozen population from place ``first`` on."""
     record = read_frozen(path)
@@ -150,7 +170,7 @@ def frozen_population(path: str, n: int | None, first: int) -> ResolvedPopulatio
             f"{path}: the population was built by another version of the engine, in which its people may be others; "
             "build it again."
         )
-    table, people = PatientTable.model_validate(record["table"]), ResolvedPeople.model_validate(record["people"])
+    table, people = PatientTable.model_validate(record["table"]), _people_of(path, record)
     balanced = PatientTable.model_validate(record["balanced"]) if "balanced" in record else None
     return ResolvedPopulation(
         n=patient_count(n, first, table.rows, path),

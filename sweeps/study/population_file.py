@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.study.identity import canonical
 from pulsatile.sweeps.study.table import PatientTable
@@ -51,4 +53,26 @@ def read_frozen(path: str | Path) -> dict[str, Any]:
         sound = False
     if not sound:
         raise InputError(f"{file}: its id is not that of its content: it was changed; build the population again.")
+    if wrong := _wrong(record):
+        raise InputError(f"{file}: {wrong}, which `pulsatile population build` does not write; build it again.")
     return record
+
+
+def _wrong(record: Mapping[str, Any]) -> str:
+    """Return what a sealed record holds that cannot be; the id seals any content, also of another program."""
+    for name, kind in (("people", dict), ("seed", int), ("engine", str), ("run", str)):
+        if not isinstance(record.get(name), kind) or isinstance(record.get(name), bool):
+            return f"{name} is missing or is not what it must be"
+    table = PatientTable.model_validate(record["table"])
+    columns = table.columns
+    ids = columns.get("patient", np.empty(0))
+    if len(ids) != table.rows or not len(ids):
+        return f"its table has {len(ids)} patients and says {table.rows}"
+    if not (np.isfinite(ids) & (ids >= 0) & (ids <= 2**53) & (ids == np.floor(ids))).all():
+        return "a patient is not a whole number"
+    if len(np.unique(ids)) != len(ids):
+        return "a patient stands in two rows"
+    weights = columns.get("prevalence", np.ones(1))
+    if not (np.isfinite(weights) & (weights >= 0)).all() or not weights.sum() > 0:
+        return "its prevalence weights are not weights"
+    return ""

@@ -97,7 +97,9 @@ def test_json_of_validate(small: dict[str, Any], write: Write) -> None:
 def test_validate_tells_doses_and_what_the_last_visit_sees(small: dict[str, Any], write: Write) -> None:
     small["arms"][1]["regimen"][0] |= {"stop": "1 week", "days": ["Mon", "Thu"]}
     output = called("validate", str(write(small))).output
-    assert "tesamorelin: tesamorelin 2 mg SC, 2 doses per patient in 1 weeks." in output
+    assert (
+        "tesamorelin: tesamorelin 2 mg SC at 08:00 on Mon, Thu, until week 1, 2 doses per patient in 1 weeks." in output
+    )
     assert "stops at week 1, so no dose is given on the day of the tests of week 1" in output
     small["arms"][1]["regimen"][0] |= {"stop": "1 h"}
     result = called("validate", str(write(small)))

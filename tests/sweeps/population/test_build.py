@@ -84,6 +84,29 @@ def test_a_table_that_is_none_was_changed(change: dict[str, Any], tmp_path: Path
         read_frozen(tmp_path / "pop")
 
 
+PEOPLE = PopulationEntry(named="adults", n=1).people.model_dump(mode="json")
+NONSENSE: dict[str, dict[str, Any]] = {
+    "no seed": {"seed": None}, "a seed in words": {"seed": "seven"}, "people": {"people": 3},
+    "a name": {"people": PEOPLE | {"named": "nobody"}}, "a key": {"people": PEOPLE | {"planet": "Mars"}},
+    "a margin": {"people": PEOPLE | {"margins": {"vat": "large"}}},
+    "a range": {"people": PEOPLE | {"ranges": {"age": [1]}}},
+    "ids": {"table": PatientTable.of({"patient": [1.5, 2]})},
+    "twice": {"table": PatientTable.of({"patient": [1, 1]})},
+    "no ids": {"table": PatientTable.of({"age": [1, 1]})},
+    "rows": {"table": TABLE.model_copy(update={"rows": 5})},
+    "weights": {"table": PatientTable.of({"patient": [1, 2], "prevalence": [-1.0, float("nan")]})},
+    "covariates": {"table": PatientTable.of({"patient": [1], "sex": [5.0], "age": [-3.0]})},
+    "a column": {"table": PatientTable.of({"patient": [1], "shoe": [43.0]})},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", NONSENSE)
+def test_nonsense_under_a_right_id_is_one_sentence(case: str, tmp_path: Path) -> None:
+    population(tmp_path / "pop", **NONSENSE[case])
+    with pytest.raises(InputError, match=r"build it again\.$"):
+        resolve(study(population={"frozen": str(tmp_path / "pop")}))
+
+
 def test_a_seed_that_changes_nothing_is_told(tmp_path: Path) -> None:
     population(tmp_path / "pop")
     who = {"frozen": str(tmp_path / "pop")}

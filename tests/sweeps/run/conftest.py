@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from pulsatile.sweeps.chunk.run_chunk import run_chunk
+from pulsatile.sweeps.disk.folder import RunFolder
 from pulsatile.sweeps.run.run import run
 from pulsatile.sweeps.study.schema import study_from
 from pulsatile.sweeps.workers import workers
@@ -16,10 +17,22 @@ from tests.sweeps.run.runs import SIX, carried_out
 
 
 @pytest.fixture(scope="session")
-def digest_of_six(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What a run of them that nothing disturbs comes to."""
+def whole_of_six(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of them that nothing disturbs, in two chunks."""
     whole = tmp_path_factory.mktemp("six") / "whole"
-    return carried_out(SIX, whole, Resources(4, workers=1, threads=1)).digest
+    return carried_out(SIX, whole, Resources(4, workers=1, threads=1)).folder
+
+
+@pytest.fixture(scope="session")
+def digest_of_six(whole_of_six: Path) -> str:
+    """What a run of them that nothing disturbs comes to."""
+    return RunFolder.open(whole_of_six).digest
+
+
+@pytest.fixture
+def six(whole_of_six: Path, tmp_path: Path) -> Path:
+    """A copy of the finished run."""
+    return Path(shutil.copytree(whole_of_six, tmp_path / "run"))
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import xarray as xr
 
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.chunk import compute
-from pulsatile.sweeps.disk import commits, journal
+from pulsatile.sweeps.disk import commits, journal, side
 from pulsatile.sweeps.disk.folder import RunFolder
 from pulsatile.sweeps.errors import ClusterFailed, Damage, Exit, FolderRefuses
 from pulsatile.sweeps.run import driver, expand, settle
@@ -207,7 +207,9 @@ def test_an_expansion_does_not_build_on_damage_that_came_later(folder: Path, mon
 
 
 def test_an_expansion_that_never_began_is_forgotten(folder: Path) -> None:
-    (folder / "expanding" / "commits").mkdir(parents=True)
+    run_folder = RunFolder.open(folder)
+    side.make(folder, "expanding", run_folder.facts["identity"], run_folder.digest)
+    (folder / "expanding" / "commits").mkdir()
     (folder / "expanding" / "beginning").touch()
     assert resume(folder, ALONE).code is Exit.DONE
     assert not (folder / "expanding").exists()
@@ -222,6 +224,7 @@ def test_a_wrong_address_leaves_nothing_behind(folder: Path, monkeypatch: pytest
 
 def test_an_expansion_under_way_is_no_run_of_its_own(folder: Path) -> None:
     shutil.copytree(folder, folder / "expanding")
+    (folder / "expanding" / side.SEAL).write_text(journal.seal({"identity": "", "digest": ""}))
     with pytest.raises(FolderRefuses, match="is an expansion under way; give the folder of its run"):
         resume(folder / "expanding", ALONE)
 
@@ -260,7 +263,7 @@ def test_a_change_of_place_that_is_cut_short_is_completed(
                 pass
             else:
                 break
-        settle.settled(copy)
+        settle.settle(copy)
         if (copy / "expanding").exists():  # cut before the first rename: the old run is the run
             resume(copy, ALONE)
         assert digest_of(copy) == digest

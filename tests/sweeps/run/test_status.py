@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pulsatile.sweeps.disk import journal
+from pulsatile.sweeps.disk import journal, side
 from pulsatile.sweeps.disk.lock import held
 from pulsatile.sweeps.errors import FolderRefuses
 from pulsatile.sweeps.run import follow, status
@@ -189,6 +189,7 @@ def test_a_holder_on_another_machine(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_an_expansion(tmp_path: Path) -> None:
     write(tmp_path, begin(), {"kind": "end", "state": "complete", "digest": "d1"})
+    side.make(tmp_path, "expanding", "1d", "d1")
     write(tmp_path / "expanding", begin(patients=200, chunks=20), state("running"), chunk(0))
     found = told(tmp_path, working=True)
     assert found.expansion is not None
