@@ -40,8 +40,8 @@ TESTS: dict[str, Callable[[Bench], Row]] = {
     "R1": bits.r1, "R2": worker_deaths.r2, "R3": driver_deaths.r3, "R5": worker_deaths.r5, "R6": memory.r6,
     "R7": full_disk.r7, "R8": damage.r8, "R9": driver_deaths.r9, "R10": failures.r10, "R11": failures.r11,
     "R12": changes.r12, "R13": changes.r13, "R14": holders.r14, "R15": growth.r15, "R16": bits.r16, "R17": bits.r17,
-    "R29": inputs.r29, "R30": inputs.r30, "R33": soak.r33, "R34": scale.r34, "R35": builds.r35, "R36": failures.r36,
-    "overhead": overhead.overhead,
+    "R33": soak.r33, "R34": scale.r34, "R35": builds.r35, "R36": failures.r36,
+    "overhead": overhead.overhead, **{name: inputs.promise(name) for name in inputs.PROMISES},
 }  # fmt: skip
 
 
