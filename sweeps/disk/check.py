@@ -172,10 +172,11 @@ def open_dataset(path: str | Path) -> "xr.Dataset":
     Damage
         Where the run's values were changed since they were committed; the sentence names the chunks.
     """
-    path = Path(path)
-    for run in (path, path.absolute().parent):
-        if (run / JOURNAL).is_file() and (run is path or path.name == RESULTS):
-            return open_results(RunFolder.open(run))
+    if isinstance(path, str | Path):
+        place = Path(path)
+        for run in (place, place.absolute().parent):
+            if (run / JOURNAL).is_file() and (run is place or place.name == RESULTS):
+                return open_results(RunFolder.open(run))
     return store.open_dataset(path)
 
 

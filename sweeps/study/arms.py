@@ -81,16 +81,17 @@ class DoseEntry(Model):
     jitter: Length = Field("0 h", description='largest shift of a dose from its clock time, for example "30 min"')
     table: str | None = Field(None, description="file of doses as given (ID, TIME, AMT, II, ADDL, RATE)")
     unit: str | None = Field(None, description="unit of AMT in the table, for example mg")
-    titrate: TitrationEntry | None = None
+    titrate: TitrationEntry | None = Field(None, description="rule by which the dose changes at visits")
 
     @model_validator(mode="after")
     def _engine_agrees(self) -> Self:
         if (self.dose is None) == (self.table is None):
-            raise ValueError("must have either a dose or a table: give one of the two")
+            what = "is missing" if self.dose is None else "and a table are both given"
+            raise InputError(f'dose {what}; give either a dose, for example "2 mg", or a table of doses.', ("dose",))
         if (self.table is None) != (self.unit is None):
             raise ValueError("has a unit, or a table without a unit: a table needs one, a dose has its own")
         if self.table is None and not self.at:
-            raise ValueError('has no time: give at, for example ["08:00"]')
+            raise InputError('at is empty; give at least one clock time, for example ["08:00"].', ("at",))
         self.resolved()
         if isinstance(self.dose, MatchEntry) and self.drug != "somatropin":
             raise ValueError(f"asks for a matched dose of {self.drug}: only somatropin can be matched")

@@ -11,7 +11,7 @@ from pulsatile.engine.trial.protocols import PROTOCOLS
 from pulsatile.engine.trial.test_at import TestAt
 from pulsatile.engine.trial.virtual_test import TestDose, TestSettings
 from pulsatile.sweeps.study import quantities
-from pulsatile.sweeps.study.fields import Amount, Clock, Length, Model, SignedLength, Spacing, known, once
+from pulsatile.sweeps.study.fields import Amount, Clock, Length, Model, SignedLength, Spacing, ascending, known, once
 
 DAYS_A_WEEK = 7
 
@@ -19,9 +19,9 @@ DAYS_A_WEEK = 7
 class GivenEntry(Model):
     """A drug given within a test."""
 
-    drug: Annotated[str, known(DRUGS, "drug")]
+    drug: Annotated[str, known(DRUGS, "drug")] = Field(description="name of the drug or infused substance")
     dose: Amount = Field(description='a quantity such as "1 ug/kg"')
-    route: Literal["SC", "IV", "infusion", "pump", "oral"] = "IV"
+    route: Literal["SC", "IV", "infusion", "pump", "oral"] = Field("IV", description="as in the dose of an arm")
     after: SignedLength = Field("0 h", description='time after the test\'s start; negative before it, as in "-60 min"')
     duration: Length = Field("0 h", description="length of an infusion or pump delivery")
 
@@ -37,7 +37,7 @@ class TestEntry(Model):
 
     __test__ = False  # not a pytest class
     test: Annotated[str, known(PROTOCOLS, "test")] = Field(description="name of the protocol")
-    weeks: Annotated[tuple[float, ...], Field(min_length=1)] | None = Field(
+    weeks: Annotated[tuple[float, ...], Field(min_length=1), ascending] | None = Field(
         None, description="whole weeks of treatment, ascending; 0 is before all treatment"
     )
     days: Annotated[tuple[int, ...], Field(min_length=1)] | None = Field(

@@ -86,10 +86,10 @@ def test_a_wrong_table_is_one_sentence(tmp_path: Path, text: str, words: str) ->
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"dose": None}, "either a dose or a table"),
-        ({"table": "doses.csv"}, "either a dose or a table"),
+        ({"dose": None}, "give either a dose"),
+        ({"table": "doses.csv"}, "give either a dose"),
         ({"unit": "mg"}, "a table needs one, a dose has its own"),
-        ({"at": []}, "has no time"),
+        ({"at": []}, "at is empty"),
         ({"every": "36 h", "at": ["08:00", "20:00"]}, "also several times"),
         ({"every": "36 h", "days": ["Mon"]}, "also several times, days"),
         ({"every": "10"}, "has no unit"),

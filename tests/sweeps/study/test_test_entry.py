@@ -44,7 +44,7 @@ def test_quantities_become_numbers() -> None:
         ({"test": "clamp", "weeks": [0], "days": [0]}, "either weeks or days"),
         ({"test": "clamp", "weeks": []}, "is empty: give at least 1"),
         ({"test": "clamp", "days": [3, 1]}, "ascending order"),
-        ({"test": "clamp", "weeks": [0.3]}, "whole weeks or whole days"),
+        ({"test": "clamp", "weeks": [0.3]}, "must be whole weeks in ascending order"),
         ({"test": "clamp", "weeks": [0], "dose": "1 ug/kg"}, "dose of test clamp is not a setting of clamp"),
         ({"test": "scan", "weeks": [0]}, "not a known test: choose from"),
         ({"test": "clamp", "weeks": [0], "at": "25:00"}, "is not a time of day"),

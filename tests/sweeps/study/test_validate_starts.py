@@ -43,6 +43,18 @@ LEVELS = {"name": "v_gh", "distribution": "levels", "levels": [2.0, 4.0]}
 LONG = {
     "weeks": 12, "outputs": {"names": ["vat"]}, "reductions": {}, "tests": [], "long_horizon": {"macro_days": 13}
 }  # fmt: skip
+RULE = BASE["arms"][1]["regimen"][0]
+TITRATE = {
+    "on": "igf1_sds", "target": [0, 1], "step": "0.1 mg", "min": "0.1 mg", "max": "4 mg", "every": "1 week"
+}  # fmt: skip
+TITRATED = {"arms": [BASE["arms"][0], {"name": "t", "regimen": [RULE | {"titrate": TITRATE}]}, BASE["arms"][2]]}
+GIVE = {"drug": "sermorelin", "dose": "1 ug/kg"}
+
+
+def of_test(test: str, **settings: Any) -> dict[str, Any]:
+    return {"tests": [{"test": test, "weeks": [0, 2]} | settings]}
+
+
 EVERY_MINUTE = [f"{k // 60:02}:{k % 60:02}" for k in range(1440)]
 
 # key -> entries of the study beside it, and values at and beyond the borders of what is allowed
@@ -106,6 +118,20 @@ BORDERS: dict[str, tuple[dict[str, Any], list[Any]]] = {
     "arms.1.regimen.0.start": ({}, ["0 h", "1 week", "13.6 day", "13.9 day", "2 weeks", "-1 h"]),
     "arms.1.regimen.0.stop": ({}, ["2 weeks", "520 weeks", "1 h", "9 h", "0 h"]),
     "arms.1.regimen.0.duration": ({}, ["0 h", "1 h", "24 h", "1 year"]),
+    "arms.1.regimen.0.every": ({}, ["36 h", "1 min", "59 s", "520 weeks", "0 h", "30"]),
+    "arms.1.regimen.0.count": ({}, [1, 0, 5, 1.5]),
+    "arms.1.regimen.0.adherence": ({}, [0, 1, 0.9, 1.01, -0.1]),
+    "arms.1.regimen.0.content": ({}, [[0.85, 1.15], [1, 1], [0, 1], [1.2, 0.8], [1]]),
+    "arms.1.regimen.0.jitter": ({}, ["0 h", "12 h", "13 h", "30 min"]),
+    "arms.1.regimen.0.table": ({}, ["doses.csv", "nothing.csv"]),
+    "arms.1.regimen.0.unit": ({}, ["mg", "stone"]),
+    "arms.1.regimen.0.titrate.on": (TITRATED, ["vat", "fasting_glucose", "nothing", ""]),
+    "arms.1.regimen.0.titrate.target": (TITRATED, [[0, 0], [1, 0], [0]]),
+    "arms.1.regimen.0.titrate.step": (TITRATED, ["0.1 mg", "0 mg", "1 ug", "1"]),
+    "arms.1.regimen.0.titrate.min": (TITRATED, ["0 mg", "5 mg"]),
+    "arms.1.regimen.0.titrate.max": (TITRATED, ["0.1 mg", "0.01 mg", "201 mg"]),
+    "arms.1.regimen.0.titrate.every": (TITRATED, ["1 week", "2 weeks", "1 day"]),
+    "arms.1.regimen.0.titrate.until": (TITRATED, ["1 week", "1 day", "9 weeks"]),
     "control": ({}, ["rhGH", "nobody"]),
     "outputs.names": ({}, [[next(iter(OUTPUTS))], list(OUTPUTS), ["?"], [], ["igf1", "igf1"]]),
     "outputs.every": ({}, ["1 min", "59 s", "520 weeks", "521 weeks", "2 weeks", "3 weeks"]),
@@ -115,6 +141,23 @@ BORDERS: dict[str, tuple[dict[str, Any], list[Any]]] = {
     "tests": ({}, [[], *([{"test": name, "weeks": [0, 2]}] for name in TESTS), [{"test": "clamp", "weeks": [3]}]]),
     "tests.0.test": ({}, [*TESTS, "smell"]),
     "tests.0.weeks": ({}, [[0], [2], [1.5], [], [2, 1], [-1]]),
+    "tests.0.days": ({"tests": [{"test": "clamp"}]}, [[0], [14], [15], [3, 1], [-1], [1.5]]),
+    "tests.0.name": ({}, ["sample", "own", "Sample", "x" * 41]),
+    "tests.0.at": ({}, ["00:00", "23:59", "24:00"]),
+    "tests.0.fast": ({}, ["0 h", "72 h", "73 h"]),
+    "tests.0.length": (of_test("ogtt"), ["2 h", "1 h", "168 h", "169 h"]),
+    "tests.0.every": (of_test("profile"), ["1 min", "59 s", "24 h"]),
+    "tests.0.dose": (of_test("ghrh"), ["0 ug/kg", "1 ug", "1 IU", "2"]),
+    "tests.0.grams": (of_test("ogtt"), [0, 300, 301, -1]),
+    "tests.0.insulin": (of_test("clamp"), [[0], [1000], [1001], [40] * 10, [40] * 11, []]),
+    "tests.0.glucose": (of_test("clamp"), [30.0, 31.0, 0, "own", "mine"]),
+    "tests.0.outputs": (of_test("sampling"), [["gh"], ["gh", "gh"], [], ["?"]]),
+    "tests.0.give": (of_test("stimulation"), [[GIVE], [], [{}]]),
+    "tests.0.give.0.drug": (of_test("stimulation", give=[GIVE]), ["hexarelin", "aspirin"]),
+    "tests.0.give.0.dose": (of_test("stimulation", give=[GIVE]), ["0 ug/kg", "1 g", "1"]),
+    "tests.0.give.0.route": (of_test("stimulation", give=[GIVE]), ["SC", "nose", "pump"]),
+    "tests.0.give.0.after": (of_test("stimulation", give=[GIVE]), ["0 h", "119 min", "2 h", "-1 h", "x"]),
+    "tests.0.give.0.duration": (of_test("stimulation", give=[GIVE | {"route": "infusion"}]), ["1 h", "0 h", "1 s"]),
     "solver.rtol": ({}, [1e-12, 1e-13, 1e-2, 1.1e-2]),
     "solver.atol_factor": ({}, [1e-12, 1.0, 1.1]),
     "solver.method": ({}, [*PAIRS, "euler"]),

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from pulsatile.cli.main import main
 from pulsatile.engine.drugs import table as drugs
 from pulsatile.engine.drugs.presets import PRESETS
-from pulsatile.engine.drugs.regimens import MASS_UNITS, Dose
+from pulsatile.engine.drugs.regimens import DOSE_UNITS, IU_UNITS, Dose
 from pulsatile.engine.drugs.table import DRUGS
 from pulsatile.sweeps.study import quantities
 from pulsatile.sweeps.study.conversions import conversions
@@ -16,7 +16,7 @@ from pulsatile.sweeps.study.schema import study_from
 from tests.conftest import Write
 from tests.sweeps.study.test_bad_input import Change, changed, infusion, refused, rule
 
-MASS = "ug, mg, ug/kg, mg/kg, IU"
+MASS = "ug, mg, ug/kg, mg/kg, ug/m2, mg/m2, IU, IU/kg, IU/m2"
 OF_A_PEPTIDE = "use ug or mg or ug/kg or mg/kg"
 TIME = "min, h, day, week"
 GH = {"drug": "somatropin"}
@@ -45,7 +45,7 @@ REFUSED: list[tuple[Change, str, str]] = [
     (rule(dose="2 mg/h"), "'mg/h'", MASS),
     (rule(dose="2 mg/day"), "'mg/day'", MASS),
     (rule(dose="2 mg bid"), "'mg bid'", MASS),
-    (rule(dose="2 mg/m2"), "'mg/m2'", MASS),
+    (rule(dose="2 mg/m3"), "'mg/m3'", MASS),
     (rule(dose="2 mg/lb"), "'mg/lb'", MASS),
     # prefixes and capitals: a thousand times off
     (rule(dose="0.002 g"), "'g'", MASS),
@@ -61,7 +61,7 @@ REFUSED: list[tuple[Change, str, str]] = [
     (rule(**GH, dose="300 mg"), "300.0 mg", "at most 100 mg a day"),
     (rule(**GH, dose="2000 IU"), "2000.0 IU", "at most 100 mg a day"),
     (rule(**GH, dose="6 iu"), "'iu'", MASS),
-    (rule(**GH, dose="0.1 IU/kg"), "'IU/kg'", MASS),
+    (rule(**GH, dose="0.1 IU/lb"), "'IU/lb'", MASS),
     # inputs that are held
     (infusion("insulin", "1 mU/kg/min"), "'mU/kg/min'", "pmol/kg/min"),
     (infusion("insulin", "40 mU/m2/min"), "'mU/m2/min'", "pmol/kg/min"),
@@ -97,6 +97,7 @@ REFUSED: list[tuple[Change, str, str]] = [
 SAID: list[tuple[Change, str]] = [
     (rule(**GH, dose="6 IU"), "arms[1].regimen[0].dose = '6 IU' is taken as 2 mg."),
     (rule(**GH, dose="2IU"), "arms[1].regimen[0].dose = '2IU' is taken as 0.666667 mg."),
+    (rule(**GH, dose="0.06 IU/kg"), "arms[1].regimen[0].dose = '0.06 IU/kg' is taken as 0.02 mg/kg."),
     (rule(dose="30 µg/kg"), "arms[1].regimen[0].dose = '30 µg/kg' is taken as 30 ug/kg."),  # the micro sign
     (rule(dose="300 μg"), "arms[1].regimen[0].dose = '300 μg' is taken as 300 ug."),  # the Greek letter
 ]
@@ -152,7 +153,7 @@ def test_there_are_enough() -> None:
 
 @pytest.mark.parametrize("unit", [*quantities.MASSES, *quantities.RATES])
 def test_units_of_studies_are_those_of_the_engine(unit: str) -> None:
-    assert unit in {*MASS_UNITS, "IU", *(drugs.INPUTS[name][1] for name in drugs.INPUTS)}
+    assert unit in {*DOSE_UNITS, *IU_UNITS, *(drugs.INPUTS[name][1] for name in drugs.INPUTS)}
 
 
 GIVEN = [(preset.name, dose) for preset in PRESETS.values() for dose in preset.doses]
@@ -161,7 +162,7 @@ GIVEN = [(preset.name, dose) for preset in PRESETS.values() for dose in preset.d
 @pytest.mark.parametrize(("preset", "dose"), GIVEN, ids=[f"{name} {dose.drug}" for name, dose in GIVEN])
 def test_the_bound_of_a_drug_lies_between_what_is_given_and_a_thousand_times_that(preset: str, dose: Dose) -> None:
     largest = DRUGS[dose.drug].figures["largest"].value
-    given = dose.micrograms * (70.0 if dose.per_weight else 1.0)
+    given = dose.micrograms * (70.0 if dose.per == "kg" else 1.0)
     assert 10 * given <= largest < 1000 * given, preset
 
 
