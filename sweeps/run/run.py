@@ -62,7 +62,7 @@ def run(
     spread = resources.spread(study.solver.device)
     slots, room = spread.slots, spread.room
     if resources.scheduler is not None:  # before any work, so that a wrong address leaves nothing behind
-        slots, room = capacity(resources.scheduler, study.solver.device)
+        slots, room = capacity(resources.scheduler, study.solver.device, progress.note)
     if any(arm.match is not None for arm in study.arms):
         progress.note("Planning: finding the matched dose on the pilot ...")
     resolved = resolve(study, spread.planning_threads)
