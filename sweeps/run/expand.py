@@ -32,6 +32,7 @@ from pulsatile.sweeps.study.read import sentences
 from pulsatile.sweeps.study.resolve import ResolvedStudy, resolve
 from pulsatile.sweeps.study.schema import Study
 from pulsatile.sweeps.study.table import patient_count
+from pulsatile.sweeps.workers.preflight import refuse_unusable
 from pulsatile.sweeps.workers.resources import Resources
 from pulsatile.sweeps.workers.workers import capacity
 
@@ -80,6 +81,7 @@ def expand(
     FolderRefuses, Damage
         Where the run is not finished, or differs from what was committed.
     """
+    refuse_unusable(resources)
     progress, path, begin = progress or SilentProgress(), Path(path), time.perf_counter()
     check_run(path)
     refuse_held(path)

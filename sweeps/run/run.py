@@ -20,6 +20,7 @@ from pulsatile.sweeps.run.settle import refuse_damaged, settle
 from pulsatile.sweeps.study.conversions import conversions
 from pulsatile.sweeps.study.resolve import resolve
 from pulsatile.sweeps.study.schema import Study
+from pulsatile.sweeps.workers.preflight import refuse_unusable
 from pulsatile.sweeps.workers.resources import Resources
 from pulsatile.sweeps.workers.workers import capacity
 
@@ -55,6 +56,7 @@ def run(
             "run takes a study, a folder and Resources; give for example load_study('study.yaml'), 'runs/a'."
         )
     _refuse_import()
+    refuse_unusable(resources, study.solver.device)
     progress, out, begin = progress or SilentProgress(), Path(out), time.perf_counter()
     if out.is_dir():
         refuse_held(out)
@@ -93,6 +95,7 @@ def resume(path: str | Path, resources: Resources = Resources(), progress: Progr
         driver holds the folder.
     """
     _refuse_import()
+    refuse_unusable(resources)
     progress, path, begin = progress or SilentProgress(), Path(path), time.perf_counter()
     check_run(path)
     refuse_held(path)
