@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pulsatile.engine.arrays import usual_float_errors
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.analysis.of_design import of_design
 from pulsatile.sweeps.analysis.of_population import RESAMPLES, of_population
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
+@usual_float_errors
 def analyse(
     folder: str | Path,
     selection: Selection = EVERYTHING,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING
 
+from pulsatile.engine.arrays import usual_float_errors
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.simulate import memory_held, simulate
 from pulsatile.sweeps.chunk.compute import bytes_per_patient, state_columns
@@ -120,6 +121,7 @@ class RunEstimate:
         ]
 
 
+@usual_float_errors
 def dry_run(study: Study, resources: Resources = Resources()) -> tuple[ResolvedStudy, RunEstimate]:
     """Return the resolved study, and what a run of it would need on these resources; nothing is written."""
     spread = resources.spread(study.solver.device)

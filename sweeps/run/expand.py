@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from pulsatile.engine.arrays import usual_float_errors
 from pulsatile.engine.drugs.regimens import MOST_WEEKS, Arm
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.trial.arms import check_arms
@@ -60,6 +61,7 @@ class Growth:
         return " ".join(options) if self.study is None else "another study"
 
 
+@usual_float_errors
 def expand(
     path: str | Path,
     growth: Growth,

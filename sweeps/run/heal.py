@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from pulsatile.engine.arrays import usual_float_errors
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.disk import commits, journal, store
 from pulsatile.sweeps.disk.files import sha256, sweep, write_all, write_aside, writing
@@ -35,6 +36,7 @@ class Healed:
     seconds: float
 
 
+@usual_float_errors
 def heal(path: str | Path, resources: Resources = Resources(), progress: Progress | None = None) -> Healed:
     """Find the damage of a run and repair it.
 

@@ -4,6 +4,7 @@ import multiprocessing
 import time
 from pathlib import Path
 
+from pulsatile.engine.arrays import usual_float_errors
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.disk import commits
 from pulsatile.sweeps.disk.files import sweep, writing
@@ -25,6 +26,7 @@ from pulsatile.sweeps.workers.resources import Resources
 from pulsatile.sweeps.workers.workers import capacity
 
 
+@usual_float_errors
 def run(
     study: Study,
     out: str | Path,
@@ -82,6 +84,7 @@ def run(
         return drive(folder, resolved, resources, progress, begin, lock)
 
 
+@usual_float_errors
 def resume(path: str | Path, resources: Resources = Resources(), progress: Progress | None = None) -> Outcome:
     """Resume an interrupted run from its folder alone; a finished run stays as it is.
 
