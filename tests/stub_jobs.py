@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pulsatile.sweeps.chunk.job import Job
+from pulsatile.sweeps.chunk.run_chunk import run_chunk
 from pulsatile.sweeps.study.identity import engine_hash
 from pulsatile.sweeps.study.resolve import resolve
 from pulsatile.sweeps.study.schema import study_from
@@ -56,6 +57,13 @@ def work(job: Job) -> dict[str, Any]:
         "first": job.first, "stop": job.stop, "pid": os.getpid(), "seconds": what.get("sleep", 0.0),
         "skip": list(job.skip), "pieces": job.pieces, "threads": job.threads,
     }  # fmt: skip
+
+
+def all_but_eleven(job: Job) -> dict[str, Any]:
+    """Carry out a real job; the patient at position 11 raises."""
+    if job.first <= 11 < job.stop and 11 not in job.skip:
+        raise ZeroDivisionError("a bug")
+    return run_chunk(job)
 
 
 def lines(folder: Path, name: str) -> list[str]:

@@ -111,6 +111,7 @@ class Plan:
             self.long_horizon.check_plan(self.weeks, self.every, self.outputs, self.reductions)
 
     def _check_tests(self) -> None:
+        known = set[str]()
         for k, test in enumerate(self.tests):
             if not isinstance(test, TestAt):
                 raise InputError(f"tests hold {test!r}; give TestAt objects, for example TestAt('clamp', (0, 26)).")
@@ -119,8 +120,9 @@ class Plan:
                     f"{test.words} go beyond the study's end; allowed is up to week {self.weeks:g}.",
                     ("tests", k, "weeks"),
                 )
-            if test.test in [earlier.test for earlier in self.tests[:k]]:
+            if test.test in known:
                 raise InputError(f"tests name {test.test!r} twice; give all its weeks in one entry.", ("tests", k))
+            known.add(test.test)
 
     @property
     def end(self) -> float:

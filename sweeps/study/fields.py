@@ -4,6 +4,7 @@ A frozen dataclass of the engine can be the type of a field: pydantic validates 
 `Model`, with bounds from the metadata of its fields and descriptions from the docstrings below them.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any
 
@@ -53,9 +54,9 @@ def known(names: Iterable[str], what: str) -> AfterValidator:
 
 def once(values: tuple[Any, ...]) -> tuple[Any, ...]:
     """Refuse a list that holds a value twice."""
-    twice = [str(v) for i, v in enumerate(values) if v in values[:i]]
+    twice = [str(value) for value, times in Counter(values).items() if times > 1]
     if twice:
-        raise ValueError(f"holds {', '.join(dict.fromkeys(twice))} twice: give each once")
+        raise ValueError(f"holds {', '.join(twice)} twice: give each once")
     return values
 
 
