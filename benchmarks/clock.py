@@ -1,8 +1,8 @@
 """``pulsatile run`` with stamps of what it spends its time on, set from outside: the programs stay as they are.
 
 ``python -m benchmarks.clock STUDY ...`` appends one JSON line per span to the file that ``PULSATILE_CLOCK`` names:
-every call of a compiled kernel, every load of one (or its compilation), and the phases of a run.  Dask workers join in
-with ``DASK_DISTRIBUTED__WORKER__PRELOAD=benchmarks.clock``.  Read by `benchmarks.run_share`.
+every call of a compiled kernel, every load of one (or its compilation), and the phases of a run.  The processes of
+the run join in.  Read by `benchmarks.run_share`.
 """
 
 import json
@@ -70,14 +70,11 @@ def stamp_phases() -> None:
             setattr(module, name, timed(getattr(module, name), words, time.process_time))
 
 
-def dask_setup(worker: Any) -> None:
-    """Join in as a Dask worker."""
-    stamp_kernels()
-
-
 def main() -> None:
     timed(stamp_phases, "imports", time.process_time)()
     timed(stamp_kernels, "imports", time.process_time)()
+    own_process = import_module("pulsatile.sweeps.workers.own_process")
+    own_process.COMMAND[-1] = f"from benchmarks import clock; clock.stamp_kernels(); {own_process.COMMAND[-1]}"
     sys.argv = ["pulsatile", "run", *sys.argv[1:]]
     import_module("pulsatile.cli.main").main()
 

@@ -31,8 +31,7 @@ def measure(study: Path, options: list[str], cache: Path | None, use: int) -> di
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "clock.jsonl"
         own = os.environ | {
-            "PULSATILE_CLOCK": str(log), "DASK_DISTRIBUTED__WORKER__PRELOAD": "benchmarks.clock",
-            "PYTHONPATH": str(ROOT),
+            "PULSATILE_CLOCK": str(log), "PYTHONPATH": str(ROOT),
         } | ({"PULSATILE_CACHE_DIR": str(cache)} if cache else {})  # fmt: skip
         command = [sys.executable, "-m", "benchmarks.clock", str(study), "--out", str(Path(folder) / "run"), *options]
         before, begin = children_cpu(), time.monotonic()

@@ -1,6 +1,7 @@
-"""Array types that signatures use."""
+"""Array types that signatures use, and the handling of floating-point errors that public functions compute with."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,3 +15,17 @@ Codes = npt.NDArray[np.int8]
 """Codes of `engine.errors.Status`."""
 Record = npt.NDArray[Any]
 """Parameter records of patients, dtype `engine.parameters.DTYPE`."""
+
+_Given = ParamSpec("_Given")
+_Result = TypeVar("_Result")
+
+
+def usual_float_errors(function: Callable[_Given, _Result]) -> Callable[_Given, _Result]:
+    """Decorate a public function that computes: numpy handles floating-point errors as by default.
+
+    Under ``np.errstate(all="raise")`` of a caller, a NaN of a failed patient would end the function.
+    """
+    decorated: Callable[_Given, _Result] = np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")(
+        function
+    )
+    return decorated

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from pulsatile.engine.arrays import Floats
+from pulsatile.engine.arrays import Floats, usual_float_errors
 from pulsatile.engine.checks import is_whole
 from pulsatile.engine.dataset import template
 from pulsatile.engine.drugs.dosing import Arm
@@ -36,6 +36,7 @@ GPU_MEMORY = 16 * MEMORY  # a GPU needs some 30,000 patients to be busy
 BLOCK_NUMBERS = 5000  # numbers held per patient while the pulses of its block are drawn (measured: 4500)
 
 
+@usual_float_errors
 def simulate(
     cohort: Cohort,
     arms: Sequence[Arm],
@@ -101,6 +102,7 @@ def end_columns(plan: Plan) -> int:
     return len(checkpoint.columns(bool(plan.reductions)))
 
 
+@usual_float_errors
 def carry_out(
     cohort: Cohort,
     arms: Sequence[Arm],

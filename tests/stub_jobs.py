@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from pulsatile.sweeps.chunk.job import Job
+from pulsatile.sweeps.chunk.run_chunk import run_chunk
 from pulsatile.sweeps.study.identity import engine_hash
 from pulsatile.sweeps.study.resolve import resolve
 from pulsatile.sweeps.study.schema import study_from
 
 
 def plan(folder: Path, **what: Any) -> None:
-    """Say what jobs of a folder do: ``kills``, ``raises`` (patients), ``memory``, ``dies_above`` (sizes), ``sleep``.
+    """Say what jobs of a folder do: ``kills``, ``raises`` (patients), ``memory``, ``dies_above`` (sizes), ``sleep``,
+    ``busy`` (s of computing), ``holds`` (bytes).
 
     ``driver`` is a process in which nothing may be killed.
     """
@@ -26,7 +28,12 @@ def work(job: Job) -> dict[str, Any]:
     """Carry out a job; every time it is committed a line says by whom, every probe leaves one elsewhere."""
     folder = Path(job.folder)
     what = json.loads((folder / "plan.json").read_text())
+    held = bytes(range(256)) * (what.get("holds", 0) // 256)
     time.sleep(what.get("sleep", 0.0))
+    end = time.monotonic() + what.get("busy", 0.0)
+    while time.monotonic() < end:
+        pass
+    del held
     patients = set(range(job.first, job.stop)) - set(job.skip)
     size = ceil(len(patients) / job.pieces)
     with (folder / ("probes" if job.dry else "tries")).open("a") as file:
@@ -50,6 +57,13 @@ def work(job: Job) -> dict[str, Any]:
         "first": job.first, "stop": job.stop, "pid": os.getpid(), "seconds": what.get("sleep", 0.0),
         "skip": list(job.skip), "pieces": job.pieces, "threads": job.threads,
     }  # fmt: skip
+
+
+def all_but_eleven(job: Job) -> dict[str, Any]:
+    """Carry out a real job; the patient at position 11 raises."""
+    if job.first <= 11 < job.stop and 11 not in job.skip:
+        raise ZeroDivisionError("a bug")
+    return run_chunk(job)
 
 
 def lines(folder: Path, name: str) -> list[str]:

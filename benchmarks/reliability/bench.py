@@ -138,7 +138,7 @@ class Command:
         return self.process.poll() is None
 
     def workers(self) -> list[psutil.Process]:
-        """Return its Dask worker processes."""
+        """Return its worker processes."""
         return worker_processes(self.process.pid)
 
     def interrupt(self, number: int = signal.SIGINT) -> None:
@@ -169,10 +169,10 @@ class Command:
 
 
 def worker_processes(driver: int) -> list[psutil.Process]:
-    """Return the Dask worker processes of a driver."""
+    """Return the worker processes of a driver."""
     with suppress(psutil.Error):
         children = psutil.Process(driver).children(recursive=True)
-        return [child for child in children if "spawn_main" in " ".join(_command(child))]
+        return [child for child in children if "own_process" in " ".join(_command(child))]
     return []
 
 

@@ -1,7 +1,8 @@
 """The command line with faults: ``RELIABILITY_FAULTS="clock=86400" python -m benchmarks.reliability.faults run ...``.
 
-Dask workers take the same faults (this module is their preload).  Faults change what surrounds the code under test: the
-clock, a version, the drawn patients, memory; ``count`` and ``errors`` only write down what happens.
+The processes of the run take the same faults, and so do Dask workers (this module is their preload).  Faults change
+what surrounds the code under test: the clock, a version, the drawn patients, memory; ``count`` and ``errors`` only
+write down what happens.
 """
 
 import datetime
@@ -196,5 +197,7 @@ if __name__ != "__mp_main__":  # a spawned process imports this once more
 
 if __name__ == "__main__":
     from pulsatile.cli.main import main
+    from pulsatile.sweeps.workers import own_process
 
+    own_process.COMMAND[-1] = f"import benchmarks.reliability.faults; {own_process.COMMAND[-1]}"
     main(prog_name="pulsatile")

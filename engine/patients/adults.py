@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pulsatile.engine.arrays import Ids
+from pulsatile.engine.arrays import Ids, usual_float_errors
 from pulsatile.engine.patients.cohort import (
     AXIS_HELD,
     MOST_AT_ONCE,
@@ -39,6 +39,7 @@ MOST_DRAWS = 20
 OVERWEIGHT, DIABETIC = 25.0, 7.0  # kg/m2 (WHO), mmol/L fasting (ADA)
 
 
+@usual_float_errors
 def adult_cohort(
     n: int,
     population: NamedPopulation = POPULATIONS["adults"],

@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pulsatile.engine import draws
-from pulsatile.engine.arrays import Floats, Ids
+from pulsatile.engine.arrays import Floats, Ids, usual_float_errors
 from pulsatile.engine.checks import is_number, is_whole
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.parameters import DTYPE, typical
@@ -122,7 +122,22 @@ class Cohort:
         return self.keys if self.days_of is None else self.days_of
 
     def subset(self, index: Any) -> "Cohort":
-        """Return the patients of ``index`` (positions, slice or mask), unchanged."""
+        """Return the patients of ``index`` (positions, slice or mask), unchanged.
+
+        Raises
+        ------
+        InputError
+            For a position that is not there, a mask of another length, or what is no index.
+        """
+        try:
+            wrong = "" if self.patient[index].ndim == 1 else "one position is no list"
+        except (IndexError, TypeError, ValueError) as error:
+            wrong = str(error)
+        if wrong:
+            raise InputError(
+                f"subset of {' '.join(repr(index).split())[:60]} chooses no patients ({wrong}); give a list of "
+                f"positions from 0 to {len(self) - 1}, a slice, or a mask of {len(self)} values."
+            )
         rows = {name: values[index] for name, values in self.covariates.items()}
         twins, days, names = (None if ids is None else ids[index] for ids in (self.twin_of, self.days_of, self.names))
         return Cohort(
@@ -130,6 +145,7 @@ class Cohort:
         )
 
 
+@usual_float_errors
 def virtual_cohort(
     n: int,
     phenotype: str | Mapping[str, float] = "obese",

@@ -1,5 +1,6 @@
 """Checks of a study's arms against its plan."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -21,8 +22,7 @@ def check_arms(arms: Sequence[Arm], plan: Plan) -> None:
     for arm in arms:
         if not isinstance(arm, Arm):
             raise InputError(f"arms hold {arm!r}; give Arm objects, for example preset('control').")
-    names = [arm.name for arm in arms]
-    repeated = sorted({name for name in names if names.count(name) > 1})
+    repeated = sorted(name for name, times in Counter(arm.name for arm in arms).items() if times > 1)
     if repeated:
         raise InputError(f"arms name {', '.join(repeated)} twice; give every arm its own name.")
     if len(units := {found[0].unit for arm in arms if (found := titrated_dose(arm)) is not None}) > 1:

@@ -14,6 +14,7 @@ import click
 
 from pulsatile.cli import stop
 from pulsatile.cli.leave import leave, leaving
+from pulsatile.cli.streams import NotWritten
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.errors import SCREEN, Exit, Refusal
 
@@ -73,7 +74,7 @@ def guarded(command: Callable[..., Exit | None]) -> Callable[..., None]:
             except KeyboardInterrupt:
                 say("interrupted.")
                 code = Exit.INTERRUPTED
-            except (click.ClickException, click.exceptions.Exit):
+            except (click.ClickException, click.exceptions.Exit, NotWritten):
                 raise
             except BrokenPipeError:
                 code = Exit.CANNOT_WRITE

@@ -57,7 +57,7 @@ def leaving() -> Iterator[Signals]:
 def leave(code: Exit, seen: Signals) -> None:
     """End the process with a code; at once after a signal, as a thread may still compile."""
     if code is Exit.INTERRUPTED and seen.count:
-        with suppress(OSError, ValueError):
+        with suppress(Exception):
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(code)

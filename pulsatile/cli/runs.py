@@ -18,11 +18,12 @@ _FOLDER = click.argument("folder", type=click.Path(path_type=Path), metavar="DIR
 _RESOURCES = {
     "chunk": click.option("--chunk", type=int, metavar="N", help="Patients per task; changes no number."),
     "workers": click.option(
-        "--workers", type=int, metavar="N", help="Processes; default one per 8 cores; 0 or 1: no Dask."
+        "--workers", type=int, metavar="N", help="Processes; default one per 8 cores; 0 or 1: this process."
     ),
     "threads": click.option(
         "--threads", type=int, metavar="N",
-        help="Threads per process; default all cores, 1 with --workers. With --scheduler: per task, default 1.",
+        help="Threads per process, in one process without --workers; default all cores, 1 with --workers. "
+        "With --scheduler: per task, default 1.",
     ),
     "scheduler": click.option(
         "--scheduler", metavar="ADDRESS", help="Use a running Dask cluster, for example tcp://host:8786."

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from contextlib import suppress
 from types import FrameType
 
 INTERRUPTED = 130
@@ -10,8 +11,14 @@ INTERRUPTED = 130
 
 def _stop(number: int, frame: FrameType | None) -> None:
     """End at once: nothing has begun that could be lost."""
-    os.write(2, b"pulsatile: error: interrupted.\n")
-    os._exit(INTERRUPTED)
+    os._exit(said())
+
+
+def said() -> int:
+    """Tell that the command was interrupted; return the exit code."""
+    with suppress(OSError):
+        os.write(2, b"pulsatile: error: interrupted.\n")
+    return INTERRUPTED
 
 
 def before_commands() -> None:

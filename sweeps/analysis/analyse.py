@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pulsatile.engine.arrays import usual_float_errors
 from pulsatile.engine.drugs.presets import EXTRAPOLATION, EXTRAPOLATION_WORDS
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.analysis.of_design import of_design
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
+@usual_float_errors
 def analyse(
     folder: str | Path,
     selection: Selection = EVERYTHING,

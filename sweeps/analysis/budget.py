@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pulsatile.engine.arrays import Flags
+from pulsatile.engine.arrays import Flags, usual_float_errors
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.patients.noise import relative_noise
 from pulsatile.sweeps.analysis.budget_estimate import COMPONENTS, BudgetEstimate
@@ -39,6 +39,7 @@ _FEWEST = 2
 """Smallest number of patients without any failed run."""
 
 
+@usual_float_errors
 def variance_budget(
     study: Study | ResolvedStudy,
     outputs: tuple[str, ...] = (),

@@ -32,3 +32,8 @@ class Job:
     pieces: int = 1
     dry: bool = False
     again: bool = False
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether a GPU carries it out, so that processor time tells nothing of its progress."""
+        return self.platform.startswith("cuda")

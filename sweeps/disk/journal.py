@@ -1,8 +1,9 @@
 """Sealed JSON: text with its own hash, so that a changed byte is detected; and the journal of a run in sealed lines.
 
 The seal is the last key of an object and covers every byte before it.  A journal has one sealed line per entry:
-``begin`` (what the run is), ``state``, ``chunk`` (one committed chunk), ``dropped`` (chunks withdrawn), ``closing``
-(files about to be written anew), ``end`` (digest); the first key is ``kind``.  `JournalState` folds them.
+``begin`` (what the run is), ``state``, ``chunk`` (one committed chunk), ``dropped`` (chunks withdrawn), ``note`` (a
+sentence on workers, for `pulsatile status`), ``closing`` (files about to be written anew), ``end`` (digest); the first
+key is ``kind``.  `JournalState` folds them.
 """
 
 import json

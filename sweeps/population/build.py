@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pulsatile.engine import draws
-from pulsatile.engine.arrays import Floats
+from pulsatile.engine.arrays import Floats, usual_float_errors
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.people.populations import POPULATIONS
 from pulsatile.sweeps.disk.check import open_results
@@ -226,6 +226,7 @@ def population_entry(name_or_file: str, n: int | None) -> dict[str, Any]:
     return entry if n is None else entry | {"n": n}
 
 
+@usual_float_errors
 def build_population(
     source: str, out: str | Path, *, n: int | None = None, seed: int = 1, how: str | None = None,
     resources: Resources = Resources(), progress: Progress | None = None,

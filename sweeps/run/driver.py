@@ -110,8 +110,14 @@ def _carry_out(
 ) -> None:  # fmt: skip
     """Carry out the jobs, and enter each chunk into the journal."""
     spread = resources.spread(folder.resolved.solver.device)
+
+    def note(text: str) -> None:
+        """Tell the user, here and wherever `pulsatile status` is asked."""
+        progress.note(text)
+        folder.append({"kind": "note", "at": now(), "text": text})
+
     with writing(folder.path):
-        for entry in records(work, spread, resources.cluster, should_stop, progress.note, lock.show_dashboard):
+        for entry in records(work, spread, resources.cluster, should_stop, note, lock.show_dashboard):
             lock.check()
             before = folder.failed
             folder.append(entry)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING
 
+from pulsatile.engine.arrays import usual_float_errors
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.patients.cohort import check_people
 from pulsatile.engine.simulate import memory_held, simulate
@@ -152,7 +153,7 @@ def prepare(study: Study, resources: Resources = Resources(), note: Callable[[st
     spread = resources.spread(study.solver.device)
     slots, room = spread.slots, spread.room
     if resources.scheduler is not None:  # before any work, so that a wrong address leaves nothing behind
-        slots, room = capacity(resources.scheduler, study.solver.device)
+        slots, room = capacity(resources.scheduler, study.solver.device, note or (lambda sentence: None))
     if (wanted := study.sensitivity) != SensitivityEntry():
         refuse_unknown(study, Selection(wanted.outputs, wanted.weeks, wanted.contrast))
     if note is not None and any(arm.match is not None for arm in study.arms):
@@ -167,6 +168,7 @@ def prepare(study: Study, resources: Resources = Resources(), note: Callable[[st
     return Prepared(resolved, chunk, spread, tuple(sentences))
 
 
+@usual_float_errors
 def dry_run(study: Study, resources: Resources = Resources()) -> tuple[ResolvedStudy, RunEstimate]:
     """Return the resolved study, and what a run of it would need on these resources; nothing is written."""
     ready = prepare(study, resources)

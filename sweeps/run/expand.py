@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from pulsatile.engine.arrays import usual_float_errors
 from pulsatile.engine.drugs.regimens import MOST_WEEKS, Arm
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.trial.arms import check_arms, check_doses
@@ -35,6 +36,7 @@ from pulsatile.sweeps.study.read import sentences
 from pulsatile.sweeps.study.resolve import ResolvedStudy, resolve
 from pulsatile.sweeps.study.schema import Study
 from pulsatile.sweeps.study.table import patient_count
+from pulsatile.sweeps.workers.preflight import refuse_unusable
 from pulsatile.sweeps.workers.resources import Resources
 from pulsatile.sweeps.workers.workers import capacity
 
@@ -62,6 +64,7 @@ class Growth:
         return " ".join(options) if self.study is None else "another study"
 
 
+@usual_float_errors
 def expand(
     path: str | Path,
     growth: Growth,
@@ -83,6 +86,7 @@ def expand(
     FolderRefuses, Damage
         Where the run is not finished, or differs from what was committed.
     """
+    refuse_unusable(resources)
     progress, path, begin = progress or SilentProgress(), Path(path), time.perf_counter()
     check_run(path)
     refuse_held(path)

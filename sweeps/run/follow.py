@@ -27,6 +27,7 @@ class Follower(JournalState):
         super().clear()
         self._inode = self._size = self._line = 0
         self.damaged: list[int] = []
+        self.note = ""  # the last sentence on workers in this session
         self._session: dict[str, list[float]] = {}  # by host: patients, begin and end in s of its own clock
 
     @property
@@ -72,7 +73,9 @@ class Follower(JournalState):
         """Update the state by the next entry, and the work of this session by its chunk."""
         super().fold(entry)
         if entry["kind"] == "state" and self.state == "running":
-            self._session = {}
+            self._session, self.note = {}, ""
+        elif entry["kind"] == "note":
+            self.note = f"{entry['text']} ({entry['at']})"
         elif entry["kind"] == "chunk":
             end = datetime.fromisoformat(entry["at"]).timestamp()
             begin = end - entry["seconds"]

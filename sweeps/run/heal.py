@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from pulsatile.engine.arrays import usual_float_errors
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.disk import commits, journal, store
 from pulsatile.sweeps.disk.check import Finding, open_results
@@ -23,6 +24,7 @@ from pulsatile.sweeps.run.progress import Progress, SilentProgress
 from pulsatile.sweeps.run.settle import settle
 from pulsatile.sweeps.run.verify import opened, verify
 from pulsatile.sweeps.study.resolve import ResolvedStudy, resolve
+from pulsatile.sweeps.workers.preflight import refuse_unusable
 from pulsatile.sweeps.workers.resources import Resources
 from pulsatile.sweeps.workers.workers import records
 
@@ -37,6 +39,7 @@ class Healed:
     seconds: float
 
 
+@usual_float_errors
 def heal(path: str | Path, resources: Resources = Resources(), progress: Progress | None = None) -> Healed:
     """Find the damage of a run and repair it.
 
@@ -50,6 +53,7 @@ def heal(path: str | Path, resources: Resources = Resources(), progress: Progres
     Damage
         Where the run cannot be repaired.
     """
+    refuse_unusable(resources)
     progress, path, begin = progress or SilentProgress(), Path(path), time.perf_counter()
     check_run(path)
     refuse_held(path)

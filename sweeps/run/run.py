@@ -4,6 +4,7 @@ import multiprocessing
 import time
 from pathlib import Path
 
+from pulsatile.engine.arrays import usual_float_errors
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.disk import commits
 from pulsatile.sweeps.disk.check import refuse_changed
@@ -22,9 +23,11 @@ from pulsatile.sweeps.run.progress import Progress, SilentProgress
 from pulsatile.sweeps.run.settle import growing, refuse_damaged, settle
 from pulsatile.sweeps.study.resolve import resolve
 from pulsatile.sweeps.study.schema import Study
+from pulsatile.sweeps.workers.preflight import refuse_unusable
 from pulsatile.sweeps.workers.resources import Resources
 
 
+@usual_float_errors
 def run(
     study: Study,
     out: str | Path,
@@ -56,6 +59,7 @@ def run(
             "run takes a study, a folder and Resources; give for example load_study('study.yaml'), 'runs/a'."
         )
     _refuse_import()
+    refuse_unusable(resources, study.solver.device)
     progress, out, begin = progress or SilentProgress(), Path(out), time.perf_counter()
     if out.is_dir():
         refuse_held(out)
@@ -70,6 +74,7 @@ def run(
         return drive(folder, ready.resolved, resources, progress, begin, lock)
 
 
+@usual_float_errors
 def resume(path: str | Path, resources: Resources = Resources(), progress: Progress | None = None) -> Outcome:
     """Resume an interrupted run from its folder alone; a finished run stays as it is.
 
@@ -85,6 +90,7 @@ def resume(path: str | Path, resources: Resources = Resources(), progress: Progr
         Where the results of a finished run were changed since they were committed; the sentence names the chunks.
     """
     _refuse_import()
+    refuse_unusable(resources)
     progress, path, begin = progress or SilentProgress(), Path(path), time.perf_counter()
     check_run(path)
     refuse_held(path)

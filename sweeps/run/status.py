@@ -37,6 +37,7 @@ class RunStatus:
     holder : the process that holds the folder
     seen : whether it is known if the holder lives; for one on another machine only `watch` can tell
     damaged : numbers of the damaged lines of the journal
+    note : last sentence on workers while it runs, with its time
     expansion : status of the expansion of the run that is under way
     """
 
@@ -58,6 +59,7 @@ class RunStatus:
     holder: Holder | None
     seen: bool
     damaged: list[int]
+    note: str = ""
     expansion: "RunStatus | None" = None
 
     def lines(self) -> list[str]:
@@ -81,6 +83,7 @@ class RunStatus:
             lines.append(
                 f"{JOURNAL} is damaged in line {_abridged(self.damaged)}; `pulsatile heal {self.folder}` mends it"
             )
+        lines += [f"last message: {self.note}"] if self.note else []
         if self.holder is not None:
             unseen = "" if self.seen else " on another machine; `--watch` tells whether it lives"
             lines.append(f"in use by {self.holder.words}{unseen}")
@@ -164,6 +167,7 @@ def _part(folder: Path, run: Follower, state: str) -> RunStatus:
         patients=patients, done=run.done, chunks=run.facts.get("chunks", 0), chunks_done=run.chunks_done,
         failed=run.failed, failures=run.failures, poison=dict(run.poison), bytes=run.bytes, rate=rate,
         seconds_left=(patients - run.done) / rate if rate else None, holder=None, seen=True, damaged=run.damaged,
+        note=run.note if state == "running" else "",
     )  # fmt: skip
 
 

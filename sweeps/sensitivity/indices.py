@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pulsatile.engine.arrays import Flags
+from pulsatile.engine.arrays import Flags, usual_float_errors
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.sensitivity.design import Design
 from pulsatile.sweeps.sensitivity.intervals import LEVEL, check_level
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
+@usual_float_errors
 def indices(
     design: Design,
     outputs: "xr.Dataset",

@@ -6,6 +6,7 @@ The fields of a resolved study are the engine's own dataclasses, so a setting is
 from functools import cached_property
 from typing import Literal, Self
 
+from pulsatile.engine.arrays import usual_float_errors
 from pulsatile.engine.drugs.regimens import Arm
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.kernel.solver import Solver
@@ -82,6 +83,7 @@ class ResolvedStudy(Resolved):
         return cls.model_validate_json(text)
 
 
+@usual_float_errors
 def resolve(study: Study, threads: int = 1) -> ResolvedStudy:
     """Fill every default, expand presets and compute matched doses.
 

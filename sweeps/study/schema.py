@@ -4,6 +4,7 @@ An entry with the fields of a dataclass of the engine (`Solver`, `LongHorizon`, 
 """
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -85,7 +86,7 @@ class Study(Model):
     @model_validator(mode="after")
     def _arms_agree(self) -> Self:
         names = [arm.name for arm in self.arms]
-        twice = sorted({name for name in names if names.count(name) > 1})
+        twice = sorted(name for name, times in Counter(names).items() if times > 1)
         if twice:
             raise InputError(f"arms name {', '.join(twice)} twice; give every arm its own name.")
         if self.control is not None and self.control not in names:

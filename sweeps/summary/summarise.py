@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pulsatile.engine.arrays import usual_float_errors
 from pulsatile.sweeps.contrast import ARM, check_arm
 from pulsatile.sweeps.errors import SCREEN
 from pulsatile.sweeps.summary.endpoints import WEEK, balanced, lines, measured, prevalence
@@ -64,6 +65,7 @@ class Summary:
         return "\n".join(line.rstrip() for line in shown.get().splitlines())
 
 
+@usual_float_errors
 def summarise(dataset: "xr.Dataset", control: str) -> Summary:
     """Return means of every arm and paired differences to control, for each endpoint and week.
 

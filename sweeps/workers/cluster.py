@@ -1,24 +1,24 @@
-"""Dask clusters: processes of this machine, SLURM jobs, or workers at an address.
+"""Dask clusters: SLURM jobs, or workers at an address.
 
 Together with `sweeps.workers.dask_pool` the only code that uses Dask; imported only when a cluster is wanted.
 """
 
 import logging
-import os
-import signal
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from math import ceil
+from contextlib import ExitStack, contextmanager
+from threading import Timer
 from typing import Any
 
 import dask
-from distributed import Client, LocalCluster, Status, core
+from distributed import Client
 
 from pulsatile.sweeps.chunk.job import Job
 from pulsatile.sweeps.disk.commits import Record
 from pulsatile.sweeps.errors import ClusterFailed
 from pulsatile.sweeps.study.identity import engine_hash, platform_class
 from pulsatile.sweeps.workers.dask_pool import PLUGIN, Futures, WorkerCheck
+from pulsatile.sweeps.workers.patience import Patience
 from pulsatile.sweeps.workers.resources import Spread
 from pulsatile.sweeps.workers.slurm import Slurm, SlurmJobs
 from pulsatile.sweeps.workers.worker_check import Fitness, demanded, library_versions
@@ -26,9 +26,6 @@ from pulsatile.sweeps.workers.worker_check import Fitness, demanded, library_ver
 WINDOW = 2
 """Tasks in flight per worker slot."""
 SETTINGS = {
-    "distributed.nanny.pre-spawn-environ": dict.fromkeys(
-        ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"
-    ),
     "distributed.worker.profile.enabled": False,  # samples the thread a hundred times a second: 1.5 % of a core
     "distributed.worker.memory.target": False,  # results are in the store: there is nothing to spill,
     "distributed.worker.memory.spill": False,
@@ -36,7 +33,10 @@ SETTINGS = {
     "distributed.scheduler.allowed-failures": 1,  # a chunk whose worker died twice is tried alone
 }
 CONNECT_SECONDS = 20
-
+"""A scheduler with workers must answer within this time."""
+UNSAID_SECONDS = 2.0
+"""A connection that takes longer is told."""
+LOGS = ("distributed", "tornado", "asyncio")
 
 Replace = Callable[[Iterable[Mapping[str, Any]]], None]
 """Takes all current workers, and starts others for those that are lost."""
@@ -47,9 +47,13 @@ def _replace_none(workers: Iterable[Mapping[str, Any]]) -> None:
 
 
 def _quiet() -> None:
-    """Silence Dask's own log: the user gets sentences instead."""
-    for name in ("distributed", "tornado.application", "asyncio"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    """Silence the logs of Dask and what it uses: the user gets sentences instead.
+
+    Each module's logger may have a level of its own, which that of its parent does not change.
+    """
+    for name in [*LOGS, *logging.root.manager.loggerDict]:
+        if name.startswith(LOGS):
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 @contextmanager
@@ -57,11 +61,12 @@ def workforce(
     work: Callable[[Job], Record],
     jobs: Sequence[Job],
     spread: Spread,
-    cluster: str | Slurm | None,
+    cluster: str | Slurm,
     note: Callable[[str], None],
     dashboard: Callable[[str], None],
+    patience: Patience,
 ) -> Iterator[Futures]:
-    """Yield the pool of the workers at an address, of SLURM jobs, or of processes of this machine."""
+    """Yield the pool of the workers at an address, or of SLURM jobs."""
     _quiet()
     replace_lost: Replace = _replace_none
     with ExitStack() as stack:
@@ -71,17 +76,16 @@ def workforce(
             note(f"{cluster.jobs} SLURM job(s) are submitted; work begins with the first that starts.")
             client, slots = stack.enter_context(Client(submitted.cluster, set_as_default=False)), cluster.slots
             replace_lost = submitted.replace_lost
-        elif cluster is not None:
-            client = stack.enter_context(connected(cluster, check=False))
-            slots = sum(client.nthreads().values())
         else:
-            client, slots, replace_lost = stack.enter_context(_local(spread, len(jobs)))
+            client = stack.enter_context(connected(cluster, check=False, note=note))
+            slots = sum(client.nthreads().values())
         if client.dashboard_link:
             note(f"Dask dashboard: {client.dashboard_link}")
             dashboard(client.dashboard_link)
         fitness = stack.enter_context(demanded(jobs[0]))
         refused = stack.enter_context(_checked(client, fitness, note))
-        yield Futures(client, work, WINDOW * slots, spread.memory, refused, replace_lost, isinstance(cluster, Slurm))
+        waits = isinstance(cluster, Slurm)
+        yield Futures(client, work, WINDOW * slots, spread.memory, refused, replace_lost, waits, note, patience)
 
 
 def _kind(device: str) -> dict[str, str]:
@@ -116,53 +120,24 @@ def _checked(client: Any, fitness: Fitness, note: Callable[[str], None]) -> Iter
 
 
 @contextmanager
-def _local(spread: Spread, jobs: int) -> Iterator[tuple[Any, int, Replace]]:
-    """Yield a client of a local cluster, its number of slots, and the function that replaces lost workers."""
-    count = min(spread.workers, ceil(jobs / spread.threads))
-    with suppress(AttributeError):  # Dask's cache of handlers would keep every earlier scheduler (0.3 MB each)
-        core._expects_comm.cache_clear()
-    with (
-        dask.config.set(SETTINGS),
-        LocalCluster(
-            n_workers=0,  # a worker that dies while it starts would be an error here; one added later is replaced
-            threads_per_worker=spread.threads,
-            processes=True,
-            memory_limit=spread.memory or "auto",
-            dashboard_address="127.0.0.1:0",
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
-
-        def replace_lost(workers: Iterable[Mapping[str, Any]]) -> None:
-            for name, nanny in list(cluster.workers.items()):
-                if nanny.status in (Status.closed, Status.failed):
-                    del cluster.workers[name]
-            cluster.scale(count)
-
-        cluster.scale(count)
-        try:
-            yield client, count * spread.threads, replace_lost
-        except (KeyboardInterrupt, GeneratorExit):  # at once: closing would wait for the chunks in progress
-            for nanny in cluster.workers.values():
-                nanny.auto_restart = False
-                with suppress(OSError, TypeError):
-                    os.kill(nanny.pid, signal.SIGTERM)
-            raise
-
-
-@contextmanager
-def connected(address: str, device: str = "cpu", check: bool = True) -> Iterator[Any]:
+def connected(
+    address: str, device: str = "cpu", check: bool = True, note: Callable[[str], None] = lambda text: None
+) -> Iterator[Any]:
     """Yield a client of the scheduler at ``address``, whose workers are checked for this engine and platform."""
     _quiet()
+    end = time.monotonic() + CONNECT_SECONDS
+    slow = Timer(UNSAID_SECONDS, note, [f"Waiting for {address}, for at most {CONNECT_SECONDS} s ..."])
+    slow.start()
     try:
         client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-        client.wait_for_workers(1, timeout=CONNECT_SECONDS)
+        client.wait_for_workers(1, timeout=max(1.0, end - time.monotonic()))
     except (OSError, TimeoutError, ValueError) as error:
         raise ClusterFailed(
             f"no Dask scheduler with workers answers at {address} within {CONNECT_SECONDS} s; "
             "start `dask scheduler` and `dask worker`, or leave --scheduler out."
         ) from error
+    finally:
+        slow.cancel()
     with client:
         if check:
             _check_kinds(client, address, device)

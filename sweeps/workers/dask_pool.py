@@ -17,6 +17,7 @@ from pulsatile.sweeps.disk.commits import Record
 from pulsatile.sweeps.errors import ClusterFailed
 from pulsatile.sweeps.workers.isolation import Trial
 from pulsatile.sweeps.workers.own_process import NotBegun, ProcessDied, run_alone
+from pulsatile.sweeps.workers.patience import Patience
 from pulsatile.sweeps.workers.thread_pool import Ended
 from pulsatile.sweeps.workers.worker_check import Fitness, limit_threads
 
@@ -28,9 +29,14 @@ MOST_DEATHS = 3
 """Workers that may die on a trial in a separate process before the trial is given up."""
 STUCK_SECONDS = 30.0
 """A trial that no worker carries out for this long is given up."""
-IDLE_SECONDS, IDLE_PERCENT = 120.0, 2.0
-"""A trial whose worker uses less of a core for this long is given up: Python can hang without memory."""
+IDLE_PERCENT = 2.0
+"""A worker that uses less of a core is silent: Python can hang without memory."""
+UNHEARD_SECONDS = 15.0
+"""A worker that its scheduler has not heard for this long is silent: it is stopped, or it compiles."""
 PLUGIN = "pulsatile"
+SILENT = "its worker fell silent"
+LOST, IDLE, UNHEARD = "not worked on its chunk", "used no processor time", "not answered its scheduler"
+"""What is wrong with a silent worker, in the words for the user."""
 
 
 class Futures:
@@ -42,20 +48,24 @@ class Futures:
     replace_lost : takes all current workers, and starts others for those that are missing
     waits : whether workers may come late, as jobs of a queue do
     refused : reasons why workers were refused; grows
+    note : called with sentences for the user
+    patience : how long a worker may be silent; one that may compile is given up half as late again
     """
 
     def __init__(
         self, client: Any, work: Callable[[Job], Record], window: int, memory: int, refused: list[str],
         replace_lost: Callable[[Iterable[Mapping[str, Any]]], None], waits: bool,
+        note: Callable[[str], None] = lambda text: None, patience: Patience = Patience(),
     ) -> None:  # fmt: skip
         self.window = window
         self._client, self._work, self._memory, self._refused = client, work, memory, refused
-        self._replace_lost, self._waits = replace_lost, waits
+        self._replace_lost, self._waits, self._note, self._patience = replace_lost, waits, note, patience
         self._flying: dict[str, tuple[Trial, Any]] = {}
         self._done = SimpleQueue[str]()
         self._stuck: dict[str, float] = {}
         self._lost = deque[str]()
-        self._count, self._seen = 0, time.monotonic()
+        self._told = set[str]()
+        self._count, self._seen, self._alone = 0, time.monotonic(), waits
 
     def start(self, trial: Trial) -> None:
         """Submit a trial."""
@@ -77,7 +87,7 @@ class Futures:
         """Return a trial that ended."""
         while self._lost:
             if (key := self._lost.popleft()) in self._flying:
-                return self._died(key, "its worker fell silent")
+                return self._died(key, SILENT)
         try:
             key = self._done.get(timeout=seconds)
         except Empty:
@@ -118,7 +128,7 @@ class Futures:
         """
         trial = self._flying[key][0]
         self._forget(key)
-        if not trial.alone:
+        if not trial.alone and (how != SILENT or trial.deaths):
             return Ended(trial, ProcessDied(how))
         if trial.deaths == MOST_DEATHS:
             return Ended(trial, ClusterFailed(
@@ -140,13 +150,19 @@ class Futures:
         self._replace_lost(workers)
         self._free_stuck()
         if workers:
-            self._seen = time.monotonic()
+            self._seen, self._alone = time.monotonic(), False
         elif self._refused:
             raise ClusterFailed(self._refused[-1])
+        elif not self._alone:
+            self._alone = True
+            self._note("No Dask worker is left; " + (
+                "work goes on with the next job that starts." if self._waits
+                else f"the run ends unless one joins within {LOST_SECONDS:.0f} s."
+            ))  # fmt: skip
         elif not self._waits and time.monotonic() - self._seen > LOST_SECONDS:
             raise ClusterFailed(
                 f"there has been no Dask worker for {LOST_SECONDS:.0f} s; start workers again and go on with "
-                "`pulsatile resume`. In a script, the call must stand under `if __name__ == '__main__':`."
+                "`pulsatile resume`."
             )
 
     def _free_stuck(self) -> None:
@@ -158,16 +174,36 @@ class Futures:
         except Exception:
             raise self._gone() from None
         now = time.monotonic()
-        self._stuck = {key: self._stuck.get(key, now) for key in stuck}
+        self._stuck = {
+            key: self._stuck.get(key, now - UNHEARD_SECONDS * (why == UNHEARD)) for key, (_, why) in stuck.items()
+        }
+        self._told &= {worker for worker, _ in stuck.values()}
+        given_up = set[str]()
         for key, since in list(self._stuck.items()):
-            worker, patience = stuck[key]
-            trial = self._flying[key][0]
-            if patience == IDLE_SECONDS and (trial.alone or trial.job.platform.startswith("cuda")):
+            worker, why = stuck[key]
+            trial, silent = self._flying[key][0], now - since
+            if why == IDLE and (trial.alone or trial.job.on_gpu):
                 continue  # the work is in another process, or on a GPU
-            if now - since > patience:
-                with suppress(Exception):  # without a nanny a worker cannot be started again
-                    self._client.restart_workers([worker], timeout=ANSWER_SECONDS, raise_for_error=False)
+            patience = {LOST: STUCK_SECONDS, IDLE: self._patience.given_up, UNHEARD: 1.5 * self._patience.given_up}[why]
+            if silent > self._patience.told and worker not in self._told and worker:
+                self._told.add(worker)
+                self._note(
+                    f"The worker {worker} has {why} for {silent:.0f} s; after {patience:.0f} s its chunks are given to "
+                    "another."
+                )
+            if silent > patience:
+                if worker not in given_up:
+                    given_up.add(worker)
+                    self._end(worker, why)
                 self._lost.append(key)
+
+    def _end(self, worker: str, why: str) -> None:
+        """Start a worker again, where it has a nanny; else let its scheduler forget one that does not answer."""
+        with suppress(Exception):
+            self._client.restart_workers([worker], timeout=ANSWER_SECONDS, raise_for_error=False)
+        if why == UNHEARD:
+            with suppress(Exception):  # else it would get the chunk again
+                self._client.run_on_scheduler(_remove, worker)
 
     def _gone(self) -> ClusterFailed:
         return ClusterFailed(
@@ -176,24 +212,30 @@ class Futures:
         )
 
 
-def _stuck(keys: list[str], dask_scheduler: Any) -> dict[str, tuple[str, float]]:
-    """Return, on the scheduler, the stuck trials: the worker of each, and the seconds after which it is given up.
+def _stuck(keys: list[str], dask_scheduler: Any) -> dict[str, tuple[str, str]]:
+    """Return, on the scheduler, the stuck trials: the worker of each, and what is wrong.
 
-    A stuck trial has an error that did not reach the driver, or its worker lives but does not know it or is idle.
+    A stuck trial has an error that did not reach the driver, or its worker says nothing, does not know it, or is idle.
     """
     stuck = {}
     for key in keys:
         task = dask_scheduler.tasks.get(key)
         if task is None or task.state == "erred":
-            stuck[key] = "", STUCK_SECONDS
+            stuck[key] = "", LOST
         elif (worker := task.processing_on) is not None:
-            if time.time() - worker.last_seen > STUCK_SECONDS / 3:  # one that compiles says nothing for long
-                continue
-            if not any(worker.metrics.get(name, 1) for name in ("executing", "ready")):
-                stuck[key] = worker.address, STUCK_SECONDS
+            if time.time() - worker.last_seen > UNHEARD_SECONDS:
+                stuck[key] = worker.address, UNHEARD
+            elif not any(worker.metrics.get(name, 1) for name in ("executing", "ready")):
+                stuck[key] = worker.address, LOST
             elif worker.metrics.get("cpu", 100) < IDLE_PERCENT:
-                stuck[key] = worker.address, IDLE_SECONDS
+                stuck[key] = worker.address, IDLE
     return stuck
+
+
+async def _remove(address: str, dask_scheduler: Any) -> None:
+    """Remove, on the scheduler, a worker that does not answer."""
+    if address in dask_scheduler.workers:
+        await dask_scheduler.remove_worker(address, stimulus_id=PLUGIN, close=False)
 
 
 # --- on the worker ---

@@ -14,7 +14,7 @@ from pulsatile.sweeps.workers.slurm import Slurm, load_slurm
 MOST_THREADS = 8
 """Threads per process by default: about 2 % of a chunk is Python, the rest runs without the interpreter lock."""
 PROGRAMS = 300 * 10**6
-"""Bytes of a process in addition to its chunks: Python, numba, the kernels, Dask."""
+"""Bytes of a process in addition to its chunks: Python, numba, the kernels."""
 LEAST_MEMORY = 400 * 10**6
 _CGROUPS, _OWN_GROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
@@ -92,13 +92,14 @@ class Spread(NamedTuple):
 class Resources:
     """Where and how a run is carried out; None lets the run choose.
 
-    ``workers`` processes of ``threads`` threads each, one chunk per thread; 0 or 1 worker runs in this process, without
-    Dask.  ``scheduler`` is the address of a running Dask scheduler, whose workers are used instead, with ``threads``
+    ``workers`` processes of ``threads`` threads each, one chunk per thread; 0 or 1 worker runs in this process.
+    ``scheduler`` is the address of a running Dask scheduler, whose workers are used instead, with ``threads``
     threads per task; ``slurm`` describes the SLURM jobs to submit for workers.  ``memory`` is the limit of each process
     in bytes.  ``gate`` is the share of failed patient-arms above which a run counts as failed, 0.05 for a new run.
 
-    Defaults: all cores of this machine, in one process per 8 cores; one thread per process where only ``workers`` is
-    given, and per task of a scheduler; one thread in all for a GPU; equal parts of the machine's memory.
+    Defaults: all cores of this machine, in one process per 8 cores; one process where only ``threads`` is given; one
+    thread per process where only ``workers`` is given, and per task of a scheduler; one thread in all for a GPU; equal
+    parts of the machine's memory.
     """
 
     chunk: int | None = None
@@ -158,10 +159,10 @@ class Resources:
             return Spread(self.slurm.workers, self.slurm.threads, self.slurm.memory_each)
         if self.scheduler is not None:
             return Spread(1 if self.workers is None else self.workers, self.threads or 1, self.memory or 0)
-        if self.workers is not None:
-            workers, threads = self.workers, self.threads or 1
+        if self.workers is not None or self.threads is not None:
+            workers, threads = 1 if self.workers is None else self.workers, self.threads or 1
         else:
             slots = 1 if device == "cuda" else cores()  # processes and threads would only share the one GPU
-            workers = ceil(slots / (self.threads or MOST_THREADS))
-            threads = self.threads or ceil(slots / workers)
+            workers = ceil(slots / MOST_THREADS)
+            threads = ceil(slots / workers)
         return Spread(workers, threads, self.memory or machine_memory() // max(1, workers))

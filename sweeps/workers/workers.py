@@ -1,4 +1,4 @@
-"""Execution of the chunks of a run: by threads of this process, local Dask workers, or a Dask cluster.
+"""Execution of the chunks of a run: by threads of this process, processes of this machine, or a Dask cluster.
 
 A pool takes trials and returns how each ended; `records` submits them and lets `sweeps.workers.isolation` judge.
 """
@@ -8,12 +8,15 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from math import ceil
 from typing import NamedTuple, Protocol
 
 from pulsatile.sweeps.chunk.job import Job
 from pulsatile.sweeps.chunk.run_chunk import run_chunk
 from pulsatile.sweeps.disk.commits import Record
 from pulsatile.sweeps.workers.isolation import Isolation, Trial
+from pulsatile.sweeps.workers.patience import Patience
+from pulsatile.sweeps.workers.process_pool import Processes
 from pulsatile.sweeps.workers.resources import Spread
 from pulsatile.sweeps.workers.slurm import Slurm
 from pulsatile.sweeps.workers.thread_pool import Ended, Threads
@@ -59,6 +62,7 @@ def records(
     should_stop: Callable[[], bool],
     note: Note = lambda text: None,
     dashboard: Note = lambda address: None,
+    patience: Patience = Patience(),
 ) -> Iterator[Record]:
     """Yield the record of each chunk as it is committed, in any order; chunks in progress are finished before a stop.
 
@@ -73,6 +77,7 @@ def records(
     should_stop : called before a chunk is submitted
     note : called with sentences on suspects, refused workers, long silence, and the Dask dashboard
     dashboard : called with the address of the dashboard, where there is one
+    patience : how long a worker may be silent until that is told, and until it is ended
 
     Raises
     ------
@@ -81,7 +86,7 @@ def records(
     """
     if not jobs:
         return
-    with _crew(jobs, spread, cluster, should_stop, note, dashboard) as (pool, threads, lifetime):
+    with _crew(jobs, spread, cluster, should_stop, note, dashboard, patience) as (pool, threads, lifetime):
         fresh = (Trial(replace(job, threads=threads), alone=job.again) for job in jobs)
         isolation, watch = Isolation(note), _Watch(note, lifetime)
         waiting, flying, checked = deque[Trial](), 0, time.monotonic()
@@ -159,21 +164,28 @@ def _crew(
     should_stop: Callable[[], bool],
     note: Note,
     dashboard: Note,
+    patience: Patience,
 ) -> Iterator[Crew]:
     """Yield the pool that carries out the jobs."""
-    if cluster is None and spread.workers <= 1:  # else a job that crashes ends only a worker process
-        count = min(spread.threads, len(jobs))
-        with Threads(count, run_chunk, should_stop) as threads:
-            yield Crew(threads, spread.threads // count)
+    if cluster is None:
+        pool: Threads | Processes
+        if spread.workers <= 1:
+            count = min(spread.threads, len(jobs))
+            pool, threads = Threads(count, run_chunk, should_stop, note, patience), spread.threads // count
+        else:  # a job that crashes ends only its process
+            count, threads = min(spread.workers, ceil(len(jobs) / spread.threads)), 1
+            pool = Processes(count, spread.threads, spread.memory, run_chunk, should_stop, note, patience)
+        with pool:
+            yield Crew(pool, threads)
         return
     from pulsatile.sweeps.workers.cluster import workforce
 
-    with workforce(run_chunk, jobs, spread, cluster, note, dashboard) as pool:
+    with workforce(run_chunk, jobs, spread, cluster, note, dashboard, patience) as futures:
         life = cluster.lifetime if isinstance(cluster, Slurm) else 0.0
-        yield Crew(pool, spread.threads if isinstance(cluster, str) else 1, life)
+        yield Crew(futures, spread.threads if isinstance(cluster, str) else 1, life)
 
 
-def capacity(address: str, device: str = "cpu") -> tuple[int, int]:
+def capacity(address: str, device: str = "cpu", note: Note = lambda text: None) -> tuple[int, int]:
     """Return the chunks that workers at ``address`` carry out at once, and the bytes of each (0: not known).
 
     Raises
@@ -183,7 +195,7 @@ def capacity(address: str, device: str = "cpu") -> tuple[int, int]:
     """
     from pulsatile.sweeps.workers.cluster import connected
 
-    with connected(address, device) as client:
+    with connected(address, device, note=note) as client:
         workers = client.scheduler_info()["workers"].values()
         spreads = [Spread(1, worker["nthreads"], worker["memory_limit"] or 0) for worker in workers]
     rooms = [spread.room for spread in spreads if spread.memory]

@@ -245,3 +245,28 @@ def test_drawn_patients_lie_far_within() -> None:
             drawn = people.parameters[row.name]
             assert row.low / 5 <= drawn.min(), row.name
             assert drawn.max() <= 5 * row.high, row.name
+
+
+@pytest.mark.parametrize("index", [[0, 3], [-4], [True, False], 1, "a", [0.5], None, np.ones((2, 2), int)])
+def test_a_subset_that_is_none(index: Any) -> None:
+    with pytest.raises(InputError, match=r"subset of .* chooses no patients .* positions from 0 to 2, a slice, or a"):
+        pu.virtual_cohort(3).subset(index)
+
+
+def test_a_caller_who_lets_numpy_raise_gets_the_same_numbers() -> None:
+    def numbers() -> Any:
+        people = pu.virtual_cohort(3, "obese")
+        people.parameters["k_gh"][1] = NAN  # a failed patient is NaN throughout
+        adults = pu.adult_cohort(3)
+        tests = (pu.TestAt("fasting", (0.0, 1.0)),)
+        arms = [pu.preset("control"), pu.preset("tesamorelin_label")]
+        data = pu.simulate(people, arms, pu.Plan(weeks=1, tests=tests))
+        return adults.parameters, data, pu.summarise(data, "control").frame
+
+    usual = numbers()
+    with np.errstate(all="raise"):
+        raising = numbers()
+        assert np.geterr()["invalid"] == "raise"  # the caller's own setting stays
+    assert np.array_equal(usual[0], raising[0])
+    assert usual[1].identical(raising[1])
+    assert usual[2].equals(raising[2])

@@ -3,12 +3,14 @@
 import json
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
+from distributed import LocalCluster
 
 from pulsatile.engine.errors import Status
 from pulsatile.sweeps.chunk.job import Job
@@ -22,6 +24,7 @@ from pulsatile.sweeps.run.verify import digest_of, verify
 from pulsatile.sweeps.workers import thread_pool, workers
 from pulsatile.sweeps.workers.resources import Resources
 from tests.conftest import SMALL
+from tests.stub_jobs import all_but_eleven
 from tests.sweeps.run.runs import SIX, carried_out, chunk_entries
 
 ALONE = Resources(2, workers=1, threads=1)
@@ -75,18 +78,20 @@ def digest_of_thirty_two(tmp_path_factory: pytest.TempPathFactory) -> str:
     return carried_out(THIRTY_TWO, tmp_path_factory.mktemp("32") / "whole").digest
 
 
-@pytest.mark.parametrize("resources", [Resources(8, 1, threads=2), Resources(8, workers=2)], ids=["threads", "dask"])
+@pytest.fixture(params=["threads", "processes", "dask"])
+def resources(request: pytest.FixtureRequest) -> Iterator[Resources]:
+    """Two threads, two processes, or a Dask cluster of two."""
+    if request.param != "dask":
+        yield Resources(8, 1, threads=2) if request.param == "threads" else Resources(8, workers=2)
+        return
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0") as two:
+        yield Resources(8, scheduler=two.scheduler_address)
+
+
 def test_a_patient_that_fails_its_chunk_is_left_out_until_it_does_not(
     digest_of_thirty_two: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, resources: Resources
 ) -> None:
-    real = workers.run_chunk
-
-    def failing(job: Job) -> dict[str, Any]:
-        if job.first <= 11 < job.stop and 11 not in job.skip:
-            raise ZeroDivisionError("a bug")
-        return real(job)
-
-    monkeypatch.setattr(workers, "run_chunk", failing)
+    monkeypatch.setattr(workers, "run_chunk", all_but_eleven)
     out = tmp_path / "a"
     outcome = carried_out(THIRTY_TWO, out, resources)
     assert (outcome.code, outcome.digest) == (Exit.CLUSTER, "")
@@ -155,7 +160,7 @@ def incomplete(incomplete_once: Path, digest_of_six: str, tmp_path: Path) -> tup
     return Path(shutil.copytree(incomplete_once, tmp_path / "run")), digest_of_six
 
 
-def stops(*given: Any) -> Any:
+def stops(*given: Any, **named: Any) -> Any:
     raise KeyboardInterrupt
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
+from distributed import LocalCluster
 
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.simulate import simulate
@@ -139,10 +140,20 @@ def test_where_the_dashboard_is_stands_in_the_lock(
                 found = status(out).holder
                 seen.extend([found.dashboard] if found is not None and found.dashboard else [])
 
-    outcome = run(study_from(SEVEN, "study"), out, Resources(2, workers=2, threads=1), Watching())
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0") as two:
+        outcome = run(study_from(SEVEN, "study"), out, Resources(2, scheduler=two.scheduler_address), Watching())
     assert [f"Dask dashboard: {address}" for address in seen] == [text for text in notes if "dashboard" in text]
     assert len(seen) == 1
     assert outcome.digest == whole.digest
+    entries = [json.loads(line) for line in (out / "journal.jsonl").read_text().splitlines()]
+    assert [entry["text"] for entry in entries if entry["kind"] == "note"] == [f"Dask dashboard: {seen[0]}"]
+
+
+def test_processes_of_this_machine_give_the_same_digest(whole: Outcome, tmp_path: Path) -> None:
+    outcome = run(study_from(SEVEN, "study"), tmp_path / "a", Resources(1, workers=2, threads=2))
+    assert outcome.digest == whole.digest
+    entries = [json.loads(line) for line in (tmp_path / "a" / "journal.jsonl").read_text().splitlines()]
+    assert {entry["pid"] for entry in entries if entry["kind"] == "chunk"}.isdisjoint({os.getpid()})
 
 
 def test_cores_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,7 +161,8 @@ def test_cores_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(machine, "cores", lambda cores=cores: cores)
         assert Resources().spread()[:2] == (processes, threads)
         assert Resources(workers=3).spread()[:2] == (3, 1)
-        assert Resources(threads=1).spread()[:2] == (cores, 1)
+        assert Resources(threads=1).spread()[:2] == (1, 1)  # one process: what was asked for, and no core more
+        assert Resources(threads=12).spread()[:2] == (1, 12)
         assert Resources(workers=0, threads=4).spread()[:2] == (0, 4)
         assert Resources(scheduler="tcp://a:1").spread()[:2] == (1, 1)
         assert Resources().spread("cuda")[:2] == (1, 1)

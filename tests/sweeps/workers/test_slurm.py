@@ -4,7 +4,6 @@ import os
 import re
 import signal
 import stat
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -16,8 +15,10 @@ import pytest
 
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.errors import ClusterFailed
+from pulsatile.sweeps.run.run import run
+from pulsatile.sweeps.study.schema import study_from
+from pulsatile.sweeps.workers import preflight, workers
 from pulsatile.sweeps.workers import slurm as module
-from pulsatile.sweeps.workers import workers
 from pulsatile.sweeps.workers.resources import Resources
 from pulsatile.sweeps.workers.slurm import Slurm, load_slurm
 from tests import stub_jobs
@@ -110,19 +111,19 @@ def test_an_absent_file_is_named(tmp_path: Path) -> None:
 
 
 def test_without_dask_jobqueue_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "dask_jobqueue", None)
-    with (
-        pytest.raises(InputError, match=r"needs the package dask-jobqueue.*; install pulsatile\[slurm\]"),
-        module.SlurmJobs(Slurm(**MINIMAL)),
-    ):
-        pass
+    monkeypatch.setattr(preflight, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"needs the package dask-jobqueue.*; install pulsatile\[slurm\]"):
+        preflight.refuse_unusable(Resources(slurm=Slurm(**MINIMAL)))
 
 
-def test_without_sbatch_it_says_where_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("dask_jobqueue")
+def test_without_sbatch_it_says_where_to_start_and_leaves_nothing(
+    small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preflight, "find_spec", lambda name: object())
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(ClusterFailed, match="no sbatch on this machine"), module.SlurmJobs(Slurm(**MINIMAL)):
-        pass
+    with pytest.raises(ClusterFailed, match="no sbatch on this machine"):
+        run(study_from(small, "study"), tmp_path / "run", Resources(slurm=Slurm(**MINIMAL)))
+    assert not (tmp_path / "run").exists()
 
 
 # --- with a stand-in for SLURM ---
