@@ -42,7 +42,7 @@ class Analysis:
     notes : what is left out, and why
     curves : indices of whole trajectories over the weeks, dims (output, factor, arm); None where the method has none
     steps : convergence of the indices with replicates (`sweeps.analysis.convergence`); None without an interval
-    failed : where in a design runs failed (`sweeps.sensitivity.missing.failed_region`); None if no run or all did
+    failed : where in a design runs failed (`sweeps.analysis.failed_region.failed_region`); None if no run or all did
     shapley : for a population ``shapley`` (output, member, arm), shares of the whole variance with that of the member
         "unexplained", and ``explained`` (output, arm), of the last week; None where there are none, and a note says why
     stories, inputs : for a population, the scenarios with their patients, and the inputs of the patients

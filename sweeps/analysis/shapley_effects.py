@@ -60,17 +60,16 @@ def shapley_of(
             else:
                 groups.setdefault((columns, rows.tobytes()), []).append((o, a))
     for (columns, _), places in groups.items():
-        o, a = np.array(places).T
-        rows = rows_of[:, o[0], a[0]]
-        effects = shapley(inputs.values[np.ix_(rows, columns)], y[rows][:, o, a])
-        for (output, arm), effect in zip(places, effects.T, strict=True):
+        rows = rows_of[:, places[0][0], places[0][1]]
+        x, outputs_of = inputs.values[np.ix_(rows, columns)], np.stack([y[rows, o, a] for o, a in places], axis=1)
+        for (o, a), effect in zip(places, shapley(x, outputs_of).T, strict=True):
             if (together := float(effect.sum())) < LEAST_EXPLAINED:
                 notes.append(
-                    f"no Shapley effects of {names[output]}, {arms[arm]}: its inputs explain {max(together, 0):.0%} of "
-                    f"the variance, and shares of less than {LEAST_EXPLAINED:.0%} say nothing"
+                    f"no Shapley effects of {names[o]}, {arms[a]}: its inputs explain {max(together, 0):.0%} of the "
+                    f"variance, and shares of less than {LEAST_EXPLAINED:.0%} say nothing"
                 )
                 continue
-            share[output, columns, arm], share[output, -1, arm] = effect, 1 - together
+            share[o, columns, a], share[o, -1, a] = effect, 1 - together
     kept = np.isfinite(share).any(axis=(0, 2))
     if not kept.any():
         return None
