@@ -7,7 +7,7 @@ import numpy as np
 from pulsatile.engine.arrays import Floats
 from pulsatile.sweeps.analysis.inputs import PER_FACTOR, Inputs
 from pulsatile.sweeps.sensitivity.given_data import given_data
-from pulsatile.sweeps.sensitivity.prcc import prcc
+from pulsatile.sweeps.sensitivity.samples import prcc
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -1,11 +1,12 @@
 """Indices with missing runs: what is left out, and bounds on the index of the full design.
 
-Two ways to leave runs out:
+Runs are filled by `sweeps.sensitivity.surrogate`, or left out in one of two ways:
 
     pairs   each index uses every row that has all the runs *it* needs (the most data)
     rows    a row of the design with any missing run is left out whole (the same rows for all factors)
 
-Both assume that failure is independent of the value.  Bounds assume only that a missing value would lie between stated
+The two assume that failure is independent of the value: with 5 % of the runs missing in a corner, 95 % intervals
+of ST cover down to 39 %.  Bounds assume only that a missing value would lie between stated
 limits: they hold for every such set of values, wherever in the cube runs fail.  They combine the largest and smallest
 sum of each term and of the variance over all fillings (DERIVED below), taken separately, so they are safe and somewhat
 wide; they bound the estimate from the full design, not its sampling error.
@@ -22,10 +23,11 @@ from pulsatile.sweeps.sensitivity.design import Design
 from pulsatile.sweeps.sensitivity.sobol import SALTELLI
 
 CHOICES = {
+    "surrogate": "a surrogate fills them, and the intervals include its cross-validated error",
     "pairs": "each index leaves out the rows in which a run it needs is missing",
     "rows": "a row with any missing run is left out whole",
 }
-"""How missing runs are left out: name and description."""
+"""How missing runs are treated: name and description."""
 
 Range = tuple[Floats, Floats]
 """Low and high ends, equal where the run is present."""
@@ -41,7 +43,7 @@ def leave_out(design: Design, y: Floats, method: str) -> Floats:
     """
     if method not in CHOICES:
         raise InputError(f"missing = {method!r} is not known; take one of {', '.join(CHOICES)}.")
-    if method == "pairs":
+    if method in ("pairs", "surrogate"):
         return y
     rows = y.reshape(-1, design.n_blocks, y.shape[1])
     hit = np.isnan(rows).any(axis=1, keepdims=True)
