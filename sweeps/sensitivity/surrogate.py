@@ -9,7 +9,8 @@ draws fill the hole, and the spread of the index between draws is the error of t
 1987, RECALLED).
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import product
 from math import factorial
 
 import numpy as np
@@ -28,11 +29,13 @@ FEWEST = 50
 DRAWS = 20
 JOINT = 1000
 """Largest number of missing runs drawn jointly; given these, the others take their expected values."""
-_ORDERS, _SCALES, _NOISES = (1, 2, 4), (3.0, 100.0), (1e-8, 1e-3)
-_BERNOULLI = {
-    1: (1, -1 / 2), 2: (1, -1, 1 / 6), 3: (1, -3 / 2, 1 / 2, 0), 4: (1, -2, 1, 0, -1 / 30),
-    8: (1, -4, 14 / 3, 0, -7 / 3, 0, 2 / 3, 0, -1 / 30),
-}  # fmt: skip
+HARMONICS = 16
+"""Harmonics of the periodic part of the kernel: more than the data of one factor resolve."""
+FACTORS_APART = 5
+"""Number of factors, those that act most, by which good runs are next to missing ones."""
+_KERNELS, _NOISES = tuple(product((1, 2, 4), (3.0, 100.0))), (1e-8, 1e-3)
+"""Candidates: orders of smoothness with scales of theta, and noises over the mean variance."""
+_BERNOULLI = {1: (1, -1 / 2), 2: (1, -1, 1 / 6), 3: (1, -3 / 2, 1 / 2, 0), 4: (1, -2, 1, 0, -1 / 30)}
 """Bernoulli polynomials, highest power first."""
 _FILL = 0xF111
 """Key of the random draws."""
@@ -54,13 +57,19 @@ def estimate(design: Design, y: npt.ArrayLike) -> Sobol:
     assert s1 is not None
     assert st is not None
     variance, mean, spread = plain.variance.copy(), plain.mean.copy(), plain.variance_influence.copy()
-    for column in hit:
-        filled = sobol(design, draws(design, outputs[:, column], plain.st.value[:, column]))
-        variance[column], mean[column] = filled.variance.mean(), filled.mean.mean()
-        spread[:, column] = filled.variance_influence.mean(axis=1)
-        for target, index in ((s1, filled.s1), (st, filled.st), (s2, filled.s2)):
-            if target is not None and index is not None:
-                _put(target, index, int(column))
+    patterns, pattern_of = np.unique(missing[:, hit], axis=1, return_inverse=True)
+    for pattern in range(patterns.shape[1]):
+        columns, hole = hit[pattern_of.reshape(-1) == pattern], patterns[:, pattern]
+        drawn = draws(design, outputs[:, columns], plain.st.value[:, columns].mean(axis=1))
+        for k, column in enumerate(columns):
+            y_drawn = np.repeat(outputs[:, column, None], DRAWS, axis=1)
+            y_drawn[hole] = drawn[:, k]
+            filled = sobol(design, y_drawn)
+            variance[column], mean[column] = filled.variance.mean(), filled.mean.mean()
+            spread[:, column] = filled.variance_influence.mean(axis=1)
+            for target, index in ((s1, filled.s1), (st, filled.st), (s2, filled.s2)):
+                if target is not None and index is not None:
+                    _put(target, index, int(column))
     return replace(plain, s1=s1, st=st, s2=s2, variance=variance, mean=mean, variance_influence=spread)
 
 
@@ -75,8 +84,20 @@ def _put(target: Index, index: Index, column: int) -> None:
     target.fill[:, column] = np.sqrt((1 + 1 / DRAWS) * index.value.var(axis=1, ddof=1))
 
 
+@dataclass(frozen=True)
+class _Fit:
+    """A kernel and the runs it is fitted to: points x (n, k), weights (n, m), and the scale of the variance (m,)."""
+
+    x: Floats
+    theta: Floats
+    order: int
+    inverse: Floats
+    weights: Floats
+    ratio: Floats
+
+
 def draws(design: Design, y: Floats, total: Floats) -> Floats:
-    """Return outputs (n_points, DRAWS): those of y (n_points,), and joint draws where y is NaN.
+    """Return joint draws (missing runs, m, DRAWS) of outputs y (n_points, m), NaN in the same points for all of them.
 
     Parameters
     ----------
@@ -84,53 +105,61 @@ def draws(design: Design, y: Floats, total: Floats) -> Floats:
         Total indices (groups,) that say how strongly each factor acts.
     """
     rng = generator(design.seed, _FILL)
-    bad, good = np.flatnonzero(np.isnan(y)), np.flatnonzero(~np.isnan(y))
+    hole = np.isnan(y[:, 0])
+    bad, good = np.flatnonzero(hole), np.flatnonzero(~hole)
     strength = np.clip(total, 0.01, 1.0) @ design.members
-    near, far = _training(design.unit * np.sqrt(strength), good, bad, rng)
+    strongest = np.argsort(-strength, kind="stable")[:FACTORS_APART]
+    near, far = _training(design.unit[:, strongest] * np.sqrt(strength[strongest]), good, bad, rng)
     training = np.concatenate([near, far])
-    x, centre, size = design.unit[training], y[training].mean(), y[training].std() or 1.0
+    centre, size = y[training].mean(axis=0), y[training].std(axis=0)
+    size = np.where(size > 0, size, 1.0)
     v = (y[training] - centre) / size
-    best = None
-    for order in _ORDERS:
-        for scale in _SCALES:
-            plain = _kernel(x, x, scale * strength, order)
-            for noise in _NOISES:
-                matrix = plain + noise * np.diag(plain).mean() * np.eye(len(x))
-                inverse = np.linalg.inv(matrix)
-                weights = np.einsum("ij,j->i", inverse, v)
-                # errors of runs left out one by one, and of those next to the hole left out together, in closed form
-                single = 1 / np.diag(inverse)
-                together = np.linalg.inv(inverse[: len(near), : len(near)])
-                errors = weights * single, np.einsum("ij,j->i", together, weights[: len(near)])
-                squares = [float((error**2).mean()) for error in errors]
-                ratio = max(squares[0] / single.mean(), squares[1] / np.diag(together).mean())
-                if best is None or sum(squares) < best[0]:
-                    best = sum(squares), order, scale, inverse, weights, ratio
-    assert best is not None
-    _, order, scale, inverse, weights, ratio = best
-    first = rng.permutation(len(bad))[:JOINT]
-    hole = design.unit[bad[first]]
-    across, own = (_kernel(hole, points, scale * strength, order) for points in (x, hole))
-    rest = own - across @ inverse @ across.T
-    value, vector = np.linalg.eigh((rest + rest.T) / 2)
-    root = vector * np.sqrt(np.maximum(value, 0.0) * ratio)
-    drawn = (across @ weights)[:, None] + root @ rng.standard_normal((len(first), DRAWS))
-    filled = np.repeat(y[:, None], DRAWS, axis=1)
-    filled[bad[first]] = centre + size * drawn
-    if len(first) < len(bad):
-        others = np.delete(np.arange(len(bad)), first)
-        points, known = design.unit[bad[others]], np.concatenate([x, hole])
-        matrix = _kernel(known, known, scale * strength, order)
-        matrix += 1e-8 * np.diag(matrix).mean() * np.eye(len(known))
-        weights = np.linalg.solve(matrix, np.concatenate([np.repeat(v[:, None], DRAWS, axis=1), drawn]))
-        filled[bad[others]] = centre + size * _kernel(points, known, scale * strength, order) @ weights
-    return filled
+    fits, best = _fits(design.unit[training], v, strength, len(near))
+    lots = rng.permutation(len(bad))
+    first, others = lots[:JOINT], lots[JOINT:]
+    noise = rng.standard_normal((len(first), DRAWS))
+    result = np.empty((len(bad), y.shape[1], DRAWS))
+    for choice in np.unique(best):
+        columns, fit = np.flatnonzero(best == choice), fits[choice]
+        points = design.unit[bad[first]]
+        across, own = (_kernel(points, x, fit.theta, fit.order) for x in (fit.x, points))
+        rest = own - across @ fit.inverse @ across.T
+        value, vector = np.linalg.eigh((rest + rest.T) / 2)
+        error = (vector * np.sqrt(np.maximum(value, 0.0))) @ noise
+        drawn = (across @ fit.weights[:, columns])[:, :, None] + np.sqrt(fit.ratio[columns])[:, None] * error[:, None]
+        result[np.ix_(first, columns)] = drawn
+        if len(others):
+            known = np.concatenate([fit.x, points])
+            matrix = _kernel(known, known, fit.theta, fit.order)
+            matrix += 1e-8 * np.diag(matrix).mean() * np.eye(len(known))
+            values = np.concatenate([np.repeat(v[:, columns, None], DRAWS, axis=2), drawn]).reshape(len(known), -1)
+            expected = _kernel(design.unit[bad[others]], known, fit.theta, fit.order) @ np.linalg.solve(matrix, values)
+            result[np.ix_(others, columns)] = expected.reshape(len(others), len(columns), DRAWS)
+    return np.asarray(centre[:, None] + size[:, None] * result, np.float64)
+
+
+def _fits(x: Floats, v: Floats, strength: Floats, near: int) -> tuple[list[_Fit], Integers]:
+    """Return the candidates, fitted to values v (n, m) whose first ``near`` are next to the hole; the best of each."""
+    fits, squares = list[_Fit](), list[Floats]()
+    for order, scale in _KERNELS:
+        plain = _kernel(x, x, scale * strength, order)
+        for noise in _NOISES:
+            inverse = np.linalg.inv(plain + noise * np.diag(plain).mean() * np.eye(len(x)))
+            weights = inverse @ v
+            # errors of runs left out one by one, and of those next to the hole left out together, in closed form
+            single, together = 1 / np.diag(inverse), np.linalg.inv(inverse[:near, :near])
+            alone = ((weights * single[:, None]) ** 2).mean(axis=0)
+            block = ((together @ weights[:near]) ** 2).mean(axis=0)
+            ratio = np.maximum(alone / single.mean(), block / np.diag(together).mean())
+            fits.append(_Fit(x, scale * strength, order, inverse, weights, ratio))
+            squares.append(alone + block)
+    return fits, np.argmin(np.array(squares), axis=0)
 
 
 def _training(
     places: Floats, good: Integers, bad: Integers, rng: np.random.Generator
 ) -> tuple[Integers, Integers]:  # fmt: skip
-    """Return good points next to missing ones, as many as those fill twice, and others, at most `TRAINING` in all."""
+    """Return good points next to missing ones, twice as many as these, and others, at most `TRAINING` in all."""
     from scipy.spatial import cKDTree
 
     distance, _ = cKDTree(places[bad]).query(places[good], workers=1)
@@ -144,9 +173,18 @@ def _kernel(x: Floats, z: Floats, theta: Floats, order: int) -> Floats:
     """Return prod_i (1 + theta_i k(x_i, z_i)) (n, q) of the Sobolev space of an order, for points (n, k) and (q, k)."""
     kernel = np.ones((len(x), len(z)))
     for a, b, strength in zip(x.T, z.T, theta, strict=True):
-        distance = abs(a[:, None] - b[None])
-        single = (-1.0) ** (order + 1) * np.polyval(_BERNOULLI[2 * order], distance) / factorial(2 * order)
-        for j in range(1, order + 1):
-            single += np.outer(np.polyval(_BERNOULLI[j], a), np.polyval(_BERNOULLI[j], b)) / factorial(j) ** 2
-        kernel *= 1 + strength * single
+        kernel *= 1 + strength * (_features(a, order) @ _features(b, order).T)
     return kernel
+
+
+def _features(x: Floats, order: int) -> Floats:
+    """Return features (n, order + 2 HARMONICS) whose products are the kernel of one factor.
+
+    k(x, z) = sum_j B_j(x) B_j(z) / j!^2 + 2 sum_h cos(2 pi h (x - z)) / (2 pi h)^(2 order), j = 1 ... order, which is
+    that of the Sobolev space where h goes to infinity.
+    """
+    smooth = [np.polyval(_BERNOULLI[j], x) / factorial(j) for j in range(1, order + 1)]
+    turn = 2 * np.pi * np.arange(1, HARMONICS + 1)
+    angle = np.outer(x, turn)
+    waves = np.sqrt(2.0) * np.concatenate([np.cos(angle), np.sin(angle)], axis=1) / np.tile(turn, 2) ** order
+    return np.concatenate([np.stack(smooth, axis=1), waves], axis=1)

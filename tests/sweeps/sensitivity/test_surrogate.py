@@ -33,10 +33,11 @@ def test_a_smooth_hole_is_filled_and_its_error_is_told() -> None:
     u = design.unit
     y = np.exp(u[:, 0]) + u[:, 0] * u[:, 1] + 0.2 * u[:, 2]
     hole = fails(u, "corner")
-    filled = draws(design, np.where(hole, np.nan, y), np.array([0.8, 0.3, 0.1]))
-    assert filled.shape == (design.n_points, DRAWS)
-    np.testing.assert_array_equal(filled[~hole], np.repeat(y[~hole, None], DRAWS, axis=1))
-    error, spread = filled[hole].mean(axis=1) - y[hole], filled[hole].std(axis=1, ddof=1)
+    seen = np.where(hole, np.nan, y)[:, None] * np.array([1.0, -50.0])
+    drawn = draws(design, seen, np.array([0.8, 0.3, 0.1]))
+    assert drawn.shape == (hole.sum(), 2, DRAWS)
+    np.testing.assert_allclose(drawn[:, 1].mean(axis=1), -50 * drawn[:, 0].mean(axis=1), atol=50 * 0.01 * y.std())
+    error, spread = drawn[:, 0].mean(axis=1) - y[hole], drawn[:, 0].std(axis=1, ddof=1)
     assert np.sqrt((error**2).mean()) < 0.02 * y.std()
     assert np.sqrt((error**2).mean()) < 4 * np.sqrt((spread**2).mean())
 
