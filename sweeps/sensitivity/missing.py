@@ -5,11 +5,13 @@ Runs are filled by `sweeps.sensitivity.surrogate`, or left out in one of two way
     pairs   each index uses every row that has all the runs *it* needs (the most data)
     rows    a row of the design with any missing run is left out whole (the same rows for all factors)
 
-The two assume that failure is independent of the value: with 5 % of the runs missing in a corner, a 95 % interval of
-ST covers 77 % (Ishigami, 1,024 rows), and less with more rows, as its width falls and the bias stays.  Bounds assume only that a missing value would lie between stated
-limits: they hold for every such set of values, wherever in the cube runs fail.  They combine the largest and smallest
-sum of each term and of the variance over all fillings (DERIVED below), taken separately, so they are safe and somewhat
-wide; they bound the estimate from the full design, not its sampling error.
+The two assume that failure is independent of the value: with 5 % of the runs missing in a corner, a 95 % interval of ST
+covers 77 % (Ishigami, 1,024 rows), and less with more rows, as its width falls and the bias stays.
+
+Bounds assume only that a missing value would lie between stated limits: they hold for every such set of values, wherever
+in the cube runs fail.  They combine the largest and smallest sum of each term and of the variance over all fillings
+(DERIVED below), taken separately, so they are safe and somewhat wide; they bound the estimate from the full design, not
+its sampling error.
 """
 
 from dataclasses import dataclass
