@@ -8,10 +8,10 @@ Runs are filled by `sweeps.sensitivity.surrogate`, or left out in one of two way
 The two assume that failure is independent of the value: with 5 % of the runs missing in a corner, a 95 % interval of ST
 covers 77 % (Ishigami, 1,024 rows), and less with more rows, as its width falls and the bias stays.
 
-Bounds assume only that a missing value would lie between stated limits: they hold for every such set of values, wherever
-in the cube runs fail.  They combine the largest and smallest sum of each term and of the variance over all fillings
-(DERIVED below), taken separately, so they are safe and somewhat wide; they bound the estimate from the full design, not
-its sampling error.
+Bounds assume only that a missing value would lie between stated limits: they hold for every such set of values,
+wherever in the cube runs fail.  They combine the largest and smallest sum of each term and of the variance over all
+fillings (DERIVED below), taken separately, so they are safe and somewhat wide; they bound the estimate from the full
+design, not its sampling error.
 """
 
 from dataclasses import dataclass
