@@ -17,6 +17,8 @@ G_CLASSIC = (0.0, 1.0, 4.5, 9.0, *(99.0,) * 8)
 """Saltelli's coefficients, and four more factors that hardly matter: 12-D, effective dimension low."""
 G_HARD = (0.0, 0.5, 1.0, 2.0, 4.5, 9.0, 20.0, 50.0, *(99.0,) * 4)
 """12-D with more factors that act together."""
+G_STAR = (0.0, 0.0, 0.0, 0.0, 0.4, 0.3, 0.8, 1.0, 4.5, 9.0)
+SPREAD = (0.9, 0.7, 0.5, 0.3, 0.1)
 
 
 @dataclass(frozen=True)
@@ -58,16 +60,41 @@ def ishigami() -> Known:
     )  # fmt: skip
 
 
+def _product(name: str, function: Callable[[Floats], Floats], own: Floats, low: float, high: float) -> Known:
+    """Return a product of independent terms of mean 1 and variances ``own``."""
+    v = np.prod(1 + own) - 1
+    rest = np.array([np.prod(1 + np.delete(own, i)) for i in range(len(own))])
+    pairs = np.array([own[i] * own[j] for i, j in combinations(range(len(own)), 2)])
+    return Known(name, function, own / v, own * rest / v, pairs / v, low, high)
+
+
 def g_function(a: tuple[float, ...] = G_CLASSIC, name: str = "G, 12-D") -> Known:
     c = np.array(a)
-    own = 1 / (3 * (1 + c) ** 2)
-    v = np.prod(1 + own) - 1
-    rest = np.array([np.prod(1 + np.delete(own, i)) for i in range(len(c))])
-    pairs = np.array([own[i] * own[j] for i, j in combinations(range(len(c)), 2)])
-    return Known(
-        name, lambda u: np.asarray(np.prod((abs(4 * u - 2) + c) / (1 + c), axis=1)), own / v, own * rest / v, pairs / v,
+    return _product(
+        name, lambda u: np.asarray(np.prod((abs(4 * u - 2) + c) / (1 + c), axis=1)), 1 / (3 * (1 + c) ** 2),
         float(np.prod(c / (1 + c))), float(np.prod((2 + c) / (1 + c))),
     )  # fmt: skip
+
+
+def g_star(alpha: float = 2.0, a: tuple[float, ...] = G_STAR) -> Known:
+    """Return the G* function of Saltelli 2010 without shifts (RECALLED): heavy-tailed for a large exponent."""
+    c = np.array(a)
+    return _product(
+        f"G*, alpha {alpha:g}",
+        lambda u: np.asarray(np.prod(((1 + alpha) * abs(2 * u - 1) ** alpha + c) / (1 + c), axis=1)),
+        alpha**2 / ((1 + 2 * alpha) * (1 + c) ** 2), float(np.prod(c / (1 + c))),
+        float(np.prod((1 + alpha + c) / (1 + c))),
+    )  # fmt: skip
+
+
+def log_normal(spread: tuple[float, ...] = SPREAD) -> Known:
+    """Return exp(sum s_i z_i - s_i^2 / 2), z standard normal: variances exp(s_i^2) - 1 of the terms (DERIVED)."""
+    from scipy.special import ndtri
+
+    s = np.array(spread)
+    return _product(
+        "log-normal", lambda u: np.asarray(np.exp(ndtri(u) @ s - (s**2).sum() / 2)), np.expm1(s**2), 0.0, np.inf
+    )
 
 
 def all_known() -> list[Known]:

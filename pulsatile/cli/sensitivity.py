@@ -176,7 +176,7 @@ def _print_leading(analysis: "Analysis") -> None:
             for _, row in rows(last.sel(output=output, factor=factor)):
                 cell = f"{float(row[value]):.2f}"
                 if f"{value}_low" in row and not isnan(float(row[f"{value}_low"])):
-                    cell += f" ± {(float(row[f'{value}_high']) - float(row[f'{value}_low'])) / 2:.2f}"
+                    cell += rf" \[{float(row[f'{value}_low']):.2f}, {float(row[f'{value}_high']):.2f}]"
                 cells.append(cell)
             grid.add_row(escape(str(factor)), *cells)
         if "variance" in last:  # an index of next to no variance says little

@@ -45,7 +45,8 @@ def analyse(
         Outputs and treatment weeks, and the arm with which the others are compared, point by point or patient by
         patient; default all outputs and common weeks, without comparison.
     handful
-        For a population: inputs of the Shapley effects, at most 12; default the covariates with the largest S1.
+        For a population: inputs of the Shapley effects, at most 12; default for each output and arm the six inputs with
+        the largest S1, drawn parameters and drug kinetics among them.
     resamples
         For a population: number of half samples for the intervals of S1, default 12.  For Saltelli blocks: resamples
         of the bootstrap intervals in ``indices``, next to those across replicates, default 0.

@@ -10,6 +10,7 @@ import numpy as np
 
 from pulsatile.engine.errors import Status
 from pulsatile.sweeps.analysis.convergence import convergence, has_convergence
+from pulsatile.sweeps.analysis.failed_region import failed_region, region_sentence
 from pulsatile.sweeps.analysis.labels import factor_label, output_label
 from pulsatile.sweeps.analysis.result import Analysis
 from pulsatile.sweeps.analysis.selection import Selection, at_weeks
@@ -18,7 +19,6 @@ from pulsatile.sweeps.sensitivity.design import Design
 from pulsatile.sweeps.sensitivity.indices import indices
 from pulsatile.sweeps.sensitivity.intervals import LEVEL
 from pulsatile.sweeps.sensitivity.methods import method_of
-from pulsatile.sweeps.sensitivity.missing import failed_region
 from pulsatile.sweeps.sensitivity.outputs import prepare
 from pulsatile.sweeps.sensitivity.scenarios import LEAST_CASES, scenario
 from pulsatile.sweeps.study.resolve import ResolvedStudy
@@ -70,11 +70,13 @@ def of_design(
     steps = None
     if has_convergence(design):
         steps = convergence(design, outputs, status, selection.contrast, level, precision)
+    region = failed_region(design, bad) if bad.any() and not bad.all() else None
     return Analysis(
         indices=combined,
         curves=None if method.curves is None else method.curves(design, both, level),
         steps=steps,
-        failed=failed_region(design, bad) if bad.any() and not bad.all() else None,
+        failed=region,
+        notes=() if region is None else (region_sentence(region),),
         verdicts=() if method.verdicts is None else method.verdicts(design, both, level),
         scenarios=() if selection.contrast is None else tuple(_scenarios(design, ready[-1])),
     )

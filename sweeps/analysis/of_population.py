@@ -5,8 +5,8 @@ It needs no design: the patients are the sample (`sweeps.sensitivity.given_data`
     S1           first-order index with a 95 % interval, weighted by prevalence: what one input explains alone,
                  including through its correlations
     prcc         partial rank correlation: effect and sign of one input with all others fixed, for monotone outputs
-    shapley      shares of the variance that a handful of dependent inputs explain together, linear in ranks; they add
-                 up to 1, and ``explained`` is the explained share of the variance
+    shapley      shares of the whole variance of a handful of dependent inputs, and the share that is left unexplained;
+                 they add up to 1; none where the inputs explain less than a tenth
     scenarios    in whom an event happens (`sweeps.analysis.stories`)
 
 The last three take no weights: for weighted patients they use a sample that includes each patient with a probability
@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pulsatile.engine.errors import InputError, Status
-from pulsatile.sweeps.analysis.indices import indices_of, shapley_of
+from pulsatile.sweeps.analysis.indices import indices_of
 from pulsatile.sweeps.analysis.inputs import Inputs, inputs_of
 from pulsatile.sweeps.analysis.labels import output_label
 from pulsatile.sweeps.analysis.result import Analysis
 from pulsatile.sweeps.analysis.selection import Selection, at_weeks
+from pulsatile.sweeps.analysis.shapley_effects import shapley_of
 from pulsatile.sweeps.analysis.stories import stories
 from pulsatile.sweeps.contrast import ARM, label, of_kind, paired_difference
 from pulsatile.sweeps.sensitivity.given_data import HALVES

@@ -43,9 +43,9 @@ class Analysis:
     notes : what is left out, and why
     curves : indices of whole trajectories over the weeks, dims (output, factor, arm); None where the method has none
     steps : convergence of the indices with replicates (`sweeps.analysis.convergence`); None without an interval
-    failed : where in a design runs failed (`sweeps.sensitivity.missing.failed_region`); None if no run or all did
-    shapley : for a population ``shapley`` (output, member, arm) and ``explained`` (output, arm), of the last week; None
-        with too few patients
+    failed : where in a design runs failed (`sweeps.analysis.failed_region.failed_region`); None if no run or all did
+    shapley : for a population ``shapley`` (output, member, arm), shares of the whole variance with that of the member
+        "unexplained", and ``explained`` (output, arm), of the last week; None where there are none, and a note says why
     stories, inputs : for a population, the scenarios with their patients, and the inputs of the patients
     """
 
@@ -88,7 +88,8 @@ class Analysis:
         if self.failed is not None:
             tables[FAILED] = self.failed.to_dataframe().reset_index()
         if self.shapley is not None:
-            tables[SHAPLEY] = self.shapley.to_dataframe(dim_order=["output", "arm", "member"]).reset_index()
+            frame = self.shapley.to_dataframe(dim_order=["output", "arm", "member"]).dropna(subset="shapley")
+            tables[SHAPLEY] = frame.reset_index()
         return tables
 
     @property

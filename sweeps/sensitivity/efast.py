@@ -13,9 +13,8 @@ from pulsatile.engine.arrays import Floats
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.sensitivity.design import Design, build, check_count, check_size, generator
 from pulsatile.sweeps.sensitivity.factors import Factor, partition
-from pulsatile.sweeps.sensitivity.intervals import LEVEL, half_width
 from pulsatile.sweeps.sensitivity.method import Columns, Settings, with_enough_runs
-from pulsatile.sweeps.sensitivity.sobol import ROUNDING, Index, Mean
+from pulsatile.sweeps.sensitivity.sobol import ROUNDING, Mean
 
 EFAST = "efast"
 HARMONICS = 4
@@ -41,7 +40,7 @@ def efast_design(
     points
         Points of each curve; at least 4 M^2 + 1 (65 for M = 4 harmonics).
     curves
-        Curves per factor; 3 to 5 are usual (RECALLED); two or more give intervals.
+        Curves per factor; 3 to 5 are usual (RECALLED).
 
     Raises
     ------
@@ -68,20 +67,19 @@ def efast_design(
 
 @dataclass(frozen=True)
 class Efast:
-    """S1 and ST (factors, m), the half-widths of their intervals across curves, and the number of curves used."""
+    """S1 and ST (factors, m), and the number of curves used."""
 
     s1: Floats
     st: Floats
-    s1_half_width: Floats
-    st_half_width: Floats
     curves: Floats
 
 
-def efast(design: Design, y: npt.ArrayLike, level: float = LEVEL) -> Efast:
+def efast(design: Design, y: npt.ArrayLike) -> Efast:
     """Return the indices of outputs (n_points, ...), flattened to m; a curve with a missing run is left out.
 
     S1 of a factor without an effect of its own is a few hundredths, not 0, because frequencies interfere (Ishigami, x3,
-    1,025 points: S1 = 0.027): compare it with that of a dummy factor.
+    1,025 points: S1 = 0.027): compare it with that of a dummy factor.  There is no interval: all curves share this
+    bias, so that an interval from their scatter covers 55-94 % instead of 95 %.
 
     Raises
     ------
@@ -100,31 +98,23 @@ def efast(design: Design, y: npt.ArrayLike, level: float = LEVEL) -> Efast:
     total = np.where(total > (ROUNDING * size) ** 2, total, np.nan)  # a constant curve has no spectrum
     first_order = spectrum[:, np.arange(1, harmonics + 1) * fast - 1].sum(axis=1) / total
     all_orders = 1 - spectrum[:, : fast // 2].sum(axis=1) / total
-    s1, s1_half = _across(first_order, level)
-    st, st_half = _across(all_orders, level)
-    return Efast(s1, st, s1_half, st_half, np.isfinite(first_order).sum(axis=0).astype(np.float64))
+    return Efast(_mean(first_order), _mean(all_orders), np.isfinite(first_order).sum(axis=0).astype(np.float64))
 
 
-def _across(values: Floats, level: float) -> tuple[Floats, Floats]:
-    """Return mean and half-width over the whole curves."""
+def _mean(values: Floats) -> Floats:
+    """Return the mean (factors, m) over the whole curves."""
     whole = np.isfinite(values)
     flat = values.reshape(len(values), -1)
     mean = Mean(np.where(np.isfinite(flat), flat, 0.0), np.isfinite(flat).astype(np.float64))
-    half = half_width(Index(mean.value, mean.influence), level).reshape(values.shape[1:])
-    return mean.value.reshape(values.shape[1:]), np.where(whole.sum(axis=0) > 1, half, np.nan)
+    return mean.value.reshape(whole.shape[1:])
 
 
 def columns(design: Design, y: Floats, settings: Settings) -> Columns:
-    """Return S1 and ST with intervals of outputs (n_points, m); NaN for outputs that lack a whole curve of a factor."""
+    """Return S1 and ST of outputs (n_points, m); NaN for outputs that lack a whole curve of a factor."""
     whole = np.isfinite(y).reshape(design.n_replicates, design.n_rows, design.n_blocks, -1).all(axis=1)
 
     def columns_of(outputs: Floats) -> Columns:
-        estimate = efast(design, outputs, settings.level)
-        columns: Columns = {}
-        halves = {"S1": (estimate.s1, estimate.s1_half_width), "ST": (estimate.st, estimate.st_half_width)}
-        for name, (value, half) in halves.items():
-            for end, values in (("", value), ("_low", value - half), ("_high", value + half)):
-                columns[name + end] = "factor", values
-        return columns
+        estimate = efast(design, outputs)
+        return {"S1": ("factor", estimate.s1), "ST": ("factor", estimate.st)}
 
     return with_enough_runs(np.asarray(whole.any(axis=0).all(axis=0)), y, columns_of)

@@ -31,7 +31,7 @@ def indices(
     *,
     status: "xr.DataArray | None" = None,
     contrast: str | None = None,
-    missing: str = "pairs",
+    missing: str = "surrogate",
     limits: Mapping[str, tuple[float, float]] | None = None,
     level: float = LEVEL,
     resamples: int = 0,
@@ -50,7 +50,8 @@ def indices(
     contrast
         An arm; the indices are then of the difference of each other arm to it, within the same point.
     missing
-        For Saltelli blocks, how missing runs are left out: ``"pairs"`` or ``"rows"`` (`sweeps.sensitivity.missing`).
+        For Saltelli blocks, how missing runs are treated: filled by a ``"surrogate"``, or left out by ``"pairs"`` or
+        ``"rows"`` (`sweeps.sensitivity.missing`).
     limits
         Per output, the range in which a missing run (with ``contrast``: the difference) would lie, for the bounds;
         default the range of the good runs.
@@ -148,6 +149,8 @@ def _attributes(
             if replicates > 1
             else "none: one replicate has no scatter"
         )
+    elif method.no_interval:
+        attrs["interval"] = f"none: {method.no_interval}"
     if contrast is not None:
         attrs["contrast"] = f"each arm minus {contrast}, within the same point of the design"
     most = max(absent, key=lambda name: int(absent[name].sum(axis=0).max()))

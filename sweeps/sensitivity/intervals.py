@@ -6,6 +6,10 @@ scrambles are independent: their scatter is the error.  With R replicates and th
 
     half-width = t(R - 1) sqrt( sum e_r^2 / (R (R - 1)) )
 
+A total index cannot be negative and its estimate is skewed: its interval is that of its logarithm, [ST / f, ST f] with
+f = exp(half-width / ST), as far as the upper end is not above 1.  Where missing runs were filled, the half-width is the
+root of the sum of its square and that of the error of the fill, t(4) times its SD: few, smooth errors make up a hole.
+
 The bootstrap is reported for comparison with other tools and for designs of one replicate.  Coverage and width are
 measured in `benchmarks/indices.py`.  Source of the method: Owen 1997 (replicated nets), RECALLED.
 """
@@ -14,12 +18,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
-from pulsatile.engine.arrays import Floats
+from pulsatile.engine.arrays import Flags, Floats
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.sensitivity.design import Design, check_count, generator
+from pulsatile.sweeps.sensitivity.missing import Bounds, bounds, observed_limits
 from pulsatile.sweeps.sensitivity.outputs import flat
-from pulsatile.sweeps.sensitivity.sobol import FINE, Index, Sobol, across, means, pairs_of, sobol, split
+from pulsatile.sweeps.sensitivity.sobol import FINE, Index, Sobol, across, means, pairs_of, split
+from pulsatile.sweeps.sensitivity.surrogate import estimate
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -27,6 +34,9 @@ if TYPE_CHECKING:
 LEVEL = 0.95
 LIMIT = 0.05
 """Of Sarrazin 2016 (RECALLED): width of an interval, and total index of a factor that does not matter."""
+STAYS = 16
+"""Times as many replicates as there are, at a fourth of the error: what needs more is called undecidable [assumed]."""
+_FILL_FREEDOM = 4
 _BOOTSTRAP = 0xB007
 """Key that separates the bootstrap's random draws from those of the design."""
 
@@ -45,8 +55,26 @@ def half_width(index: Index, level: float = LEVEL) -> Floats:
     n = len(index.influence)
     if n < 2:
         return np.full(index.value.shape, np.nan)
-    scatter = np.sqrt(across(index.influence**2) / (n * (n - 1)))
-    return np.asarray(t.ppf((1 + level) / 2, n - 1) * scatter, np.float64)
+    half = t.ppf((1 + level) / 2, n - 1) * np.sqrt(across(index.influence**2) / (n * (n - 1)))
+    if index.fill is not None:
+        half = np.hypot(half, t.ppf((1 + level) / 2, _FILL_FREEDOM) * index.fill)
+    return np.asarray(half, np.float64)
+
+
+def interval(index: Index, level: float = LEVEL, *, ratio: bool = False) -> tuple[Floats, Floats]:
+    """Return the ends of the interval across replicates, of the shape of ``value``; with ``ratio`` that of a logarithm.
+
+    The upper end of a ratio goes beyond 1, the largest index, only where the interval without logarithm does so.
+    """
+    half = half_width(index, level)
+    low, high = index.value - half, index.value + half
+    if not ratio:
+        return low, high
+    positive = index.value > 0
+    with np.errstate(over="ignore"):
+        factor = np.exp(half / np.where(positive, index.value, 1.0))
+    high = np.where(positive, np.maximum(high, np.minimum(index.value * factor, 1.0)), high)
+    return np.where(positive, index.value / factor, low), high
 
 
 def bootstrap(
@@ -94,15 +122,16 @@ def bootstrap(
 
 @dataclass(frozen=True)
 class Verdict:
-    """The result of one stopping rule.
+    """The result of one stopping rule, from the replicates so far.
 
     Attributes
     ----------
     rule : ``"values"``, ``"ranking"`` or ``"screening"``
-    met : the rule is met
+    met : the rule is met so far
     figure, limit : the computed and the allowed number
     replicates : estimated number of replicates of this size that would suffice; 0 when no number can be given
     sentence : the result in words
+    stays : the rule is not met, and will not be: `STAYS` times as many replicates, or any number, would not suffice
     """
 
     rule: str
@@ -111,9 +140,10 @@ class Verdict:
     limit: float
     replicates: int
     sentence: str
+    stays: bool = False
 
 
-def stopping(estimate: Sobol, level: float = LEVEL, limit: float = LIMIT) -> list[Verdict]:
+def stopping(found: Sobol, level: float = LEVEL, limit: float = LIMIT, within: Bounds | None = None) -> list[Verdict]:
     """Judge whether the replicates suffice, by three separate rules, over all outputs whose indices are defined.
 
     - values: the widest interval of S1 and ST is narrower than ``limit``;
@@ -121,20 +151,31 @@ def stopping(estimate: Sobol, level: float = LEVEL, limit: float = LIMIT) -> lis
       than the half-width of their difference, or by less than ``limit``;
     - screening: no factor is undecided: no interval of a total index contains ``limit``.
 
+    A verdict holds for the replicates so far.  With more, an error falls as 1 / sqrt(n): a rule that would need more
+    than `STAYS` times as many stays undecided; so does an index that the missing runs, within their bounds ``within``,
+    could put on either side of ``limit``.
+
     Raises
     ------
     InputError
         When there are fewer than two replicates, or no output has indices.
     """
-    n = len(estimate.st.influence)
+    n = len(found.st.influence)
     if n < 2:
         raise InputError("one replicate gives no estimate of its error; give the design at least 2, better 8.")
-    defined = np.flatnonzero(estimate.reason == FINE)
+    defined = np.flatnonzero(found.reason == FINE)
     if not len(defined):
         raise InputError("no output has indices: all are constant or missing; give outputs that vary.")
-    first = Index(estimate.s1.value[:, defined], estimate.s1.influence[:, :, defined])
-    total = Index(estimate.st.value[:, defined], estimate.st.influence[:, :, defined])
-    return [_values(first, total, level, limit), _ranking(total, level, limit), _screening(total, level, limit)]
+    first, total = (_part(index, defined) for index in (found.s1, found.st))
+    either = np.zeros(total.value.shape, np.bool_)
+    if within is not None:
+        either = (within.st_low[:, defined] < limit) & (within.st_high[:, defined] >= limit)
+    return [_values(first, total, level, limit), _ranking(total, level, limit), _screening(total, level, limit, either)]
+
+
+def _part(index: Index, columns: npt.NDArray[np.int64]) -> Index:
+    fill = None if index.fill is None else index.fill[:, columns]
+    return Index(index.value[:, columns], index.influence[:, :, columns], fill)
 
 
 def verdicts(design: Design, outputs: "xr.Dataset", level: float) -> tuple[str, ...]:
@@ -151,42 +192,76 @@ def verdicts(design: Design, outputs: "xr.Dataset", level: float) -> tuple[str, 
     """
     sentences: list[str] = []
     for name, variable in outputs.data_vars.items() if design.n_replicates > 1 else ():
-        estimate = sobol(design, flat(variable.transpose("design", "arm", "week")))
-        if (estimate.reason == FINE).any():
-            sentences += [f"{name}: {verdict.sentence}" for verdict in stopping(estimate, level)]
+        y = flat(variable.transpose("design", "arm", "week"))
+        found = estimate(design, y)
+        if (found.reason == FINE).any():
+            within = bounds(design, y, *observed_limits(y)) if np.isnan(y).any() else None
+            sentences += [f"{name}: {verdict.sentence}" for verdict in stopping(found, level, within=within)]
     return tuple(sentences)
 
 
+def _width(index: Index, level: float, ratio: bool) -> float:
+    low, high = interval(index, level, ratio=ratio)
+    return float((high - low).max())
+
+
 def _values(first: Index, total: Index, level: float, limit: float) -> Verdict:
-    width = 2 * max(float(half_width(first, level).max()), float(half_width(total, level).max()))
+    width = max(_width(first, level, False), _width(total, level, True))
     n = len(total.influence)
     needed = int(np.ceil(n * (width / limit) ** 2)) if width > limit else n
     finding = f"the widest interval of S1 and ST is {width:.3f}, {limit:g} is allowed"
-    return Verdict("values", width < limit, width, limit, needed, _sentence(finding, width < limit, needed))
+    return _verdict("values", width < limit, width, limit, finding, n, needed)
 
 
 def _ranking(total: Index, level: float, limit: float) -> Verdict:
     order = np.argsort(-total.value, axis=0, kind="stable")
     value = np.take_along_axis(total.value, order, axis=0)
     influence = np.take_along_axis(total.influence, order[None], axis=1)
-    gap = Index(value[:-1] - value[1:], influence[:, :-1] - influence[:, 1:])
+    fill = None if total.fill is None else np.take_along_axis(total.fill, order, axis=0)
+    apart = None if fill is None else fill[:-1] + fill[1:]
+    gap = Index(value[:-1] - value[1:], influence[:, :-1] - influence[:, 1:], apart)
     half = half_width(gap, level)
     matter = value[:-1] >= limit
     unsure = matter & (gap.value <= half) & (gap.value + half > limit)
-    count = int(unsure.sum())
-    finding = f"{count} of {int(matter.sum())} neighbouring ranks of ST could change places"
-    return Verdict("ranking", count == 0, float(count), 0.0, 0, _sentence(finding, count == 0, 0))
+    finding = f"{int(unsure.sum())} of {int(matter.sum())} neighbouring ranks of ST could change places"
+    # settled once the half-width is below the gap, or both together below the limit
+    enough = np.maximum(gap.value, limit - gap.value)
+    return _counted("ranking", unsure, half, enough, np.zeros_like(unsure), finding, len(total.influence))
 
 
-def _screening(total: Index, level: float, limit: float) -> Verdict:
-    half = half_width(total, level)
-    undecided = (total.value - half < limit) & (total.value + half >= limit)
-    count = int(undecided.sum())
-    finding = f"{count} of {undecided.size} total indices have an interval across {limit:g}"
-    return Verdict("screening", count == 0, float(count), 0.0, 0, _sentence(finding, count == 0, 0))
+def _screening(total: Index, level: float, limit: float, either: Flags) -> Verdict:
+    low, high = interval(total, level, ratio=True)
+    undecided = (low < limit) & (high >= limit)
+    finding = f"{int(undecided.sum())} of {undecided.size} total indices have an interval across {limit:g}"
+    half, apart = half_width(total, level), abs(total.value - limit)
+    return _counted("screening", undecided, half, apart, either & undecided, finding, len(total.influence))
 
 
-def _sentence(finding: str, met: bool, needed: int) -> str:
+def _counted(
+    rule: str, unsure: Flags, half: Floats, enough: Floats, never: Flags, finding: str, n: int
+) -> Verdict:  # fmt: skip
+    """Return the verdict of a rule that counts cases: ``unsure`` until their half-width is below ``enough``."""
+    times = np.where(unsure, (half / np.maximum(enough, 1e-12)) ** 2, 0.0)
+    lasting = unsure & ((times > STAYS) | never)
+    count, stay = int(unsure.sum()), int(lasting.sum())
+    if not stay:
+        needed = int(np.ceil(n * max(float(times.max(initial=0.0)), 1.0)))
+        return _verdict(rule, not count, float(count), 0.0, finding, n, needed)
+    why = (
+        "the failed runs allow either" if (never & unsure).any() else f"{STAYS} times as many replicates do not suffice"
+    )
+    rest = f"; add replicates for the other {count - stay}" if stay < count else ""
+    sentence = f"{finding}: {stay} undecided, and will stay so, as {why}{rest}."
+    return Verdict(rule, False, float(count), 0.0, 0, sentence, True)
+
+
+def _verdict(rule: str, met: bool, figure: float, limit: float, finding: str, n: int, needed: int) -> Verdict:
     if met:
-        return f"{finding}: enough."
-    return f"{finding}: add replicates" + (f", about {needed} in all." if needed else ".")
+        return Verdict(rule, True, figure, limit, needed, f"{finding}: enough so far.")
+    needed = max(needed, n + 1)
+    if needed <= STAYS * n:
+        sentence = f"{finding}: not enough so far, add replicates, about {needed} in all."
+        return Verdict(rule, False, figure, limit, needed, sentence)
+    times = f"about {needed} in all, {needed / n:.0f} times as many"
+    sentence = f"{finding}: undecided, and will stay so unless you add replicates to {times}."
+    return Verdict(rule, False, figure, limit, needed, sentence, True)

@@ -88,6 +88,7 @@ class Method:
     missing : words for how missing runs are left out; by name where there is a choice
     groups, second_order, values : whether a design of this kind may set these fields; ``values`` are then required
     has_convergence : replicates give an interval, and the first of them form a complete design
+    no_interval : why a method with replicates has no interval; "" where replicates have no such use
     bounds : the indices have ``_least`` and ``_most`` where runs are missing
     blocks : positions in a row of the points that repeat no others (`independent`); () for all
     check : raises `InputError` for a design without defined indices, before anything runs
@@ -110,6 +111,7 @@ class Method:
     second_order: bool = False
     values: bool = False
     has_convergence: bool = False
+    no_interval: str = ""
     bounds: bool = False
     blocks: tuple[int, ...] = ()
     check: Callable[[Design], None] = field(default=lambda design: None)

@@ -8,7 +8,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from pulsatile.engine.errors import InputError
-from pulsatile.sweeps.sensitivity import efast, morris, prcc, saltelli, samples
+from pulsatile.sweeps.sensitivity import efast, morris, saltelli, samples
 from pulsatile.sweeps.sensitivity.design import Design
 from pulsatile.sweeps.sensitivity.intervals import verdicts
 from pulsatile.sweeps.sensitivity.method import DesignSpec, Measure, Method
@@ -31,8 +31,8 @@ def _ranked(
 ) -> Method:  # fmt: skip
     """Return the row of a method whose indices are partial rank correlations of a sample."""
     return Method(
-        kind, "partial rank correlation (Marino 2008)", make, count, prcc.columns, (RANK,), points, point_is,
-        replicate_is=replicate_is, values=values, check=prcc.check,
+        kind, "partial rank correlation (Marino 2008)", make, count, samples.columns, (RANK,), points, point_is,
+        replicate_is=replicate_is, values=values, check=samples.check,
     )  # fmt: skip
 
 
@@ -65,7 +65,8 @@ _ROWS = (
         make=lambda d: efast.efast_design(d.factors, d.points, d.replicates, d.seed),
         count=lambda d: d.points * d.replicates * len(d.factors), columns=efast.columns, measures=(TOTAL, FIRST),
         points=129, point_is="points of a curve", replicates=4, replicate_is="curves of each factor",
-        missing="a curve with a missing run is left out", has_convergence=True,
+        missing="a curve with a missing run is left out",
+        no_interval="curves share the bias of the method, so that an interval from their scatter would not hold",
     ),
     _ranked(
         samples.GRID, lambda d: samples.grid(d.factors, d.points),

@@ -1,18 +1,20 @@
 """Indices with missing runs: what is left out, and bounds on the index of the full design.
 
-Two ways to leave runs out:
+Runs are filled by `sweeps.sensitivity.surrogate`, or left out in one of two ways:
 
     pairs   each index uses every row that has all the runs *it* needs (the most data)
     rows    a row of the design with any missing run is left out whole (the same rows for all factors)
 
-Both assume that failure is independent of the value.  Bounds assume only that a missing value would lie between stated
-limits: they hold for every such set of values, wherever in the cube runs fail.  They combine the largest and smallest
-sum of each term and of the variance over all fillings (DERIVED below), taken separately, so they are safe and somewhat
-wide; they bound the estimate from the full design, not its sampling error.
+The two assume that failure is independent of the value: with 5 % of the runs missing in a corner, a 95 % interval of ST
+covers 77 % (Ishigami, 1,024 rows), and less with more rows, as its width falls and the bias stays.
+
+Bounds assume only that a missing value would lie between stated limits: they hold for every such set of values,
+wherever in the cube runs fail.  They combine the largest and smallest sum of each term and of the variance over all
+fillings (DERIVED below), taken separately, so they are safe and somewhat wide; they bound the estimate from the full
+design, not its sampling error.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -22,14 +24,12 @@ from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.sensitivity.design import Design
 from pulsatile.sweeps.sensitivity.sobol import SALTELLI
 
-if TYPE_CHECKING:
-    import xarray as xr
-
 CHOICES = {
+    "surrogate": "a surrogate fills them, and the intervals include its cross-validated error",
     "pairs": "each index leaves out the rows in which a run it needs is missing",
     "rows": "a row with any missing run is left out whole",
 }
-"""How missing runs are left out: name and description."""
+"""How missing runs are treated: name and description."""
 
 Range = tuple[Floats, Floats]
 """Low and high ends, equal where the run is present."""
@@ -45,7 +45,7 @@ def leave_out(design: Design, y: Floats, method: str) -> Floats:
     """
     if method not in CHOICES:
         raise InputError(f"missing = {method!r} is not known; take one of {', '.join(CHOICES)}.")
-    if method == "pairs":
+    if method in ("pairs", "surrogate"):
         return y
     rows = y.reshape(-1, design.n_blocks, y.shape[1])
     hit = np.isnan(rows).any(axis=1, keepdims=True)
@@ -175,54 +175,3 @@ def _quotient(top: Range, small: Floats, large: Floats) -> Range:
         low = np.where(top[0] >= 0, top[0] / large, top[0] / small)
         high = np.where(top[1] >= 0, top[1] / small, top[1] / large)
     return low, high
-
-
-def failed_region(design: Design, failed: npt.ArrayLike) -> "xr.Dataset":
-    """Return how well each factor separates failed runs from good ones.
-
-    Parameters
-    ----------
-    failed
-        True for each failed point (n_points,).
-
-    Returns
-    -------
-    Dataset along ``factor``, the largest distance first:
-
-    - ``distance``: Kolmogorov-Smirnov distance of the factor's values in failed and good runs, 0 ... 1;
-    - ``p_value``: p-value of that distance for independent runs (those of one row are not: use it for screening only);
-    - ``side``, ``threshold``: the split that separates failed runs best, ``"above"`` or ``"below"`` the threshold
-      (unit of the factor);
-    - ``caught``: share of the failed runs on that side; ``failing``: share of the runs on that side that failed.
-
-    Raises
-    ------
-    InputError
-        When no run failed, or all did.
-    """
-    import xarray as xr
-    from scipy.stats import ks_2samp
-
-    bad = np.asarray(failed, np.bool_)
-    if bad.shape != (design.n_points,):
-        raise InputError(f"the failed flags have the shape {bad.shape}, but the design has {design.n_points} points.")
-    if bad.all() or not bad.any():
-        raise InputError(f"{int(bad.sum())} of {bad.size} runs failed: there are no two kinds of runs to compare.")
-    rows = []
-    for i, factor in enumerate(design.factors):
-        x = design.values[:, i]
-        test = ks_2samp(x[bad], x[~bad], method="asymp")
-        above = bool(test.statistic_sign < 0)  # failed values lie higher where their distribution function lies lower
-        threshold = float(test.statistic_location)
-        side = x > threshold if above else x <= threshold
-        caught, inside = int((side & bad).sum()), int(side.sum())
-        rows.append((float(test.statistic), float(test.pvalue), "above" if above else "below", threshold,
-                     caught / int(bad.sum()), caught / max(inside, 1), factor))  # fmt: skip
-    rows.sort(key=lambda row: -row[0])
-    columns = ("distance", "p_value", "side", "threshold", "caught", "failing")
-    units = [row[6].unit for row in rows]
-    return xr.Dataset(
-        {name: ("factor", [row[c] for row in rows]) for c, name in enumerate(columns)} | {"unit": ("factor", units)},
-        coords={"factor": [row[6].name for row in rows]},
-        attrs={"n_failed": int(bad.sum()), "n_points": design.n_points},
-    )

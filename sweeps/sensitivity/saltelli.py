@@ -20,10 +20,10 @@ import numpy as np
 
 from pulsatile.engine.arrays import Floats
 from pulsatile.engine.errors import InputError
-from pulsatile.sweeps.sensitivity import sobol
+from pulsatile.sweeps.sensitivity import sobol, surrogate
 from pulsatile.sweeps.sensitivity.design import Design, build, check_count, check_size, generator
 from pulsatile.sweeps.sensitivity.factors import Factor, Group, partition
-from pulsatile.sweeps.sensitivity.intervals import bootstrap, half_width
+from pulsatile.sweeps.sensitivity.intervals import bootstrap, interval
 from pulsatile.sweeps.sensitivity.method import Columns, Settings
 from pulsatile.sweeps.sensitivity.missing import bounds, leave_out, observed_limits
 
@@ -99,12 +99,12 @@ def scrambled(dimensions: int, points: int, seed: int, replicate: int) -> Floats
 def columns(design: Design, y: Floats, settings: Settings) -> Columns:
     """Return S1, ST and S2 of outputs (n_points, m) with intervals and bounds, their mean, variance and reason."""
     used = leave_out(design, y, settings.missing)
-    estimate = sobol.sobol(design, used)
+    estimate = surrogate.estimate(design, y) if settings.missing == surrogate.NAME else sobol.sobol(design, used)
     columns: Columns = {}
     for name in ("S1", "ST") if estimate.s2 is None else ("S1", "ST", "S2"):
         index = estimate.index(name)
-        half = half_width(index, settings.level)
-        for end, values in (("", index.value), ("_low", index.value - half), ("_high", index.value + half)):
+        low, high = interval(index, settings.level, ratio=name == "ST")
+        for end, values in (("", index.value), ("_low", low), ("_high", high)):
             columns[name + end] = _along(name), values
     if settings.resamples:
         resampled = bootstrap(design, used, settings.resamples, design.seed, settings.level)
@@ -114,7 +114,7 @@ def columns(design: Design, y: Floats, settings: Settings) -> Columns:
         limits = observed_limits(y) if settings.limits is None else settings.limits
         within = bounds(design, y, *limits)
         for name, low, high in (("S1", within.s1_low, within.s1_high), ("ST", within.st_low, within.st_high)):
-            # leaving out is not a filling: the index itself may lie a little outside
+            # a fill may leave the limits, and leaving out is no fill: the index itself may lie a little outside
             value = estimate.index(name).value
             columns[f"{name}_least"] = "factor", np.where(np.isfinite(value), np.minimum(low, value), np.nan)
             columns[f"{name}_most"] = "factor", np.where(np.isfinite(value), np.maximum(high, value), np.nan)

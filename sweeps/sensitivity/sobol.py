@@ -101,10 +101,12 @@ class Index:
     ----------
     value : (groups or pairs, m)
     influence : (replicates, groups or pairs, m); sums to 0 over the replicates
+    fill : SD of the error from filling missing runs (groups or pairs, m); None where none is filled
     """
 
     value: Floats
     influence: Floats
+    fill: Floats | None = None
 
 
 @dataclass(frozen=True)

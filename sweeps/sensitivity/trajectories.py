@@ -16,9 +16,10 @@ import numpy.typing as npt
 from pulsatile.engine.arrays import Flags, Floats
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.sensitivity.design import Design
-from pulsatile.sweeps.sensitivity.intervals import half_width
+from pulsatile.sweeps.sensitivity.intervals import interval
 from pulsatile.sweeps.sensitivity.outputs import flat
 from pulsatile.sweeps.sensitivity.sobol import FINE, Index, Sobol, sobol
+from pulsatile.sweeps.sensitivity.surrogate import estimate
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -42,12 +43,12 @@ def time_weights(times: npt.ArrayLike) -> Floats:
     return np.asarray(both / (2 * (t[-1] - t[0])), np.float64)
 
 
-def of_trajectory(estimate: Sobol, weights: npt.ArrayLike) -> tuple[Index, Index]:
+def of_trajectory(found: Sobol, weights: npt.ArrayLike) -> tuple[Index, Index]:
     """Return S1 and ST of trajectories, with the contribution of each replicate.
 
     Parameters
     ----------
-    estimate
+    found
         Indices of m = c * len(weights) outputs, time the fastest; the result has c outputs.
     weights
         Weights of the time points, not negative; points whose output does not vary have variance 0.
@@ -58,13 +59,13 @@ def of_trajectory(estimate: Sobol, weights: npt.ArrayLike) -> tuple[Index, Index
         When the weights do not fit, or all outputs of a trajectory are constant or missing.
     """
     w = np.asarray(weights, np.float64)
-    m = len(estimate.variance)
+    m = len(found.variance)
     if w.ndim != 1 or not len(w) or m % len(w) or not np.isfinite(w).all() or (w < 0).any() or not w.any():
         raise InputError(f"{w.size} weights do not fit {m} outputs: give one per time point, none negative, not all 0.")
-    fine = estimate.reason == FINE
+    fine = found.reason == FINE
     if not fine.reshape(-1, len(w)).any(axis=1).all():
         raise InputError("the output does not vary at any time, or all runs are missing; leave the trajectory out.")
-    return _pooled(estimate, estimate.s1, fine, w), _pooled(estimate, estimate.st, fine, w)
+    return _pooled(found, found.s1, fine, w), _pooled(found, found.st, fine, w)
 
 
 def curves(design: Design, outputs: "xr.Dataset", level: float) -> "xr.Dataset":
@@ -75,7 +76,7 @@ def curves(design: Design, outputs: "xr.Dataset", level: float) -> "xr.Dataset":
     design
         Saltelli blocks.
     outputs
-        Dims (design, arm, week), NaN where a run is missing: each index then uses the rows that have the runs it needs.
+        Dims (design, arm, week), NaN where a run is missing, which a surrogate fills.
     level
         Level of the intervals.
     """
@@ -87,13 +88,14 @@ def curves(design: Design, outputs: "xr.Dataset", level: float) -> "xr.Dataset":
     for variable in outputs.data_vars.values():
         y = flat(variable.transpose("design", "arm", "week"))
         fine = (sobol(design, y).reason == FINE).reshape(len(arms), -1).any(axis=1)
-        pooled = of_trajectory(sobol(design, y[:, np.repeat(fine, len(weights))]), weights) if fine.any() else ()
+        pooled = of_trajectory(estimate(design, y[:, np.repeat(fine, len(weights))]), weights) if fine.any() else ()
         columns: dict[str, Any] = {}
         for name, index in zip(("S1", "ST"), pooled or (None, None), strict=True):
-            value, half = np.full(shape, np.nan), np.full(shape, np.nan)
+            value, low, high = (np.full(shape, np.nan) for _ in range(3))
             if index is not None:
-                value[:, fine], half[:, fine] = index.value, half_width(index, level)
-            for end, values in (("", value), ("_low", value - half), ("_high", value + half)):
+                value[:, fine] = index.value
+                low[:, fine], high[:, fine] = interval(index, level, ratio=name == "ST")
+            for end, values in (("", value), ("_low", low), ("_high", high)):
                 columns[name + end] = (("factor", "arm"), values, {"units": "1"})
         parts.append(xr.Dataset(columns, {"factor": design.names, "arm": arms}))
     dataset = xr.concat(parts, dim=xr.Variable("output", [str(name) for name in outputs.data_vars]))
@@ -101,15 +103,19 @@ def curves(design: Design, outputs: "xr.Dataset", level: float) -> "xr.Dataset":
     return dataset
 
 
-def _pooled(estimate: Sobol, index: Index, fine: Flags, w: Floats) -> Index:
+def _pooled(found: Sobol, index: Index, fine: Flags, w: Floats) -> Index:
     """Return the index weighted by the variance at each time; a replicate contributes V e_S + S e_V to n = V S."""
     c = len(fine) // len(w)
-    weight = np.where(fine, estimate.variance, 0.0) * np.tile(w, c)
+    weight = np.where(fine, found.variance, 0.0) * np.tile(w, c)
     total = weight.reshape(c, -1).sum(axis=1)
     local = np.where(fine, index.value, 0.0)
     value = (local * weight).reshape(len(local), c, -1).sum(axis=2) / total
-    spread = np.where(fine, estimate.variance_influence, 0.0) * np.tile(w, c)
+    spread = np.where(fine, found.variance_influence, 0.0) * np.tile(w, c)
     deviation = local - np.repeat(value, len(w), axis=1)
     added = np.where(fine, index.influence, 0.0) * weight + deviation * spread[:, None]
     influence = added.reshape(*added.shape[:2], c, -1).sum(axis=3) / total
-    return Index(value, influence)
+    if index.fill is None:
+        return Index(value, influence)
+    # the weeks' errors of the fill go together: the same runs are missing
+    fill = (np.where(fine, index.fill, 0.0) * weight).reshape(len(local), c, -1).sum(axis=2) / total
+    return Index(value, influence, np.asarray(fill, np.float64))

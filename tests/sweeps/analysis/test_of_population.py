@@ -1,5 +1,6 @@
 """Sensitivity of a population run: known influences are found, weights count, scenarios name the right people."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -103,15 +104,32 @@ def test_rank_correlations_tell_the_sign_with_all_others_held(found: Analysis) -
     assert s1(found, "clamp_m", PAIR, "bmi", "prcc") > 0.9
 
 
-def test_shapley_effects_share_out_what_the_handful_explains(found: Analysis) -> None:
+def test_shapley_effects_are_shares_of_the_whole_variance_of_all_inputs(found: Analysis) -> None:
     assert found.shapley is not None
-    glucose = found.shapley.sel(output="vat", arm="control")
-    assert float(glucose["shapley"].sum()) == pytest.approx(1)
-    assert float(glucose["explained"]) > 0.99
+    vat = found.shapley.sel(output="vat", arm="control")
+    assert float(vat["shapley"].sum()) == pytest.approx(1)
+    assert float(vat["explained"]) > 0.99
+    assert float(vat["shapley"].sel(member="unexplained")) == pytest.approx(1 - float(vat["explained"]))
     clamp = found.shapley.sel(output="clamp_m", arm=PAIR)["shapley"]
     assert float(clamp.sel(member="bmi")) > float(clamp.sel(member="waist")) > 0  # what goes with BMI shares in it
-    nothing = found.shapley["explained"].sel(output="fasting_glucose", arm="control")
-    assert float(nothing) < 0.1  # covariates do not tell it
+    # a drawn parameter leads here; half of the variance is noise, and is not given to anybody
+    glucose = found.shapley["shapley"].sel(output="fasting_glucose", arm="control")
+    assert float(glucose.sel(member="k_insulin")) == pytest.approx(0.5, abs=0.1)
+    assert float(glucose.sel(member="unexplained")) == pytest.approx(0.5, abs=0.1)
+    rows = found.tables["shapley_effects"].groupby(["output", "arm"])
+    assert rows["shapley"].sum().to_numpy() == pytest.approx(1)
+    assert (rows.tail(1)["member"] == "unexplained").all()
+
+
+def test_inputs_that_explain_next_to_nothing_get_no_shares(case: tuple[ResolvedStudy, xr.Dataset]) -> None:
+    # covariates do not tell k_insulin
+    told = of_population(case[1], case[0], engine_hash(), SELECTION, handful=("age", "bmi"), resamples=0)
+    assert told.shapley is not None
+    assert np.isnan(told.shapley["explained"].sel(output="fasting_glucose", arm="control"))
+    assert np.isfinite(told.shapley["explained"].sel(output="clamp_m", arm=PAIR))
+    sentence = r"no Shapley effects of fasting_glucose, control: its inputs explain \d% of the variance, and shares of"
+    assert any(re.match(sentence, note) for note in told.notes)
+    assert "fasting_glucose" not in set(told.tables["shapley_effects"]["output"])
 
 
 def test_scenarios_name_who_gains_and_who_responds(found: Analysis) -> None:

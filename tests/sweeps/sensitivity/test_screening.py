@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 from SALib.analyze import delta as salib_delta  # type: ignore[import-untyped]
 from SALib.analyze import fast as salib_fast
 from SALib.analyze import morris as salib_morris
@@ -17,10 +18,10 @@ from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.sensitivity import moments
 from pulsatile.sweeps.sensitivity.efast import efast, efast_design, frequencies
 from pulsatile.sweeps.sensitivity.factors import Factor, Group
+from pulsatile.sweeps.sensitivity.indices import indices
 from pulsatile.sweeps.sensitivity.moments import delta, pawn
 from pulsatile.sweeps.sensitivity.morris import morris, morris_design
-from pulsatile.sweeps.sensitivity.prcc import prcc
-from pulsatile.sweeps.sensitivity.samples import latin
+from pulsatile.sweeps.sensitivity.samples import latin, prcc
 
 KNOWN = ishigami()
 
@@ -120,6 +121,14 @@ def test_efast_frequencies_and_missing_curves() -> None:
         efast(design, np.where(design.block == 1, np.nan, y))
 
 
+def test_efast_has_no_interval_and_says_why() -> None:
+    design = efast_design(KNOWN.factors, 65, 4)
+    found = indices(design, xr.Dataset({"y": ("design", KNOWN.function(design.unit))}))
+    assert {"S1", "ST"} <= set(found.data_vars)
+    assert not [name for name in found.data_vars if str(name).endswith(("_low", "_high"))]
+    assert found.attrs["interval"].startswith("none: curves share the bias")
+
+
 def test_prcc_is_the_correlation_of_residuals() -> None:
     rng = np.random.default_rng(1)
     x = rng.random((300, 4))
@@ -186,11 +195,10 @@ def test_delta_of_a_known_shift() -> None:
     # y = x: the density within a class is a spike: delta near 1; a factor that does nothing: near 0
     rng = np.random.default_rng(5)
     x = rng.random((2000, 2))
-    value, half = delta(x, x[:, 0], resamples=20)
+    value = delta(x, x[:, 0], resamples=20)
     assert value[0] > 0.85
     assert value[1] == pytest.approx(0, abs=0.05)
-    assert np.all(half < 0.05)
-    np.testing.assert_array_equal(value, delta(x, x[:, 0], resamples=20)[0])
+    np.testing.assert_array_equal(value, delta(x, x[:, 0], resamples=20))
     for y, words in ((np.ones(2000), "vary"), (np.full(2000, np.nan), "too few"), (np.ones(3), "do not fit")):
         with pytest.raises(InputError, match=words):
             delta(x, y)
