@@ -20,7 +20,7 @@ PHASES = {
     "pulsatile.cli.runs": {"report": "table printed"},
     "pulsatile.sweeps.study.schema": {"load_study": "study read"},
     "pulsatile.sweeps.run.run": {
-        "resolve": "planning", "begin_run": "store made",
+        "prepare": "planning", "begin_run": "store made",
     },
     "pulsatile.sweeps.run.driver": {
         "warm_up": "kernels made ready", "_carry_out": "chunks", "_close": "digest and summary",

@@ -108,7 +108,7 @@ def test_build_leaves_everybody_with_the_reason(adults: Path) -> None:
     told = read_frozen(adults)
     assert sum(row["kept"] == "kept" for row in rows) == told["patients"]["kept"]
     dataset = xr.open_zarr(adults / "results.zarr")
-    for name, heading in (("age", "age [y]"), ("own_insulin", "own_insulin [pmol/L]"), ("height", "height [m]")):
+    for name, heading in (("age", "age [year]"), ("own_insulin", "own_insulin [pmol/L]"), ("height", "height [m]")):
         assert [float(row[heading]) for row in rows] == dataset[name].values.tolist()  # bit for bit
     glucose = dataset["fasting_glucose"].values[0, :, 0]
     assert [float(row["fasting_glucose [mmol/L]"]) for row in rows] == glucose.tolist()
