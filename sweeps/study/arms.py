@@ -81,7 +81,7 @@ class DoseEntry(Model):
     jitter: Length = Field("0 h", description='largest shift of a dose from its clock time, for example "30 min"')
     table: str | None = Field(None, description="file of doses as given (ID, TIME, AMT, II, ADDL, RATE)")
     unit: str | None = Field(None, description="unit of AMT in the table, for example mg")
-    titrate: TitrationEntry | None = None
+    titrate: TitrationEntry | None = Field(None, description="rule by which the dose is changed at visits")
 
     @model_validator(mode="after")
     def _engine_agrees(self) -> Self:

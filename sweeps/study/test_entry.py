@@ -19,9 +19,9 @@ DAYS_A_WEEK = 7
 class GivenEntry(Model):
     """A drug given within a test."""
 
-    drug: Annotated[str, known(DRUGS, "drug")]
+    drug: Annotated[str, known(DRUGS, "drug")] = Field(description="name of the drug or infused substance")
     dose: Amount = Field(description='a quantity such as "1 ug/kg"')
-    route: Literal["SC", "IV", "infusion", "pump", "oral"] = "IV"
+    route: Literal["SC", "IV", "infusion", "pump", "oral"] = Field("IV", description="as in an arm; default IV")
     after: SignedLength = Field("0 h", description='time after the test\'s start; negative before it, as in "-60 min"')
     duration: Length = Field("0 h", description="length of an infusion or pump delivery")
 
