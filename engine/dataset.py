@@ -13,7 +13,7 @@ from pulsatile.engine.drugs.presets import standing
 from pulsatile.engine.drugs.regimens import Arm
 from pulsatile.engine.errors import Status
 from pulsatile.engine.kernel.events import TICKS
-from pulsatile.engine.outputs import OUTPUTS
+from pulsatile.engine.outputs import HBA1C, OUTPUTS
 from pulsatile.engine.parameters import DIMENSIONLESS
 from pulsatile.engine.patients.cohort import COVARIATES, FLAGS, MORE_COVARIATES
 from pulsatile.engine.trial.plan import REDUCTIONS, Plan
@@ -60,12 +60,13 @@ def _variables(plan: Plan) -> Iterator[_Variable]:
         yield _Variable(f"{name}_projection_error", ("arm", "patient", "time"), o.unit, words, PROJECTION_ERROR)
     for name in plan.reductions:
         watched, _, how = name.rpartition("_")
-        o = OUTPUTS[watched]
+        o = HBA1C if watched == HBA1C.name else OUTPUTS[watched]
         unit, words = o.unit, f"{o.long_name}, {REDUCTIONS[how]} per window"
         if how == "auc":
             unit = "h" if unit == DIMENSIONLESS else f"{unit}*h"
         method = f"time: {_METHODS[how]}" if how in _METHODS else ""
-        yield _Variable(name, ("arm", "patient", "window"), unit, words, "", method)
+        more = o.description if o is HBA1C else ""
+        yield _Variable(name, ("arm", "patient", "window"), unit, words, more, method)
     for entry in plan.tests:
         test = entry.virtual_test
         week = f"{test.name}_week"

@@ -53,11 +53,13 @@ def measured(name: str, values: Floats, seed: int, patient: npt.NDArray[np.int64
 COMPUTED: dict[str, tuple[str, ...]] = {
     "homa_ir": ("glucose", "insulin"), "adipo_ir": ("ffa", "insulin"), "igf1_sds": ("igf1",),
     "vat_change": ("vat",), "sat_change": ("sat",), "lean_change": ("lean",),
+    "glucose_mass": ("glucose",), "insulin_units": ("insulin",), "igf1_molar": ("igf1",), "igf1_ratio": ("igf1",),
+    "igf1_change": ("igf1",), "fat": ("sat",), "fat_change": ("sat",), "fat_share": ("sat", "lean"),
 }  # fmt: skip
-"""Outputs that are computed from measured outputs."""
+"""Outputs that are computed from measured outputs; DXA measures total fat as it does subcutaneous fat."""
 
 
-PRODUCTS = ("homa_ir", "adipo_ir")
+PRODUCTS = ("homa_ir", "adipo_ir", "glucose_mass", "insulin_units", "igf1_molar", "igf1_ratio", "fat")
 """Those of `COMPUTED` that are products: their noise is relative, as that of an assay."""
 
 
@@ -87,8 +89,11 @@ def assayed(name: str, values: Floats, cohort: "Cohort", hours: Floats) -> Float
     match name:
         case "igf1_sds":
             noisy = values + np.log(noise) / igf1_log_sd(cohort.covariates["age"])[:, None]
-        case "vat_change" | "sat_change":
+        case "vat_change" | "sat_change" | "igf1_change" | "fat_change":
             noisy = (100 + values) * noise - 100
+        case "fat_share":
+            ratio = values / (100 - values) * factor("sat") / factor("lean")  # of fat to lean mass
+            noisy = 100 * ratio / (1 + ratio)
         case "lean_change":
             baseline = cohort.parameters["lean0"][:, None]
             noisy = (baseline + values) * noise - baseline

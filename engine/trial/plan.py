@@ -13,14 +13,16 @@ from pulsatile.engine.errors import InputError
 from pulsatile.engine.kernel.events import on_clock
 from pulsatile.engine.kernel.layout import WATCH
 from pulsatile.engine.kernel.solver import Solver
-from pulsatile.engine.outputs import OUTPUTS
+from pulsatile.engine.outputs import HBA1C, OUTPUTS
 from pulsatile.engine.patients.cohort import COVARIATES, MORE_COVARIATES
 from pulsatile.engine.trial.horizon import SLOW, LongHorizon
 from pulsatile.engine.trial.test_at import TestAt as TestAt
 
 VISIT_HOURS = 48.0
 REDUCTIONS = {"mean": "time mean", "min": "least value", "max": "greatest value", "auc": "area under the curve"}
-WATCHED = tuple(f"{name}_{kind}" for name in WATCH for kind in REDUCTIONS)
+HBA1C_MEAN = f"{HBA1C.name}_mean"
+"""The reduction that is computed from the mean glucose of a window."""
+WATCHED = (*(f"{name}_{kind}" for name in WATCH for kind in REDUCTIONS), HBA1C_MEAN)
 """Names of all reductions."""
 
 
@@ -31,7 +33,7 @@ class Plan:
     weeks : length of treatment; week k ends at 168 k h
     every : spacing of the output grid, h (0 and the end included)
     outputs : names of `outputs.OUTPUTS` kept on that grid; at the instant of a dose the value before it
-    reductions : ``<watched>_<mean|min|max|auc>`` per window, with a name of `layout.WATCH`
+    reductions : ``<watched>_<mean|min|max|auc>`` per window, with a name of `layout.WATCH`, or ``hba1c_mean``
     reduce_every : length of a window, h; only whole windows are kept
     tests : virtual tests; those of week 0 come before all treatment
     solver : integrator settings
@@ -66,7 +68,8 @@ class Plan:
         for name in self.reductions:
             if name not in WATCHED:
                 raise InputError(
-                    f"reduction = {name!r} is unknown; choose <name>_<{'|'.join(REDUCTIONS)}> of {', '.join(WATCH)}."
+                    f"reduction = {name!r} is unknown; choose {HBA1C_MEAN}, or <name>_<{'|'.join(REDUCTIONS)}> of "
+                    f"{', '.join(WATCH)}."
                 )
         if self.reductions and not len(self.windows):
             raise InputError(

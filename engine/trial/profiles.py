@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from pulsatile.engine.arrays import Floats
 from pulsatile.engine.errors import InputError
-from pulsatile.engine.outputs import OUTPUTS, Evaluated
+from pulsatile.engine.outputs import HBA1C, OUTPUTS, Evaluated, hba1c
 from pulsatile.engine.trial.virtual_test import (
     DAY_HOURS,
     FASTING_CLOCK,
@@ -18,6 +18,9 @@ from pulsatile.engine.trial.virtual_test import (
 )
 
 USUAL_SAMPLES = 6.0  # per hour
+SECRETION_SAMPLES = 30.0  # per hour: a burst halves in 12 min
+HBA1C_WORDS = "HbA1c by the ADAG regression, where this mean glucose lasts for 2-3 months"
+FLOOR = 5.0  # percentile of the secretion rate that counts as basal, as the trough of GH is the 5th percentile
 
 
 def _read_fasting(times: Floats, e: Evaluated, person: Person) -> dict[str, Floats]:
@@ -84,6 +87,24 @@ def _read_day(times: Floats, e: Evaluated, person: Person) -> dict[str, Floats]:
     }
 
 
+def _read_whole_day(times: Floats, e: Evaluated, person: Person) -> dict[str, Floats]:
+    values = _read_day(times, e, person)
+    return values | {HBA1C.name: hba1c(values["glucose_mean"])}
+
+
+def _read_secretion(times: Floats, e: Evaluated, person: Person) -> dict[str, Floats]:
+    leak, store = e.output("gh_leakage"), e.output("gh_store")
+    # from the balance of the store: its curve is smooth, while a pulse makes the release itself jump between samples
+    released = area(times, e.output("gh_refill")) + store[:, 0] - store[:, -1]
+    leaked = area(times, leak)
+    basal = np.percentile(leak + e.output("gh_secretion"), FLOOR, axis=1) * times[-1]
+    floor = np.percentile(e.output("gh_secretion_rate"), FLOOR, axis=1)
+    return {
+        "gh_secreted": leaked + released, "gh_leaked": leaked, "gh_released": released, "gh_basal": basal,
+        "gh_pulsatile": leaked + released - basal, "gh_basal_rate": floor,
+    }  # fmt: skip
+
+
 def _nothing(person: Person) -> Rows:
     return []
 
@@ -111,15 +132,16 @@ def _spacing(s: TestSettings) -> float:
 def meal_day(name: str, s: TestSettings) -> VirtualTest:
     """Return a day with meals, or the hours of the settings."""
     h = DAY_HOURS if s.hours is None else s.hours
+    whole = h % DAY_HOURS == 0  # the mean of a part of the day is no mean glucose
     return VirtualTest(
-        name, f"{h:g} h with meals", h, _nothing, _read_day,
+        name, f"{h:g} h with meals", h, _nothing, _read_whole_day if whole else _read_day,
         {
             "glucose_mean": ("mmol/L", f"{h:g}-h mean glucose"), "glucose_peak": ("mmol/L", "highest glucose"),
             "insulin_mean": ("pmol/L", f"{h:g}-h mean insulin"), "insulin_peak": ("pmol/L", "highest insulin"),
             "ffa_mean": ("mmol/L", f"{h:g}-h mean FFA"), "ffa_nadir": ("mmol/L", "lowest FFA"),
             "sens_muscle_mean": ("1", f"{h:g}-h mean muscle sensitivity"),
             "sens_liver_mean": ("1", f"{h:g}-h mean liver sensitivity"),
-        },
+        } | ({HBA1C.name: (HBA1C.unit, HBA1C_WORDS)} if whole else {}),
         ("glucose", "insulin", "ffa"), fasting=False, per_hour=_spacing(s),
     )  # fmt: skip
 
@@ -138,6 +160,27 @@ def profile(name: str, s: TestSettings) -> VirtualTest:
             "gh_night_share": ("1", "share of GH between 23:00 and 07:00"), "igf1": ("ug/L", f"{h:g}-h mean IGF-1"),
         },
         ("gh",), fasting=False, per_hour=_spacing(s),
+    )  # fmt: skip
+
+
+def secretion(name: str, s: TestSettings) -> VirtualTest:
+    """Return the own GH secretion of a day, or of the hours of the settings, by origin and by deconvolution.
+
+    Leak and release are the model's fluxes, so that no curve has to be deconvolved.  Deconvolution itself has a
+    constant basal rate with bursts above it: here the basal rate is the 5th percentile of the secretion rate, and what
+    lies above it is pulsatile.  A constant GHRH drive therefore raises basal secretion, as it does in trials.
+    """
+    h = DAY_HOURS if s.hours is None else s.hours
+    return VirtualTest(
+        name, f"{h:g} h of GH secretion", h, _nothing, _read_secretion,
+        {
+            "gh_secreted": ("ug", f"GH secreted in {h:g} h"), "gh_leaked": ("ug", "of it GHRH-independent leak"),
+            "gh_released": ("ug", "of it released from the pituitary store"),
+            "gh_basal": ("ug", "basal secretion: the 5th percentile of the rate, all the time"),
+            "gh_pulsatile": ("ug", "pulsatile secretion: above the basal rate"),
+            "gh_basal_rate": ("ug/L/min", "basal secretion rate per distribution volume"),
+        },
+        fasting=False, per_hour=SECRETION_SAMPLES if s.every is None else 1 / s.every,
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from pulsatile.engine.checks import choices
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.trial.clamp import clamp
 from pulsatile.engine.trial.glucose_tests import ivgtt, ogtt
-from pulsatile.engine.trial.profiles import fasting, meal_day, profile, sampling
+from pulsatile.engine.trial.profiles import fasting, meal_day, profile, sampling, secretion
 from pulsatile.engine.trial.stimulation import named, stimulation
 from pulsatile.engine.trial.virtual_test import TestSettings, VirtualTest
 
@@ -31,6 +31,7 @@ PROTOCOLS: dict[str, Protocol] = {
     "ivgtt": Protocol(ivgtt, (*_TIMES, "grams")),
     "meal_day": Protocol(meal_day, ("at", "give", "hours", "every")),
     "profile": Protocol(profile, ("at", "give", "hours", "every")),
+    "secretion": Protocol(secretion, ("at", "give", "hours", "every")),
     "ghrh": Protocol(lambda name, s: named(name, s, "GHRH"), _NAMED),
     "ghrp": Protocol(lambda name, s: named(name, s, "GHRP-6"), _NAMED),
     "ghrh_ghrp": Protocol(lambda name, s: named(name, s, "GHRH", "GHRP-6"), _NAMED),

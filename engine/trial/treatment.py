@@ -15,7 +15,7 @@ from pulsatile.engine.kernel import checkpoint
 from pulsatile.engine.kernel.batch import integrate
 from pulsatile.engine.kernel.events import EventTable, select, target_of
 from pulsatile.engine.kernel.layout import WATCH
-from pulsatile.engine.outputs import evaluate, inputs_at
+from pulsatile.engine.outputs import evaluate, hba1c, inputs_at
 from pulsatile.engine.parameters import TABLE
 from pulsatile.engine.patients.changes import apply
 from pulsatile.engine.patients.cohort import Cohort
@@ -23,13 +23,14 @@ from pulsatile.engine.patients.run_in import Baseline
 from pulsatile.engine.states import STATE_INDEX, STATES
 from pulsatile.engine.trial import canary
 from pulsatile.engine.trial.horizon import SLOW, calendar
-from pulsatile.engine.trial.plan import WEEK, Plan
+from pulsatile.engine.trial.plan import HBA1C_MEAN, WEEK, Plan
 from pulsatile.engine.trial.projective import project
 from pulsatile.engine.trial.test_at import TestAt
 from pulsatile.engine.trial.virtual_test import Person
 from pulsatile.engine.trial.visits import Branch, run_tests
 
 UNTREATED = Arm("untreated")
+GLUCOSE_MEAN = "glucose_mean"
 DRUG_FIELDS = tuple(row.name for row in TABLE if row.kind == "drug")
 
 
@@ -233,8 +234,9 @@ def _integrated(
     values = {name: np.concatenate([before, e.output(name)], axis=1) for name in plan.outputs}
     reduced = {"mean": result.mean, "auc": result.mean * plan.reduce_every, "min": result.low, "max": result.high}
     for name in plan.reductions:
-        watched, _, how = name.rpartition("_")
+        watched, _, how = (GLUCOSE_MEAN if name == HBA1C_MEAN else name).rpartition("_")
         values[name] = reduced[how][:, : len(windows), WATCH.index(watched)].copy()
+        values[name] = hba1c(values[name]) if name == HBA1C_MEAN else values[name]
         values[name][:, :closed] = np.nan  # the last may have closed again
     at = {float(t): result.y[:, np.searchsorted(times, t)] for t in snapshots}
     return _Course(values, at, result.status, result.mark, Canaries(int(joined.canary.sum()), worst))

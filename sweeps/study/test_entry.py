@@ -47,7 +47,7 @@ class TestEntry(Model):
     at: Clock | None = Field(None, description="clock time of its start; default 07:00 of fasting tests, else 06:00")
     fast: Length | None = Field(None, description="time without meals and boluses before a fasting test; default 1 h")
     length: Length | None = Field(None, description="length of the test; default the protocol's")
-    every: Spacing | None = Field(None, description="spacing of the samples; default 10 min")
+    every: Spacing | None = Field(None, description="spacing of the samples; default the protocol's, mostly 10 min")
     dose: Amount | None = Field(None, description='dose of GHRH or GHRP-6 in a test of these; default "1 ug/kg"')
     grams: float | None = Field(None, ge=0, description="glucose of an OGTT, g; of an IVGTT, g/kg")
     insulin: tuple[float, ...] = Field((), description="rates of a clamp's equal steps, mU/m2/min")

@@ -59,16 +59,29 @@ def test_schema_is_json() -> None:
 
 def test_examples_are_listed_printed_and_written(tmp_path: Path) -> None:
     """What help proposes to run can be had from an installed package."""
-    names = {path.stem: path.read_text(encoding="utf-8") for path in Path("examples").glob("*.yaml")}
-    assert [line.split()[0] for line in called("examples").output.splitlines()] == sorted(names)
-    assert called("examples", "quick").output == names["quick"]
+    paths = [path for path in Path("examples").rglob("*") if path.suffix in (".yaml", ".csv")]
+    texts = {path.relative_to("examples").as_posix(): path.read_text(encoding="utf-8") for path in paths}
+    studies = sorted(name.removesuffix(".yaml") for name in texts if name.endswith(".yaml"))
+    listed = [line.split()[0] for line in called("examples").output.splitlines()]
+    assert sorted(listed) == studies
+    assert ["/" in name for name in listed] == sorted("/" in name for name in listed)  # trials last
+    assert called("examples", "quick").output == texts["quick.yaml"]
+    assert called("examples", "trials/Kotler2004").output == texts["trials/Kotler2004.yaml"]
     written = called("examples", "--out", str(tmp_path / "examples"))
-    assert written.output.split() == [str(tmp_path / "examples" / f"{name}.yaml") for name in sorted(names)]
-    for name, text in names.items():
-        assert (tmp_path / "examples" / f"{name}.yaml").read_text(encoding="utf-8") == text
+    assert sorted(written.output.split()) == sorted(str(tmp_path / "examples" / name) for name in texts)
+    for name, text in texts.items():
+        assert (tmp_path / "examples" / name).read_text(encoding="utf-8") == text
     for words, code in ((("--out", str(tmp_path / "examples")), Exit.CANNOT_WRITE), (("quik",), Exit.BAD_INPUT)):
         result = called("examples", *words)
         assert (result.exit_code, len(result.output.splitlines())) == (code, 1)
+
+
+def test_a_study_with_a_table_is_written_with_it(tmp_path: Path) -> None:
+    printed = called("examples", "own_patients")
+    assert printed.stdout == Path("examples/own_patients.yaml").read_text(encoding="utf-8")
+    assert "own_patients.csv belongs to it" in printed.stderr
+    assert len(called("examples", "own_patients", "--out", str(tmp_path)).output.split()) == 2
+    assert called("validate", str(tmp_path / "own_patients.yaml")).exit_code == Exit.DONE
 
 
 def test_help_proposes_only_studies_that_can_be_had() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pulsatile.engine import model, states
 from pulsatile.engine.igf1 import igf1_sds
 from pulsatile.engine.kernel.events import EventTable, event_table
-from pulsatile.engine.outputs import OUTPUTS, Evaluated, evaluate, inputs_at
+from pulsatile.engine.outputs import OUTPUTS, Evaluated, evaluate, hba1c, inputs_at
 from pulsatile.engine.parameters import NAMES, Parameters, typical
 from pulsatile.engine.patients.basal import fasting_state
 from pulsatile.engine.patients.cohort import virtual_cohort
@@ -69,6 +69,30 @@ def test_derived_outputs_by_hand() -> None:
     )
     np.testing.assert_allclose(e.output("lean_change"), y[..., at["lean"]] - COHORT.parameters["lean0"][:, None])
     assert math.isclose(igf1_sds(206 * math.exp(0.34), 32.0), 1.0)
+
+
+def test_units_of_laboratories_and_body_fat_by_hand() -> None:
+    y, e = some_states(), evaluated()
+    at = states.STATE_INDEX
+    glucose, insulin, igf1, vat, sat, lean = (
+        y[..., at[n]] for n in ("glucose", "insulin", "igf1", "vat", "sat", "lean")
+    )
+    p = {name: COHORT.parameters[name][:, None] for name in NAMES}
+    fat, start = sat + 0.02 * vat, p["sat0"] + 0.02 * p["vat0"]
+    for name, expected in {
+        "glucose_mass": 18.016 * glucose, "insulin_units": insulin / 6, "igf1_molar": igf1 / 7.649,
+        "igf1_ratio": igf1 / p["igf1_ref"], "igf1_change": 100 * (igf1 / p["igf1_ref"] - 1), "fat": fat,
+        "fat_change": 100 * (fat / start - 1), "fat_share": 100 * fat / (fat + lean),
+        "gh_leakage": np.broadcast_to(p["gh_leak"] * p["c_secretion"], glucose.shape),
+        "gh_refill": p["k_store"] * (p["store_max"] - y[..., at["gh_store"]]),
+        "gh_secretion_rate": (e.output("gh_secretion") + p["gh_leak"] * p["c_secretion"]) / p["v_gh"] / 60,
+    }.items():  # fmt: skip
+        np.testing.assert_allclose(e.output(name), expected, rtol=1e-12, atol=1e-10, err_msg=name)
+
+
+def test_hba1c_is_the_published_regression_turned_round() -> None:
+    for percent, milligrams in ((5, 97), (6, 126), (7, 154), (8, 183), (9, 212), (10, 240)):  # Nathan2008, Table 2
+        assert float(hba1c(milligrams / 18.016)) == pytest.approx(percent, abs=0.51 / 28.7)  # rounded to 1 mg/dL
 
 
 def test_a_patient_alone_gives_the_same_bits() -> None:

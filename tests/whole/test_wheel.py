@@ -62,7 +62,9 @@ def test_the_wheel_holds_pulsatile_and_all_of_it(built: tuple[Path, Path]) -> No
     assert {name for name in names if name.endswith(".py")} == modules()
     extra = {name for name in names if not name.endswith(".py")}
     assert {"pulsatile/__init__.pyi", "pulsatile/py.typed", "pulsatile/engine/references.bib"} <= extra
-    assert {f"pulsatile/examples/{path.name}" for path in (ROOT / "examples").glob("*.yaml")} <= extra
+    shipped = [path for path in (ROOT / "examples").rglob("*") if path.suffix in (".yaml", ".csv")]
+    assert {f"pulsatile/examples/{path.relative_to(ROOT / 'examples').as_posix()}" for path in shipped} <= extra
+    assert {path.suffix for path in shipped} == {".yaml", ".csv"}
     assert all(name.startswith("pulsatile/") for name in extra)
 
 

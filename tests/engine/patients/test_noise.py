@@ -139,3 +139,21 @@ def test_the_noise_of_a_product_is_that_of_its_factors() -> None:
     assert relative_noise("homa_ir") == pytest.approx(product.std(), rel=4 / np.sqrt(2 * n))
     assert relative_noise("igf1") == pytest.approx(ASSAY_CV["igf1"])
     assert relative_noise("igf1_sds") == relative_noise("clamp_m") == 0
+
+
+def test_other_units_and_body_fat_inherit_the_noise() -> None:
+    """Each is computed from the noisy measured value, as if by hand."""
+    names = ("igf1", "igf1_molar", "igf1_ratio", "igf1_change", "glucose", "glucose_mass", "insulin", "insulin_units")
+    names += ("sat", "vat", "lean", "fat", "fat_change", "fat_share")
+    _, true = _simulated(False, names)
+    _, found = _simulated(True, names)
+    for name, of, factor in (("igf1_molar", "igf1", 7.649), ("insulin_units", "insulin", 6.0)):
+        np.testing.assert_allclose(found[name], found[of] / factor, rtol=1e-12)
+    np.testing.assert_allclose(found["glucose_mass"], 18.016 * found["glucose"], rtol=1e-12)
+    np.testing.assert_allclose(found["igf1_change"], 100 * (found["igf1_ratio"] - 1), atol=1e-9)
+    np.testing.assert_allclose(found["igf1_ratio"] / true["igf1_ratio"], found["igf1"] / true["igf1"], rtol=1e-12)
+    np.testing.assert_allclose(found["fat"] / true["fat"], found["sat"] / true["sat"], rtol=1e-12)
+    start = (true["fat"] / (1 + true["fat_change"] / 100)).values
+    np.testing.assert_allclose(found["fat_change"], 100 * (found["fat"] / start - 1), atol=1e-9)
+    whole = found["fat"] + found["lean"]
+    np.testing.assert_allclose(found["fat_share"], 100 * found["fat"] / whole, rtol=1e-12)

@@ -12,9 +12,9 @@ from pulsatile.engine.parameters import INPUTS, NAMES, typical
 from pulsatile.engine.states import STATE_INDEX
 from pulsatile.engine.trial.glucose_tests import matsuda
 from pulsatile.engine.trial.profiles import count_peaks
-from pulsatile.engine.trial.protocols import TESTS
+from pulsatile.engine.trial.protocols import TESTS, virtual_test
 from pulsatile.engine.trial.stimulation import SPARE_SLOTS
-from pulsatile.engine.trial.virtual_test import Person
+from pulsatile.engine.trial.virtual_test import Person, TestSettings
 
 PERSON = Person(np.array([70.0, 100.0]), np.array([1.75, 1.60]), typical(2))
 
@@ -194,6 +194,36 @@ def test_meal_day_means() -> None:
     np.testing.assert_allclose(found["glucose_mean"], 5.5)
     np.testing.assert_allclose(found["ffa_nadir"], 0.5)
     np.testing.assert_allclose(found["insulin_mean"], 1)
+
+
+def test_hba1c_of_whole_days_only() -> None:
+    times = TESTS["meal_day"].times
+    found = read("meal_day", glucose=np.stack([5 + times / 24] * 2))
+    np.testing.assert_allclose(found["hba1c"], (5.5 * 18.016 + 46.7) / 28.7)
+    part = virtual_test("meal_day", "morning", TestSettings(hours=8.0))
+    assert "hba1c" not in part.endpoints
+    assert "hba1c" not in part.read(part.times, Curves(glucose=np.ones((2, len(part.times)))), PERSON)  # type: ignore[arg-type]
+
+
+def test_secretion_by_origin_and_by_deconvolution() -> None:
+    """A leak of 0.5 ug/h, and a burst of triangular shape, 1 h wide and 60 ug/h high, on a release of 1 ug/h.
+
+    The store loses 6 ug and is refilled with 2 ug/h: 54 ug were released.
+    """
+    times = TESTS["secretion"].times
+    release = 1 + 60 * np.maximum(0, 1 - np.abs(times - 12) / 0.5)
+    store = {"gh_store": 1500 - times / 4, "gh_refill": 2 + 0 * times}
+    curves = store | {
+        "gh_secretion": release,
+        "gh_leakage": 0.5 + 0 * times,
+        "gh_secretion_rate": (release + 0.5) / 5 / 60,
+    }
+    found = read("secretion", **{name: np.stack([curve, curve]) for name, curve in curves.items()})
+    for name, expected in {
+        "gh_leaked": 12, "gh_released": 24 + 30, "gh_secreted": 66, "gh_basal": 36, "gh_pulsatile": 30,
+        "gh_basal_rate": 1.5 / 300,
+    }.items():  # fmt: skip
+        np.testing.assert_allclose(found[name], expected, rtol=1e-12, err_msg=name)
 
 
 def test_stimulation_area_is_in_minutes() -> None:

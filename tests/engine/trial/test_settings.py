@@ -188,3 +188,32 @@ def test_slots_and_long_horizons() -> None:
             20, outputs=("vat",), tests=(TestAt("fasting", (8,), settings=TestSettings(fast=12.0)),),
             long_horizon=LongHorizon(),
         )  # fmt: skip
+
+
+def test_secretion_of_a_day_is_what_plasma_lost() -> None:
+    """Without drug, what was secreted has been cleared from plasma or is still there."""
+    ds = run(TestAt("secretion", (0,)), sample("gh", "gh_clearance", at=6.0, hours=24.0, every=1 / 60))
+    p = COHORT.parameters
+    gh, rate, times = ds.sampled_gh.values[0, :, 0], ds.sampled_gh_clearance.values[0, :, 0], ds.sampled_time.values
+    cleared = p["v_gh"] * (np.trapezoid(rate * gh, times, axis=1) + gh[:, -1] - gh[:, 0])
+    assert ds.secretion_gh_secreted.values[0, :, 0] == pytest.approx(cleared, rel=1e-3)
+    assert ds.secretion_gh_leaked.values[0, :, 0] == pytest.approx(24 * p["gh_leak"] * p["c_secretion"], rel=1e-12)
+    whole = ds.secretion_gh_basal + ds.secretion_gh_pulsatile
+    assert whole.values == pytest.approx(ds.secretion_gh_secreted.values, rel=1e-12)
+    assert ((ds.secretion_gh_basal > ds.secretion_gh_leaked) & (ds.secretion_gh_pulsatile > 0)).values.all()
+
+
+def test_constant_ghrh_raises_basal_secretion_and_not_the_leak() -> None:
+    drip = Arm("drip", (Dose("sermorelin", 14.4, "ug/kg", "infusion", (0.0,), duration=24.0),))
+    ds = run(TestAt("secretion", (1,)), arms=(CONTROL, drip)).isel(secretion_week=0)
+    assert ds.secretion_gh_leaked.values[1] == pytest.approx(ds.secretion_gh_leaked.values[0], rel=1e-12)
+    assert (ds.secretion_gh_basal_rate.values[1] > 3 * ds.secretion_gh_basal_rate.values[0]).all()
+
+
+def test_hba1c_of_a_window_is_that_of_its_mean_glucose() -> None:
+    ds = run(TestAt("meal_day", (1,)), weeks=2, reductions=("hba1c_mean", "glucose_mean"))
+    expected = (ds.glucose_mean * 18.016 + 46.7) / 28.7
+    assert ds.hba1c_mean.values == pytest.approx(expected.values, rel=1e-12)
+    assert (ds.hba1c_mean.attrs["units"], ds.meal_day_hba1c.attrs["units"]) == ("%", "%")
+    assert "Nathan2008" in ds.hba1c_mean.attrs["description"]
+    assert ds.meal_day_hba1c.values[..., 0] == pytest.approx(ds.hba1c_mean.values[..., 1], abs=0.15)  # one day, 7 days
