@@ -4,8 +4,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
+from pulsatile.engine.drugs.arm import Arm
+from pulsatile.engine.drugs.dose_rule import MOST_TIMES, MOST_WEEKS
 from pulsatile.engine.drugs.presets import preset
-from pulsatile.engine.drugs.regimens import MOST_TIMES, MOST_WEEKS, Arm, Dose
+from pulsatile.engine.drugs.regimens import Dose
 from pulsatile.engine.drugs.table import DRUGS
 from pulsatile.engine.drugs.titration import Titration
 from pulsatile.engine.errors import InputError

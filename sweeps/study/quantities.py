@@ -3,7 +3,7 @@
 import re
 from math import isfinite
 
-from pulsatile.engine.drugs.regimens import DOSE_UNITS, IU_UNITS, MOST_WEEKS
+from pulsatile.engine.drugs.dose_rule import DOSE_UNITS, IU_UNITS, MOST_WEEKS
 
 HOURS = {"min": 1 / 60, "h": 1.0, "day": 24.0, "week": 168.0}
 """Hours in one unit of a length of time."""

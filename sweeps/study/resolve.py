@@ -6,7 +6,7 @@ The fields of a resolved study are the engine's own dataclasses, so a setting is
 from functools import cached_property
 from typing import Literal, Self
 
-from pulsatile.engine.drugs.regimens import Arm
+from pulsatile.engine.drugs.arm import Arm
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.patients.cohort import Cohort

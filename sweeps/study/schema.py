@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from pulsatile.engine.drugs.regimens import LEAST_WEEKS, MOST_WEEKS
+from pulsatile.engine.drugs.dose_rule import LEAST_WEEKS, MOST_WEEKS
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.outputs import OUTPUTS

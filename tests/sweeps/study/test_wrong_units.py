@@ -7,8 +7,9 @@ from click.testing import CliRunner
 
 from pulsatile.cli.main import main
 from pulsatile.engine.drugs import table as drugs
+from pulsatile.engine.drugs.dose_rule import MASS_UNITS
 from pulsatile.engine.drugs.presets import PRESETS
-from pulsatile.engine.drugs.regimens import MASS_UNITS, Dose
+from pulsatile.engine.drugs.regimens import Dose
 from pulsatile.engine.drugs.table import DRUGS
 from pulsatile.sweeps.study import quantities
 from pulsatile.sweeps.study.conversions import conversions
