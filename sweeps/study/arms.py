@@ -2,18 +2,18 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
 from pulsatile.engine.drugs.arm import Arm
 from pulsatile.engine.drugs.dose_rule import MOST_TIMES, MOST_WEEKS
 from pulsatile.engine.drugs.presets import preset
 from pulsatile.engine.drugs.regimens import Dose
-from pulsatile.engine.drugs.table import DRUGS
 from pulsatile.engine.drugs.titration import Titration
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.study import quantities
 from pulsatile.sweeps.study.dose_file import read_doses
-from pulsatile.sweeps.study.fields import Amount, Clock, Day, Length, Model, Name, Text, known, once
+from pulsatile.sweeps.study.drug_entry import DrugEntry, known_drug
+from pulsatile.sweeps.study.fields import Amount, Clock, Day, Length, Model, Name, Text, once
 
 MOST_RULES = 100  # of an arm
 
@@ -50,7 +50,8 @@ class TitrationEntry(Model):
 class DoseEntry(Model):
     """One drug of an arm: amount, route and dosing times; a `Dose` written with quantities."""
 
-    drug: Annotated[str, known(DRUGS, "drug")]
+    own: DrugEntry | None = Field(None, description="definition of the drug; filled in from the study's drugs")
+    drug: str = Field(description="a drug of the table, or one that the study defines under drugs")
     dose: (
         Annotated[
             Annotated[Amount, Tag("<text>")] | Annotated[MatchEntry, Tag("<match>")],
@@ -79,6 +80,11 @@ class DoseEntry(Model):
     table: str | None = Field(None, description="file of doses as given (ID, TIME, AMT, II, ADDL, RATE)")
     unit: str | None = Field(None, description="unit of AMT in the table, for example mg")
     titrate: TitrationEntry | None = None
+
+    @field_validator("drug")
+    @classmethod
+    def _known(cls, name: str, info: ValidationInfo) -> str:
+        return known_drug(name, info.data.get("own"))
 
     @model_validator(mode="after")
     def _engine_agrees(self) -> Self:
@@ -119,6 +125,7 @@ class DoseEntry(Model):
             jitter=quantities.hours(self.jitter),
             table=None if self.table is None else read_doses(self.table),
             titration=None if self.titrate is None else self.titrate.resolved(unit),
+            own=None if self.own is None else self.own.resolved(self.drug),
         )
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from pulsatile.engine.checks import choices
+from pulsatile.engine.outputs import KNOWN, is_output
 from pulsatile.engine.patients.cohort import PHENOTYPES
 from pulsatile.sweeps.study import quantities
 
@@ -78,20 +79,25 @@ def _line(text: str) -> str:
     return text
 
 
-def _unit_needed(value: Any) -> Any:
+def unit_needed(value: Any) -> Any:
     """Return a bare number as text, so that the refusal names the missing unit, not the type."""
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-Length = Annotated[str, BeforeValidator(_unit_needed), checked(quantities.hours)]
-SignedLength = Annotated[str, BeforeValidator(_unit_needed), checked(quantities.signed_hours)]
-Spacing = Annotated[str, BeforeValidator(_unit_needed), checked(quantities.spacing)]
-Clock = Annotated[str, BeforeValidator(_unit_needed), checked(quantities.clock)]
+def _output(name: str) -> str:
+    return name if is_output(name) else choose(name, KNOWN, "output")
+
+
+Length = Annotated[str, BeforeValidator(unit_needed), checked(quantities.hours)]
+SignedLength = Annotated[str, BeforeValidator(unit_needed), checked(quantities.signed_hours)]
+Spacing = Annotated[str, BeforeValidator(unit_needed), checked(quantities.spacing)]
+Clock = Annotated[str, BeforeValidator(unit_needed), checked(quantities.clock)]
 Day = Annotated[str, checked(quantities.day)]
-Amount = Annotated[str, BeforeValidator(_unit_needed), checked(quantities.amount)]
+Amount = Annotated[str, BeforeValidator(unit_needed), checked(quantities.amount)]
 Text = Annotated[str, Field(max_length=200), AfterValidator(_line)]
 Name = Annotated[str, Field(min_length=1, max_length=60), AfterValidator(_printable)]
 Phenotype = Annotated[str, known(PHENOTYPES, "phenotype")]
+OutputName = Annotated[str, AfterValidator(_output)]
 Share = Annotated[float, Field(ge=0, le=1e9)]
 
 MOST_PATIENTS = 10_000_000

@@ -13,14 +13,14 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pulsatile.engine.drugs.dose_rule import LEAST_WEEKS, MOST_WEEKS
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.kernel.solver import Solver
-from pulsatile.engine.outputs import OUTPUTS
 from pulsatile.engine.trial.arms import check_arms, check_doses
 from pulsatile.engine.trial.horizon import LongHorizon
 from pulsatile.engine.trial.plan import WATCHED, Plan
 from pulsatile.sweeps.study import quantities
 from pulsatile.sweeps.study.arms import ArmEntry
 from pulsatile.sweeps.study.design import DesignEntry, resolved_design
-from pulsatile.sweeps.study.fields import Model, Spacing, Text, ascending, known, once
+from pulsatile.sweeps.study.drug_entry import OwnDrugs, with_definitions
+from pulsatile.sweeps.study.fields import Model, OutputName, Spacing, Text, ascending, known, once
 from pulsatile.sweeps.study.population import PopulationEntry
 from pulsatile.sweeps.study.read import apply_override, as_json, read_mapping, sentences
 from pulsatile.sweeps.study.test_entry import TestEntry
@@ -29,9 +29,13 @@ from pulsatile.sweeps.study.test_entry import TestEntry
 class OutputsEntry(Model):
     """Variables kept on a time grid."""
 
-    names: Annotated[
-        tuple[Annotated[str, known(OUTPUTS, "output")], ...], Field(min_length=1), AfterValidator(once)
-    ] = ("igf1", "igf1_sds", "vat", "sat", "lean")
+    names: Annotated[tuple[OutputName, ...], Field(min_length=1), AfterValidator(once)] = (
+        "igf1",
+        "igf1_sds",
+        "vat",
+        "sat",
+        "lean",
+    )
     every: Spacing = "1 week"
     dtype: Literal["float32", "float64"] = Field("float32", description="precision of what is stored")
 
@@ -64,6 +68,7 @@ class Study(Model):
     population: PopulationEntry
     design: DesignEntry | None = Field(None, description="points of a plan over parameters, about one patient")
     sensitivity: SensitivityEntry = SensitivityEntry()
+    drugs: OwnDrugs = Field({}, description="drugs of the study's own, by name, for the doses of arms and tests")
     arms: tuple[ArmEntry, ...] = Field(min_length=1, max_length=100)
     control: str | None = Field(None, description="arm that the summary compares with; default the first")
     outputs: OutputsEntry = OutputsEntry()
@@ -154,7 +159,7 @@ class Study(Model):
 def study_from(data: dict[str, Any], where: str) -> Study:
     """Return the study of plain data; `InputError` with one sentence per problem, each naming ``where``."""
     try:
-        return Study.model_validate_json(as_json(data, where))
+        return Study.model_validate_json(as_json(with_definitions(data, where), where))
     except ValidationError as error:
         raise sentences(error, Study, where) from None
 
