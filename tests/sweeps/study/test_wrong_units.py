@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from pulsatile.cli.main import main
 from pulsatile.engine.drugs import table as drugs
-from pulsatile.engine.drugs.dose_rule import MASS_UNITS
+from pulsatile.engine.drugs.dose_rule import DOSE_UNITS, IU_UNITS, SIZES
 from pulsatile.engine.drugs.presets import PRESETS
 from pulsatile.engine.drugs.regimens import Dose
 from pulsatile.engine.drugs.table import DRUGS
@@ -153,7 +153,7 @@ def test_there_are_enough() -> None:
 
 @pytest.mark.parametrize("unit", [*quantities.MASSES, *quantities.RATES])
 def test_units_of_studies_are_those_of_the_engine(unit: str) -> None:
-    assert unit in {*MASS_UNITS, "IU", *(drugs.INPUTS[name][1] for name in drugs.INPUTS)}
+    assert unit in {*DOSE_UNITS, *IU_UNITS, *(drugs.INPUTS[name][1] for name in drugs.INPUTS)}
 
 
 GIVEN = [(preset.name, dose) for preset in PRESETS.values() for dose in preset.doses]
@@ -162,7 +162,7 @@ GIVEN = [(preset.name, dose) for preset in PRESETS.values() for dose in preset.d
 @pytest.mark.parametrize(("preset", "dose"), GIVEN, ids=[f"{name} {dose.drug}" for name, dose in GIVEN])
 def test_the_bound_of_a_drug_lies_between_what_is_given_and_a_thousand_times_that(preset: str, dose: Dose) -> None:
     largest = DRUGS[dose.drug].figures["largest"].value
-    given = dose.micrograms * (70.0 if dose.per_weight else 1.0)
+    given = dose.micrograms * SIZES[dose.per]
     assert 10 * given <= largest < 1000 * given, preset
 
 
