@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from pulsatile.engine.drugs.arm import Arm
 from pulsatile.engine.drugs.dose_rule import MOST_TIMES, MOST_WEEKS
@@ -12,7 +12,7 @@ from pulsatile.engine.drugs.titration import Titration
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.study import quantities
 from pulsatile.sweeps.study.dose_file import read_doses
-from pulsatile.sweeps.study.drug_entry import DrugEntry, known_drug
+from pulsatile.sweeps.study.drug_entry import DrugEntry, check_known
 from pulsatile.sweeps.study.fields import Amount, Clock, Day, Length, Model, Name, Text, once
 
 MOST_RULES = 100  # of an arm
@@ -50,7 +50,6 @@ class TitrationEntry(Model):
 class DoseEntry(Model):
     """One drug of an arm: amount, route and dosing times; a `Dose` written with quantities."""
 
-    own: DrugEntry | None = Field(None, description="definition of the drug; filled in from the study's drugs")
     drug: str = Field(description="a drug of the table, or one that the study defines under drugs")
     dose: (
         Annotated[
@@ -80,14 +79,11 @@ class DoseEntry(Model):
     table: str | None = Field(None, description="file of doses as given (ID, TIME, AMT, II, ADDL, RATE)")
     unit: str | None = Field(None, description="unit of AMT in the table, for example mg")
     titrate: TitrationEntry | None = None
-
-    @field_validator("drug")
-    @classmethod
-    def _known(cls, name: str, info: ValidationInfo) -> str:
-        return known_drug(name, info.data.get("own"))
+    own: DrugEntry | None = Field(None, description="definition of the drug; filled in from the study's drugs")
 
     @model_validator(mode="after")
     def _engine_agrees(self) -> Self:
+        check_known(self.drug, self.own)
         if (self.dose is None) == (self.table is None):
             raise ValueError("must have either a dose or a table: give one of the two")
         if (self.table is None) != (self.unit is None):

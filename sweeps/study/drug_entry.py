@@ -81,11 +81,10 @@ class _Drugs(Model):
     drugs: OwnDrugs = {}
 
 
-def known_drug(name: str, own: object) -> str:
-    """Return the name of a drug of the table, or of one that has a definition; `ValueError` for another."""
+def check_known(name: str, own: DrugEntry | None) -> None:
+    """Refuse a drug that is neither one of the table nor has a definition."""
     if own is None and name not in DRUGS:
-        raise ValueError(f"is not a known drug: {choices(name, DRUGS)}; or define it under drugs")
-    return name
+        raise InputError(f"{name!r} is not a known drug: {choices(name, DRUGS)}; or define it under drugs.", ("drug",))
 
 
 def with_definitions(data: dict[str, Any], where: str) -> dict[str, Any]:

@@ -2,14 +2,14 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from pulsatile.engine.drugs.regimens import Dose
 from pulsatile.engine.trial.protocols import PROTOCOLS
 from pulsatile.engine.trial.test_at import TestAt
 from pulsatile.engine.trial.virtual_test import TestDose, TestSettings
 from pulsatile.sweeps.study import quantities
-from pulsatile.sweeps.study.drug_entry import DrugEntry, known_drug
+from pulsatile.sweeps.study.drug_entry import DrugEntry, check_known
 from pulsatile.sweeps.study.fields import Amount, Clock, Length, Model, OutputName, SignedLength, Spacing, known, once
 
 DAYS_A_WEEK = 7
@@ -18,17 +18,17 @@ DAYS_A_WEEK = 7
 class GivenEntry(Model):
     """A drug given within a test."""
 
-    own: DrugEntry | None = Field(None, description="definition of the drug; filled in from the study's drugs")
     drug: str = Field(description="a drug of the table, or one that the study defines under drugs")
     dose: Amount = Field(description='a quantity such as "1 ug/kg"')
     route: Literal["SC", "IV", "infusion", "pump", "oral"] = "IV"
     after: SignedLength = Field("0 h", description='time after the test\'s start; negative before it, as in "-60 min"')
     duration: Length = Field("0 h", description="length of an infusion or pump delivery")
+    own: DrugEntry | None = Field(None, description="definition of the drug; filled in from the study's drugs")
 
-    @field_validator("drug")
-    @classmethod
-    def _known(cls, name: str, info: ValidationInfo) -> str:
-        return known_drug(name, info.data.get("own"))
+    @model_validator(mode="after")
+    def _drug_known(self) -> Self:
+        check_known(self.drug, self.own)
+        return self
 
     def resolved(self) -> TestDose:
         """Return the dose in numbers."""
