@@ -19,8 +19,8 @@ import xarray as xr
 
 from benchmarks.problem import ARMS, mixed_cohort
 from pulsatile.engine.arrays import Floats
+from pulsatile.engine.drugs.arm import Arm
 from pulsatile.engine.drugs.dosing import preset
-from pulsatile.engine.drugs.regimens import Arm
 from pulsatile.engine.patients.run_in import Baseline, run_in
 from pulsatile.engine.simulate import simulate
 from pulsatile.engine.trial.horizon import SLOW, LongHorizon, calendar

@@ -9,13 +9,16 @@ import numpy.typing as npt
 import xarray as xr
 
 from pulsatile.engine.arrays import Floats
+from pulsatile.engine.drugs.arm import Arm
+from pulsatile.engine.drugs.own import own_words
+from pulsatile.engine.drugs.plasma import described, drugs_in_plasma
 from pulsatile.engine.drugs.presets import standing
-from pulsatile.engine.drugs.regimens import Arm
 from pulsatile.engine.errors import Status
 from pulsatile.engine.kernel.events import TICKS
-from pulsatile.engine.outputs import HBA1C, OUTPUTS
+from pulsatile.engine.outputs import HBA1C, drug_of, output_of
 from pulsatile.engine.parameters import DIMENSIONLESS
 from pulsatile.engine.patients.cohort import COVARIATES, FLAGS, MORE_COVARIATES
+from pulsatile.engine.trial.arms import doses_of
 from pulsatile.engine.trial.plan import REDUCTIONS, Plan
 from pulsatile.engine.trial.titrated import AMOUNT, titrated_dose, visits
 
@@ -50,17 +53,18 @@ class _Variable:
         return attrs | {name: text for name, text in more.items() if text}
 
 
-def _variables(plan: Plan) -> Iterator[_Variable]:
+def _variables(plan: Plan, arms: Sequence[Arm]) -> Iterator[_Variable]:
+    drugs = drugs_in_plasma(doses_of(arms, plan))
     for name in plan.outputs:
-        o = OUTPUTS[name]
+        o = described(name, drugs)
         yield _Variable(name, ("arm", "patient", "time"), o.unit, o.long_name, o.description, "time: point")
     for name in plan.projected:
-        o = OUTPUTS[name]
+        o = output_of(name)
         words = f"{o.long_name}, estimated error of its projection"
         yield _Variable(f"{name}_projection_error", ("arm", "patient", "time"), o.unit, words, PROJECTION_ERROR)
     for name in plan.reductions:
         watched, _, how = name.rpartition("_")
-        o = HBA1C if watched == HBA1C.name else OUTPUTS[watched]
+        o = HBA1C if watched == HBA1C.name else output_of(watched)
         unit, words = o.unit, f"{o.long_name}, {REDUCTIONS[how]} per window"
         if how == "auc":
             unit = "h" if unit == DIMENSIONLESS else f"{unit}*h"
@@ -75,10 +79,12 @@ def _variables(plan: Plan) -> Iterator[_Variable]:
             long_name = f"{test.meaning}: {words}"
             yield _Variable(f"{test.name}_{name}", ("arm", "patient", week), unit, long_name, "", method)
         for name in test.curves:
-            o = OUTPUTS[name]
+            o = described(name, drugs)
             dims = ("arm", "patient", week, f"{test.name}_time")
             long_name = f"{test.meaning}: {o.long_name}"
-            yield _Variable(f"{test.name}_{name}", dims, o.unit, long_name, "", "time: point")
+            yield _Variable(
+                f"{test.name}_{name}", dims, o.unit, long_name, o.description if drug_of(name) else "", "time: point"
+            )
 
 
 def _titrated(arms: Sequence[Arm], plan: Plan) -> Iterator[_Variable]:
@@ -141,7 +147,7 @@ def template(
         coords[name] = ("patient", np.full(len(ids), np.nan), {"units": units, "long_name": words, **flags})
     data: dict[str, Any] = {}
     method = {} if plan.long_horizon is None else {"integration": plan.long_horizon.sentence}
-    for variable in (*_variables(plan), *_titrated(arms, plan)):
+    for variable in (*_variables(plan, arms), *_titrated(arms, plan)):
         shape = tuple(sizes[dim] for dim in variable.dims)
         data[variable.name] = (variable.dims, np.broadcast_to(np.nan, shape), variable.attrs | method)
     status = np.broadcast_to(np.int8(Status.NEVER_RUN), (len(arms), len(ids)))
@@ -158,9 +164,16 @@ def template(
         "Conventions": CONVENTIONS,
         "title": "Virtual patients of the GH-FFA-IGF-1-insulin system",
         "comment": "A research model, not for clinical use.",
+        **_own_drugs(arms, plan),
         **method,
     }
     return xr.Dataset(data, coords, attrs)
+
+
+def _own_drugs(arms: Sequence[Arm], plan: Plan) -> dict[str, str]:
+    """Return the attribute with the user's own drugs, where there are any: their figures and sources."""
+    own = dict.fromkeys(dose.own for dose in doses_of(arms, plan) if dose.own is not None)
+    return {"own_drugs": "; ".join(own_words(drug) for drug in own)} if own else {}
 
 
 def _arm_coordinates(arms: Sequence[Arm], populations: Sequence[str]) -> dict[str, Any]:

@@ -5,8 +5,8 @@ functions in place of ``math``'s), so that a further output changes no step.  Th
 patient's values do not depend on the rest of the batch.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from types import FunctionType
 from typing import Any, NamedTuple
@@ -174,6 +174,37 @@ def _catalogue() -> dict[str, Output]:
 
 
 OUTPUTS: Mapping[str, Output] = _catalogue()
+CONCENTRATION = "concentration_"
+"""How the output begins that is a drug's concentration in plasma; the drug's name follows."""
+KNOWN = (*OUTPUTS, f"{CONCENTRATION}<drug>")
+"""Names of all outputs, for messages."""
+
+
+def is_output(name: object) -> bool:
+    """Return whether ``name`` is an output; whether a study gives the drug of a concentration is for its arms."""
+    return isinstance(name, str) and (name in OUTPUTS or bool(drug_of(name)))
+
+
+def drug_of(name: str) -> str:
+    """Return the drug of a concentration; "" for another output.
+
+    >>> drug_of("concentration_tesamorelin"), drug_of("gh")
+    ('tesamorelin', '')
+    """
+    return name.removeprefix(CONCENTRATION) if name.startswith(CONCENTRATION) else ""
+
+
+def output_of(name: str) -> Output:
+    """Return the output of this name."""
+    drug = drug_of(name)
+    if not drug:
+        return OUTPUTS[name]
+    words = "amount in plasma over the patient's volume; 0 where the drug is not given; 1 ug/L is 1 ng/mL"
+    return Output(name, "ug/L", f"{drug} in plasma", words)
+
+
+Plasma = Mapping[str, Sequence[tuple[str, Floats]]]
+"""Drug: the states that hold its amounts in plasma (ug), each with the volume (n,) of its patients (L)."""
 
 
 @dataclass(frozen=True)
@@ -184,6 +215,7 @@ class Evaluated:
     y: Any
     p: Any
     age: Floats
+    plasma: Plasma = field(default_factory=dict)
 
     @cached_property
     def fluxes(self) -> Any:
@@ -193,7 +225,10 @@ class Evaluated:
 
     def output(self, name: str) -> Floats:
         """Return a copy of one output (n, m), C-contiguous: numpy's order of summation depends on the memory layout."""
-        if name in states.STATE_INDEX:
+        if drug := drug_of(name):
+            amounts = [getattr(self.y, state) / volume[:, None] for state, volume in self.plasma.get(drug, ())]
+            value = sum(amounts, 0.0 * self.y.gh)  # NaN where the patient failed
+        elif name in states.STATE_INDEX:
             value = getattr(self.y, name)
         elif name in model.FLUX_UNITS:
             value = getattr(self.fluxes, name)
@@ -203,14 +238,16 @@ class Evaluated:
 
 
 def evaluate(
-    times: Floats, y: Floats, parameters: npt.NDArray[Any], age: Floats, inputs: Mapping[str, Floats] | None = None
-) -> Evaluated:
+    times: Floats, y: Floats, parameters: npt.NDArray[Any], age: Floats, inputs: Mapping[str, Floats] | None = None,
+    plasma: Plasma | None = None,
+) -> Evaluated:  # fmt: skip
     """Return the evaluation at ``times`` (m,) h of states ``y`` (n, m, states); ``inputs`` (n, m) override parameters.
 
-    ``parameters`` (n,) are records of `engine.parameters.DTYPE`, ``age`` (n,) is in years.
+    ``parameters`` (n,) are records of `engine.parameters.DTYPE`, ``age`` (n,) is in years;
+    ``plasma`` is for the concentrations of drugs.
     """
     columns = {name: parameters[name][:, None] for name in NAMES} | dict(inputs or {})
-    return Evaluated(times, states.State(*np.moveaxis(y, -1, 0)), Parameters(**columns), age)
+    return Evaluated(times, states.State(*np.moveaxis(y, -1, 0)), Parameters(**columns), age, plasma or {})
 
 
 def inputs_at(times: Floats, table: EventTable, parameters: npt.NDArray[Any]) -> dict[str, Floats]:

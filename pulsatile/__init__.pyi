@@ -1,9 +1,11 @@
 """The public names, each with its home: the one list, read by type checkers and at run time."""
 
 from .engine.dataset import template as template
+from .engine.drugs.arm import Arm as Arm
+from .engine.drugs.drug import Drug as Drug
+from .engine.drugs.own import own_drug as own_drug
 from .engine.drugs.presets import PRESETS as PRESETS
 from .engine.drugs.presets import preset as preset
-from .engine.drugs.regimens import Arm as Arm
 from .engine.drugs.regimens import Dose as Dose
 from .engine.errors import InputError as InputError
 from .engine.errors import Status as Status

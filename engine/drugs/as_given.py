@@ -10,8 +10,10 @@ import numpy as np
 
 from pulsatile.engine import draws
 from pulsatile.engine.arrays import Floats, Ids
-from pulsatile.engine.drugs.regimens import WEEK, Dose
+from pulsatile.engine.drugs.dose_rule import WEEK
+from pulsatile.engine.drugs.regimens import Dose
 from pulsatile.engine.kernel.events import EventTable, on_clock, target_of
+from pulsatile.engine.parameters import INPUTS, ROW
 from pulsatile.engine.patients.cohort import Cohort
 
 MINUTES = 60
@@ -108,8 +110,9 @@ def from_table(dose: Dose, cohort: Cohort, rule: Rule, start: float, stop: float
 def _infusions(owner: Ids, hour: Floats, length: Floats, size: Floats, target: int, begin: float, end: float) -> Given:
     """Return the settings of an input by which infusions of ``size`` over ``length`` h follow or overlap each other.
 
-    The total rate is summed anew at each change and therefore ends at exactly 0.
+    The total rate is summed anew at each change and therefore ends at exactly the input's own value.
     """
+    rest = ROW[INPUTS[-1 - target]].value
     kept = np.flatnonzero((length > 0) & (size > 0) & (hour < end) & (hour + length > begin))
     first, last = np.maximum(hour, begin), on_clock(hour + length)
     rows: list[tuple[int, float, float]] = []
@@ -119,6 +122,6 @@ def _infusions(owner: Ids, hour: Floats, length: Floats, size: Floats, target: i
         rates = size[mine] / length[mine]
         for edge in np.unique([first[mine], last[mine]]):
             running = (first[mine] <= edge) & (last[mine] > edge)
-            rows.append((int(patient), float(edge), float(rates[running].sum())))
+            rows.append((int(patient), float(edge), rest + float(rates[running].sum())))
     who, edges, levels = (np.array(column) for column in zip(*rows, strict=True)) if rows else (np.empty(0),) * 3
     return Given(who.astype(np.int64), edges, np.full(len(edges), target, np.int64), levels)

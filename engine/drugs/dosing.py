@@ -13,13 +13,24 @@ import numpy.typing as npt
 
 from pulsatile.engine import draws
 from pulsatile.engine.arrays import Floats
+from pulsatile.engine.drugs.arm import Arm
 from pulsatile.engine.drugs.as_given import Given, Levels, Rule, as_given, body_size, from_table
+from pulsatile.engine.drugs.drug import (
+    DRAWN,
+    GROWTH_HORMONES,
+    INTRAVENOUS,
+    KE_INTRAVENOUS,
+    NANOMOLAR,
+    REFERENCE_WEIGHT,
+    UNDER_THE_SKIN,
+    Drug,
+)
 from pulsatile.engine.drugs.presets import PRESETS, Preset, preset
-from pulsatile.engine.drugs.regimens import Arm, Dose
-from pulsatile.engine.drugs.table import DRUGS, INPUTS, KE_INTRAVENOUS, NANOMOLAR, REFERENCE_WEIGHT, Drug
+from pulsatile.engine.drugs.regimens import Dose
+from pulsatile.engine.drugs.table import INPUTS
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.kernel.events import EventTable, merge, on_clock, target_of
-from pulsatile.engine.parameters import GHRH_SLOTS, GHS_SLOTS
+from pulsatile.engine.parameters import GHRH_SLOTS, GHS_SLOTS, ROW
 from pulsatile.engine.patients.cohort import Cohort
 from pulsatile.engine.patients.layers import log_normal
 from pulsatile.engine.people.covariates import WOMAN
@@ -29,27 +40,26 @@ __all__ = ["PRESETS", "Arm", "Dose", "Preset", "arm_parameters", "dose_events", 
 
 _SLOTS = {"ghrh": GHRH_SLOTS, "ghs": GHS_SLOTS}
 _KIND_WORDS = {"ghrh": "GHRH analogues", "ghs": "ghrelin agonists"}
-_DRAWN = ("cl", "v", "ka", "ec50")  # the position is the random counter: append only
 
 
 class SlotUse(NamedTuple):
     """What takes a slot: a drug, and whether it is given intravenously."""
 
-    drug: str
+    drug: Drug
     intravenous: bool
 
 
 def _slot_use(dose: Dose) -> SlotUse:
-    return SlotUse(dose.drug, dose.route in ("IV", "infusion"))
+    return SlotUse(dose.substance, dose.route in INTRAVENOUS)
 
 
 def slots(arm: Arm) -> dict[SlotUse, str]:
     """Return the slot of each drug of the arm that needs one; `InputError` for more than two of a kind."""
     taken: dict[SlotUse, str] = {}
     for kind, names in _SLOTS.items():
-        uses = list(dict.fromkeys(_slot_use(dose) for dose in arm.doses if DRUGS[dose.drug].kind == kind))
+        uses = list(dict.fromkeys(_slot_use(dose) for dose in arm.doses if dose.substance.kind == kind))
         if len(uses) > len(names):
-            drugs = ", ".join(f"{use.drug}{' (IV)' if use.intravenous else ''}" for use in uses)
+            drugs = ", ".join(f"{use.drug.name}{' (IV)' if use.intravenous else ''}" for use in uses)
             raise InputError(
                 f"arm {arm.name} holds {len(uses)} {_KIND_WORDS[kind]} ({drugs}): at most {len(names)} are allowed; "
                 "drop one, or split the arm."
@@ -58,25 +68,42 @@ def slots(arm: Arm) -> dict[SlotUse, str]:
     return taken
 
 
+def depot_drug(arm: Arm) -> Drug | None:
+    """Return the drug that feeds GH from under the skin; `InputError` for two, which would share one depot."""
+    drugs = list(dict.fromkeys(
+        dose.substance for dose in arm.doses if dose.substance.kind in GROWTH_HORMONES and dose.route in UNDER_THE_SKIN
+    ))  # fmt: skip
+    if len(drugs) > 1:
+        raise InputError(
+            f"arm {arm.name} holds {' and '.join(drug.name for drug in drugs)} under the skin, which the model absorbs "
+            "from one depot: give one of them, or split the arm."
+        )
+    return drugs[0] if drugs else None
+
+
 def slots_used(arm: Arm) -> tuple[str, ...]:
     """Return the groups of drug states that the arm moves, out of gh_depot, ghs_tolerance and the four slots."""
     taken = slots(arm)
     active = set(taken.values())
-    if any(DRUGS[dose.drug].kind == "gh" and dose.route in ("SC", "pump") for dose in arm.doses):
+    if depot_drug(arm) is not None:
         active.add("gh_depot")
-    if any(DRUGS[use.drug].value("k_tolerance") > 0 for use in taken):
+    if any(use.drug.value("k_tolerance") > 0 for use in taken):
         active.add("ghs_tolerance")
     return tuple(name for name in ("gh_depot", "ghs_tolerance", *GHRH_SLOTS, *GHS_SLOTS) if name in active)
 
 
 def individual_figures(drug: Drug, cohort: Cohort) -> dict[str, Floats]:
-    """Return clearance (L/h), volume (L), absorption rate (1/h) and EC50 (nmol/L) of every patient, each (n,)."""
+    """Return the figures of `DRAWN` that the drug has, of every patient, each (n,): L/h, L, 1/h, nmol/L."""
     layer = draws.layer(f"drug {drug.name}")
     size = cohort.parameters["weight"] / REFERENCE_WEIGHT
     figures = {}
-    for counter, name in enumerate(_DRAWN):
+    for counter, name in enumerate(DRAWN):
+        if name not in drug.figures:
+            continue
         z = draws.normals(cohort.seed, cohort.keys, layer, counter) if cohort.layers.between else np.zeros(len(cohort))
         figures[name] = drug.value(name) * log_normal(z, drug.cv(name))
+    if not drug.in_plasma:
+        return figures
     figures["cl"] *= np.exp(drug.value("weight_on_cl") * np.log(size))
     figures["v"] *= np.exp(drug.value("weight_on_v") * np.log(size))
     figures["ec50"] *= np.where(cohort.covariates["sex"] == WOMAN, drug.value("women"), 1.0)
@@ -91,11 +118,15 @@ def arm_parameters(arm: Arm, cohort: Cohort) -> npt.NDArray[Any]:
 def drug_parameters(arm: Arm, cohort: Cohort, parameters: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return a copy of ``parameters`` (n,) of the cohort's patients with the arm's drugs in their slots."""
     record = parameters.copy()
+    depot = depot_drug(arm)
+    if depot is not None and "ka" in depot.figures:  # rhGH of the table has the patient's own
+        record["ka_gh"] = individual_figures(depot, cohort)["ka"]
     for use, slot in slots(arm).items():
-        drug = DRUGS[use.drug]
+        drug = use.drug
         figures = individual_figures(drug, cohort)
         potency = NANOMOLAR / (figures["v"] * drug.value("molar_mass") * figures["ec50"])
-        record[f"ka_{slot}"] = figures["ka"]
+        if "ka" in figures:
+            record[f"ka_{slot}"] = figures["ka"]
         record[f"k_el_{slot}"] = figures["cl"] / figures["v"]
         if drug.kind == "ghrh":
             record[f"ke_{slot}"] = KE_INTRAVENOUS if use.intravenous else drug.value("ke")
@@ -107,18 +138,21 @@ def drug_parameters(arm: Arm, cohort: Cohort, parameters: npt.NDArray[Any]) -> n
 
 
 def _rule(dose: Dose, cohort: Cohort, slot_of: dict[SlotUse, str]) -> Rule:
-    drug = DRUGS[dose.drug]
+    drug = dose.substance
     p = cohort.parameters
     if drug.kind == "input":
         return Rule(INPUTS[drug.name][0], True, np.full(len(cohort), float(dose.amount)))
     amount = dose.micrograms * body_size(dose, cohort)
     rate = amount / dose.duration if dose.duration else amount
+    if drug.kind == "long_gh":
+        return Rule("gh_depot_2", False, drug.value("f") * amount)
     if drug.kind == "gh":
+        f = drug.value("f") if "f" in drug.figures else p["f_gh"]
         by_route: dict[str, Callable[[], Rule]] = {
-            "SC": lambda: Rule("gh_depot_1", False, p["f_gh"] * amount),
+            "SC": lambda: Rule("gh_depot_1", False, f * amount),
             "IV": lambda: Rule("gh", False, amount / p["v_gh"]),
             "infusion": lambda: Rule("gh_infusion", True, rate),
-            "pump": lambda: Rule("gh_pump", True, p["f_gh"] * rate),
+            "pump": lambda: Rule("gh_pump", True, f * rate),
         }
         return by_route[dose.route]()
     slot = slot_of[_slot_use(dose)]
@@ -133,7 +167,8 @@ def dose_events(arm: Arm, cohort: Cohort, start: float, stop: float, levels: Lev
     """Return the arm's dose events from ``start`` to before ``stop`` (h).
 
     A bolus is a jump of a state; an infusion sets its input at every change of the total rate, which is summed anew
-    each time and therefore ends at exactly 0.  An infusion that is running at ``start`` is set at ``start``.
+    each time and therefore ends at exactly the input's own value.  An infusion that is running at ``start`` is set at
+    ``start``.
     ``levels`` are the amounts of the arm's titrated rule; without them it keeps its first amount.
     """
     slot_of = slots(arm)
@@ -206,7 +241,7 @@ def _levels(name: str, spans: list[tuple[float, float, Floats]], n: int) -> list
         now = sorted(running)
         # a pump refilled at the same rate causes no event
         if [id(spans[k][2]) for k in now] != [id(spans[k][2]) for k in before]:
-            total = sum((spans[k][2] for k in now), np.zeros(n))
+            total = sum((spans[k][2] for k in now), np.full(n, ROW[name].value))
             levels.append((t, np.minimum(total, 1.0) if name == "acipimox" else total))
         before = now
     return levels

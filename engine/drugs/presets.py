@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from pulsatile.engine.checks import choices
-from pulsatile.engine.drugs.regimens import Arm, Dose
-from pulsatile.engine.drugs.table import DRUGS
+from pulsatile.engine.drugs.arm import Arm
+from pulsatile.engine.drugs.regimens import Dose
+from pulsatile.engine.drugs.titration import Titration
 from pulsatile.engine.errors import InputError
 
 
@@ -45,6 +46,8 @@ def _modgrf_ipam(*times: float) -> tuple[Dose, ...]:
     )
 
 
+_TO_IGF1_SDS = Titration("igf1_sds", 0.0, 1.0, step=1.0, least=2.0, most=6.0, every=4.0)
+"""Range of doses and target: therapies section 3; step and visits are assumed."""
 _PUMP = Dose("somatropin", 0.7, "mg", "pump", (0.0,), duration=24.0)
 
 
@@ -82,9 +85,9 @@ _ROWS = (
            12, "extrapolation", "CJC-1295 DAC 30 ug/kg every Monday + ipamorelin 200 ug at bedtime"),
     Preset("sermorelin_ghrp_tid", (_sc("sermorelin", 100, "ug", *THREE_TIMES), _sc("ghrp6", 100, "ug", *THREE_TIMES)),
            19, "practice", "sermorelin 100 ug + GHRP-6 100 ug (for the GHRP class; without the third peptide) three times a day"),
-    _unavailable("mk677_25", 52, "trial", "MK-677 25 mg by mouth at bedtime", "EC50 of MK-677"),
-    _unavailable("macimorelin_test", 1, "diagnostic", "macimorelin 0.5 mg/kg by mouth once, 08:00 fasted",
-                 "clearance, volume and EC50 of macimorelin"),
+    Preset("mk677_25", (Dose("mk677", 25, "mg", "oral", (BEDTIME,)),), 52, "trial", "MK-677 25 mg by mouth at bedtime"),
+    Preset("macimorelin_test", (Dose("macimorelin", 0.5, "mg/kg", "oral", (MORNING,), count=1),), 1, "diagnostic",
+           "macimorelin 0.5 mg/kg by mouth once, 08:00 of the first day"),
     Preset("rhgh_low", (_sc("somatropin", 0.3, "mg", EVENING),), 26, "licensed",
            "somatropin 0.3 mg in the evening, 26 or 78 weeks; the start in adult GH deficiency",
            licence=("ghd", "ghd_adults")),
@@ -93,11 +96,11 @@ _ROWS = (
     Preset("rhgh_elderly", (_sc("somatropin", 14, "ug/kg", EVENING),), 27, "trial", "somatropin 14 ug/kg in the evening"),
     Preset("rhgh_2iu", (_sc("somatropin", 0.67, "mg", EVENING),), 26, "practice", "somatropin 0.67 mg (2 IU) in the evening"),
     Preset("rhgh_4mg", (_sc("somatropin", 4, "mg", EVENING),), 12, "trial", "somatropin 4 mg in the evening: the toxic end"),
-    _unavailable("rhgh_titrated", 78, "trial", "somatropin 2-6 ug/kg in the evening, titrated to IGF-1 SDS 0 to +1",
-                 "titration rule: dose steps and visit times are not given, and no titration engine exists yet"),
+    Preset("rhgh_titrated", (Dose("somatropin", 2, "ug/kg", "SC", (EVENING,), titration=_TO_IGF1_SDS),), 78, "trial",
+           "somatropin 2-6 ug/kg in the evening, titrated to IGF-1 SDS 0 to +1; steps of 1 ug/kg every 4 weeks are assumed"),
     Preset("rhgh_pump", (_PUMP,), 26, "contrast", "somatropin 0.7 mg a day (the dose of rhgh_mid) as a constant pump"),
-    _unavailable("lonapeg_weekly", 38, "comparator", "lonapegsomatropin every Monday, as label",
-                 "label dose and own disposition of lonapegsomatropin"),
+    Preset("lonapeg_weekly", (_sc("lonapegsomatropin", 4.9, "mg", MORNING, days=MONDAY),), 38, "comparator",
+           "lonapegsomatropin 4.9 mg GH every Monday; assumed: a week's amount of rhgh_mid, for the label dose is not known"),
     _unavailable("somapacitan_weekly", 38, "comparator", "somapacitan every Monday, as label",
                  "label dose, clearance and potency of somapacitan"),
 )
@@ -106,29 +109,35 @@ _ROWS = (
 PRESETS: Mapping[str, Preset] = MappingProxyType({row.name: row for row in _ROWS})
 
 
-NO_DRUG, LICENSED, TRIAL, EXTRAPOLATION = "no drug", "licensed", "trial", "extrapolation"
-STANDINGS = (NO_DRUG, LICENSED, TRIAL, EXTRAPOLATION)
+NO_DRUG, LICENSED, TRIAL, EXTRAPOLATION, OWN = "no drug", "licensed", "trial", "extrapolation", "own drug"
+STANDINGS = (NO_DRUG, LICENSED, TRIAL, EXTRAPOLATION, OWN)
 """What is known of an arm in people; `standing` returns one of them."""
 EXTRAPOLATION_WORDS = "no trial gave people this drug, route, combination of drugs or daily amount for long"
-_TESTED = ("licensed", "trial", "phase 1")
+OWN_DRUG_WORDS = "a drug of the study's own; its figures are those of the study file"
+ONCE = "diagnostic"
+"""Standing of presets that people received once, in a test: other doses of the drug remain extrapolations."""
+_TESTED = ("licensed", "trial", "phase 1", "comparator", ONCE)
 """Standings of presets that people received in a trial."""
 
 
 def standing(arm: Arm, populations: Iterable[str] = ()) -> str:
     """Return the standing of an arm in people of ``populations`` (phenotypes or named populations): one of `STANDINGS`.
 
+    - "own drug": a drug of the user's own;
     - "extrapolation": a drug without any chronic human trial (`engine.drugs.table.EXTRAPOLATED`), or a drug, route,
       combination of drugs or daily amount beyond every preset that people received in a trial;
     - "licensed": the doses of a licensed preset, where every one of ``populations`` is in its licence.  Tesamorelin is
       licensed in HIV only, which no population of the model has;
     - "trial": all other arms with a drug; "no drug": an arm without one.
 
-    Held inputs (acipimox, lipid, glucose, insulin) are tools of experiments and do not count.  Amounts per kg are those
+    Held inputs (acipimox, lipid, glucose, insulin, octreotide, rhIGF-1) are tools of experiments and do not count.  Amounts per kg are those
     of a person of 70 kg.
     """
-    doses = [dose for dose in arm.doses if DRUGS[dose.drug].kind != "input"]
+    doses = [dose for dose in arm.doses if dose.substance.kind != "input"]
     if not doses:
         return NO_DRUG
+    if any(dose.own is not None for dose in doses):
+        return OWN
     if arm.extrapolation:
         return EXTRAPOLATION
     tested = [row for row in _ROWS if row.standing in _TESTED and row.doses]
@@ -137,8 +146,12 @@ def standing(arm: Arm, populations: Iterable[str] = ()) -> str:
         row.doses == arm.doses and row.standing == LICENSED and given and given <= set(row.licence) for row in tested
     ):
         return LICENSED
+    if any(row.doses == arm.doses for row in tested):
+        return TRIAL
     largest = _daily(doses)
     for row in tested:
+        if row.standing == ONCE:
+            continue
         known = _daily(row.doses)
         if largest.keys() <= known.keys() and all(amount <= known[key] for key, amount in largest.items()):
             return TRIAL

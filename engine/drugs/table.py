@@ -4,78 +4,54 @@ A drug that lacks a number is listed but cannot be dosed; `Drug.missing` names w
 
 ``largest`` is the largest daily dose for a person of 70 kg (of an input, the highest level): 10 to 100 times the largest
 dose of presets and trials, and below a thousand times the smallest, so that mg written for ug is refused.
-
-The effect-site factor g makes peak u equal to peak C/EC50 in plasma for a subcutaneous dose (the system is linear, so
-one g serves every dose).  Where axis section 2, "Drug interface", gives the u that a dose reaches, that target sets g
-instead: tesamorelin (the table's own PK would give 5.8, not 4.6) and CJC-1295 DAC (0.9 on day 7, not 0.10-0.15).
-After an intravenous dose u follows plasma with g = 1.
 """
 
 # ruff: noqa: E501 - the table: one row per line
 
-from dataclasses import dataclass
-from functools import cached_property
-from typing import NamedTuple
-
-import numpy as np
-
-from pulsatile.engine.arrays import Floats
-
-NANOMOLAR = 1000.0
-"""nmol/L in a umol/L, for C_nM = 1000 C / MW with C in ug/L and MW in g/mol."""
-REFERENCE_WEIGHT = 70.0  # kg; therapies section 2
-KE_INTRAVENOUS = 50.0
-"""Effect-site rate after an intravenous dose, 1/h; it follows plasma within 3 min [assumed: numerical]."""
-
-
-class Figure(NamedTuple):
-    """One pharmacokinetic number of one drug."""
-
-    drug: str
-    name: str
-    value: float
-    unit: str
-    cv: float
-    source: str
-
+from pulsatile.engine.drugs.drug import ROUTES, Drug, Figure
 
 KINDS = {
     "sermorelin": "ghrh",
     "cjc1295_no_dac": "ghrh",
     "tesamorelin": "ghrh",
     "cjc1295_dac": "ghrh",
+    "ghrh_1_44": "ghrh",
+    "ghrh_1_40": "ghrh",
     "ipamorelin": "ghs",
     "hexarelin": "ghs",
     "ghrp6": "ghs",
+    "ghrp6_oral": "ghs",
+    "ghrp2": "ghs",
+    "ghrelin": "ghs",
     "mk677": "ghs",
     "macimorelin": "ghs",
     "capromorelin": "ghs",
     "somatropin": "gh",
     "lonapegsomatropin": "long_gh",
-    "somapacitan": "long_gh",
-    "somatrogon": "long_gh",
+    "somapacitan": "gh_analogue",
+    "somatrogon": "gh_analogue",
     "acipimox": "input",
     "lipid": "input",
     "glucose": "input",
     "insulin": "input",
+    "octreotide": "input",
+    "rhigf1": "input",
 }
-"""GHRH analogue, ghrelin agonist, rhGH (disposition of the axis), long-acting GH (not modelled), or a held input."""
-
-ROUTES = {
-    "ghrh": ("SC", "IV", "infusion"),
-    "ghs": ("SC", "IV", "infusion"),
-    "gh": ("SC", "IV", "infusion", "pump"),
-    "long_gh": ("SC",),
-    "input": ("infusion",),
-}
-ORAL = ("mk677", "macimorelin", "capromorelin")
+"""Drug: its kind, one of `drug.ROUTES`."""
+ORAL, VEIN = ("oral",), ("IV", "infusion")
+OTHER_ROUTES = {"mk677": ORAL, "macimorelin": ORAL, "capromorelin": ORAL, "ghrp6_oral": ORAL, "ghrelin": VEIN}
+"""Routes of the drugs that are not given by the usual routes of their kind."""
 
 INPUTS = {  # drug: (input of the model, unit of Dose.amount, which is held for Dose.duration)
     "acipimox": ("acipimox", "-"),
     "lipid": ("lipid_infusion", "mmol/L/min"),
     "glucose": ("glucose_infusion", "mmol/kg/min"),
     "insulin": ("insulin_infusion", "pmol/kg/min"),
+    "octreotide": ("sst_added", "-"),
+    "rhigf1": ("igf1_factor", "-"),
 }
+"""A held level is added to the input's own value: octreotide 50 adds 50 to the somatostatin tone (20 at rest in a young
+man), rhigf1 3.5 adds 3.5 times the own IGF-1 to the 1 that acts on the pituitary, and to nothing else."""
 
 EXTRAPOLATED = ("cjc1295_no_dac", "ipamorelin")
 """Drugs without any chronic human trial, whose outputs are labelled as extrapolations (therapies section 1)."""
@@ -130,6 +106,26 @@ FIGURES: tuple[Figure, ...] = (
     Figure("cjc1295_dac",    "target_u",       0.125, "1",     0.0,   "fitted: u 0.10-0.15 on day 7 (Ionescu2006), axis, Drug interface"),
     Figure("cjc1295_dac",    "largest",     100e3,   "ug",     0.0,   "assumed: 11 x the largest of trials, 0.125 mg/kg"),
 
+    Figure("ghrh_1_44",      "molar_mass",  5040.0,  "g/mol",  0.0,   "definition: molar mass of the substance"),
+    Figure("ghrh_1_44",      "f",              0.06, "1",      0.0,   "assumed: as sermorelin, its active part"),
+    Figure("ghrh_1_44",      "ka",             4.0,  "1/h",    0.50,  "assumed: as sermorelin, its active part"),
+    Figure("ghrh_1_44",      "cl",           156.0,  "L/h",    0.30,  "assumed: as sermorelin, its active part"),
+    Figure("ghrh_1_44",      "v",             24.75, "L",      0.30,  "assumed: as sermorelin, its active part"),
+    Figure("ghrh_1_44",      "ec50",           0.15, "nmol/L", 0.60,  f"computed: prior of GHRH-44/40, {_T}"),
+    Figure("ghrh_1_44",      "women",          0.5,  "1",      0.0,   f"published: ED50 of women over men, {_T}"),
+    Figure("ghrh_1_44",      "ke",             5.0,  "1/h",    0.0,   f"assumed: u after GHRH 1 ug/kg iv decays with 5 1/h, {_T}"),
+    Figure("ghrh_1_44",      "largest",      50e3,   "ug",     0.0,   "assumed: as sermorelin"),
+
+    Figure("ghrh_1_40",      "molar_mass",  4545.0,  "g/mol",  0.0,   "definition: molar mass of the substance"),
+    Figure("ghrh_1_40",      "f",              0.06, "1",      0.0,   "assumed: as sermorelin, its active part"),
+    Figure("ghrh_1_40",      "ka",             4.0,  "1/h",    0.50,  "assumed: as sermorelin, its active part"),
+    Figure("ghrh_1_40",      "cl",           156.0,  "L/h",    0.30,  "assumed: as sermorelin, its active part"),
+    Figure("ghrh_1_40",      "v",             24.75, "L",      0.30,  "assumed: as sermorelin, its active part"),
+    Figure("ghrh_1_40",      "ec50",           0.15, "nmol/L", 0.60,  f"computed: prior of GHRH-44/40, {_T}"),
+    Figure("ghrh_1_40",      "women",          0.5,  "1",      0.0,   f"published: ED50 of women over men, {_T}"),
+    Figure("ghrh_1_40",      "ke",             5.0,  "1/h",    0.0,   f"assumed: u after GHRH 1 ug/kg iv decays with 5 1/h, {_T}"),
+    Figure("ghrh_1_40",      "largest",      50e3,   "ug",     0.0,   "assumed: as sermorelin"),
+
     Figure("ipamorelin",     "molar_mass",   711.9,  "g/mol",  0.0,   f"definition: molar mass of the substance, {_T}"),
     Figure("ipamorelin",     "f",              0.8,  "1",      0.0,   f"assumed: {_T}"),
     Figure("ipamorelin",     "ka",             3.0,  "1/h",    0.50,  f"assumed: {_T}"),
@@ -155,14 +151,43 @@ FIGURES: tuple[Figure, ...] = (
     Figure("ghrp6",          "ec50",           5.568, "nmol/L", 0.60, "computed: s +0.72 at 1 ug/kg iv, axis, Drug interface; CV assumed"),
     Figure("ghrp6",          "largest",      14e3,   "ug",     0.0,   "assumed: 100 x the largest of trials, 0.002 mg/kg"),
 
+    Figure("ghrp6_oral",     "molar_mass",   873.0,  "g/mol",  0.0,   f"definition: molar mass of the substance, {_T}"),
+    Figure("ghrp6_oral",     "ka",             3.0,  "1/h",    0.40,  "assumed: as under the skin"),
+    Figure("ghrp6_oral",     "cl",            40.0,  "L/h",    0.40,  "computed: as ghrp6"),
+    Figure("ghrp6_oral",     "v",             20.0,  "L",      0.40,  f"assumed: {_T}"),
+    Figure("ghrp6_oral",     "ec50",           5.568, "nmol/L", 0.60, "computed: as ghrp6; CV assumed"),
+    Figure("ghrp6_oral",     "largest",    2100e3,   "ug",     0.0,   "assumed: 100 x 0.3 mg/kg"),
+
+    Figure("ghrp2",          "molar_mass",   818.0,  "g/mol",  0.0,   "definition: molar mass of the substance"),
+    Figure("ghrp2",          "f",              0.7,  "1",      0.0,   "assumed: as GHRP-6, of the same size and class"),
+    Figure("ghrp2",          "ka",             3.0,  "1/h",    0.40,  "assumed: as GHRP-6, of the same size and class"),
+    Figure("ghrp2",          "cl",            40.0,  "L/h",    0.40,  "assumed: as GHRP-6, of the same size and class"),
+    Figure("ghrp2",          "v",             20.0,  "L",      0.40,  "assumed: as GHRP-6, of the same size and class"),
+    Figure("ghrp2",          "ec50",           5.568, "nmol/L", 0.60, "assumed: as GHRP-6, of the same size and class"),
+    Figure("ghrp2",          "largest",      14e3,   "ug",     0.0,   "assumed: as GHRP-6; 8 x a day of 1 ug/kg/h"),
+
+    Figure("ghrelin",        "molar_mass",  3371.0,  "g/mol",  0.0,   "definition: molar mass of acyl ghrelin"),
+    Figure("ghrelin",        "cl",            60.0,  "L/h",    0.40,  "computed: s decays with 3 1/h, axis, Drug interface; CV assumed"),
+    Figure("ghrelin",        "v",             20.0,  "L",      0.40,  "assumed: as GHRP-6; only V x EC50 decides the effect"),
+    Figure("ghrelin",        "ec50",           0.173, "nmol/L", 0.60, "computed: s +6 at 1 ug/kg iv, axis, Drug interface; CV assumed"),
+    Figure("ghrelin",        "largest",       7e3,   "ug",     0.0,   "assumed: 100 x a bolus of 1 ug/kg"),
+
     Figure("mk677",          "molar_mass",   528.0,  "g/mol",  0.0,   f"definition: molar mass of the substance, {_T}"),
     Figure("mk677",          "f",              0.6,  "1",      0.0,   f"assumed: {_T}"),
     Figure("mk677",          "ka",             1.0,  "1/h",    0.40,  f"assumed: {_T}"),
     Figure("mk677",          "cl",            35.0,  "L/h",    0.40,  f"assumed: {_T}"),
     Figure("mk677",          "v",            300.0,  "L",      0.40,  f"assumed: {_T}"),
+    Figure("mk677",          "ec50",         350.0,  "nmol/L", 0.60,  "fitted: IGF-1 x 1.55 and 24-h GH +97 % after 2 weeks (Chapman1996), with the assumed PK; CV assumed"),
+    Figure("mk677",          "largest",    2500e3,   "ug",     0.0,   "assumed: 100 x the dose of trials, 25 mg"),
+
     Figure("macimorelin",    "molar_mass",   475.0,  "g/mol",  0.0,   f"definition: molar mass of the substance, {_T}"),
     Figure("macimorelin",    "f",              1.0,  "1",      0.0,   f"definition: CL and V are apparent, {_T}"),
     Figure("macimorelin",    "ka",             4.0,  "1/h",    0.40,  f"published: {_T}; CV assumed"),
+    Figure("macimorelin",    "cl",            59.2,  "L/h",    0.40,  f"computed: half-life 3.51 h (Macimorelin2020) with V assumed, {_T}; CV assumed"),
+    Figure("macimorelin",    "v",            300.0,  "L",      0.40,  "assumed: as MK-677; only V x EC50 decides the effect, so concentrations are on an assumed scale"),
+    Figure("macimorelin",    "ec50",         263.0,  "nmol/L", 0.60,  "fitted: GH Cmax 31.9 ug/L at 0.5 mg/kg (Macimorelin2020), with V assumed; CV assumed"),
+    Figure("macimorelin",    "largest",    1400e3,   "ug",     0.0,   "assumed: 10 x the largest of trials, 2 mg/kg"),
+
     Figure("capromorelin",   "molar_mass",   505.0,  "g/mol",  0.0,   f"definition: molar mass of the substance, {_T}"),
     Figure("capromorelin",   "f",              1.0,  "1",      0.0,   f"definition: CL and V are apparent, {_T}"),
     Figure("capromorelin",   "ka",             2.0,  "1/h",    0.40,  f"assumed: {_T}"),
@@ -170,95 +195,20 @@ FIGURES: tuple[Figure, ...] = (
     Figure("somatropin",     "units_per_mg",   3.0,  "IU/mg",  0.0,   f"definition: GH 1 mg = 3 IU, {_T}"),
     Figure("somatropin",     "largest",     100e3,   "ug",     0.0,   "assumed: 25 x the toxic end of trials, 4 mg"),
 
+    Figure("lonapegsomatropin", "f",           0.72, "1",      0.0,   f"assumed: {_T}"),
+    Figure("lonapegsomatropin", "ka",          0.025, "1/h",   0.35,  f"assumed: release-limited, half-life 28 h, {_T}, to be verified"),
+    Figure("lonapegsomatropin", "largest",  100e3,   "ug",     0.0,   "assumed: 20 x the weekly amount of rhGH 0.7 mg a day"),
+
     Figure("acipimox",       "largest",        1.0,  "1",      0.0,   "definition: share of lipolysis blocked"),
     Figure("lipid",          "largest",        3.0,  "mmol/L/min", 0.0, "assumed: 10 x what holds FFA at 1.5 mmol/L with k_ffa"),
     Figure("glucose",        "largest",        5.0,  "mmol/kg/min", 0.0, "assumed: 3 x a test bolus of 0.3 g/kg in one minute"),
     Figure("insulin",        "largest",     6000.0,  "pmol/kg/min", 0.0, "assumed: 10 x a tolerance test of 0.1 U/kg in one minute"),
+    Figure("octreotide",     "largest",     1000.0,  "1",      0.0,   "assumed: 50 x the basal somatostatin tone, at which no GH is released"),
+    Figure("rhigf1",         "largest",        9.0,  "1",      0.0,   "definition: the input igf1_factor ends at 10"),
 )
 # fmt: on
 
-WORDS = {
-    "molar_mass": "molar mass",
-    "f": "bioavailability",
-    "ka": "absorption rate",
-    "cl": "clearance",
-    "v": "volume",
-    "ec50": "EC50",
-    "ke": "effect-site rate",
-}
-_NEEDED = {
-    "ghrh": ("molar_mass", "f", "ka", "cl", "v", "ec50", "ke"),
-    "ghs": ("molar_mass", "f", "ka", "cl", "v", "ec50"),
-}
-_DEFAULTS = {"weight_on_cl": 0.75, "weight_on_v": 1.0, "women": 1.0, "k_tolerance": 0.0}  # therapies section 2
-
-
-@dataclass(frozen=True)
-class Drug:
-    """A drug and its figures by name."""
-
-    name: str
-    kind: str
-    figures: dict[str, Figure]
-
-    @property
-    def routes(self) -> tuple[str, ...]:
-        """Return the routes of administration."""
-        return ("oral",) if self.name in ORAL else ROUTES[self.kind]
-
-    @property
-    def missing(self) -> tuple[str, ...]:
-        """Return the numbers that dosing needs and the drug lacks, in words; empty when none is missing."""
-        if self.kind == "long_gh":
-            return ("potency relative to GH", "own disposition")
-        return tuple(WORDS[name] for name in _NEEDED.get(self.kind, ()) if name not in self.figures)
-
-    def value(self, name: str) -> float:
-        """Return a figure's value, or the default of therapies section 2 where the drug has none."""
-        return self.figures[name].value if name in self.figures else _DEFAULTS[name]
-
-    def cv(self, name: str) -> float:
-        """Return a figure's between-subject CV."""
-        return self.figures[name].cv
-
-    @property
-    def k_el(self) -> float:
-        """Elimination rate of the typical patient, 1/h."""
-        return self.value("cl") / self.value("v")
-
-    @cached_property
-    def effect_factor(self) -> float:
-        """Effect-site factor g (-) of a subcutaneous dose of a GHRH analogue; see the module docstring."""
-        rates = (self.value("ka"), self.k_el)
-        ke = self.value("ke")
-        # the effect site sees ke times the amount in plasma, a chain's next stage k_el times it
-        share = ke / self.k_el
-        if "target_u" not in self.figures:
-            return peak(rates) / (share * peak((*rates, ke)))
-        if "target_time" in self.figures:
-            amount = float(last_stage((*rates, ke), np.array([self.value("target_time")]))[0])
-        else:
-            amount = peak((*rates, ke))
-        plasma = NANOMOLAR / (self.value("v") * self.value("molar_mass") * self.value("ec50"))
-        return self.value("target_u") / (share * amount * plasma * self.value("f") * self.value("target_dose"))
-
-
-def last_stage(rates: tuple[float, ...], time: Floats) -> Floats:
-    """Return the amount in the last stage of a first-order chain, ``time`` (h) after 1 unit enters the first.
-
-    ``rates`` (1/h) are the loss rates of the stages; equal rates are separated by a millionth.
-    """
-    k = np.array(rates) * (1 + 1e-6 * np.arange(len(rates)))
-    terms = [np.exp(-k[i] * time) / np.prod(np.delete(k, i) - k[i]) for i in range(len(k))]
-    return np.asarray(np.prod(k[:-1]) * sum(terms))
-
-
-def peak(rates: tuple[float, ...]) -> float:
-    """Return the peak amount in the last stage of a chain per unit that enters the first."""
-    time = np.geomspace(1e-3 / max(rates), 30 / min(rates), 20_000)
-    return float(last_stage(rates, time).max())
-
-
 DRUGS: dict[str, Drug] = {
-    name: Drug(name, kind, {row.name: row for row in FIGURES if row.drug == name}) for name, kind in KINDS.items()
+    name: Drug(name, kind, tuple(row for row in FIGURES if row.drug == name), OTHER_ROUTES.get(name, ROUTES[kind]))
+    for name, kind in KINDS.items()
 }

@@ -4,9 +4,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
+from pulsatile.engine.drugs.dose_rule import WEEK
 from pulsatile.engine.drugs.dosing import Arm, slots_used
-from pulsatile.engine.drugs.regimens import WEEK
+from pulsatile.engine.drugs.drug import GROWTH_HORMONES, Drug
+from pulsatile.engine.drugs.plasma import drugs_in_plasma
+from pulsatile.engine.drugs.regimens import Dose
 from pulsatile.engine.errors import InputError
+from pulsatile.engine.outputs import CONCENTRATION, drug_of
 from pulsatile.engine.trial.plan import Plan
 from pulsatile.engine.trial.test_at import TestAt
 from pulsatile.engine.trial.titrated import check_titration, titrated_dose
@@ -27,6 +31,7 @@ def check_arms(arms: Sequence[Arm], plan: Plan) -> None:
         raise InputError(f"arms name {', '.join(repeated)} twice; give every arm its own name.")
     if len(units := {found[0].unit for arm in arms if (found := titrated_dose(arm)) is not None}) > 1:
         raise InputError(f"the titrated doses are in {' and '.join(sorted(units))}; give them in one unit.")
+    _check_drugs(arms, plan)
     for arm in arms:
         count = sum(len(dose.starts(0.0, WEEK * plan.weeks)) for dose in arm.doses)
         if count > MOST_DOSES:
@@ -34,11 +39,36 @@ def check_arms(arms: Sequence[Arm], plan: Plan) -> None:
                 f"arm {arm.name} gives {count} doses in {plan.weeks:g} weeks, at most {MOST_DOSES} are allowed; "
                 "give an infusion or a pump, or shorten the study."
             )
+        slots_used(arm)
         if plan.long_horizon is not None:
             plan.long_horizon.check_arm(arm)
         check_titration(arm, plan)
         for entry in plan.tests:
             _check_slots(entry, arm)
+
+
+def doses_of(arms: Sequence[Arm], plan: Plan) -> list[Dose]:
+    """Return the doses of the arms and those that the plan's tests give."""
+    given = [given.dose for entry in plan.tests for given in entry.settings.give]
+    return [*(dose for arm in arms for dose in arm.doses), *given]
+
+
+def _check_drugs(arms: Sequence[Arm], plan: Plan) -> None:
+    """Refuse two definitions of one drug, and the concentration of a drug that is not given."""
+    doses = doses_of(arms, plan)
+    own: dict[str, Drug] = {}
+    for dose in doses:
+        if own.setdefault(dose.drug, dose.substance) != dose.substance:
+            raise InputError(f"own drug {dose.drug} has two definitions in one study; give the second another name.")
+    drugs = drugs_in_plasma(doses)
+    titrated = [found[1].on for arm in arms if (found := titrated_dose(arm)) is not None]
+    for name in (*plan.outputs, *titrated, *(name for entry in plan.tests for name in entry.settings.outputs)):
+        drug = drug_of(name)
+        if drug in ("gh", *(d.drug for d in doses if d.substance.kind in GROWTH_HORMONES)):
+            raise InputError(f"output = {name!r} is not needed: the output gh is all GH in plasma; choose gh.")
+        if drug and drug not in drugs:
+            known = f"choose from {', '.join(f'{CONCENTRATION}{d}' for d in drugs)}" if drugs else "leave it out"
+            raise InputError(f"output = {name!r} is of a drug that no arm or test of the study gives; {known}.")
 
 
 def _check_slots(entry: TestAt, arm: Arm) -> None:

@@ -11,8 +11,9 @@ from math import ceil, gcd, log
 from typing import NamedTuple
 
 from pulsatile.engine.checks import check_fields, setting
-from pulsatile.engine.drugs.regimens import DAY, Arm, Dose
-from pulsatile.engine.drugs.table import DRUGS
+from pulsatile.engine.drugs.arm import Arm
+from pulsatile.engine.drugs.dose_rule import DAY
+from pulsatile.engine.drugs.regimens import Dose
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.kernel.events import BLOCK_HOURS, on_clock
 from pulsatile.engine.parameters import TABLE
@@ -141,10 +142,11 @@ def _nearest(macro_days: int, measured_days: int) -> str:
 
 def _memory(dose: Dose) -> float:
     """Return the duration (h) of a dose's effect in a slow patient."""
-    drug = DRUGS[dose.drug]
-    if drug.kind not in ("ghrh", "ghs"):
+    drug = dose.substance
+    rates = [drug.figures[name].value for name in ("ka", "ke") if name in drug.figures]
+    rates += [drug.k_el] if drug.in_plasma else []
+    if not rates:
         return dose.duration
-    rates = [drug.k_el, drug.value("ka"), *([drug.value("ke")] if drug.kind == "ghrh" else [])]
     memory = SLOW_PATIENT / min(rates)
     if drug.value("k_tolerance") > 0:
         memory = max(memory, 1 / next(row.value for row in TABLE if row.name == "k_tolerance_recovery"))

@@ -7,13 +7,13 @@ import numpy as np
 
 from pulsatile.engine.arrays import Floats
 from pulsatile.engine.checks import choices, is_number, listed
-from pulsatile.engine.drugs.regimens import LEAST_WEEKS, MOST_WEEKS
-from pulsatile.engine.drugs.regimens import WEEK as WEEK
+from pulsatile.engine.drugs.dose_rule import LEAST_WEEKS, MOST_WEEKS
+from pulsatile.engine.drugs.dose_rule import WEEK as WEEK
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.kernel.events import on_clock
 from pulsatile.engine.kernel.layout import WATCH
 from pulsatile.engine.kernel.solver import Solver
-from pulsatile.engine.outputs import HBA1C, OUTPUTS
+from pulsatile.engine.outputs import HBA1C, KNOWN, is_output
 from pulsatile.engine.patients.cohort import COVARIATES, MORE_COVARIATES
 from pulsatile.engine.trial.horizon import SLOW, LongHorizon
 from pulsatile.engine.trial.test_at import TestAt as TestAt
@@ -63,8 +63,8 @@ class Plan:
                     f"{name} = {value!r} h is outside one minute ... {MOST_WEEKS} weeks; choose 24 or 168."
                 )
         for name in self.outputs:
-            if not isinstance(name, str) or name not in OUTPUTS:
-                raise InputError(f"output = {name!r} is unknown; {choices(name, OUTPUTS)}.")
+            if not is_output(name):
+                raise InputError(f"output = {name!r} is unknown; {choices(name, KNOWN)}.")
         for name in self.reductions:
             if name not in WATCHED:
                 raise InputError(

@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from pulsatile.engine.arrays import Floats
 from pulsatile.engine.errors import InputError
-from pulsatile.engine.outputs import HBA1C, OUTPUTS, Evaluated, hba1c
+from pulsatile.engine.outputs import HBA1C, Evaluated, hba1c, output_of
 from pulsatile.engine.trial.virtual_test import (
     DAY_HOURS,
     FASTING_CLOCK,
@@ -203,7 +203,7 @@ def sampling(name: str, s: TestSettings) -> VirtualTest:
 
     endpoints: dict[str, tuple[str, str]] = {}
     for output in s.outputs:
-        unit, words = OUTPUTS[output].unit, OUTPUTS[output].long_name
+        unit, words = output_of(output).unit, output_of(output).long_name
         endpoints |= {f"{output}_mean": (unit, f"{words}, {h:g}-h mean"), f"{output}_min": (unit, f"{words}, least")}
         endpoints |= {
             f"{output}_max": (unit, f"{words}, greatest"),

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pulsatile.engine.arrays import Codes, Floats
-from pulsatile.engine.drugs.regimens import DAY
+from pulsatile.engine.drugs.dose_rule import DAY
 from pulsatile.engine.errors import Status
 from pulsatile.engine.kernel.batch import integrate
 from pulsatile.engine.kernel.events import EventTable

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from pulsatile.engine.checks import choices, is_number, listed
-from pulsatile.engine.drugs.regimens import DAY, WEEK
+from pulsatile.engine.drugs.dose_rule import DAY, WEEK
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.kernel.events import on_clock
 from pulsatile.engine.trial.protocols import PROTOCOLS, virtual_test

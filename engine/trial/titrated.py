@@ -8,11 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from pulsatile.engine.arrays import Floats, Ids
+from pulsatile.engine.drugs.arm import Arm
 from pulsatile.engine.drugs.as_given import Levels
-from pulsatile.engine.drugs.regimens import WEEK, Arm, Dose
+from pulsatile.engine.drugs.dose_rule import WEEK
+from pulsatile.engine.drugs.regimens import Dose
 from pulsatile.engine.drugs.titration import Titration
 from pulsatile.engine.errors import InputError, Status
-from pulsatile.engine.outputs import OUTPUTS
+from pulsatile.engine.outputs import is_output
 from pulsatile.engine.trial.plan import Plan
 from pulsatile.engine.trial.test_at import TestAt
 from pulsatile.engine.trial.treatment import Canaries, People, Since, TestValues, Treated, only, run_arm
@@ -43,7 +45,7 @@ def check_titration(arm: Arm, plan: Plan) -> None:
     due = rule.visits(plan.weeks)
     if not due:
         raise InputError(f"arm {arm.name}: its titration has no visit before the study's end; shorten its every.")
-    if rule.on in OUTPUTS:
+    if is_output(rule.on):
         return
     measured = {f"{t.name}_{name}": t for t in plan.tests for name in t.virtual_test.endpoints}
     if rule.on not in measured:
@@ -77,13 +79,13 @@ def run_titrated(
     status, ends, canaries = np.zeros(n, np.int8), np.empty((n, 0)), list[Canaries]()
     running, since = np.arange(n), None
     for k, week in enumerate((*due, plan.weeks)):
-        part = plan.until(week, (rule.on,) if rule.on in OUTPUTS else ())
+        part = plan.until(week, (rule.on,) if is_output(rule.on) else ())
         levels = Levels(WEEK * np.array(due[:k]), amount[: k + 1, running])
         treated = run_arm(arm, only(people, running), part, untreated if k == 0 else None, threads, since, levels)
         canaries.append(treated.canaries)
         status[running] = treated.status
         if k < len(due):
-            measured = treated.values[rule.on][:, -1 if rule.on in OUTPUTS else _place(part, rule.on, week)]
+            measured = treated.values[rule.on][:, -1 if is_output(rule.on) else _place(part, rule.on, week)]
             amount[k + 1 :, running] = rule.next_amount(amount[k, running], measured)
         _put(values, treated.values, running, n, plan, part)
         ok = treated.status == Status.OK

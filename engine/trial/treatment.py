@@ -8,15 +8,15 @@ import numpy.typing as npt
 
 from pulsatile.engine.arrays import Codes, Floats
 from pulsatile.engine.drugs.as_given import Levels
-from pulsatile.engine.drugs.dosing import Arm, arm_parameters, dose_events, slots_used
-from pulsatile.engine.drugs.regimens import DAY
+from pulsatile.engine.drugs.dose_rule import DAY
+from pulsatile.engine.drugs.dosing import Arm, dose_events, drug_parameters, slots_used
+from pulsatile.engine.drugs.plasma import plasma_of
 from pulsatile.engine.errors import Status
 from pulsatile.engine.kernel import checkpoint
 from pulsatile.engine.kernel.batch import integrate
 from pulsatile.engine.kernel.events import EventTable, select, target_of
 from pulsatile.engine.kernel.layout import WATCH
 from pulsatile.engine.outputs import evaluate, hba1c, inputs_at
-from pulsatile.engine.parameters import TABLE
 from pulsatile.engine.patients.changes import apply
 from pulsatile.engine.patients.cohort import Cohort
 from pulsatile.engine.patients.run_in import Baseline
@@ -31,7 +31,6 @@ from pulsatile.engine.trial.visits import Branch, run_tests
 
 UNTREATED = Arm("untreated")
 GLUCOSE_MEAN = "glucose_mean"
-DRUG_FIELDS = tuple(row.name for row in TABLE if row.kind == "drug")
 
 
 class People(NamedTuple):
@@ -148,15 +147,12 @@ def run_arm(
     """
     n = len(people.parameters)
     people = _changed(arm, people)
-    parameters = people.parameters.copy()
-    drugs = arm_parameters(arm, people.cohort)
-    for name in DRUG_FIELDS:
-        parameters[name] = drugs[name]
+    parameters = drug_parameters(arm, people.cohort, people.parameters)
     # doses that continue to the end of the study are also given on the day of the last visit
     doses = dose_events(arm, people.cohort, 0.0, plan.end + plan.visit_hours, levels)
     groups = slots_used(arm)
     if plan.long_horizon is None:
-        course = _integrated(people, parameters, doses, groups, plan, threads, since)
+        course = _integrated(arm, people, parameters, doses, groups, plan, threads, since)
     else:
         course = _projected(arm, people, parameters, doses, groups, plan, threads)
     status = course.status
@@ -201,8 +197,8 @@ def _without_values(plan: Plan, week: float, n: int) -> dict[str, Floats]:
 
 
 def _integrated(
-    people: People, parameters: npt.NDArray[Any], doses: EventTable, groups: tuple[str, ...], plan: Plan, threads: int,
-    since: Since | None,
+    arm: Arm, people: People, parameters: npt.NDArray[Any], doses: EventTable, groups: tuple[str, ...], plan: Plan,
+    threads: int, since: Since | None,
 ) -> _Course:  # fmt: skip
     """Integrate every day, or every day since the end of an earlier run."""
     after, stored, closed = 0.0, 0, 0  # weeks, output times and windows of the earlier run
@@ -228,8 +224,9 @@ def _integrated(
         )
     )  # fmt: skip
     e = evaluate(
-        grid, result.y[:, np.searchsorted(times, grid)], parameters, people.age, inputs_at(grid, doses, parameters)
-    )
+        grid, result.y[:, np.searchsorted(times, grid)], parameters, people.age, inputs_at(grid, doses, parameters),
+        plasma_of(arm, people.cohort, plan.outputs),
+    )  # fmt: skip
     before = np.full((len(parameters), stored), np.nan)
     values = {name: np.concatenate([before, e.output(name)], axis=1) for name in plan.outputs}
     reduced = {"mean": result.mean, "auc": result.mean * plan.reduce_every, "min": result.low, "max": result.high}

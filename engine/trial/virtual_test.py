@@ -16,7 +16,7 @@ from pulsatile.engine.arrays import Floats
 from pulsatile.engine.checks import choices, is_number, listed
 from pulsatile.engine.drugs.regimens import Dose
 from pulsatile.engine.errors import InputError
-from pulsatile.engine.outputs import GLUCOSE_MG, OUTPUTS, Evaluated
+from pulsatile.engine.outputs import GLUCOSE_MG, KNOWN, Evaluated, is_output
 
 Rows = Sequence[tuple[float, str, npt.ArrayLike]]
 """Administrations: hour after the start, state that jumps or input that is set, amount (scalar or (n,))."""
@@ -120,8 +120,8 @@ class TestSettings:
             if not is_number(rate) or not 0 <= rate <= 1000:
                 raise InputError(f"insulin = {rate!r} of a test must be a rate from 0 to 1000 mU/m2/min.", ("insulin",))
         for name in self.outputs:
-            if not isinstance(name, str) or name not in OUTPUTS:
-                raise InputError(f"output = {name!r} of a test is unknown; {choices(name, OUTPUTS)}.", ("outputs",))
+            if not is_output(name):
+                raise InputError(f"output = {name!r} of a test is unknown; {choices(name, KNOWN)}.", ("outputs",))
 
     @property
     def chosen(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from pulsatile.engine.arrays import Codes, Floats
 from pulsatile.engine.drugs.dosing import Arm, drug_parameters, given_rows, slots_used
+from pulsatile.engine.drugs.plasma import plasma_of
 from pulsatile.engine.errors import Status
 from pulsatile.engine.kernel.batch import integrate
 from pulsatile.engine.kernel.events import EventTable, merge, on_clock, select, shared_events, target_of
@@ -90,6 +91,7 @@ def _with_given(entry: TestAt, start: float, branch: Branch) -> Branch:
     rows = given_rows(both, [(g.dose, g.after) for g in entry.settings.give], branch.cohort)
     used = slots_used(both)
     return branch._replace(
+        arm=both,
         parameters=drug_parameters(both, branch.cohort, branch.parameters),
         doses=_with_rows(branch, start, rows),
         groups=tuple(group for group in GROUPS if group in branch.groups or group in used),
@@ -136,7 +138,10 @@ def _run_test(entry: TestAt, branch: Branch, start: float) -> tuple[dict[str, Fl
     else:
         states = y[:, None, :]
         status = np.where(np.isfinite(y).all(axis=1), Status.OK, Status.NOT_FINITE).astype(np.int8)
-    e = evaluate(times, states, parameters, branch.age, inputs_at(times, doses, parameters))
+    e = evaluate(
+        times, states, parameters, branch.age, inputs_at(times, doses, parameters),
+        plasma_of(branch.arm, branch.cohort, entry.settings.outputs),
+    )  # fmt: skip
     with np.errstate(invalid="ignore", divide="ignore"):  # a failed patient is NaN throughout
         values = test.read(test.times, e, branch.person)
     return values | {name: e.output(name) for name in test.curves}, status

@@ -141,7 +141,7 @@ def run(
 @guarded
 def simulate(presets: tuple[str, ...], phenotype: str, weeks: float, patients: int, seed: int, as_json: bool) -> None:
     """Take a quick look: some patients on a preset against no treatment; nothing is written."""
-    from pulsatile.engine.drugs.regimens import MOST_WEEKS
+    from pulsatile.engine.drugs.dose_rule import MOST_WEEKS
     from pulsatile.engine.simulate import simulate as run_patients
     from pulsatile.sweeps.study.resolve import resolve
     from pulsatile.sweeps.study.schema import study_from

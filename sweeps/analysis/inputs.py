@@ -12,7 +12,6 @@ import numpy as np
 
 from pulsatile.engine.arrays import Flags, Floats
 from pulsatile.engine.drugs.dosing import individual_figures
-from pulsatile.engine.drugs.table import DRUGS
 from pulsatile.engine.parameters import TABLE
 from pulsatile.sweeps.analysis.labels import factor_label
 from pulsatile.sweeps.sensitivity.design import generator
@@ -133,11 +132,9 @@ def parameters_of(cohort: "Cohort") -> dict[str, tuple[str, Floats]]:
 def drugs_of(cohort: "Cohort", resolved: ResolvedStudy) -> dict[str, tuple[str, Floats]]:
     """Return unit and values (n,) of the individual kinetics of the arms' drugs, where patients differ."""
     figures: dict[str, tuple[str, Floats]] = {}
-    for name in dict.fromkeys(dose.drug for arm in resolved.arms for dose in arm.doses):
-        drug = DRUGS[name]
-        if drug.kind in ("ghrh", "ghs"):
-            for figure, values in individual_figures(drug, cohort).items():
-                figures[f"{figure} of {name}"] = _FIGURES[figure][0], values
+    for drug in dict.fromkeys(dose.substance for arm in resolved.arms for dose in arm.doses):
+        for figure, values in individual_figures(drug, cohort).items():
+            figures[f"{figure} of {drug.name}"] = _FIGURES[figure][0], values
     return figures
 
 

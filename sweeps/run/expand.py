@@ -11,7 +11,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from pulsatile.engine.arrays import usual_float_errors
-from pulsatile.engine.drugs.regimens import MOST_WEEKS, Arm
+from pulsatile.engine.drugs.arm import Arm
+from pulsatile.engine.drugs.dose_rule import MOST_WEEKS
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.trial.arms import check_arms, check_doses
 from pulsatile.engine.trial.plan import TestAt

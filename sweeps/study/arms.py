@@ -4,14 +4,16 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
+from pulsatile.engine.drugs.arm import Arm
+from pulsatile.engine.drugs.dose_rule import MOST_TIMES, MOST_WEEKS
 from pulsatile.engine.drugs.presets import PRESETS, preset
-from pulsatile.engine.drugs.regimens import MOST_TIMES, MOST_WEEKS, Arm, Dose
-from pulsatile.engine.drugs.table import DRUGS
+from pulsatile.engine.drugs.regimens import Dose
 from pulsatile.engine.drugs.titration import Titration
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.study import quantities
 from pulsatile.sweeps.study.dose_file import read_doses
-from pulsatile.sweeps.study.fields import Amount, Clock, Day, Length, Model, Name, Text, known, once, one_of
+from pulsatile.sweeps.study.drug_entry import DrugEntry, DrugName, check_known
+from pulsatile.sweeps.study.fields import Amount, Clock, Day, Length, Model, Name, Text, once, one_of
 
 MOST_RULES = 100  # of an arm
 AVAILABLE = [name for name, row in PRESETS.items() if row.available]
@@ -49,7 +51,7 @@ class TitrationEntry(Model):
 class DoseEntry(Model):
     """One drug of an arm: amount, route and dosing times; a `Dose` written with quantities."""
 
-    drug: Annotated[str, known(DRUGS, "drug")] = Field(description="name of the drug or infused substance")
+    drug: DrugName = Field(description="a drug of the table, or one that the study defines under drugs")
     dose: (
         Annotated[
             Annotated[Amount, Tag("<text>")] | Annotated[MatchEntry, Tag("<match>")],
@@ -82,9 +84,11 @@ class DoseEntry(Model):
     table: str | None = Field(None, description="file of doses as given (ID, TIME, AMT, II, ADDL, RATE)")
     unit: str | None = Field(None, description="unit of AMT in the table, for example mg")
     titrate: TitrationEntry | None = Field(None, description="rule by which the dose changes at visits")
+    own: DrugEntry | None = Field(None, description="definition of the drug; filled in from the study's drugs")
 
     @model_validator(mode="after")
     def _engine_agrees(self) -> Self:
+        check_known(self.drug, self.own)
         if (self.dose is None) == (self.table is None):
             what = "is missing" if self.dose is None else "and a table are both given"
             raise InputError(f'dose {what}; give either a dose, for example "2 mg", or a table of doses.', ("dose",))
@@ -123,6 +127,7 @@ class DoseEntry(Model):
             jitter=quantities.hours(self.jitter),
             table=None if self.table is None else read_doses(self.table),
             titration=None if self.titrate is None else self.titrate.resolved(unit),
+            own=None if self.own is None else self.own.resolved(self.drug),
         )
 
 

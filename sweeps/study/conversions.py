@@ -7,7 +7,7 @@ from pulsatile.sweeps.study.schema import Study
 
 
 def conversions(study: Study) -> list[str]:
-    """Return a sentence for each dose that is converted to another unit or another sign of its unit.
+    """Return a sentence for each dose or figure of a drug that is converted to another unit or sign of its unit.
 
     There are also sentences for each converted column of own patients, and for a seed that a frozen population ignores.
 
@@ -30,6 +30,11 @@ def conversions(study: Study) -> list[str]:
                 f"population.frozen: its people, days and drug kinetics are those of the seed {seed} that it was built "
                 f"with; seed = {study.seed} changes nothing."
             )
+    for drug, entry in study.drugs.items():
+        for key, text in entry.model_dump(include=set(quantities.FIGURES) - {"largest"}, exclude_none=True).items():
+            number, unit = quantities.figure(key, text)
+            if unit.lstrip("1") not in text:
+                sentences.append(f"drugs.{drug}.{key} = {text!r} is taken as {number:g} {unit}.")
     for i, arm in enumerate(study.arms):
         for j, rule in enumerate(arm.regimen or ()):
             if not isinstance(rule.dose, str):

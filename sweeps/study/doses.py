@@ -8,7 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from pulsatile.engine.drugs.regimens import WEEK, Arm, Dose
+from pulsatile.engine.drugs.arm import Arm
+from pulsatile.engine.drugs.dose_rule import WEEK
+from pulsatile.engine.drugs.regimens import Dose
 
 
 def count(dose: Dose, weeks: float) -> int:

@@ -14,6 +14,7 @@ from pydantic_core import CoreSchema
 from pydantic_core.core_schema import no_info_after_validator_function
 
 from pulsatile.engine.checks import choices
+from pulsatile.engine.outputs import CONCENTRATION, KNOWN, OUTPUTS, is_output
 from pulsatile.engine.patients.cohort import PHENOTYPES
 from pulsatile.sweeps.study import quantities
 
@@ -114,20 +115,27 @@ def _line(text: str) -> str:
     return text
 
 
-def _unit_needed(value: Any) -> Any:
+def unit_needed(value: Any) -> Any:
     """Return a bare number as text, so that the refusal names the missing unit, not the type."""
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-Length = Annotated[str, BeforeValidator(_unit_needed), checked(quantities.hours, quantities.LENGTH)]
-SignedLength = Annotated[str, BeforeValidator(_unit_needed), checked(quantities.signed_hours, quantities.SIGNED)]
-Spacing = Annotated[str, BeforeValidator(_unit_needed), checked(quantities.spacing, quantities.LENGTH)]
-Clock = Annotated[str, BeforeValidator(_unit_needed), checked(quantities.clock, quantities.CLOCK)]
+def _output(name: str) -> str:
+    return name if is_output(name) else choose(name, KNOWN, "output")
+
+
+Length = Annotated[str, BeforeValidator(unit_needed), checked(quantities.hours, quantities.LENGTH)]
+SignedLength = Annotated[str, BeforeValidator(unit_needed), checked(quantities.signed_hours, quantities.SIGNED)]
+Spacing = Annotated[str, BeforeValidator(unit_needed), checked(quantities.spacing, quantities.LENGTH)]
+Clock = Annotated[str, BeforeValidator(unit_needed), checked(quantities.clock, quantities.CLOCK)]
 Day = Annotated[str, checked(quantities.day, quantities.DAY)]
-Amount = Annotated[str, BeforeValidator(_unit_needed), checked(quantities.amount, quantities.AMOUNT)]
+Amount = Annotated[str, BeforeValidator(unit_needed), checked(quantities.amount, quantities.AMOUNT)]
 Text = Annotated[str, Field(max_length=200), checked(_line, r"^[^\n\r\t]*$")]
 Name = Annotated[str, Field(min_length=1, max_length=60), checked(_printable, r"^\S([^\n\r\t]*\S)?$")]
 Phenotype = Annotated[str, known(PHENOTYPES, "phenotype")]
+OutputName = Annotated[
+    str, Checked(_output, lambda: {"anyOf": [{"enum": list(OUTPUTS)}, {"pattern": f"^{CONCENTRATION}"}]})
+]
 Share = Annotated[float, Field(ge=0, le=1e9)]
 
 MOST_PATIENTS = 10_000_000

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from pulsatile.engine.drugs.regimens import Arm
+from pulsatile.engine.drugs.arm import Arm
 from pulsatile.engine.errors import InputError, Status
 from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.trial.arms import given_within

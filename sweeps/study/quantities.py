@@ -3,7 +3,7 @@
 import re
 from math import isfinite
 
-from pulsatile.engine.drugs.regimens import DOSE_UNITS, IU_UNITS, MOST_WEEKS
+from pulsatile.engine.drugs.dose_rule import DOSE_UNITS, IU_UNITS, MOST_WEEKS
 
 HOURS = {"min": 1 / 60, "h": 1.0, "day": 24.0, "week": 168.0}
 """Hours in one unit of a length of time."""
@@ -11,6 +11,17 @@ DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MASSES = (*DOSE_UNITS, *IU_UNITS)
 RATES = ("-", "mmol/L/min", "mmol/kg/min", "pmol/kg/min")
 """Units of the infusions that hold a level: acipimox (share blocked), lipid, glucose, insulin."""
+_PER_TIME = {"1/h": 1.0, "1/min": 60.0, "1/day": 1 / 24, "/h": 1.0, "/min": 60.0, "/day": 1 / 24}
+FIGURES = {
+    "molar_mass": {"g/mol": 1.0, "kg/mol": 1000.0},
+    "ka": _PER_TIME, "ke": _PER_TIME, "k_tolerance": _PER_TIME,
+    "cl": {"L/h": 1.0, "L/min": 60.0, "mL/min": 0.06},
+    "v": {"L": 1.0, "mL": 1e-3},
+    "ec50": {"nmol/L": 1.0, "pmol/L": 1e-3, "umol/L": 1000.0},
+    "potency": {"1/ug": 1.0, "/ug": 1.0},
+    "largest": {"ug": 1.0, "mg": 1000.0, "g": 1e6},
+}  # fmt: skip
+"""Units of the figures of a drug; each with the number of the first unit in one of it."""
 BYTES = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 """Bytes in one unit of memory."""
 MOST_BYTES = 1e15
@@ -61,6 +72,17 @@ def amount(text: str) -> tuple[float, str]:
     (2.0, 'mg')
     """
     return _split(text, MASSES + RATES, '"2 mg"')
+
+
+def figure(name: str, text: str) -> tuple[float, str]:
+    """Return a figure of a drug in its own unit, and that unit.
+
+    >>> figure("cl", "2600 mL/min"), figure("ka", "4 /h")
+    ((156.0, 'L/h'), (4.0, '1/h'))
+    """
+    units = FIGURES[name]
+    number, unit = _split(text, tuple(units), f'"1 {next(iter(units))}"')
+    return number * units[unit], next(iter(units))
 
 
 def size(text: str) -> int:

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Literal, Self
 
 from pulsatile.engine.arrays import usual_float_errors
-from pulsatile.engine.drugs.regimens import Arm
+from pulsatile.engine.drugs.arm import Arm
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.patients.cohort import Cohort

@@ -11,17 +11,17 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from pulsatile.engine.drugs.regimens import LEAST_WEEKS, MOST_WEEKS
+from pulsatile.engine.drugs.dose_rule import LEAST_WEEKS, MOST_WEEKS
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.kernel.solver import Solver
-from pulsatile.engine.outputs import OUTPUTS
 from pulsatile.engine.trial.arms import check_arms, check_doses
 from pulsatile.engine.trial.horizon import LongHorizon
 from pulsatile.engine.trial.plan import WATCHED, Plan
 from pulsatile.sweeps.study import quantities
 from pulsatile.sweeps.study.arms import ArmEntry
 from pulsatile.sweeps.study.design import DesignEntry, resolved_design
-from pulsatile.sweeps.study.fields import Model, Spacing, Text, ascending, known, once
+from pulsatile.sweeps.study.drug_entry import OwnDrugs, with_definitions
+from pulsatile.sweeps.study.fields import Model, OutputName, Spacing, Text, ascending, known, once
 from pulsatile.sweeps.study.population import PopulationEntry
 from pulsatile.sweeps.study.read import apply_override, as_json, read_mapping, sentences
 from pulsatile.sweeps.study.test_entry import TestEntry
@@ -30,8 +30,8 @@ from pulsatile.sweeps.study.test_entry import TestEntry
 class OutputsEntry(Model):
     """Variables kept on a time grid."""
 
-    names: Annotated[tuple[Annotated[str, known(OUTPUTS, "output")], ...], Field(min_length=1), once] = Field(
-        ("igf1", "igf1_sds", "vat", "sat", "lean"), description="outputs of the model; docs/model/README.md"
+    names: Annotated[tuple[OutputName, ...], Field(min_length=1), once] = Field(
+        ("igf1", "igf1_sds", "vat", "sat", "lean"), description="outputs of the model; docs/reference.md"
     )
     every: Spacing = Field("1 week", description='spacing of the time grid, at least "1 min"; 0 and the end are on it')
     dtype: Literal["float32", "float64"] = Field("float32", description="precision of what is stored")
@@ -67,6 +67,7 @@ class Study(Model):
     population: PopulationEntry = Field(description="the patients: how many, and who")
     design: DesignEntry | None = Field(None, description="points of a plan over parameters, about one patient")
     sensitivity: SensitivityEntry = Field(SensitivityEntry(), description="what `pulsatile sensitivity` analyses")
+    drugs: OwnDrugs = Field({}, description="drugs of the study's own, by name, for the doses of arms and tests")
     arms: tuple[ArmEntry, ...] = Field(min_length=1, max_length=100, description="treatments that all patients get")
     control: str | None = Field(None, description="arm that the summary compares with; default the first")
     outputs: OutputsEntry = Field(OutputsEntry(), description="variables kept on a grid of times")
@@ -157,7 +158,7 @@ class Study(Model):
 def study_from(data: dict[str, Any], where: str) -> Study:
     """Return the study of plain data; `InputError` with one sentence per problem, each naming ``where``."""
     try:
-        return Study.model_validate_json(as_json(data, where))
+        return Study.model_validate_json(as_json(with_definitions(data, where), where))
     except ValidationError as error:
         raise sentences(error, Study, where) from None
 

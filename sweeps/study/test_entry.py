@@ -5,13 +5,23 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from pulsatile.engine.drugs.regimens import Dose
-from pulsatile.engine.drugs.table import DRUGS
-from pulsatile.engine.outputs import OUTPUTS
 from pulsatile.engine.trial.protocols import PROTOCOLS
 from pulsatile.engine.trial.test_at import TestAt
 from pulsatile.engine.trial.virtual_test import TestDose, TestSettings
 from pulsatile.sweeps.study import quantities
-from pulsatile.sweeps.study.fields import Amount, Clock, Length, Model, SignedLength, Spacing, ascending, known, once
+from pulsatile.sweeps.study.drug_entry import DrugEntry, DrugName, check_known
+from pulsatile.sweeps.study.fields import (
+    Amount,
+    Clock,
+    Length,
+    Model,
+    OutputName,
+    SignedLength,
+    Spacing,
+    ascending,
+    known,
+    once,
+)
 
 DAYS_A_WEEK = 7
 
@@ -19,16 +29,23 @@ DAYS_A_WEEK = 7
 class GivenEntry(Model):
     """A drug given within a test."""
 
-    drug: Annotated[str, known(DRUGS, "drug")] = Field(description="name of the drug or infused substance")
+    drug: DrugName = Field(description="a drug of the table, or one that the study defines under drugs")
     dose: Amount = Field(description='a quantity such as "1 ug/kg"')
     route: Literal["SC", "IV", "infusion", "pump", "oral"] = Field("IV", description="as in the dose of an arm")
     after: SignedLength = Field("0 h", description='time after the test\'s start; negative before it, as in "-60 min"')
     duration: Length = Field("0 h", description="length of an infusion or pump delivery")
+    own: DrugEntry | None = Field(None, description="definition of the drug; filled in from the study's drugs")
+
+    @model_validator(mode="after")
+    def _drug_known(self) -> Self:
+        check_known(self.drug, self.own)
+        return self
 
     def resolved(self) -> TestDose:
         """Return the dose in numbers."""
         number, unit = quantities.amount(self.dose)
-        dose = Dose(self.drug, number, unit, self.route, (0.0,), duration=quantities.hours(self.duration))
+        own = None if self.own is None else self.own.resolved(self.drug)
+        dose = Dose(self.drug, number, unit, self.route, (0.0,), duration=quantities.hours(self.duration), own=own)
         return TestDose(dose, quantities.signed_hours(self.after))
 
 
@@ -54,9 +71,7 @@ class TestEntry(Model):
     glucose: float | Literal["own"] | None = Field(
         None, description="glucose that a clamp holds, mmol/L, or own: that of the start; default 5.0"
     )
-    outputs: Annotated[tuple[Annotated[str, known(OUTPUTS, "output")], ...], once] = Field(
-        (), description="outputs that the test sampling keeps"
-    )
+    outputs: Annotated[tuple[OutputName, ...], once] = Field((), description="outputs that the test sampling keeps")
     give: tuple[GivenEntry, ...] = Field((), description="drugs given within the test")
 
     @model_validator(mode="after")

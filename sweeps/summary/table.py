@@ -3,7 +3,7 @@
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
-from pulsatile.engine.drugs.presets import EXTRAPOLATION, EXTRAPOLATION_WORDS, NO_DRUG, standing
+from pulsatile.engine.drugs.presets import EXTRAPOLATION, EXTRAPOLATION_WORDS, NO_DRUG, OWN, OWN_DRUG_WORDS, standing
 from pulsatile.engine.parameters import shown_unit
 from pulsatile.sweeps.errors import NOT_CLINICAL
 from pulsatile.sweeps.study.csv_text import csv_text as csv_of_rows
@@ -161,4 +161,7 @@ def study_notes(resolved: "ResolvedStudy", failed: int) -> list[str]:
     marked = [arm.name for arm in resolved.arms if standing(arm, population.kinds) == EXTRAPOLATION]
     if marked:
         lines.append(f"{EXTRAPOLATION} ({', '.join(marked)}): {EXTRAPOLATION_WORDS}.")
+    own = [arm.name for arm in resolved.arms if standing(arm, population.kinds) == OWN]
+    if own:
+        lines.append(f"{OWN} ({', '.join(own)}): {OWN_DRUG_WORDS}.")
     return [*lines, NOT_CLINICAL]

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pulsatile.engine import simulate as front
-from pulsatile.engine.drugs.dosing import Arm, arm_parameters, preset
+from pulsatile.engine.drugs.dosing import Arm, drug_parameters, preset
 from pulsatile.engine.errors import Status
 from pulsatile.engine.kernel import batch
 from pulsatile.engine.kernel.solver import Solver
@@ -107,12 +107,12 @@ def test_patients_at_once(memory: float, dataset: xr.Dataset, monkeypatch: pytes
 def test_a_patient_who_fails_under_treatment(dataset: xr.Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     who = 9
 
-    def poisoned(arm: Arm, people: Cohort) -> Any:
-        record = arm_parameters(arm, people)
+    def poisoned(arm: Arm, people: Cohort, parameters: Any) -> Any:
+        record = drug_parameters(arm, people, parameters)
         record["potency_ghrh_a"][people.patient == who] = np.nan
         return record
 
-    monkeypatch.setattr(treatment, "arm_parameters", poisoned)
+    monkeypatch.setattr(treatment, "drug_parameters", poisoned)
     ds = simulate(COHORT, (TESAMORELIN,), PLAN)
     others = np.delete(np.arange(N), who)
     assert ds.status.values[0, who] == Status.NOT_FINITE

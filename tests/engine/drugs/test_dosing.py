@@ -10,9 +10,9 @@ from scipy.integrate import solve_ivp  # type: ignore[import-untyped]
 
 from pulsatile.engine import model, states
 from pulsatile.engine.arrays import Floats
-from pulsatile.engine.drugs import table as drugs
 from pulsatile.engine.drugs.dosing import PRESETS, Arm, Dose, arm_parameters, dose_events, preset, slots_used
-from pulsatile.engine.drugs.table import DRUGS, last_stage
+from pulsatile.engine.drugs.drug import KE_INTRAVENOUS, NANOMOLAR, last_stage
+from pulsatile.engine.drugs.table import DRUGS
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.kernel.events import EventTable, target_of
 from pulsatile.engine.parameters import Parameters
@@ -161,7 +161,7 @@ def test_chain_against_numerical_integration() -> None:
 def effect(name: str, dose: float, hours: float) -> tuple[Floats, Floats]:
     """Integrate the model's own equations for the typical 70-kg patient: u and C/EC50 in plasma over ``hours``."""
     drug = DRUGS[name]
-    in_plasma = drugs.NANOMOLAR / (drug.value("v") * drug.value("molar_mass") * drug.value("ec50"))
+    in_plasma = NANOMOLAR / (drug.value("v") * drug.value("molar_mass") * drug.value("ec50"))
     record = typical_record()
     for field, value in (("ka", drug.value("ka")), ("k_el", drug.k_el), ("ke", drug.value("ke")),
                          ("potency", in_plasma * drug.effect_factor)):  # fmt: skip
@@ -200,7 +200,7 @@ def test_targets_of_the_axis() -> None:
             assert 100 * dose * per_ug / (1 + dose * per_ug) == pytest.approx(percent, abs=1.0)
     for name, s in (("hexarelin", 1.0), ("ghrp6", 0.72)):
         drug = DRUGS[name]
-        in_plasma = drugs.NANOMOLAR / (drug.value("v") * drug.value("molar_mass") * drug.value("ec50"))
+        in_plasma = NANOMOLAR / (drug.value("v") * drug.value("molar_mass") * drug.value("ec50"))
         assert 70.0 * in_plasma == pytest.approx(s, rel=1e-3)  # 1 ug/kg iv
 
 
@@ -210,7 +210,7 @@ def test_hexarelin_tolerance_over_sixteen_weeks() -> None:
     time = np.arange(0, 12, 1 / 30)
     # 1.5 ug/kg twice a day, periodic from the second dose on
     amount = drug.value("f") * 105.0 * (last_stage((ka, k), time) + last_stage((ka, k), time + 12))
-    s = amount * drugs.NANOMOLAR / (drug.value("v") * drug.value("molar_mass") * drug.value("ec50"))
+    s = amount * NANOMOLAR / (drug.value("v") * drug.value("molar_mass") * drug.value("ec50"))
     r, recovery, seen = 1.0, 0.88 / 168, {}
     for half_day in range(16 * 14):
         occupied = float(np.mean(r * s / (1 + r * s)))
@@ -232,7 +232,7 @@ def test_typical_patients_have_typical_drugs(typical: Cohort) -> None:
 def test_intravenous_effect_follows_plasma(typical: Cohort) -> None:
     arm = Arm("a", (Dose("sermorelin", 1, "ug/kg", "IV", (9.0,)), Dose("sermorelin", 1, "mg", "SC", (22.0,))))
     p = arm_parameters(arm, typical)[0]
-    assert p["ke_ghrh_a"] == drugs.KE_INTRAVENOUS
+    assert p["ke_ghrh_a"] == KE_INTRAVENOUS
     assert p["ke_ghrh_b"] == 5.0
     assert p["potency_ghrh_b"] / p["potency_ghrh_a"] == pytest.approx(DRUGS["sermorelin"].effect_factor)
 
@@ -278,14 +278,13 @@ def test_preset(name: str, typical: Cohort) -> None:
 
 def test_all_rows_of_the_therapies_document() -> None:
     assert len(PRESETS) == 29
-    assert {name for name, row in PRESETS.items() if not row.available} == {
-        "mk677_25", "macimorelin_test", "rhgh_titrated", "lonapeg_weekly", "somapacitan_weekly"}  # fmt: skip
+    assert {name for name, row in PRESETS.items() if not row.available} == {"somapacitan_weekly"}
 
 
 BAD: list[Callable[[], object]] = [
     lambda: preset("tesamorelin"),
     lambda: Dose("aspirin", 1, "mg", "SC", (8.0,)),
-    lambda: Dose("mk677", 25, "mg", "oral", (22.0,)),
+    lambda: Dose("capromorelin", 25, "mg", "oral", (22.0,)),
     lambda: Dose("sermorelin", -1, "mg", "SC", (8.0,)),
     lambda: Dose("sermorelin", float("nan"), "mg", "SC", (8.0,)),
     lambda: Dose("sermorelin", "1", "mg", "SC", (8.0,)),  # type: ignore[arg-type]

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pulsatile.engine.drugs.regimens import Arm, Dose
+from pulsatile.engine.drugs.arm import Arm
+from pulsatile.engine.drugs.regimens import Dose
 from pulsatile.engine.kernel.events import EventTable, event_table, merge, on_clock, select, shared_events, target_of
 from pulsatile.engine.parameters import INPUTS
 from pulsatile.engine.patients.cohort import virtual_cohort

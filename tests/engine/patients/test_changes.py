@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pulsatile.engine.drugs.regimens import Arm, Dose
+from pulsatile.engine.drugs.arm import Arm
+from pulsatile.engine.drugs.regimens import Dose
 from pulsatile.engine.errors import InputError, Status
 from pulsatile.engine.parameters import ROW
 from pulsatile.engine.patients.changes import CHANGEABLE, Change, apply, knock_outs

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from pulsatile.engine.drugs.arm import Arm
 from pulsatile.engine.drugs.dosing import individual_figures
 from pulsatile.engine.drugs.presets import preset
-from pulsatile.engine.drugs.regimens import Arm, Dose
+from pulsatile.engine.drugs.regimens import Dose
 from pulsatile.engine.drugs.table import DRUGS
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.patients.cohort import virtual_cohort

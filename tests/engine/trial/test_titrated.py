@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pulsatile.engine.drugs.arm import Arm
 from pulsatile.engine.drugs.presets import preset
-from pulsatile.engine.drugs.regimens import Arm, Dose
+from pulsatile.engine.drugs.regimens import Dose
 from pulsatile.engine.drugs.titration import Titration
 from pulsatile.engine.errors import InputError, Status
 from pulsatile.engine.patients.cohort import virtual_cohort

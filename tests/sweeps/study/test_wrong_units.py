@@ -7,8 +7,9 @@ from click.testing import CliRunner
 
 from pulsatile.cli.main import main
 from pulsatile.engine.drugs import table as drugs
+from pulsatile.engine.drugs.dose_rule import DOSE_UNITS, IU_UNITS, SIZES
 from pulsatile.engine.drugs.presets import PRESETS
-from pulsatile.engine.drugs.regimens import DOSE_UNITS, IU_UNITS, Dose
+from pulsatile.engine.drugs.regimens import Dose
 from pulsatile.engine.drugs.table import DRUGS
 from pulsatile.sweeps.study import quantities
 from pulsatile.sweeps.study.conversions import conversions
@@ -162,7 +163,7 @@ GIVEN = [(preset.name, dose) for preset in PRESETS.values() for dose in preset.d
 @pytest.mark.parametrize(("preset", "dose"), GIVEN, ids=[f"{name} {dose.drug}" for name, dose in GIVEN])
 def test_the_bound_of_a_drug_lies_between_what_is_given_and_a_thousand_times_that(preset: str, dose: Dose) -> None:
     largest = DRUGS[dose.drug].figures["largest"].value
-    given = dose.micrograms * (70.0 if dose.per == "kg" else 1.0)
+    given = dose.micrograms * SIZES[dose.per]
     assert 10 * given <= largest < 1000 * given, preset
 
 
