@@ -15,9 +15,9 @@ from pulsatile.engine.errors import InputError
 from pulsatile.engine.kernel.events import TICK, on_clock
 from pulsatile.engine.parameters import shown_unit
 from pulsatile.engine.patients.changes import Change
+from pulsatile.engine.patients.meals import DAY_NAMES
 
 DAY, WEEK = 24.0, 168.0
-DAY_NAMES = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 SHOWN_TIMES = 6
 """Clock times of a rule that its words name; there may be one a minute."""
 EVERY_DAY = (0, 1, 2, 3, 4, 5, 6)
@@ -215,9 +215,15 @@ class Arm:
             raise InputError(f"arm {self.name} titrates two doses; one rule of an arm can be titrated.")
 
     @property
+    def treatment(self) -> tuple[tuple[Dose, ...], tuple[Change, ...]]:
+        """What decides the numbers of the arm: its doses and changes, not its name or words."""
+        return self.doses, self.changes
+
+    @property
     def dose_words(self) -> str:
-        """The dose rules for a reader; "none" for an untreated arm."""
-        return "; ".join(dose.words for dose in self.doses) or "none"
+        """The dose rules and changed parameters for a reader; "none" for an untreated arm."""
+        doses = "; ".join(dose.words for dose in self.doses) or "none"
+        return f"{doses}; with {', '.join(change.words for change in self.changes)}" if self.changes else doses
 
     @property
     def route_words(self) -> str:

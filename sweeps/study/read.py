@@ -166,6 +166,8 @@ def sentences(error: ValidationError, model: type[BaseModel], where: str) -> Inp
     """Return one `InputError` with one sentence (line) for each problem that pydantic reports."""
     # pydantic also calls a list too short when its entries failed; the entries have their own sentences
     problems = [dict(e) for e in error.errors() if not (e["type"] == "too_short" and e["input"])]
+    # a default that follows from another entry has no value when that entry is wrong
+    problems = [e for e in problems if e["type"] != "default_factory_not_called"]
     return InputError("\n".join(dict.fromkeys(_sentence(e, model, where) for e in problems)))
 
 
@@ -214,7 +216,7 @@ def _sentence(error: dict[str, Any], model: type[BaseModel], where: str) -> str:
     }  # fmt: skip
     wanted = kinds.get(str(error["type"]).partition("_")[0])
     if wanted:
-        keys = _keys(model, loc) if "mapping" in wanted else []
+        keys = _keys(model, loc) if "of keys" in wanted else []
         more = f" with the keys {', '.join(keys)}" if keys else ""
         return f"{got} is not allowed here: write {wanted}{more}."
     return f"{got} is not allowed: {error['msg']}."
@@ -261,7 +263,7 @@ def _keys(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
     kind: Any = model
     for part in loc:
         if isinstance(part, str):
-            kind = _entries(kind).get(part)
+            kind = _entries(kind).get(part, kind)  # a name that the user chose: the entries below it are of one kind
     return list(_entries(kind))
 
 
