@@ -15,9 +15,9 @@ from uuid import uuid4
 from pulsatile.sweeps.disk import side
 from pulsatile.sweeps.disk.commits import FOLDER as COMMITS
 from pulsatile.sweeps.disk.files import ASIDE, make_folder, write_aside, writing
-from pulsatile.sweeps.disk.journal import JOURNAL, MANIFEST
+from pulsatile.sweeps.disk.journal import JOURNAL, MANIFEST, SWEEP
 from pulsatile.sweeps.disk.lock_file import CLAIMS, LOCK, Holder, Seen, abandoned, flock, look, read, started, write
-from pulsatile.sweeps.disk.places import refuse_misplaced
+from pulsatile.sweeps.disk.places import refuse_misplaced, refuse_sweep
 from pulsatile.sweeps.errors import FolderRefuses
 
 CANCEL = "cancel"
@@ -223,6 +223,7 @@ def check_run(folder: Path) -> None:
         what = "is a file" if folder.exists() else "does not exist"
         raise FolderRefuses(f"{folder} {what}; give the folder of a run, for example runs/quick.")
     refuse_misplaced(folder, {LOCK: "file", CANCEL: "file"})
+    refuse_sweep(folder, SWEEP)
     if side.is_sealed(folder) and (folder.parent / JOURNAL).exists():
         raise FolderRefuses(f"{folder} is an expansion under way; give the folder of its run, {folder.parent}.")
     ours = read(folder / LOCK) is not None  # of a driver that has not written its journal yet

@@ -124,41 +124,6 @@ def as_json(data: dict[str, Any], where: str) -> str:
     return "".join(parts)
 
 
-def apply_override(data: dict[str, Any], setting: str) -> None:
-    """Set ``a.b.2.c=VALUE`` in the data, in place; the value is read as YAML.
-
-    >>> study = {"population": {"n": 10}}
-    >>> apply_override(study, "population.n=5")
-    >>> study
-    {'population': {'n': 5}}
-    """
-    key, equals, text = setting.partition("=")
-    where = f"--set {shorten(setting)}"
-    if not equals or not key.strip() or "" in key.split("."):
-        raise InputError(f"{where}: this is not KEY=VALUE; write for example --set population.n=500.")
-    value = parse_yaml(text, where)
-    *parents, last = key.strip().split(".")
-    place: Any = data
-    for depth, part in enumerate(parents):
-        if isinstance(place, dict):
-            place = place.setdefault(part, {})
-        else:
-            place = place[_index(place, part, where, parents[:depth])]
-    if isinstance(place, dict):
-        place[last] = value
-    else:
-        place[_index(place, last, where, parents)] = value
-
-
-def _index(place: Any, part: str, where: str, parents: list[str]) -> int:
-    path = ".".join(parents)
-    if not isinstance(place, list):
-        raise InputError(f"{where}: {path} = {place!r} has no parts to set; set {path} itself.")
-    if part not in map(str, range(len(place))):
-        raise InputError(f"{where}: {path} has the entries 0 to {len(place) - 1}; {show(part)} is not one of them.")
-    return int(part)
-
-
 # --- pydantic's errors as sentences ---
 
 

@@ -90,6 +90,11 @@ def resolve(study: Study, threads: int = 1) -> ResolvedStudy:
     """
     if not isinstance(study, Study):
         raise InputError(f"study = {study!r} is not a Study; give load_study('study.yaml').")
+    if study.sweep is not None:
+        raise InputError(
+            "the study has a sweep, so it is many studies; `pulsatile run` and pu.run carry it out, pu.scenarios lists "
+            "them, and anything else needs one of them: leave the sweep out."
+        )
     changes, meals = changes_of(study.parameters), meal_plan(study.meals, study.fasting)
     population, plan = resolved_population(study.population, study.design, changes, meals), study.plan()
     named = {arm.name: arm for arm in study.arms}

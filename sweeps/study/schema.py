@@ -22,8 +22,10 @@ from pulsatile.sweeps.study.arms import ArmEntry
 from pulsatile.sweeps.study.changes import FastingEntry, Meals, Parameters, changes_of, meal_plan
 from pulsatile.sweeps.study.design import DesignEntry, resolved_design
 from pulsatile.sweeps.study.fields import Length, Model, Spacing, Text, ascending, known, once
+from pulsatile.sweeps.study.override import apply_override
 from pulsatile.sweeps.study.population import PopulationEntry
-from pulsatile.sweeps.study.read import apply_override, as_json, read_mapping, sentences
+from pulsatile.sweeps.study.read import as_json, read_mapping, sentences
+from pulsatile.sweeps.study.sweep_entry import SweepEntry
 from pulsatile.sweeps.study.test_entry import TestEntry
 
 
@@ -100,6 +102,7 @@ class Study(Model):
     reductions: ReductionsEntry = Field(ReductionsEntry(), description="variables kept as means or extremes of windows")
     tests: tuple[TestEntry, ...] = Field((), description="virtual tests, each with its weeks or days")
     solver: Solver = Field(Solver(), description="settings of the integrator")
+    sweep: SweepEntry | None = Field(None, description="axes over entries of the study: many scenarios in one folder")
     long_horizon: LongHorizon | None = Field(None, description="project body composition; default: integrate every day")
 
     @property
