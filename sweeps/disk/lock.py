@@ -178,6 +178,11 @@ def unlock(folder: Path) -> str:
         While the holder lives: according to the operating system, or on another host while its beat rises.
     """
     check_run(folder)
+    return remove_lock(folder)
+
+
+def remove_lock(folder: Path) -> str:
+    """Remove the lock of a dead process from any folder; otherwise as `unlock`."""
     seen, path = look(folder), folder / LOCK
     if seen is None:
         return f"{folder} is not locked."

@@ -222,7 +222,7 @@ def digest(path: Path, arms: Mapping[str, str] | None = None) -> str:
     whole = hashlib.sha256()
     streams: dict[str, Any] = {}
     named = {} if arms is None else {"arm": list(arms)}
-    stored = [] if arms is None else np.asarray(group["arm"][...]).ravel().tolist()
+    stored = [] if arms is None else coordinates(path)["arm"].tolist()
     rows = [stored.index(name) for name in (arms or {}).values()]
     across = {str(name) for name, array in group.arrays() if arms is not None and "arm" in dimension_names(array)}
     for name, array in sorted(group.arrays()):
