@@ -201,8 +201,13 @@ def remove_lock(folder: Path) -> str:
 
 
 def cancel_run(folder: Path) -> str:
-    """Ask the driver that holds a folder, on any host, to stop after the chunks in progress; return a sentence."""
+    """Ask the driver that holds the folder of a run, on any host, to stop after the chunks in progress."""
     check_run(folder)
+    return ask_to_stop(folder)
+
+
+def ask_to_stop(folder: Path) -> str:
+    """Ask the driver that holds any folder to stop; return a sentence."""
     seen = look(folder)
     if seen is None or seen.holder is None or seen.lives is False:
         return f"{folder} is not running; there is nothing to cancel."

@@ -1,8 +1,6 @@
 """Run, resume and expand a sweep: its runs one after another, each an ordinary run in a folder of its own."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +8,12 @@ from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.disk.files import make_folder, write_all, write_aside, writing
 from pulsatile.sweeps.disk.folder import check_free
 from pulsatile.sweeps.disk.journal import JOURNAL, SWEEP
-from pulsatile.sweeps.disk.lock import held, refuse_held
+from pulsatile.sweeps.disk.lock import Held, held, refuse_held
 from pulsatile.sweeps.errors import Exit, FolderRefuses
 from pulsatile.sweeps.run.driver import Outcome
 from pulsatile.sweeps.run.expand import Growth
 from pulsatile.sweeps.run.expand import expand as expand_run
+from pulsatile.sweeps.run.interrupt import Interrupt
 from pulsatile.sweeps.run.progress import Progress, SilentProgress
 from pulsatile.sweeps.run.run import resume as resume_run
 from pulsatile.sweeps.run.run import run as run_study
@@ -76,23 +75,23 @@ def run_sweep(
     rows = scenarios(study)
     runs = {f"{k:03d}": run for k, run in enumerate(grouped(rows))}
     record = recorded(study, rows, runs)
-    with writing(out), held(out, {"command": f"run {out}"}, progress.note):
+    with writing(out), held(out, {"command": f"run {out}"}, progress.note) as lock:
         make_folder(out / RUNS)
         write_aside(out / STUDY, source or study.model_dump_json(indent=1, exclude_unset=True) + "\n")
         write(out, record)
-        return _carry_out(out, record, resources, progress, begin)
+        return _carry_out(out, record, resources, progress, begin, lock)
 
 
 def resume_sweep(folder: Path, resources: Resources = Resources(), progress: Progress | None = None) -> SweepOutcome:
     """Go on with a sweep, or with its expansion; what is finished stays."""
     progress, begin = progress or SilentProgress(), time.perf_counter()
     refuse_held(folder)
-    with writing(folder), held(folder, {"command": f"resume {folder}"}, progress.note):
+    with writing(folder), held(folder, {"command": f"resume {folder}"}, progress.note) as lock:
         growing = (folder / GROWING).exists()
         record = read(folder, GROWING if growing else SWEEP)
         if record.digest:
             progress.note(f"{folder} is finished already.")
-        return _carry_out(folder, record, resources, progress, begin)
+        return _carry_out(folder, record, resources, progress, begin, lock)
 
 
 def expand_sweep(
@@ -107,7 +106,7 @@ def expand_sweep(
     """
     progress, begin = progress or SilentProgress(), time.perf_counter()
     refuse_held(folder)
-    with writing(folder), held(folder, {"command": f"expand {folder}"}, progress.note):
+    with writing(folder), held(folder, {"command": f"expand {folder}"}, progress.note) as lock:
         if (folder / GROWING).exists():
             raise FolderRefuses(f"{folder} has an expansion that is not finished; `pulsatile resume {folder}` first.")
         old = finished(folder)
@@ -122,7 +121,7 @@ def expand_sweep(
         write_aside(folder / GROWING, record.text())
         if source:
             write_aside(folder / STUDY, source)
-        return _carry_out(folder, record, resources, progress, begin)
+        return _carry_out(folder, record, resources, progress, begin, lock)
 
 
 def _refuse_lost(old: SweepRecord, was: list[Scenario], rows: list[Scenario]) -> None:
@@ -140,34 +139,27 @@ def _refuse_lost(old: SweepRecord, was: list[Scenario], rows: list[Scenario]) ->
 
 
 def _carry_out(
-    folder: Path, record: SweepRecord, resources: Resources, progress: Progress, begin: float
+    folder: Path, record: SweepRecord, resources: Resources, progress: Progress, begin: float, lock: Held
 ) -> SweepOutcome:
     """Carry out what remains of every run, and close the sweep."""
     outcomes, code = list[Outcome](), Exit.DONE
-    with _stopping() as stopped:
+    with Interrupt(progress, lock).installed() as interrupt:  # also of a signal between two runs, or at the end of one
         for k, name in enumerate(record.runs):
+            if interrupt.asked:
+                break
             progress.note(f"Run {k + 1} of {len(record.runs)}: {_words(record, name)}.")
             outcomes.append(_one(folder / RUNS / name, record, name, resources, progress))
-            if outcomes[-1].code in (Exit.INTERRUPTED, Exit.CLUSTER):
-                code = outcomes[-1].code
-                break
+            lock.check()
             code = max(code, outcomes[-1].code)
-        else:
-            if all(outcome.digest for outcome in outcomes):
-                record = close(folder, record)
-    code = Exit.INTERRUPTED if stopped else code
+            if code in (Exit.INTERRUPTED, Exit.CLUSTER):
+                break
+        whole = len(outcomes) == len(record.runs) and all(outcome.digest for outcome in outcomes)
+        if whole:
+            record = close(folder, record)
+    if not whole and interrupt.asked:
+        code = Exit.INTERRUPTED
     arms, failed = (sum(getattr(outcome, what) for outcome in outcomes) for what in ("patient_arms", "failed"))
     return SweepOutcome(code, folder.absolute(), record, arms, failed, time.perf_counter() - begin)
-
-
-@contextmanager
-def _stopping() -> Iterator[list[bool]]:
-    """Take a Ctrl-C between two runs as the end of the block."""
-    stopped = list[bool]()
-    try:
-        yield stopped
-    except KeyboardInterrupt:
-        stopped.append(True)
 
 
 def _words(record: SweepRecord, name: str) -> str:

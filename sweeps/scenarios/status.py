@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pulsatile.sweeps.disk.journal import JOURNAL
-from pulsatile.sweeps.disk.lock import cancel_run, remove_lock
+from pulsatile.sweeps.disk.lock import ask_to_stop, remove_lock
 from pulsatile.sweeps.disk.lock_file import look
 from pulsatile.sweeps.run.status import EVERY, RunStatus
 from pulsatile.sweeps.run.status import status as status_of_run
@@ -76,10 +76,5 @@ def unlock_sweep(folder: Path) -> str:
 
 
 def cancel_sweep(folder: Path) -> str:
-    """Ask the driver of a sweep to stop after the chunks in progress of the run under way; return a sentence."""
-    record, _ = copies(folder)
-    for name in record.runs:
-        seen = look(folder / RUNS / name)
-        if seen is not None and seen.lives is not False:
-            return cancel_run(folder / RUNS / name).replace(str(folder / RUNS / name), str(folder))
-    return f"{folder} has no run under way; there is nothing to cancel."
+    """Ask the driver of a sweep to stop after the chunks in progress; return a sentence."""
+    return ask_to_stop(folder)

@@ -71,7 +71,7 @@ def _weeks_of(given: dict[str, Any]) -> float:
 
 def _either_length(schema: dict[str, Any]) -> None:
     """Say in the JSON schema that ``length`` may stand in place of ``weeks``."""
-    schema["oneOf"] = [{"required": ["weeks"]}, {"required": ["length"]}]
+    schema["anyOf"] = [{"required": ["weeks"]}, {"required": ["length"]}]
 
 
 class Study(Model):

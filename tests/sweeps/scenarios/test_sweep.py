@@ -2,7 +2,9 @@
 
 import csv
 import json
+import os
 import shutil
+import signal
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from pulsatile.cli.main import main
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.disk.folder import RunFolder
 from pulsatile.sweeps.errors import Damage, Exit, FolderRefuses
+from pulsatile.sweeps.run import driver
 from pulsatile.sweeps.scenarios import carry_out
 from pulsatile.sweeps.scenarios.carry_out import SweepOutcome
 from pulsatile.sweeps.workers.resources import Resources
@@ -115,14 +118,13 @@ def test_the_digest_depends_on_no_chunk_and_no_order_of_axes(finished: Path, tmp
 
 
 def test_an_interrupted_sweep_goes_on(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    done = list[int]()
+    """A Ctrl-C between two runs, or just as one ends, stops the sweep: the next run does not begin."""
     real = carry_out.run_study
 
     def interrupted(*given: Any) -> Any:
-        if len(done) == 1:
-            raise KeyboardInterrupt
-        done.append(1)
-        return real(*given)
+        outcome = real(*given)
+        os.kill(os.getpid(), signal.SIGINT)
+        return outcome
 
     monkeypatch.setattr(carry_out, "run_study", interrupted)
     outcome = carried_out(tmp_path / "a")
@@ -135,6 +137,19 @@ def test_an_interrupted_sweep_goes_on(finished: Path, tmp_path: Path, monkeypatc
     monkeypatch.setattr(carry_out, "run_study", real)
     assert pu.resume(tmp_path / "a", ALONE).digest == pu.digest_of(finished)
     assert pu.status(tmp_path / "a").state == "complete"
+
+
+def test_a_signal_while_a_run_closes_stops_the_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = driver.summary_of
+
+    def signalled(*given: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGINT)
+        return real(*given)
+
+    monkeypatch.setattr(driver, "summary_of", signalled)
+    outcome = carried_out(tmp_path / "a")
+    assert outcome.code is Exit.INTERRUPTED
+    assert not (tmp_path / "a" / "runs" / "001").exists()
 
 
 def test_a_larger_sweep_keeps_the_old_scenarios_bit_for_bit(folder: Path, tmp_path: Path) -> None:
@@ -152,13 +167,12 @@ def test_a_larger_sweep_keeps_the_old_scenarios_bit_for_bit(folder: Path, tmp_pa
 
 
 def test_an_interrupted_expansion_leaves_the_sweep_and_goes_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    digest, real, done = pu.digest_of(folder), carry_out.expand_run, list[int]()
+    digest, real = pu.digest_of(folder), carry_out.expand_run
 
     def interrupted(*given: Any) -> Any:
-        if done:
-            raise KeyboardInterrupt
-        done.append(1)
-        return real(*given)
+        outcome = real(*given)
+        os.kill(os.getpid(), signal.SIGINT)
+        return outcome
 
     monkeypatch.setattr(carry_out, "expand_run", interrupted)
     growth = pu.Growth(study=study(AXES | {DOSE: ["0.1 mg", "0.3 mg", "0.5 mg"]}))
@@ -232,7 +246,7 @@ def test_the_commands(folder: Path, write: Write) -> None:
     code, text = said("run", str(path), "--out", str(folder))
     assert code == 4
     assert "holds a sweep already; go on with it by `pulsatile resume" in text
-    assert "no run under way" in said("cancel", str(folder))[1]
+    assert "is not running; there is nothing to cancel" in said("cancel", str(folder))[1]
     assert "is not locked" in said("unlock", str(folder))[1]
 
 
