@@ -38,9 +38,15 @@ class Arm:
             raise InputError(f"arm {self.name} titrates two doses; one rule of an arm can be titrated.")
 
     @property
+    def treatment(self) -> tuple[tuple[Dose, ...], tuple[Change, ...]]:
+        """What decides the numbers of the arm: its doses and changes, not its name or words."""
+        return self.doses, self.changes
+
+    @property
     def dose_words(self) -> str:
-        """The dose rules for a reader; "none" for an untreated arm."""
-        return "; ".join(dose.words for dose in self.doses) or "none"
+        """The dose rules and changed parameters for a reader; "none" for an untreated arm."""
+        doses = "; ".join(dose.words for dose in self.doses) or "none"
+        return f"{doses}; with {', '.join(change.words for change in self.changes)}" if self.changes else doses
 
     @property
     def route_words(self) -> str:

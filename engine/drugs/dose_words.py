@@ -2,8 +2,8 @@
 
 from pulsatile.engine.drugs.dose_rule import EVERY_DAY, DoseRule
 from pulsatile.engine.parameters import shown_unit
+from pulsatile.engine.patients.meals import DAY_NAMES
 
-DAY_NAMES = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 SHOWN_TIMES = 6
 """Clock times of a rule that its words name; there may be one a minute."""
 

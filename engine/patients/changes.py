@@ -11,7 +11,7 @@ from pulsatile.engine.arrays import Record
 from pulsatile.engine.checks import choices, is_number
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.model import rhs
-from pulsatile.engine.parameters import NAMES, ROW, WIDE, Parameters, typical
+from pulsatile.engine.parameters import NAMES, ROW, WIDE, Parameters, shown_unit, typical
 from pulsatile.engine.patients import basal
 from pulsatile.engine.patients.layers import DEFICIT, FRACTIONS
 from pulsatile.engine.states import State
@@ -35,6 +35,13 @@ class Change:
     name: str
     value: float
     factor: bool = False
+
+    @property
+    def words(self) -> str:
+        """The change for a reader, as ``v_gh = 4 L`` or ``k_gh x 1.2``."""
+        if self.factor:
+            return f"{self.name} x {self.value:g}"
+        return f"{self.name} = {self.value:g} {shown_unit(ROW[self.name].unit)}".rstrip()
 
     def __post_init__(self) -> None:
         if self.name not in CHANGEABLE:

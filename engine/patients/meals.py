@@ -9,6 +9,7 @@ TIME_JITTER = 0.25  # h, SD; overview, Meals
 SIZE_JITTER = 0.15  # SD over mean; overview, Meals
 LARGEST_JITTER = 3.0  # SDs; keeps every meal on its day and positive [assumed]
 SLOTS_PER_DAY = 6
+DAY_NAMES = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 EARLIEST, LATEST = LARGEST_JITTER * TIME_JITTER, 24.0 - LARGEST_JITTER * TIME_JITTER
 MOST_GRAMS = 300.0
 """Largest meal, g of carbohydrate [assumed: four times a usual one]."""
@@ -32,6 +33,15 @@ class MealPlan:
     fasting_days: tuple[int, ...] = ()
     fasting_mornings: tuple[int, ...] = ()
 
+    @property
+    def words(self) -> str:
+        """The meals for a reader, as ``meals of 60 g at 7 h; none on Mon``."""
+        meals = ", ".join(f"{grams:g} g at {time:g} h" for time, grams in zip(self.times, self.grams, strict=True))
+        words = f"meals of {meals}" if meals else "no meals"
+        for days, what in ((self.fasting_days, "none"), (self.fasting_mornings, "no first meal")):
+            words += f"; {what} on {', '.join(DAY_NAMES[day] for day in days)}" if days else ""
+        return words
+
     def __post_init__(self) -> None:
         for name in ("slots", "times", "grams", "fasting_days", "fasting_mornings"):
             object.__setattr__(self, name, listed(f"{name} of meals", getattr(self, name)))
@@ -50,6 +60,9 @@ class MealPlan:
         for day in (*self.fasting_days, *self.fasting_mornings):
             if not is_whole(day) or not 0 <= day < 7:
                 raise InputError(f"day without meals = {day!r} must be from 0 (Monday) to 6 (Sunday).")
+        for name in ("fasting_days", "fasting_mornings"):
+            if len(set(getattr(self, name))) < len(getattr(self, name)):
+                raise InputError(f"{name} of meals = {list(getattr(self, name))} name a day twice; give each once.")
 
 
 THREE_MEALS = MealPlan()

@@ -14,6 +14,7 @@ from pulsatile import __version__
 from pulsatile.cli import budget, examples, population, runs, sensitivity
 from pulsatile.cli.guard import as_json, guarded, print_json, print_rich
 from pulsatile.cli.runs import dry_run_of
+from pulsatile.cli.sweep import validate_sweep
 from pulsatile.sweeps.errors import NOT_CLINICAL, Exit
 
 EXAMPLES = """
@@ -31,6 +32,7 @@ Examples:
   pulsatile population build adults --n 1000 --out pop      people with weights, for `population: {frozen: pop}`
   pulsatile sensitivity examples/sensitivity.yaml           which parameters decide the outcome
   pulsatile validate STUDY.yaml                             check the file
+  pulsatile run examples/sweep.yaml --dry-run               a sweep of whole studies: scenarios, runs, time
 
 \b
 A study file, the smallest:
@@ -103,8 +105,11 @@ def run(
     study: Path, out: Path | None, patients: int | None, weeks: float | None, seed: int | None,
     settings: tuple[str, ...], dry_run: bool, as_json: bool, **resources: Any,
 ) -> Exit:  # fmt: skip
-    """Run STUDY: every patient in every arm, into a folder with dataset, summary and manifest."""
-    from pulsatile.sweeps.run.run import run as carry_out
+    """Run STUDY: every patient in every arm, into a folder with dataset, summary and manifest.
+
+    A study with a sweep is run in every scenario, into one folder.
+    """
+    from pulsatile.sweeps.scenarios.front import run as carry_out
     from pulsatile.sweeps.study.schema import load_study
 
     changes = _overrides(patients, weeks, seed, settings)
@@ -247,6 +252,9 @@ def validate(study: Path, settings: tuple[str, ...], as_json: bool) -> None:
     from pulsatile.sweeps.study.schema import load_study
 
     loaded = load_study(study, settings)
+    if loaded.sweep is not None:
+        validate_sweep(study, loaded, as_json, runs.say_on)
+        return
     ready = prepare(loaded, note=runs.say_on)
     resolved = ready.resolved
     if as_json:

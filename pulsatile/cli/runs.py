@@ -1,4 +1,4 @@
-"""Commands on the folder of a run: resume, expand, status, verify, heal, digest, cancel, unlock."""
+"""Commands on the folder of a run or a sweep: resume, expand, status, verify, heal, digest, cancel, unlock."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pulsatile.cli.guard import as_json, guarded, print_json, print_rich, say
+from pulsatile.cli.sweep import report_sweep
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.errors import NOT_CLINICAL, Exit
 
 if TYPE_CHECKING:
     from pulsatile.sweeps.run.driver import Outcome
+    from pulsatile.sweeps.scenarios.carry_out import SweepOutcome
 
 _FOLDER = click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
 _RESOURCES = {
@@ -60,9 +62,13 @@ def resources_from(options: dict[str, Any]) -> Any:
     return Resources.from_options(**options)
 
 
-def report(outcome: "Outcome", json_wanted: bool = False) -> Exit:
-    """Print how a run ended: its table and its folder, or one JSON object."""
+def report(outcome: "Outcome | SweepOutcome", json_wanted: bool = False) -> Exit:
+    """Print how a run or sweep ended: its table and its folder, or one JSON object."""
+    from pulsatile.sweeps.run.driver import Outcome
     from pulsatile.sweeps.summary.table import study_notes
+
+    if not isinstance(outcome, Outcome):
+        return report_sweep(outcome, json_wanted)
 
     folder, code = outcome.folder, outcome.code
     if json_wanted:
@@ -114,7 +120,7 @@ def resume(folder: Path, as_json: bool, **resources: Any) -> Exit:
     Committed chunks in DIR are kept, the others are carried out; the digest is that of an uninterrupted run.
     """
     from pulsatile.sweeps.run.progress import progress_for
-    from pulsatile.sweeps.run.run import resume as go_on
+    from pulsatile.sweeps.scenarios.front import resume as go_on
 
     with progress_for() as progress:
         outcome = go_on(folder, resources_from(resources), progress)
@@ -154,8 +160,8 @@ def expand(
     run as it was.
     """
     from pulsatile.sweeps.run.expand import Growth
-    from pulsatile.sweeps.run.expand import expand as grow
     from pulsatile.sweeps.run.progress import progress_for
+    from pulsatile.sweeps.scenarios.front import expand as grow
     from pulsatile.sweeps.study.schema import load_study
 
     pairs = []
@@ -185,11 +191,12 @@ def verify(folder: Path, as_json: bool) -> Exit:
     """
     from pulsatile.sweeps.population.seal import population_findings
     from pulsatile.sweeps.run.verify import stateless
-    from pulsatile.sweeps.run.verify import verify as check
+    from pulsatile.sweeps.scenarios.front import verify as check
+    from pulsatile.sweeps.scenarios.record import is_sweep
 
     of_run = check(folder)
     findings = of_run + population_findings(folder)
-    without = [] if findings else stateless(folder)
+    without = [] if findings or is_sweep(folder) else stateless(folder)
     if as_json:
         print_json({"sound": not findings, "findings": [asdict(finding) for finding in findings],
                     "without_states": without})  # fmt: skip
@@ -223,8 +230,8 @@ def heal(folder: Path, as_json: bool, **resources: Any) -> Exit:
 
     Only the damaged chunks of DIR are computed again; the digest must come out the same.
     """
-    from pulsatile.sweeps.run.heal import heal as mend
     from pulsatile.sweeps.run.progress import progress_for
+    from pulsatile.sweeps.scenarios.front import heal as mend
 
     with progress_for() as progress:
         healed = mend(folder, resources_from(resources), progress)
@@ -247,7 +254,7 @@ def digest(folder: Path, as_json: bool) -> Exit:
 
     It is computed again from the values stored in DIR; exit code 6 where it differs from what the run ended with.
     """
-    from pulsatile.sweeps.run.verify import digest_of
+    from pulsatile.sweeps.scenarios.front import digest_of
 
     value = digest_of(folder)
     print_json({"digest": value}) if as_json else click.echo(value)
@@ -265,9 +272,9 @@ def status(folder: Path, watch: bool, as_json: bool) -> Exit:
     Patients done and failed, rate, time left, bytes, and the process that holds DIR; from any shell or machine that
     sees the folder.
     """
-    from pulsatile.sweeps.run import status as run_status
+    from pulsatile.sweeps.scenarios import front
 
-    for report in run_status.watch(folder) if watch else [run_status.status(folder)]:
+    for report in front.watch(folder) if watch else [front.status(folder)]:
         print_json(report.to_json()) if as_json else click.echo("\n".join(report.lines()))
     return Exit.DONE
 
@@ -281,9 +288,9 @@ def cancel(folder: Path, as_json: bool) -> Exit:
 
     The driver that holds DIR, here or on another machine, stops after the chunks in progress; `resume` goes on.
     """
-    from pulsatile.sweeps.disk.lock import cancel_run
+    from pulsatile.sweeps.scenarios.front import cancel_run as ask
 
-    sentence = cancel_run(folder)
+    sentence = ask(folder)
     print_json({"told": sentence}) if as_json else click.echo(sentence)
     return Exit.DONE
 
@@ -297,7 +304,7 @@ def unlock(folder: Path, as_json: bool) -> Exit:
 
     Only one that a process on another machine left in DIR needs this; refuses while the holder lives.
     """
-    from pulsatile.sweeps.disk.lock import unlock as remove
+    from pulsatile.sweeps.scenarios.front import unlock as remove
 
     sentence = remove(folder)
     print_json({"told": sentence}) if as_json else click.echo(sentence)
@@ -311,8 +318,13 @@ def dry_run_of(study: Any, resources: Any, as_json: bool) -> Exit:
     """Print what a run of a study would need."""
     from pulsatile.sweeps.run.estimate import estimate as estimate_of
     from pulsatile.sweeps.run.estimate import prepare
+    from pulsatile.sweeps.scenarios.estimate import dry_run_of_sweep
     from pulsatile.sweeps.study.doses import dose_sentences
 
+    if study.sweep is not None:
+        sweep = dry_run_of_sweep(study, resources)
+        print_json(sweep.to_json()) if as_json else click.echo("\n".join(sweep.lines()))
+        return Exit.DONE
     ready = prepare(study, resources)
     estimate = estimate_of(ready.resolved, ready.chunk, ready.spread)
     identity = ready.resolved.identity

@@ -139,14 +139,14 @@ def _keep(chunk: Values, patients: Ids, base: _Base, resolved: ResolvedStudy, jo
     inside = patients - first
     states = store.patients_stored(base.folder.states, first, stop)
     baseline = unpacked(resolved.cohort(first, stop).subset(inside), states["baseline"][inside])
-    known = {b.doses: k for k, b in enumerate(base.resolved.arms)}
-    old = [a for a, arm in enumerate(resolved.arms) if arm.doses in known]
+    known = {b.treatment: k for k, b in enumerate(base.resolved.arms)}
+    old = [a for a, arm in enumerate(resolved.arms) if arm.treatment in known]
     new = [a for a in range(len(resolved.arms)) if a not in old]
     plan, earlier = resolved.plan(), base.resolved.plan()
     if plan != earlier and plan.goes_on_from(earlier):  # other outputs: all is computed anew but the run-in
         old, new = [], list(range(len(resolved.arms)))
     if old:
-        source, target = (np.array([known[resolved.arms[a].doses] for a in old]), inside), (np.array(old), at)
+        source, target = (np.array([known[resolved.arms[a].treatment] for a in old]), inside), (np.array(old), at)
         ends = states["ends"][np.ix_(*source)]
         stored = store.patients_stored(base.folder.store, first, stop)
         chunk.kept += len(old) * len(patients)

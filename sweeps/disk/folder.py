@@ -12,9 +12,9 @@ from pulsatile.sweeps.disk import commits, journal, side
 from pulsatile.sweeps.disk.files import ASIDE, make_folder, sha256, write_all, write_aside, writing
 from pulsatile.sweeps.disk.journal import JOURNAL as JOURNAL
 from pulsatile.sweeps.disk.journal import MANIFEST as MANIFEST
-from pulsatile.sweeps.disk.journal import Entry, JournalState
+from pulsatile.sweeps.disk.journal import SWEEP, Entry, JournalState
 from pulsatile.sweeps.disk.lock_file import LOCK
-from pulsatile.sweeps.disk.places import is_file, linked, refuse_links
+from pulsatile.sweeps.disk.places import is_file, linked, refuse_links, refuse_sweep
 from pulsatile.sweeps.disk.readme import readme
 from pulsatile.sweeps.disk.store import RESULTS, STATES
 from pulsatile.sweeps.errors import Damage, FolderRefuses
@@ -111,6 +111,7 @@ class RunFolder(JournalState):
             what = "is a file" if path.exists() else "does not exist"
             raise FolderRefuses(f"{path} {what}; give the folder of a run, for example runs/quick.")
         refuse_foreign(path)
+        refuse_sweep(path, SWEEP)
         if not is_file(path / JOURNAL):
             if (path / BEGINNING).exists():
                 raise FolderRefuses(f"{path} holds a run that never began; start it again by `pulsatile run`.")

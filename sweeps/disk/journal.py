@@ -16,6 +16,8 @@ from typing import Any
 from pulsatile.sweeps.disk.files import append, sha256
 
 JOURNAL, MANIFEST = "journal.jsonl", "manifest.json"
+SWEEP = "sweep.json"
+"""The record in the folder of a sweep, whose runs are in folders of their own below it."""
 GATE = 0.05
 """Share of failed patient-arms above which a run counts as failed, where its first entry has none."""
 NO_FAILURE = ("ok", "never_run")

@@ -15,9 +15,9 @@ from uuid import uuid4
 from pulsatile.sweeps.disk import side
 from pulsatile.sweeps.disk.commits import FOLDER as COMMITS
 from pulsatile.sweeps.disk.files import ASIDE, make_folder, write_aside, writing
-from pulsatile.sweeps.disk.journal import JOURNAL, MANIFEST
+from pulsatile.sweeps.disk.journal import JOURNAL, MANIFEST, SWEEP
 from pulsatile.sweeps.disk.lock_file import CLAIMS, LOCK, Holder, Seen, abandoned, flock, look, read, started, write
-from pulsatile.sweeps.disk.places import refuse_misplaced
+from pulsatile.sweeps.disk.places import refuse_misplaced, refuse_sweep
 from pulsatile.sweeps.errors import FolderRefuses
 
 CANCEL = "cancel"
@@ -178,6 +178,11 @@ def unlock(folder: Path) -> str:
         While the holder lives: according to the operating system, or on another host while its beat rises.
     """
     check_run(folder)
+    return remove_lock(folder)
+
+
+def remove_lock(folder: Path) -> str:
+    """Remove the lock of a dead process from any folder; otherwise as `unlock`."""
     seen, path = look(folder), folder / LOCK
     if seen is None:
         return f"{folder} is not locked."
@@ -196,8 +201,13 @@ def unlock(folder: Path) -> str:
 
 
 def cancel_run(folder: Path) -> str:
-    """Ask the driver that holds a folder, on any host, to stop after the chunks in progress; return a sentence."""
+    """Ask the driver that holds the folder of a run, on any host, to stop after the chunks in progress."""
     check_run(folder)
+    return ask_to_stop(folder)
+
+
+def ask_to_stop(folder: Path) -> str:
+    """Ask the driver that holds any folder to stop; return a sentence."""
     seen = look(folder)
     if seen is None or seen.holder is None or seen.lives is False:
         return f"{folder} is not running; there is nothing to cancel."
@@ -223,6 +233,7 @@ def check_run(folder: Path) -> None:
         what = "is a file" if folder.exists() else "does not exist"
         raise FolderRefuses(f"{folder} {what}; give the folder of a run, for example runs/quick.")
     refuse_misplaced(folder, {LOCK: "file", CANCEL: "file"})
+    refuse_sweep(folder, SWEEP)
     if side.is_sealed(folder) and (folder.parent / JOURNAL).exists():
         raise FolderRefuses(f"{folder} is an expansion under way; give the folder of its run, {folder.parent}.")
     ours = read(folder / LOCK) is not None  # of a driver that has not written its journal yet

@@ -55,6 +55,12 @@ def through_link(root: Path, name: str) -> bool:
     return any((root / "/".join(parts[:depth])).is_symlink() for depth in range(1, len(parts) + 1))
 
 
+def refuse_sweep(path: Path, record: str) -> None:
+    """Refuse the folder of a sweep where that of a run is needed; the sentence names a run of it."""
+    if is_file(path / record):
+        raise FolderRefuses(f"{path} is a sweep of several runs; give one of them, for example {path}/runs/000.")
+
+
 def kind_of(path: Path) -> str:
     """Return what stands at a path: a "file", "folder" or "link", "other" (a pipe or device), "" for nothing."""
     try:

@@ -212,23 +212,32 @@ def dimension_names(array: Any) -> tuple[str, ...]:
     return tuple(str(name) for name in array.metadata.dimension_names or ())
 
 
-def digest(path: Path) -> str:
+def digest(path: Path, arms: Mapping[str, str] | None = None) -> str:
     """Return the hash of the stored values, units, status and labels of the axes; no chunk size changes it.
 
-    Descriptions are left out: coordinates that are neither of patients nor labels, such as the words of an arm.
+    Descriptions are left out: coordinates that are neither of patients nor labels, such as the words of an arm.  With
+    ``arms``, it is the digest of a run of these alone: new name and name in the store, in order.
     """
     group = zarr.open_group(store=path, mode="r")
     whole = hashlib.sha256()
     streams: dict[str, Any] = {}
+    named = {} if arms is None else {"arm": list(arms)}
+    stored = [] if arms is None else coordinates(path)["arm"].tolist()
+    rows = [stored.index(name) for name in (arms or {}).values()]
+    across = {str(name) for name, array in group.arrays() if arms is not None and "arm" in dimension_names(array)}
     for name, array in sorted(group.arrays()):
-        if "patient" not in dimension_names(array) and dimension_names(array) != (name,):
+        dims = dimension_names(array)
+        if "patient" not in dims and dims != (name,):
             continue
-        head = f"{name} {array.dtype} {array.shape} {dimension_names(array)} {array.attrs.get('units', '')}\0"
+        shape = tuple(len(rows) if name in across and d == "arm" else n for d, n in zip(dims, array.shape, strict=True))
+        head = f"{name} {array.dtype} {shape} {dims} {array.attrs.get('units', '')}\0"
         streams[name] = hashlib.sha256(head.encode())
-        if "patient" not in dimension_names(array):
-            streams[name].update("\0".join(map(repr, np.asarray(array[...]).ravel().tolist())).encode())
+        if "patient" not in dims:
+            labels = named.get(name) or np.asarray(array[...]).ravel().tolist()
+            streams[name].update("\0".join(map(repr, labels)).encode())
     for block in blocks(path):
         for name, values in block.items():
+            values = values[:, rows] if name in across else values
             text = values.dtype.kind in "OUT"  # ids of the user's patients; their bytes are addresses
             streams[name].update("\0".join((*values, "")).encode() if text else np.ascontiguousarray(values).tobytes())
     for name in sorted(streams):

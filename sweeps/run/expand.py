@@ -173,7 +173,7 @@ def _check(was: ResolvedStudy, now: ResolvedStudy) -> None:
     ):  # fmt: skip
         if new < old:
             raise InputError(f"{name} = {new:g} is fewer than the {old:g}{unit} of the run; give at least that.")
-    lost = [arm.name for arm in was.arms if arm.doses not in {a.doses for a in now.arms}]
+    lost = [arm.name for arm in was.arms if arm.treatment not in {a.treatment for a in now.arms}]
     if lost:
         raise InputError(f"arm {', '.join(lost)} of the run is not in the larger study; an expansion keeps every arm.")
     if now.matched and now.population.table is not None and now.population.n > was.population.n:

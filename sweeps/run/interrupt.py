@@ -19,17 +19,20 @@ STACK = 64 * 2**20
 class Interrupt:
     """Ctrl-C and SIGTERM: the first signal stops the run after the chunks in progress, the second stops it at once.
 
-    `pulsatile cancel` acts like the first signal, and so does the loss of the lock.
+    `pulsatile cancel` acts like the first signal, and so does the loss of the lock.  Inside the block of another, such
+    as that of a sweep, it stops when the outer one is asked to, and tells it of its own signals.
     """
 
     def __init__(self, progress: Progress, lock: Held | None = None) -> None:
         self._signalled = False
         self._progress, self._lock = progress, lock
+        self._outer: Interrupt | None = None
 
     @property
     def asked(self) -> bool:
         """Whether the run is to stop; cheap enough to be read at any time."""
-        return self._signalled or (self._lock is not None and (self._lock.cancelled or self._lock.lost))
+        stopped = self._lock is not None and (self._lock.cancelled or self._lock.lost)
+        return self._signalled or stopped or (self._outer is not None and self._outer.asked)
 
     def during(self, work: Callable[[], float]) -> float | None:
         """Return the result of ``work``; None where the run is to stop before it ends.
@@ -62,13 +65,20 @@ class Interrupt:
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self._signalled:
             raise KeyboardInterrupt
-        self._signalled = True
+        self._signal()
         self._progress.note("Stopping after the chunks in progress; Ctrl-C once more stops at once.")
+
+    def _signal(self) -> None:
+        self._signalled = True
+        if self._outer is not None:
+            self._outer._signal()
 
     @contextmanager
     def installed(self) -> Iterator["Interrupt"]:
         """Handle the signals while the block runs (in the main thread only)."""
         kept: dict[int, Any] = {}
+        before = getattr(signal.getsignal(signal.SIGINT), "__self__", None)
+        self._outer = before if isinstance(before, Interrupt) else None
         try:
             for number in (signal.SIGINT, signal.SIGTERM):
                 kept[number] = signal.signal(number, self._handle)

@@ -11,6 +11,7 @@ from pulsatile.engine.drugs.regimens import Dose
 from pulsatile.engine.drugs.titration import Titration
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.study import quantities
+from pulsatile.sweeps.study.changes import Parameters, changes_of
 from pulsatile.sweeps.study.dose_file import read_doses
 from pulsatile.sweeps.study.drug_entry import DrugEntry, DrugName, check_known
 from pulsatile.sweeps.study.fields import Amount, Clock, Day, Length, Model, Name, Text, once, one_of
@@ -148,6 +149,9 @@ class ArmEntry(Model):
     regimen: Annotated[tuple[DoseEntry, ...], Field(max_length=MOST_RULES)] | None = Field(
         None, description="dose rules, in place of a preset; an empty list is no treatment"
     )
+    parameters: Parameters = Field(
+        {}, description="parameters changed from the start of treatment on, for example {k_gh: {factor: 1.2}}"
+    )
     description: Text = Field("", description="a line about the arm; default the preset's")
 
     @model_validator(mode="after")
@@ -173,7 +177,9 @@ class ArmEntry(Model):
 
     def resolved(self, matched: float = 1.0) -> Arm:
         """Return the arm in numbers; ``matched`` is the amount in mg where a dose is to be matched."""
+        changes = changes_of(self.parameters)
         if self.preset is not None:
             usual = preset(self.preset)
-            return Arm(self.name, usual.doses, self.description or usual.description, usual.standing)
-        return Arm(self.name, tuple(rule.resolved(matched) for rule in self.regimen or ()), self.description)
+            return Arm(self.name, usual.doses, self.description or usual.description, usual.standing, changes)
+        doses = tuple(rule.resolved(matched) for rule in self.regimen or ())
+        return Arm(self.name, doses, self.description, changes=changes)

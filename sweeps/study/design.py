@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.parameters import ROW
+from pulsatile.engine.patients.changes import knock_outs
 from pulsatile.engine.patients.layers import DEFICIT, FRACTIONS, LARGEST_ETA
 from pulsatile.sweeps.sensitivity.factors import Factor, Group
 from pulsatile.sweeps.sensitivity.method import DesignSpec
@@ -87,7 +88,8 @@ class FactorEntry(Model):
     def _check_values(self, row: "Parameter") -> None:
         """Refuse values that the parameter cannot have; values beyond the table's range are allowed."""
         for value in (*(x for x in (self.low, self.high, self.centre) if x is not None), *self.levels):
-            if value < 0 <= row.low or (value == 0 and row.low > 0):
+            off = value == 0 and self.name in knock_outs()
+            if value < 0 <= row.low or (value == 0 and row.low > 0 and not off):
                 raise InputError(f"design.factors: {self.name} = {value:g} must be above 0; correct it, or its unit.")
             if value > 1 and self.name in (DEFICIT, *FRACTIONS):
                 raise InputError(f"design.factors: {self.name} = {value:g} is a share and at most 1; correct it.")

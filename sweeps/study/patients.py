@@ -9,7 +9,9 @@ import numpy.typing as npt
 from pulsatile.engine.arrays import Ids
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.patients.adults import people_cohort
-from pulsatile.engine.patients.cohort import COVARIATES, MORE_COVARIATES, points_of, virtual_cohort
+from pulsatile.engine.patients.changes import Change
+from pulsatile.engine.patients.cohort import COVARIATES, MORE_COVARIATES, changed, points_of, virtual_cohort
+from pulsatile.engine.patients.meals import THREE_MEALS, MealPlan
 from pulsatile.engine.people.completion import check_known, complete
 from pulsatile.engine.people.draw import draw_adults
 from pulsatile.sweeps.study.design import DesignEntry, ResolvedDesign, resolved_design
@@ -32,7 +34,8 @@ class ResolvedPopulation(Resolved):
     ("prevalence") and covariates, which are then not drawn.  ``seed`` is set where the patients have another seed than
     the study; ``id`` is that of a frozen population.  ``balanced`` has the numbers for whose means its weights were
     chosen, by id ("patient"); they affect intervals only.  With a ``design`` the patients are its points: the first of
-    these patients with the factors' values.
+    these patients with the factors' values.  ``parameters`` are changed in all patients, and ``meals`` are those of
+    all.
     """
 
     n: int
@@ -45,10 +48,18 @@ class ResolvedPopulation(Resolved):
     seed: int | None = None
     id: str = ""
     design: ResolvedDesign | None = None
+    parameters: tuple[Change, ...] = ()
+    meals: MealPlan = THREE_MEALS
 
     @property
     def words(self) -> str:
-        """Description of the patients, for a reader."""
+        """Description of the patients and what is changed in them, for a reader."""
+        changes = [change.words for change in self.parameters]
+        changes += [] if self.meals == THREE_MEALS else [self.meals.words]
+        if changes:
+            return (
+                f"{self.model_copy(update={'parameters': (), 'meals': THREE_MEALS}).words}, with {', '.join(changes)}"
+            )
         if self.design is not None:
             base = self.model_copy(update={"design": None}).words
             return f"{self.design.kind} design of {len(self.design.factors)} factors about one of {base}"
@@ -93,11 +104,16 @@ class ResolvedPopulation(Resolved):
     def cohort(self, seed: int, start: int, stop: int) -> "Cohort":
         """Return the virtual patients at positions ``start`` to before ``stop``."""
         if self.design is not None:
-            base = self.model_copy(update={"design": None}).cohort(seed, 0, 1)
+            base = self.model_copy(update={"design": None}).cohort(seed, 0, 1)  # with the changes
             base.covariates.pop("prevalence", None)  # all points have the same weight
             design = self.design.design()
             columns = {f.name: design.values[start:stop, k] for k, f in enumerate(design.factors)}
             return points_of(base, self.ids(start, stop), columns)
+        drawn = changed(self._drawn(seed, start, stop), self.parameters)
+        return drawn if self.meals == THREE_MEALS else replace(drawn, meals=self.meals)
+
+    def _drawn(self, seed: int, start: int, stop: int) -> "Cohort":
+        """Return the patients as drawn, before anything of them is changed."""
         if self.people is None:
             kind: str | dict[str, float] = next(iter(self.shares)) if len(self.shares) == 1 else self.shares
             return virtual_cohort(stop - start, kind, seed, self.first + start, self.variability)
@@ -117,9 +133,12 @@ class ResolvedPopulation(Resolved):
         return cohort
 
 
-def resolved_population(entry: PopulationEntry, design: DesignEntry | None = None) -> ResolvedPopulation:
-    """Return the patients of a study, or the points of its design about the first patient."""
-    base = _resolved(entry)
+def resolved_population(
+    entry: PopulationEntry, design: DesignEntry | None = None, changes: tuple[Change, ...] = (),
+    meals: MealPlan = THREE_MEALS,
+) -> ResolvedPopulation:  # fmt: skip
+    """Return the patients of a study with its changes, or the points of its design about the first patient."""
+    base = _resolved(entry).model_copy(update={"parameters": changes, "meals": meals})
     return base if design is None else with_design(base, resolved_design(design))
 
 

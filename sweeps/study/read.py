@@ -124,41 +124,6 @@ def as_json(data: dict[str, Any], where: str) -> str:
     return "".join(parts)
 
 
-def apply_override(data: dict[str, Any], setting: str) -> None:
-    """Set ``a.b.2.c=VALUE`` in the data, in place; the value is read as YAML.
-
-    >>> study = {"population": {"n": 10}}
-    >>> apply_override(study, "population.n=5")
-    >>> study
-    {'population': {'n': 5}}
-    """
-    key, equals, text = setting.partition("=")
-    where = f"--set {shorten(setting)}"
-    if not equals or not key.strip() or "" in key.split("."):
-        raise InputError(f"{where}: this is not KEY=VALUE; write for example --set population.n=500.")
-    value = parse_yaml(text, where)
-    *parents, last = key.strip().split(".")
-    place: Any = data
-    for depth, part in enumerate(parents):
-        if isinstance(place, dict):
-            place = place.setdefault(part, {})
-        else:
-            place = place[_index(place, part, where, parents[:depth])]
-    if isinstance(place, dict):
-        place[last] = value
-    else:
-        place[_index(place, last, where, parents)] = value
-
-
-def _index(place: Any, part: str, where: str, parents: list[str]) -> int:
-    path = ".".join(parents)
-    if not isinstance(place, list):
-        raise InputError(f"{where}: {path} = {place!r} has no parts to set; set {path} itself.")
-    if part not in map(str, range(len(place))):
-        raise InputError(f"{where}: {path} has the entries 0 to {len(place) - 1}; {show(part)} is not one of them.")
-    return int(part)
-
-
 # --- pydantic's errors as sentences ---
 
 
@@ -166,6 +131,8 @@ def sentences(error: ValidationError, model: type[BaseModel], where: str) -> Inp
     """Return one `InputError` with one sentence (line) for each problem that pydantic reports."""
     # pydantic also calls a list too short when its entries failed; the entries have their own sentences
     problems = [dict(e) for e in error.errors() if not (e["type"] == "too_short" and e["input"])]
+    # a default that follows from another entry has no value when that entry is wrong
+    problems = [e for e in problems if e["type"] != "default_factory_not_called"]
     return InputError("\n".join(dict.fromkeys(_sentence(e, model, where) for e in problems)))
 
 
@@ -214,7 +181,7 @@ def _sentence(error: dict[str, Any], model: type[BaseModel], where: str) -> str:
     }  # fmt: skip
     wanted = kinds.get(str(error["type"]).partition("_")[0])
     if wanted:
-        keys = _keys(model, loc) if "mapping" in wanted else []
+        keys = _keys(model, loc) if "of keys" in wanted else []
         more = f" with the keys {', '.join(keys)}" if keys else ""
         return f"{got} is not allowed here: write {wanted}{more}."
     return f"{got} is not allowed: {error['msg']}."
@@ -261,7 +228,7 @@ def _keys(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
     kind: Any = model
     for part in loc:
         if isinstance(part, str):
-            kind = _entries(kind).get(part)
+            kind = _entries(kind).get(part, kind)  # a name that the user chose: the entries below it are of one kind
     return list(_entries(kind))
 
 

@@ -14,6 +14,7 @@ from pulsatile.engine.patients.cohort import Cohort
 from pulsatile.engine.trial.horizon import LongHorizon
 from pulsatile.engine.trial.plan import Plan, TestAt
 from pulsatile.sweeps.study import identity
+from pulsatile.sweeps.study.changes import changes_of, meal_plan
 from pulsatile.sweeps.study.fields import Resolved
 from pulsatile.sweeps.study.matching import MatchedDose, match_dose
 from pulsatile.sweeps.study.patients import ResolvedPopulation, resolved_population
@@ -91,7 +92,13 @@ def resolve(study: Study, threads: int = 1) -> ResolvedStudy:
     """
     if not isinstance(study, Study):
         raise InputError(f"study = {study!r} is not a Study; give load_study('study.yaml').")
-    population, plan = resolved_population(study.population, study.design), study.plan()
+    if study.sweep is not None:
+        raise InputError(
+            "the study has a sweep, so it is many studies; `pulsatile run` and pu.run carry it out, pu.scenarios lists "
+            "them, and anything else needs one of them: leave the sweep out."
+        )
+    changes, meals = changes_of(study.parameters), meal_plan(study.meals, study.fasting)
+    population, plan = resolved_population(study.population, study.design, changes, meals), study.plan()
     named = {arm.name: arm for arm in study.arms}
     matched = {
         arm.name: match_dose(arm, named[arm.match.to], population, study.seed, study.solver, threads)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from pulsatile.engine.drugs.dose_rule import LEAST_WEEKS, MOST_WEEKS
 from pulsatile.engine.errors import InputError
@@ -19,11 +19,14 @@ from pulsatile.engine.trial.horizon import LongHorizon
 from pulsatile.engine.trial.plan import WATCHED, Plan
 from pulsatile.sweeps.study import quantities
 from pulsatile.sweeps.study.arms import ArmEntry
+from pulsatile.sweeps.study.changes import FastingEntry, Meals, Parameters, changes_of, meal_plan
 from pulsatile.sweeps.study.design import DesignEntry, resolved_design
 from pulsatile.sweeps.study.drug_entry import OwnDrugs, with_definitions
-from pulsatile.sweeps.study.fields import Model, OutputName, Spacing, Text, ascending, known, once
+from pulsatile.sweeps.study.fields import Length, Model, OutputName, Spacing, Text, ascending, known, once
+from pulsatile.sweeps.study.override import apply_override
 from pulsatile.sweeps.study.population import PopulationEntry
-from pulsatile.sweeps.study.read import apply_override, as_json, read_mapping, sentences
+from pulsatile.sweeps.study.read import as_json, read_mapping, sentences
+from pulsatile.sweeps.study.sweep_entry import SweepEntry
 from pulsatile.sweeps.study.test_entry import TestEntry
 
 
@@ -58,13 +61,40 @@ class SensitivityEntry(Model):
     contrast: str | None = Field(None, description="arm that the others are compared with, point by point")
 
 
+EITHER = {"weeks": "length", "length": "weeks"}
+"""Keys of which a study has one."""
+
+
+def _weeks_of(given: dict[str, Any]) -> float:
+    """Return the weeks of a length; a stand-in where there is none, or one that has its own refusal."""
+    return LEAST_WEEKS if given.get("length") is None else max(LEAST_WEEKS, quantities.weeks(given["length"]))
+
+
+def _either_length(schema: dict[str, Any]) -> None:
+    """Say in the JSON schema that ``length`` may stand in place of ``weeks``."""
+    schema["anyOf"] = [{"required": ["weeks"]}, {"required": ["length"]}]
+
+
 class Study(Model):
     """A study: patients, treatment arms, duration, and the outputs that are kept."""
 
+    model_config = ConfigDict(json_schema_extra=_either_length)
+
     title: Text = Field("", description="title of tables, pages and the dataset")
     seed: int = Field(1, ge=0, lt=2**64, description="seed of every random draw")
-    weeks: float = Field(ge=LEAST_WEEKS, le=MOST_WEEKS, description="length of treatment; overrides a preset's")
+    length: Length | None = Field(None, description='length of treatment in place of weeks, for example "36 h"')
+    weeks: float = Field(
+        default_factory=_weeks_of, validate_default=True, ge=LEAST_WEEKS, le=MOST_WEEKS,
+        description="length of treatment; overrides a preset's",
+    )  # fmt: skip
     population: PopulationEntry = Field(description="the patients: how many, and who")
+    parameters: Parameters = Field(
+        {}, description="parameters changed in all patients, for example {v_gh: 4.0, k_gh: {factor: 1.2}}"
+    )
+    meals: Meals | None = Field(
+        None, description='own meals, for example [{at: "07:00", grams: 60}]; default three of 60, 75 and 75 g'
+    )
+    fasting: FastingEntry = Field(FastingEntry(), description="days and mornings without meals")
     design: DesignEntry | None = Field(None, description="points of a plan over parameters, about one patient")
     sensitivity: SensitivityEntry = Field(SensitivityEntry(), description="what `pulsatile sensitivity` analyses")
     drugs: OwnDrugs = Field({}, description="drugs of the study's own, by name, for the doses of arms and tests")
@@ -74,6 +104,7 @@ class Study(Model):
     reductions: ReductionsEntry = Field(ReductionsEntry(), description="variables kept as means or extremes of windows")
     tests: tuple[TestEntry, ...] = Field((), description="virtual tests, each with its weeks or days")
     solver: Solver = Field(Solver(), description="settings of the integrator")
+    sweep: SweepEntry | None = Field(None, description="axes over entries of the study: many scenarios in one folder")
     long_horizon: LongHorizon | None = Field(None, description="project body composition; default: integrate every day")
 
     @property
@@ -83,6 +114,28 @@ class Study(Model):
             return f"{resolved_design(self.design).design().n_points} points"
         table = self.population.patients or self.population.frozen
         return f"{self.population.n or 'all'} patients" + (f" of {table}" if table is not None else "")
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Self:
+        if self.length is None and "weeks" not in self.model_fields_set:
+            raise InputError('weeks is missing; add it, for example weeks: 26, or length: "36 h" in its place.')
+        weeks = self.weeks if self.length is None else quantities.weeks(self.length)
+        if weeks < LEAST_WEEKS:
+            raise InputError(
+                f"length = {self.length!r} is too short; give at least {LEAST_WEEKS} weeks, some two hours."
+            )
+        if weeks != self.weeks:
+            raise InputError(f"weeks = {self.weeks:g} and length = {self.length!r} differ; give one of the two.")
+        return self
+
+    @model_validator(mode="after")
+    def _changes_agree(self) -> Self:
+        changes_of(self.parameters)
+        meal_plan(self.meals, self.fasting)
+        varied = [] if self.design is None else [f if isinstance(f, str) else f.name for f in self.design.factors]
+        if both := sorted(set(varied) & set(self.parameters)):
+            raise InputError(f"parameters.{both[0]} is a factor of the design, which sets it; leave one of them out.")
+        return self
 
     @model_validator(mode="after")
     def _arms_agree(self) -> Self:
@@ -177,6 +230,8 @@ def load_study(path: str | Path, overrides: Sequence[str] = (), shorten: bool = 
     _resolve_paths(data, Path(path).parent)
     for setting in overrides:
         apply_override(data, setting)
+        if setting.partition("=")[0].strip() in EITHER:  # the other spelling of what is set
+            data.pop(EITHER[setting.partition("=")[0].strip()], None)
     if shorten:
         _shorten_tests(data)
     return study_from(data, str(path))

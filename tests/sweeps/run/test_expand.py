@@ -29,6 +29,7 @@ ALONE = Resources(3, workers=1, threads=1)
 CONTROL = {"name": "no treatment", "preset": "control"}
 TESAMORELIN = {"name": "tesamorelin", "preset": "tesamorelin_label"}
 RHGH = {"name": "rhgh", "preset": "rhgh_low"}
+FAST = TESAMORELIN | {"name": "fast", "parameters": {"k_igf1": {"factor": 2.0}}}
 STUDY: dict[str, Any] = {
     "weeks": 2, "population": {"n": 7, "phenotype": "obese"}, "arms": [CONTROL, TESAMORELIN],
     "tests": [{"test": "fasting", "weeks": [0, 2]}],
@@ -90,6 +91,12 @@ def test_it_is_one_fresh_run_of_the_full_size(folder: Path, tmp_path: Path, case
     assert run_folder.facts["expanded"][0]["digest"] != outcome.digest
     assert run_folder.end["certified"] is True
     assert run_folder.facts["expanded"][0]["by"] in (folder / "README.md").read_text()
+
+
+def test_an_arm_of_the_same_doses_with_other_parameters_is_a_new_arm(folder: Path, tmp_path: Path) -> None:
+    arms = [CONTROL, TESAMORELIN, FAST]
+    growth = Growth(study=study_from(STUDY | {"arms": arms}, "study"))
+    assert expand.expand(folder, growth, ALONE).digest == fresh(tmp_path / "whole", arms=arms).digest
 
 
 def test_it_can_be_done_again(folder: Path, tmp_path: Path) -> None:

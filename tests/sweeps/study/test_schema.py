@@ -18,6 +18,7 @@ from pulsatile.engine.errors import InputError
 from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.kernel.tableaus import PAIRS
 from pulsatile.engine.outputs import OUTPUTS
+from pulsatile.engine.patients.changes import CHANGEABLE
 from pulsatile.engine.patients.cohort import PHENOTYPES
 from pulsatile.engine.patients.layers import Layers
 from pulsatile.engine.people.margins import BOUNDS
@@ -33,7 +34,7 @@ from pulsatile.sweeps.study.matching import TOLERANCE
 from pulsatile.sweeps.study.read import parse_yaml
 from pulsatile.sweeps.study.resolve import ResolvedStudy, resolve
 from pulsatile.sweeps.study.schema import Study, json_schema, load_study, study_from
-from tests.conftest import Write
+from tests.conftest import SMALL, Write
 from tests.sweeps.study.json_schema import errors
 
 
@@ -186,7 +187,9 @@ def test_shortened_study_moves_its_tests(small: dict[str, Any], write: Write) ->
 
 def test_schema_describes_study_files() -> None:
     schema = json_schema()
-    assert {"weeks", "population", "arms"} <= set(schema["required"])
+    assert {"population", "arms"} <= set(schema["required"])
+    assert schema["anyOf"] == [{"required": ["weeks"]}, {"required": ["length"]}]
+    assert list(errors({key: value for key, value in SMALL.items() if key != "weeks"}, schema, schema)) != []
     assert set(schema["properties"]) == set(Study.model_fields)
     json.dumps(schema)
 
@@ -215,7 +218,7 @@ def test_a_name_has_the_list_it_is_chosen_from() -> None:
         ("PopulationEntry.phenotype", PHENOTYPES), ("PopulationEntry.shares", PHENOTYPES),
         ("PopulationEntry.named", POPULATIONS), ("PopulationEntry.cv", VARIED), ("DesignEntry.factors", VARIED),
         ("FactorEntry.name", VARIED), ("DesignEntry.kind", METHODS), ("Solver.method", PAIRS),
-        ("PopulationEntry.ranges", BOUNDS),
+        ("PopulationEntry.ranges", BOUNDS), ("Study.parameters", CHANGEABLE), ("ArmEntry.parameters", CHANGEABLE),
     ):  # fmt: skip
         assert json.dumps(list(names)) in keys[key], key
 

@@ -1,0 +1,1 @@
+"""Sweeps of whole studies: scenarios, the runs they share, one folder, one dataset."""
