@@ -24,14 +24,16 @@ from pulsatile.engine.patients.cohort import COVARIATES, MORE_COVARIATES, PHENOT
 from pulsatile.engine.patients.run_in import PACKED, Baseline, run_in
 from pulsatile.engine.states import STATES
 from pulsatile.engine.trial.arms import check_arms, given_within
+from pulsatile.engine.trial.dropout import DROPPED
 from pulsatile.engine.trial.horizon import BLOCK_DAYS, LongHorizon
-from pulsatile.engine.trial.plan import Plan, TestAt
-from pulsatile.engine.trial.titrated import run_titrated, titrated_dose, visits
+from pulsatile.engine.trial.plan import WEEK, Plan, TestAt
+from pulsatile.engine.trial.titrated import AMOUNT, run_titrated, titrated_dose, visits
 from pulsatile.engine.trial.treatment import Canaries, Since, gather, run_arm, week_0
 
 __all__ = ["LongHorizon", "Plan", "TestAt", "check_arms", "simulate", "template"]
 
 MEMORY = 200e6  # bytes of states, outputs and events held at once, besides the dataset itself
+PROJECTION_ERROR = "_projection_error"
 GPU_MEMORY = 16 * MEMORY  # a GPU needs some 30,000 patients to be busy
 BLOCK_NUMBERS = 5000  # numbers held per patient while the pulses of its block are drawn (measured: 4500)
 
@@ -173,13 +175,17 @@ def carry_out(
             done += len(rows)
             if progress is not None:
                 progress(done, total)
-    if cohort.layers.residual:
-        _add_noise(values, dataset, cohort, plan)
+    _add_drift(values, dataset, cohort, plan)
+    if (found := plan.noise_of(cohort)) is not None:
+        _add_noise(values, dataset, cohort, found)
+    left = _drop_out(values, dataset, cohort, plan)
+    left = {name: np.where(status == Status.OK, weeks, np.nan) for name, weeks in left.items()}
     filled: dict[str, Any] = {name: (dataset[name].dims, v, dataset[name].attrs) for name, v in values.items()}
     filled["status"] = (("arm", "patient"), status.astype(np.int8), dataset["status"].attrs)
-    covariates = {
+    covariates: dict[str, Any] = {
         name: ("patient", np.asarray(cohort.covariates[name], np.float64), dataset[name].attrs) for name in kept
     }
+    covariates |= {name: (("arm", "patient"), weeks, dataset[name].attrs) for name, weeks in left.items()}
     canaries = Canaries(sum(c.patients for c in canaries_by_run), max((c.worst for c in canaries_by_run), default=0.0))
     return Simulation(dataset.assign_coords(covariates).assign(filled), packed, ends, canaries)
 
@@ -190,19 +196,39 @@ def covariates_of(cohort: Cohort) -> tuple[str, ...]:
     return (*COVARIATES, *more)
 
 
-def _add_noise(values: dict[str, Floats], dataset: xr.Dataset, cohort: Cohort, plan: Plan) -> None:
-    """Add assay noise, in place, to outputs on the grid and in fasting samples; the same noise in all arms.
+def _add_noise(values: dict[str, Floats], dataset: xr.Dataset, cohort: Cohort, of: noise.Noise) -> None:
+    """Add noise, in place, to outputs on the grid; the same in all arms.  Samples of tests have theirs already.
 
     The noise is keyed by the minute of the sample and, like pulses and meals, shared by the points of a design.
     """
-    hours = {"time": ("", dataset["time"].values)}
-    for entry in plan.tests:
-        if entry.test == "fasting":
-            hours[f"{entry.name}_week"] = (f"{entry.name}_", np.array([entry.start(week) for week in entry.weeks]))
     for name, variable in dataset.data_vars.items():
-        if (along := str(variable.dims[-1])) in hours:
-            prefix, at = hours[along]
-            values[str(name)] = noise.assayed(str(name).removeprefix(prefix), values[str(name)], cohort, at)
+        if str(variable.dims[-1]) == "time":
+            values[str(name)] = noise.assayed(str(name), values[str(name)], cohort, dataset["time"].values, of)
+
+
+def _add_drift(values: dict[str, Floats], dataset: xr.Dataset, cohort: Cohort, plan: Plan) -> None:
+    """Multiply outputs that drift, in place, and the errors of their projections."""
+    for name in dataset.data_vars:
+        drift = plan.drift_of(str(name).removesuffix(PROJECTION_ERROR))
+        if drift is not None:
+            factor = np.broadcast_to(drift.factor(dataset["time"].values), values[str(name)].shape[1:])
+            values[str(name)] = noise.scaled(str(name), values[str(name)], factor, cohort)
+
+
+def _drop_out(values: dict[str, Floats], dataset: xr.Dataset, cohort: Cohort, plan: Plan) -> dict[str, Floats]:
+    """Remove, in place, what patients have after they left; return the week (arm, patient) in which each leaves."""
+    if plan.dropout is None:
+        return {}
+    names = [str(name) for name in dataset["arm"].values]
+    weeks = plan.dropout.weeks(cohort.seed, cohort.patient, names, plan.visits, plan.weeks)
+    hours = {"time": dataset["time"].values, "window": plan.windows + plan.reduce_every}
+    hours |= {f"{test.name}_week": np.array([test.start(w) for w in test.weeks]) for test in plan.tests}
+    if AMOUNT in values:
+        hours[f"{AMOUNT}_week"] = WEEK * dataset[f"{AMOUNT}_week"].values
+    for name, value in values.items():
+        gone = hours[str(dataset[name].dims[2])] > WEEK * weeks[:, :, None]
+        value[gone] = np.nan
+    return {DROPPED: weeks}
 
 
 def _same_patients(a: Cohort, b: Cohort) -> bool:
