@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from pulsatile.engine import draws
 from pulsatile.engine.arrays import Floats, Ids
-from pulsatile.engine.checks import choices, is_number, listed
+from pulsatile.engine.checks import choices, is_number, paired
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.igf1 import igf1_log_sd
 from pulsatile.engine.outputs import Evaluated
@@ -60,7 +60,7 @@ class Noise:
     within_person: tuple[tuple[str, float], ...] = tuple(WITHIN_PERSON.items())
 
     def __post_init__(self) -> None:
-        pairs = tuple((name, cv) for name, cv in listed("within_person", self.within_person))
+        pairs = paired("within_person", self.within_person)
         object.__setattr__(self, "within_person", pairs)
         for name, cv in pairs:
             if name not in ASSAY_CV:

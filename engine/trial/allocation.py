@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pulsatile.engine import draws
-from pulsatile.engine.checks import is_number, is_whole, listed
+from pulsatile.engine.checks import is_number, is_whole, listed, paired
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.patients.cohort import COVARIATES, FLAGS, MORE_COVARIATES
 
@@ -44,8 +44,8 @@ class Groups:
     cuts: tuple[tuple[str, tuple[float, ...]], ...] = ()
 
     def __post_init__(self) -> None:
-        pairs = tuple((name, weight) for name, weight in listed("allocation", self.allocation))
-        cuts = tuple((name, listed(f"cuts of {name}", limits)) for name, limits in listed("cuts", self.cuts))
+        pairs = paired("allocation", self.allocation)
+        cuts = tuple((name, listed(f"cuts of {name}", limits)) for name, limits in paired("cuts", self.cuts))
         object.__setattr__(self, "allocation", pairs)
         object.__setattr__(self, "strata", listed("strata", self.strata))
         object.__setattr__(self, "cuts", cuts)

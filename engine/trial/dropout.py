@@ -13,7 +13,7 @@ import numpy as np
 
 from pulsatile.engine import draws
 from pulsatile.engine.arrays import Floats, Ids
-from pulsatile.engine.checks import is_number, listed
+from pulsatile.engine.checks import is_number, paired
 from pulsatile.engine.errors import InputError
 
 LAYER = draws.layer("dropout")
@@ -40,7 +40,7 @@ class Dropout:
     arms: tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "arms", tuple((a, s) for a, s in listed("arms of dropout", self.arms)))
+        object.__setattr__(self, "arms", paired("arms of dropout", self.arms))
         for arm, share in (("", self.share), *self.arms):
             if not is_number(share) or not 0 <= share < 1:
                 where = f" of arm {arm}" if arm else ""

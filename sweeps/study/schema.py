@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from pulsatile.engine.drugs.regimens import LEAST_WEEKS, MOST_WEEKS
+from pulsatile.engine.drugs.regimens import LEAST_WEEKS, MOST_WEEKS, Arm
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.outputs import OUTPUTS
@@ -24,6 +24,8 @@ from pulsatile.sweeps.study.fields import Model, Spacing, Text, ascending, known
 from pulsatile.sweeps.study.population import PopulationEntry
 from pulsatile.sweeps.study.read import apply_override, as_json, read_mapping, sentences
 from pulsatile.sweeps.study.test_entry import TestEntry
+from pulsatile.sweeps.study.trial.allocation import CrossoverEntry, GroupsEntry
+from pulsatile.sweeps.study.trial.changes import DriftEntry, DropoutEntry, NoiseEntry
 
 
 class OutputsEntry(Model):
@@ -68,6 +70,11 @@ class Study(Model):
     sensitivity: SensitivityEntry = Field(SensitivityEntry(), description="what `pulsatile sensitivity` analyses")
     arms: tuple[ArmEntry, ...] = Field(min_length=1, max_length=100, description="treatments that all patients get")
     control: str | None = Field(None, description="arm that the summary compares with; default the first")
+    groups: GroupsEntry | None = Field(None, description="parallel groups: the arm that each patient would be given")
+    crossover: CrossoverEntry | None = Field(None, description="sequences of arms; each patient receives one of them")
+    drift: DriftEntry | None = Field(None, description="drift of body composition in all arms, with its source")
+    dropout: DropoutEntry | None = Field(None, description="patients who leave before the end")
+    noise: NoiseEntry | None = Field(None, description="noise of what is measured; default that of population.layers")
     outputs: OutputsEntry = Field(OutputsEntry(), description="variables kept on a grid of times")
     reductions: ReductionsEntry = Field(ReductionsEntry(), description="variables kept as means or extremes of windows")
     tests: tuple[TestEntry, ...] = Field((), description="virtual tests, each with its weeks or days")
@@ -108,22 +115,55 @@ class Study(Model):
             )
         if self.design is not None and self.population.n is not None:
             raise InputError(f"population.n = {self.population.n} and a design: the design says how many; leave n out.")
+        for name in ("groups", "crossover", "dropout"):
+            if self.design is not None and getattr(self, name) is not None:
+                raise InputError(f"{name} is for patients, and the study has the points of a design; leave one out.")
         contrast = self.sensitivity.contrast
-        if contrast is not None and contrast not in [arm.name for arm in self.arms]:
+        if contrast is not None and contrast not in self.arm_names:
             raise InputError(
-                f"sensitivity.contrast = {contrast!r} is not an arm; choose from "
-                f"{', '.join(arm.name for arm in self.arms)}."
+                f"sensitivity.contrast = {contrast!r} is not an arm; choose from {', '.join(self.arm_names)}."
             )
         return self
 
     @model_validator(mode="after")
+    def _trial_agrees(self) -> Self:
+        names = [arm.name for arm in self.arms]
+        if self.groups is not None:
+            if self.crossover is not None:
+                raise InputError("groups and crossover are two designs; give one of the two.")
+            for name in self.groups.allocation:
+                if name not in names:
+                    raise InputError(
+                        f"groups.allocation names {name!r}, which is no arm; choose from {', '.join(names)}."
+                    )
+        if self.crossover is not None:
+            crossover = self.crossover.resolved()
+            unknown = [name for name in crossover.treatments if name not in names]
+            if unknown:
+                raise InputError(
+                    f"crossover.sequences names {unknown[0]!r}, which is no arm; choose from {', '.join(names)}."
+                )
+            unused = [name for name in names if name not in crossover.treatments]
+            if unused:
+                raise InputError(f"arm {unused[0]} is in no sequence of the crossover; add it to one, or leave it out.")
+            if self.weeks < crossover.weeks - 1e-9:
+                raise InputError(
+                    f"weeks = {self.weeks:g} is shorter than the crossover, which lasts {crossover.weeks:g} weeks "
+                    f"({crossover.periods} periods and their wash-outs); give at least that."
+                )
+        return self
+
+    @model_validator(mode="after")
     def _times_agree(self) -> Self:
+        end, words = self.weeks, "the study's end"
+        if self.crossover is not None:
+            end, words = self.crossover.resolved().period, "the end of its period"
         for i, arm in enumerate(self.arms):
             for j, rule in enumerate(arm.regimen or ()):
-                if quantities.weeks(rule.start) >= self.weeks:
+                if quantities.weeks(rule.start) >= end:
                     raise InputError(
-                        f"arms[{i}].regimen[{j}].start = {rule.start!r} is not before the study's end; "
-                        f"allowed is below {self.weeks:g} weeks."
+                        f"arms[{i}].regimen[{j}].start = {rule.start!r} is not before {words}; "
+                        f"allowed is below {end:g} weeks."
                     )
         if self.reductions.names and quantities.weeks(self.reductions.every) > self.weeks:
             raise InputError(
@@ -135,9 +175,18 @@ class Study(Model):
     @model_validator(mode="after")
     def _engine_agrees(self) -> Self:
         arms = [arm.resolved() for arm in self.arms]
-        check_arms(arms, self.plan())
-        check_doses(arms, self.weeks)
+        check_arms(self.arms_run(arms), self.plan())
+        check_doses(arms, self.weeks if self.crossover is None else self.crossover.resolved().period)
         return self
+
+    @property
+    def arm_names(self) -> tuple[str, ...]:
+        """Names of the arms that are run: those of the file, or the sequences of a crossover."""
+        return tuple(arm.name for arm in self.arms) if self.crossover is None else self.crossover.resolved().names
+
+    def arms_run(self, arms: Sequence[Arm]) -> tuple[Arm, ...]:
+        """Return the arms that are run, given those of the file in numbers."""
+        return tuple(arms) if self.crossover is None else self.crossover.resolved().arms(arms)
 
     def plan(self) -> Plan:
         """Return what the engine is to run and keep."""
@@ -150,6 +199,9 @@ class Study(Model):
             tests=tuple(test.resolved() for test in self.tests),
             solver=self.solver,
             long_horizon=self.long_horizon,
+            drift=() if self.drift is None else self.drift.resolved(),
+            dropout=None if self.dropout is None else self.dropout.resolved(),
+            noise=None if self.noise is None else self.noise.resolved(),
         )
 
 
