@@ -40,7 +40,7 @@ Identity of the run: {identity}
 """
 
 
-_TRIAL = "\n| trial.csv | the trial as it would be run: contrasts of the patients allocated, of completers, within patients |"
+_TRIAL = "\n| trial.csv | the trial as it would be run: contrasts of the patients allocated, completers too |"
 
 
 def _arms(resolved: ResolvedStudy) -> str:

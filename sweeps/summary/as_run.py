@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pulsatile.engine.parameters import shown_unit
 from pulsatile.engine.trial.dropout import DROPPED
 from pulsatile.sweeps.contrast import check_arm
 from pulsatile.sweeps.errors import SCREEN
 from pulsatile.sweeps.study.csv_text import csv_text as csv_of_rows
 from pulsatile.sweeps.summary.allocation import ALLOCATED, TREATMENT
 from pulsatile.sweeps.summary.endpoints import lines_of_a_trial, measured, visit_weeks
-from pulsatile.sweeps.summary.trial_rows import ALL, COMPLETERS, PAIRED, Row, of_crossover, of_groups, period_weeks
+from pulsatile.sweeps.summary.trial_rows import ALL, PAIRED, Row, of_crossover, of_groups, period_weeks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,13 +128,17 @@ def _table(frame: "pd.DataFrame") -> "Table":
         grid.add_column(name, justify="right" if name in ("patients", "difference") else "left")
     shown = frame[frame["patients"] == ALL]
     final = shown.groupby("endpoint")["week"].transform("max")
-    for row in shown[(shown["week"] == final) | (shown["effect"] == "carry-over")].itertuples(index=False):
+    last = (shown["week"] == final) & (shown["effect"] == "treatment")
+    for row in shown[last | (shown["effect"] == "carry-over")].itertuples(index=False):
         ends = "none" if np.isnan(row.low) else f"{row.low:.{row.decimals}f}, {row.high:.{row.decimals}f}"
-        number = "-" if np.isnan(row.difference) else f"{row.difference:+.{row.decimals}f} {row.unit} [{ends}]"
+        number = (
+            "-"
+            if np.isnan(row.difference)
+            else f"{row.difference:+.{row.decimals}f} {shown_unit(row.unit)} [{ends}]".replace("  ", " ")
+        )
         what = f"{row.arm} - {row.control}" if row.effect == "treatment" else f"{row.effect}: {row.arm} - {row.control}"
         n = f"{row.n}" if row.design == PAIRED else f"{row.n}, {row.n_control}"
         grid.add_row(escape(f"{row.label}, {row.week:g}"), row.design, escape(what), n, escape(number))
-    if (frame["patients"] == COMPLETERS).any():
-        grid.caption = "Patients with a value; completers and all weeks: trial.csv."
-        grid.caption_justify = "left"
+    grid.caption = f"Patients with a value; all weeks, effects of periods and completers: {TRIAL}."
+    grid.caption_justify = "left"
     return grid

@@ -70,7 +70,7 @@ def of_groups(dataset: "xr.Dataset", line: Endpoint, variable: str, series: Seri
     """Yield the contrasts of each arm with control: of the allocated patients, and of all in both arms."""
     arms = [str(name) for name in dataset["arm"].values]
     reference, stays, shares = arms.index(control), _stays(dataset), line.event is not None
-    given = None if ALLOCATED not in dataset.coords else np.asarray(dataset[ALLOCATED].values).astype(str)
+    given = None if ALLOCATED not in dataset.coords else np.array([str(name) for name in dataset[ALLOCATED].values])
     for week, values in series:
         for a, arm in enumerate(arms):
             if a == reference:
@@ -88,8 +88,7 @@ def of_groups(dataset: "xr.Dataset", line: Endpoint, variable: str, series: Seri
 def _parallel(head: dict[str, Any], samples: list[Floats], shares: bool) -> Row:
     first, second = samples
     if shares:
-        of_shares = independent_shares(first / 100, second / 100, LEVEL)
-        found = Contrast(*(100 * x for x in of_shares[:3]))
+        found = independent_shares(first / 100, second / 100, LEVEL).scaled(100.0)
     else:
         found = welch(first, second, LEVEL)
     note = "" if np.isfinite(found.low) else "no interval: a group has fewer than 2 patients with a value"
@@ -135,35 +134,41 @@ def of_crossover(dataset: "xr.Dataset", line: Endpoint, variable: str, series: S
                 y = np.where(kept[sequence, np.arange(len(sequence))][:, None], own, np.nan)
             head = {**_head(line, variable, week), "patients": patients, "design": CROSSOVER}
             if week > 0:
-                yield from _effects(head, y, codes, names)
+                yield from _effects(head, y, codes, names, shares=line.event is not None)
             else:
                 before = np.concatenate([np.zeros_like(codes[:, :1]), codes[:, :-1]], axis=1)
-                yield from _effects(head, y, before, names, carried=True)
+                yield from _effects(head, y, before, names, shares=line.event is not None, carried=True)
 
 
 def _sequences(dataset: "xr.Dataset") -> tuple[list[str], Codes, npt.NDArray[np.int64]]:
     """Return the treatments, control first; each patient's treatment (n, periods), and its arm (n,), -1 for none."""
-    table = np.asarray(dataset[TREATMENT].values).astype(str)
+    table = [[str(name) for name in row] for row in dataset[TREATMENT].values]
     control = str(dataset[TREATMENT].attrs["control"])
-    names = [control, *dict.fromkeys(name for name in table.ravel().tolist() if name not in ("", control))]
+    names = [control, *dict.fromkeys(name for row in table for name in row if name not in ("", control))]
     arms = {str(name): a for a, name in enumerate(dataset["arm"].values)}
     sequence = np.array([arms.get(str(name), -1) for name in dataset[ALLOCATED].values], np.int64)
     position = {name: k for k, name in enumerate(names)}
-    codes = np.array([[position.get(str(name), 0) for name in row] for row in table], np.int8)
+    codes = np.array([[position.get(name, 0) for name in row] for row in table], np.int8)
     return names, codes[sequence], sequence
 
 
-def _effects(head: dict[str, Any], y: Floats, codes: Codes, names: list[str], carried: bool = False) -> Iterator[Row]:
+def _effects(
+    head: dict[str, Any], y: Floats, codes: Codes, names: list[str], *, shares: bool, carried: bool = False
+) -> Iterator[Row]:
     """Yield the effects of one week; of the treatment before a period where ``carried``."""
-    found = crossover_effects(y, codes, len(names), LEVEL)
+    scale = 100.0 if shares else 1.0
+    found = crossover_effects(y / scale, codes, len(names), LEVEL, shares=shares)
     counted = np.where((np.isfinite(y).sum(axis=1) >= 2)[:, None], y, np.nan)
     if carried:
         counted = np.where(np.arange(y.shape[1]) > 0, counted, np.nan)
     none = "no interval: too few patients have values in two periods"
+    if shares and (y.shape[1] > 2 or len(names) > 2):
+        none = "no interval: shares have one where two treatments are given in two periods"
 
     def row(effect: str, arm: str, control: str, own: Floats, other: Floats, contrast: Contrast) -> Row:
         a, b = own[np.isfinite(own)], other[np.isfinite(other)]
         note = "" if np.isfinite(contrast.low) else none
+        contrast = contrast.scaled(scale)
         return Row(**head, effect=effect, arm=arm, control=control, n=len(a), n_control=len(b), mean=_mean(a),
                    mean_control=_mean(b), **contrast._asdict(), note=note)  # fmt: skip
 

@@ -17,6 +17,10 @@ class Contrast(NamedTuple):
     high: float
     freedom: float = nan
 
+    def scaled(self, factor: float) -> "Contrast":
+        """Return the contrast in a unit ``factor`` times smaller."""
+        return Contrast(factor * self.difference, factor * self.low, factor * self.high, self.freedom)
+
 
 def student(difference: float, error: float, freedom: float, level: float) -> Contrast:
     """Return a difference with Student's t interval; NaN without degrees of freedom."""

@@ -17,7 +17,10 @@ from typing import NamedTuple
 import numpy as np
 
 from pulsatile.engine.arrays import Codes, Floats
+from pulsatile.sweeps.summary.shares import combined_changes
 from pulsatile.sweeps.summary.two_samples import Contrast, student
+
+NOTHING = Contrast(nan, nan, nan)
 
 
 class Effects(NamedTuple):
@@ -31,7 +34,9 @@ class Effects(NamedTuple):
     patients: int
 
 
-def crossover_effects(values: Floats, treatment: Codes, treatments: int, level: float) -> Effects:
+def crossover_effects(
+    values: Floats, treatment: Codes, treatments: int, level: float, *, shares: bool = False
+) -> Effects:
     """Return the effects of treatments and periods.
 
     Parameters
@@ -44,6 +49,9 @@ def crossover_effects(values: Floats, treatment: Codes, treatments: int, level: 
         Number of treatments.
     level
         Of the intervals.
+    shares
+        The values are 0 and 1.  Their intervals are those of paired differences of shares (`sweeps.summary.shares`),
+        for two treatments in two periods only; for these Student's t does not hold.
     """
     known = np.isfinite(values)
     kept = known.sum(axis=1) >= 2
@@ -54,18 +62,35 @@ def crossover_effects(values: Floats, treatment: Codes, treatments: int, level: 
     design = np.stack([column * known for column in columns], axis=-1).astype(float)
     count = known.sum(axis=1)[:, None]
     design = (design - known[..., None] * (design.sum(axis=1) / count)[:, None, :]) if n else design
-    y = (y - known * (y.sum(axis=1)[:, None] / count)) if n else y
+    centred = (y - known * (y.sum(axis=1)[:, None] / count)) if n else y
     square = np.einsum("npk,npl->kl", design, design)
     if not n or np.linalg.matrix_rank(square) < len(columns):
-        nothing = Contrast(nan, nan, nan)
-        return Effects([nothing] * (treatments - 1), [nothing] * (periods - 1), n)
+        return Effects([NOTHING] * (treatments - 1), [NOTHING] * (periods - 1), n)
+    if shares:
+        return _of_shares(y, treatment, treatments, level)
     inverse = np.linalg.inv(square)
-    effects = inverse @ np.einsum("npk,np->k", design, y)
+    effects = inverse @ np.einsum("npk,np->k", design, centred)
     freedom = int(known.sum()) - n - len(columns)
-    residual = float(np.sum((y - design @ effects) ** 2))
+    residual = float(np.sum((centred - design @ effects) ** 2))
     variance = residual / freedom if freedom > 0 else nan
     found = [
         student(float(effect), sqrt(variance * own) if freedom > 0 else nan, freedom, level)
         for effect, own in zip(effects, np.diag(inverse), strict=True)
     ]
     return Effects(found[periods - 1 :], found[: periods - 1], n)
+
+
+def _of_shares(y: Floats, treatment: Codes, treatments: int, level: float) -> Effects:
+    """Return the effects on shares: combinations of the changes from period 1 to 2 in two groups of patients."""
+    if y.shape[1] != 2 or treatments != 2:
+        return Effects([NOTHING] * (treatments - 1), [NOTHING] * (y.shape[1] - 1), len(y))
+    step = treatment[:, 1].astype(int) - treatment[:, 0]
+    groups = [(y[:, 1] - y[:, 0])[step == k] for k in np.unique(step)]
+    if len(groups) != 2:
+        return Effects([NOTHING], [NOTHING], len(y))
+    early, late = np.unique(step)
+    # change = period + step x treatment in each group
+    span = float(late - early)
+    of_treatment = combined_changes(groups, [-1 / span, 1 / span], level)
+    of_period = combined_changes(groups, [late / span, -early / span], level)
+    return Effects([Contrast(*of_treatment)], [Contrast(*of_period)], len(y))
