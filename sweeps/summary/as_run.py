@@ -131,11 +131,8 @@ def _table(frame: "pd.DataFrame") -> "Table":
     last = (shown["week"] == final) & (shown["effect"] == "treatment")
     for row in shown[last | (shown["effect"] == "carry-over")].itertuples(index=False):
         ends = "none" if np.isnan(row.low) else f"{row.low:.{row.decimals}f}, {row.high:.{row.decimals}f}"
-        number = (
-            "-"
-            if np.isnan(row.difference)
-            else f"{row.difference:+.{row.decimals}f} {shown_unit(row.unit)} [{ends}]".replace("  ", " ")
-        )
+        known = f"{row.difference:+.{row.decimals}f} {shown_unit(row.unit)}".rstrip()
+        number = "-" if np.isnan(row.difference) else f"{known} [{ends}]"
         what = f"{row.arm} - {row.control}" if row.effect == "treatment" else f"{row.effect}: {row.arm} - {row.control}"
         n = f"{row.n}" if row.design == PAIRED else f"{row.n}, {row.n_control}"
         grid.add_row(escape(f"{row.label}, {row.week:g}"), row.design, escape(what), n, escape(number))
