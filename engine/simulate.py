@@ -19,21 +19,19 @@ from pulsatile.engine.kernel import checkpoint
 from pulsatile.engine.kernel.batch import CHUNK
 from pulsatile.engine.kernel.layout import WATCH
 from pulsatile.engine.model import FLUX_UNITS
-from pulsatile.engine.patients import noise
 from pulsatile.engine.patients.cohort import COVARIATES, MORE_COVARIATES, PHENOTYPES, Cohort, check_people
 from pulsatile.engine.patients.run_in import PACKED, Baseline, run_in
 from pulsatile.engine.states import STATES
 from pulsatile.engine.trial.arms import check_arms, given_within
-from pulsatile.engine.trial.dropout import DROPPED
 from pulsatile.engine.trial.horizon import BLOCK_DAYS, LongHorizon
-from pulsatile.engine.trial.plan import WEEK, Plan, TestAt
-from pulsatile.engine.trial.titrated import AMOUNT, run_titrated, titrated_dose, visits
+from pulsatile.engine.trial.kept import add_drift, add_noise, drop_out
+from pulsatile.engine.trial.plan import Plan, TestAt
+from pulsatile.engine.trial.titrated import run_titrated, titrated_dose, visits
 from pulsatile.engine.trial.treatment import Canaries, Since, gather, run_arm, week_0
 
 __all__ = ["LongHorizon", "Plan", "TestAt", "check_arms", "simulate", "template"]
 
 MEMORY = 200e6  # bytes of states, outputs and events held at once, besides the dataset itself
-PROJECTION_ERROR = "_projection_error"
 GPU_MEMORY = 16 * MEMORY  # a GPU needs some 30,000 patients to be busy
 BLOCK_NUMBERS = 5000  # numbers held per patient while the pulses of its block are drawn (measured: 4500)
 
@@ -175,10 +173,10 @@ def carry_out(
             done += len(rows)
             if progress is not None:
                 progress(done, total)
-    _add_drift(values, dataset, cohort, plan)
-    if (found := plan.noise_of(cohort)) is not None:
-        _add_noise(values, dataset, cohort, found)
-    left = _drop_out(values, dataset, cohort, plan)
+    along = {name: str(dataset[name].dims[2]) for name in values}
+    add_drift(values, along, cohort, plan)
+    add_noise(values, along, cohort, plan)
+    left = drop_out(values, along, cohort, plan, arms)
     left = {name: np.where(status == Status.OK, weeks, np.nan) for name, weeks in left.items()}
     filled: dict[str, Any] = {name: (dataset[name].dims, v, dataset[name].attrs) for name, v in values.items()}
     filled["status"] = (("arm", "patient"), status.astype(np.int8), dataset["status"].attrs)
@@ -194,41 +192,6 @@ def covariates_of(cohort: Cohort) -> tuple[str, ...]:
     """Return the covariates of ``cohort`` that a dataset keeps, in the order of its coordinates."""
     more = tuple(name for name in MORE_COVARIATES if name in cohort.covariates)
     return (*COVARIATES, *more)
-
-
-def _add_noise(values: dict[str, Floats], dataset: xr.Dataset, cohort: Cohort, of: noise.Noise) -> None:
-    """Add noise, in place, to outputs on the grid; the same in all arms.  Samples of tests have theirs already.
-
-    The noise is keyed by the minute of the sample and, like pulses and meals, shared by the points of a design.
-    """
-    for name, variable in dataset.data_vars.items():
-        if str(variable.dims[-1]) == "time":
-            values[str(name)] = noise.assayed(str(name), values[str(name)], cohort, dataset["time"].values, of)
-
-
-def _add_drift(values: dict[str, Floats], dataset: xr.Dataset, cohort: Cohort, plan: Plan) -> None:
-    """Multiply outputs that drift, in place, and the errors of their projections."""
-    for name in dataset.data_vars:
-        drift = plan.drift_of(str(name).removesuffix(PROJECTION_ERROR))
-        if drift is not None:
-            factor = np.broadcast_to(drift.factor(dataset["time"].values), values[str(name)].shape[1:])
-            values[str(name)] = noise.scaled(str(name), values[str(name)], factor, cohort)
-
-
-def _drop_out(values: dict[str, Floats], dataset: xr.Dataset, cohort: Cohort, plan: Plan) -> dict[str, Floats]:
-    """Remove, in place, what patients have after they left; return the week (arm, patient) in which each leaves."""
-    if plan.dropout is None:
-        return {}
-    names = [str(name) for name in dataset["arm"].values]
-    weeks = plan.dropout.weeks(cohort.seed, cohort.patient, names, plan.visits, plan.weeks)
-    hours = {"time": dataset["time"].values, "window": plan.windows + plan.reduce_every}
-    hours |= {f"{test.name}_week": np.array([test.start(w) for w in test.weeks]) for test in plan.tests}
-    if AMOUNT in values:
-        hours[f"{AMOUNT}_week"] = WEEK * dataset[f"{AMOUNT}_week"].values
-    for name, value in values.items():
-        gone = hours[str(dataset[name].dims[2])] > WEEK * weeks[:, :, None]
-        value[gone] = np.nan
-    return {DROPPED: weeks}
 
 
 def _same_patients(a: Cohort, b: Cohort) -> bool:

@@ -262,7 +262,8 @@ def open_dataset(path: str | Path) -> "xr.Dataset":
     Returns
     -------
     xarray.Dataset
-        Dims arm, patient, time and those of the tests; ``status`` tells why a value is missing.
+        Dims arm, patient, time and those of the tests; ``status`` tells why a value is missing,
+        and ``dropped_week`` where patients leave.
 
     Raises
     ------

@@ -24,7 +24,7 @@ from pulsatile.sweeps.study.fields import Model, Spacing, Text, ascending, known
 from pulsatile.sweeps.study.population import PopulationEntry
 from pulsatile.sweeps.study.read import apply_override, as_json, read_mapping, sentences
 from pulsatile.sweeps.study.test_entry import TestEntry
-from pulsatile.sweeps.study.trial.allocation import CrossoverEntry, GroupsEntry
+from pulsatile.sweeps.study.trial.allocation import CrossoverEntry, GroupsEntry, check_designs
 from pulsatile.sweeps.study.trial.changes import DriftEntry, DropoutEntry, NoiseEntry
 
 
@@ -127,30 +127,7 @@ class Study(Model):
 
     @model_validator(mode="after")
     def _trial_agrees(self) -> Self:
-        names = [arm.name for arm in self.arms]
-        if self.groups is not None:
-            if self.crossover is not None:
-                raise InputError("groups and crossover are two designs; give one of the two.")
-            for name in self.groups.allocation:
-                if name not in names:
-                    raise InputError(
-                        f"groups.allocation names {name!r}, which is no arm; choose from {', '.join(names)}."
-                    )
-        if self.crossover is not None:
-            crossover = self.crossover.resolved()
-            unknown = [name for name in crossover.treatments if name not in names]
-            if unknown:
-                raise InputError(
-                    f"crossover.sequences names {unknown[0]!r}, which is no arm; choose from {', '.join(names)}."
-                )
-            unused = [name for name in names if name not in crossover.treatments]
-            if unused:
-                raise InputError(f"arm {unused[0]} is in no sequence of the crossover; add it to one, or leave it out.")
-            if self.weeks < crossover.weeks - 1e-9:
-                raise InputError(
-                    f"weeks = {self.weeks:g} is shorter than the crossover, which lasts {crossover.weeks:g} weeks "
-                    f"({crossover.periods} periods and their wash-outs); give at least that."
-                )
+        check_designs([arm.name for arm in self.arms], self.weeks, self.groups, self.crossover)
         return self
 
     @model_validator(mode="after")

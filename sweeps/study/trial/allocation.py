@@ -1,9 +1,11 @@
 """Who gets what: parallel groups, and crossover sequences."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from pulsatile.engine.errors import InputError
 from pulsatile.engine.trial.allocation import CUT, STRATA, Groups
 from pulsatile.engine.trial.crossover import Crossover
 from pulsatile.sweeps.study import quantities
@@ -58,3 +60,29 @@ class CrossoverEntry(Model):
         """Return the allocation of patients to the sequences, in equal parts."""
         names = self.resolved().names
         return Groups(tuple((name, 1) for name in names), self.strata, tuple(self.cuts.items()))
+
+
+def check_designs(
+    arms: Sequence[str], weeks: float, groups: GroupsEntry | None, crossover: CrossoverEntry | None
+) -> None:
+    """Refuse a design that does not fit the study's ``arms`` and its ``weeks``."""
+    if groups is not None:
+        if crossover is not None:
+            raise InputError("groups and crossover are two designs; give one of the two.")
+        for name in groups.allocation:
+            if name not in arms:
+                raise InputError(f"groups.allocation names {name!r}, which is no arm; choose from {', '.join(arms)}.")
+    if crossover is None:
+        return
+    found = crossover.resolved()
+    for name in found.treatments:
+        if name not in arms:
+            raise InputError(f"crossover.sequences names {name!r}, which is no arm; choose from {', '.join(arms)}.")
+    for name in arms:
+        if name not in found.treatments:
+            raise InputError(f"arm {name} is in no sequence of the crossover; add it to one, or leave it out.")
+    if weeks < found.weeks - 1e-9:
+        raise InputError(
+            f"weeks = {weeks:g} is shorter than the crossover, which lasts {found.weeks:g} weeks ({found.periods} "
+            "periods and their wash-outs); give at least that."
+        )
