@@ -16,7 +16,7 @@ from pulsatile.engine.kernel.events import TICKS
 from pulsatile.engine.outputs import OUTPUTS
 from pulsatile.engine.parameters import DIMENSIONLESS
 from pulsatile.engine.patients.cohort import COVARIATES, FLAGS, MORE_COVARIATES
-from pulsatile.engine.trial.dropout import DROPPED
+from pulsatile.engine.trial.designs.dropout import DROPPED
 from pulsatile.engine.trial.plan import REDUCTIONS, Plan
 from pulsatile.engine.trial.titrated import AMOUNT, titrated_dose, visits
 

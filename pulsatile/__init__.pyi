@@ -21,10 +21,10 @@ from .engine.people.populations import population as population
 from .engine.people.spec import PeopleSpec as PeopleSpec
 from .engine.simulate import simulate as simulate
 from .engine.states import STATES as STATES
-from .engine.trial.allocation import Groups as Groups
-from .engine.trial.crossover import Crossover as Crossover
-from .engine.trial.drift import Drift as Drift
-from .engine.trial.dropout import Dropout as Dropout
+from .engine.trial.designs.allocation import Groups as Groups
+from .engine.trial.designs.crossover import Crossover as Crossover
+from .engine.trial.designs.drift import Drift as Drift
+from .engine.trial.designs.dropout import Dropout as Dropout
 from .engine.trial.horizon import LongHorizon as LongHorizon
 from .engine.trial.plan import Plan as Plan
 from .engine.trial.test_at import TestAt as TestAt

@@ -11,7 +11,7 @@ from pulsatile.engine.arrays import Floats
 from pulsatile.engine.drugs.regimens import WEEK, Arm
 from pulsatile.engine.patients.cohort import Cohort
 from pulsatile.engine.patients.noise import assayed, scaled
-from pulsatile.engine.trial.dropout import DROPPED
+from pulsatile.engine.trial.designs.dropout import DROPPED
 from pulsatile.engine.trial.plan import Plan
 from pulsatile.engine.trial.titrated import AMOUNT, visits
 

@@ -16,8 +16,8 @@ from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.outputs import OUTPUTS
 from pulsatile.engine.patients.cohort import COVARIATES, MORE_COVARIATES, Cohort
 from pulsatile.engine.patients.noise import ASSAYS, Noise
-from pulsatile.engine.trial.drift import Drift
-from pulsatile.engine.trial.dropout import DROPPED, Dropout
+from pulsatile.engine.trial.designs.drift import Drift
+from pulsatile.engine.trial.designs.dropout import DROPPED, Dropout
 from pulsatile.engine.trial.horizon import SLOW, LongHorizon
 from pulsatile.engine.trial.test_at import TestAt as TestAt
 

@@ -14,7 +14,7 @@ from pulsatile.engine.dataset import template
 from pulsatile.engine.errors import Status
 from pulsatile.engine.patients.run_in import PACKED, unpacked
 from pulsatile.engine.simulate import Earlier, carry_out, end_columns
-from pulsatile.engine.trial.dropout import DROPPED
+from pulsatile.engine.trial.designs.dropout import DROPPED
 from pulsatile.sweeps.disk import check, store
 from pulsatile.sweeps.disk.folder import RunFolder
 from pulsatile.sweeps.study.resolve import ResolvedStudy

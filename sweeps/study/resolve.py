@@ -11,10 +11,10 @@ from pulsatile.engine.errors import InputError
 from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.patients.cohort import Cohort
 from pulsatile.engine.patients.noise import Noise
-from pulsatile.engine.trial.allocation import Groups
-from pulsatile.engine.trial.crossover import Crossover
-from pulsatile.engine.trial.drift import Drift
-from pulsatile.engine.trial.dropout import Dropout
+from pulsatile.engine.trial.designs.allocation import Groups
+from pulsatile.engine.trial.designs.crossover import Crossover
+from pulsatile.engine.trial.designs.drift import Drift
+from pulsatile.engine.trial.designs.dropout import Dropout
 from pulsatile.engine.trial.horizon import LongHorizon
 from pulsatile.engine.trial.plan import Plan, TestAt
 from pulsatile.sweeps.study import identity

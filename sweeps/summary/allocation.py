@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pulsatile.engine.errors import InputError
-from pulsatile.engine.trial.allocation import Groups
-from pulsatile.engine.trial.crossover import Crossover
+from pulsatile.engine.trial.designs.allocation import Groups
+from pulsatile.engine.trial.designs.crossover import Crossover
 from pulsatile.sweeps.contrast import check_arm
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pulsatile.engine.parameters import shown_unit
-from pulsatile.engine.trial.dropout import DROPPED
+from pulsatile.engine.trial.designs.dropout import DROPPED
 from pulsatile.sweeps.contrast import check_arm
 from pulsatile.sweeps.errors import SCREEN
 from pulsatile.sweeps.study.csv_text import csv_text as csv_of_rows

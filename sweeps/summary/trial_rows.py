@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pulsatile.engine.arrays import Codes, Flags, Floats
-from pulsatile.engine.trial.dropout import DROPPED
+from pulsatile.engine.trial.designs.dropout import DROPPED
 from pulsatile.sweeps.summary.allocation import ALLOCATED, END, START, TREATMENT
 from pulsatile.sweeps.summary.endpoints import Endpoint
 from pulsatile.sweeps.summary.paired_statistics import LEVEL, statistics

@@ -6,8 +6,8 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from pulsatile.engine.errors import InputError
-from pulsatile.engine.trial.allocation import CUT, STRATA, Groups
-from pulsatile.engine.trial.crossover import Crossover
+from pulsatile.engine.trial.designs.allocation import CUT, STRATA, Groups
+from pulsatile.engine.trial.designs.crossover import Crossover
 from pulsatile.sweeps.study import quantities
 from pulsatile.sweeps.study.fields import Length, Model, Name, keyed_by, known, once
 

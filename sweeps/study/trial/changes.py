@@ -6,8 +6,8 @@ from pydantic import Field, model_validator
 
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.patients.noise import ASSAY_CV, WITHIN_PERSON, Noise
-from pulsatile.engine.trial.drift import DRIFTING, Drift
-from pulsatile.engine.trial.dropout import Dropout
+from pulsatile.engine.trial.designs.drift import DRIFTING, Drift
+from pulsatile.engine.trial.designs.dropout import Dropout
 from pulsatile.sweeps.study import quantities
 from pulsatile.sweeps.study.fields import Model, Name, Percent, Rate, Text, keyed_by
 

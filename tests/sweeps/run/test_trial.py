@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pulsatile.engine.trial.allocation import Groups
+from pulsatile.engine.trial.designs.allocation import Groups
 from pulsatile.sweeps.disk.store import open_dataset
 from pulsatile.sweeps.run.expand import Growth, expand
 from pulsatile.sweeps.run.heal import heal

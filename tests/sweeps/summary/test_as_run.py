@@ -8,8 +8,8 @@ import xarray as xr
 from scipy import stats
 
 from pulsatile.engine.errors import InputError
-from pulsatile.engine.trial.allocation import Groups
-from pulsatile.engine.trial.crossover import Crossover
+from pulsatile.engine.trial.designs.allocation import Groups
+from pulsatile.engine.trial.designs.crossover import Crossover
 from pulsatile.sweeps.summary.allocation import allocate
 from pulsatile.sweeps.summary.as_run import trial_summary
 from pulsatile.sweeps.summary.two_samples import independent_shares, welch

@@ -9,8 +9,8 @@ from pulsatile.engine.drugs.presets import preset
 from pulsatile.engine.errors import InputError, Status
 from pulsatile.engine.patients.cohort import virtual_cohort
 from pulsatile.engine.simulate import Plan, TestAt, simulate
-from pulsatile.engine.trial.drift import Drift
-from pulsatile.engine.trial.dropout import Dropout
+from pulsatile.engine.trial.designs.drift import Drift
+from pulsatile.engine.trial.designs.dropout import Dropout
 
 MANY = np.arange(20_000)
 ARMS = ["control", "drug"]

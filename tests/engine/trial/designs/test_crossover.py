@@ -10,7 +10,7 @@ from pulsatile.engine.errors import InputError
 from pulsatile.engine.patients.changes import Change
 from pulsatile.engine.patients.cohort import virtual_cohort
 from pulsatile.engine.simulate import Plan, simulate
-from pulsatile.engine.trial.crossover import Crossover
+from pulsatile.engine.trial.designs.crossover import Crossover
 
 PLACEBO = Arm("placebo")
 DRUG = Arm("drug", (Dose("tesamorelin", 2.0, "mg", "SC", (8.0,)),))

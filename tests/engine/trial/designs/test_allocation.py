@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pulsatile.engine.errors import InputError
-from pulsatile.engine.trial.allocation import Groups
+from pulsatile.engine.trial.designs.allocation import Groups
 
 RNG = np.random.default_rng(1)
 AGE, SEX = RNG.uniform(20, 70, 600), RNG.integers(0, 2, 600).astype(float)
