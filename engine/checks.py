@@ -1,6 +1,6 @@
 """Checks of user input: numbers, lists, names, and the fields of a dataclass of settings."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import field, fields
 from difflib import get_close_matches
 from math import isfinite
@@ -33,6 +33,14 @@ def listed(name: str, values: Any) -> tuple[Any, ...]:
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise InputError(f"{name} = {values!r} must be a list.")
     return tuple(values)
+
+
+def paired(name: str, values: Any) -> tuple[tuple[Any, Any], ...]:
+    """Return a mapping, or a list of pairs, as a tuple of pairs; `InputError` for anything else."""
+    pairs = tuple(values.items()) if isinstance(values, Mapping) else listed(name, values)
+    if not all(isinstance(pair, tuple | list) and len(pair) == 2 and isinstance(pair[0], str) for pair in pairs):
+        raise InputError(f"{name} = {values!r} must be a mapping of names to values.")
+    return tuple((key, value) for key, value in pairs)
 
 
 def choices(name: object, allowed: Iterable[str]) -> str:

@@ -19,6 +19,7 @@ from pulsatile.engine.outputs import HBA1C, drug_of, output_of
 from pulsatile.engine.parameters import DIMENSIONLESS
 from pulsatile.engine.patients.cohort import COVARIATES, FLAGS, MORE_COVARIATES
 from pulsatile.engine.trial.arms import doses_of
+from pulsatile.engine.trial.designs.dropout import DROPPED
 from pulsatile.engine.trial.plan import REDUCTIONS, Plan
 from pulsatile.engine.trial.titrated import AMOUNT, titrated_dose, visits
 
@@ -141,6 +142,11 @@ def template(
             np.array(changes),
             {"units": "week", "long_name": "treatment week from which it is given"},
         )
+    if plan.dropout is not None:
+        words = "treatment week in which the patient leaves; NaN where it stays to the end"
+        left = np.broadcast_to(np.nan, (len(arms), len(ids)))
+        coords[DROPPED] = (("arm", "patient"), left, {"units": "week", "long_name": words,
+                                                      "comment": plan.dropout.sentence})  # fmt: skip
     for name in covariates:
         units, words = (COVARIATES | MORE_COVARIATES)[name]
         flags = flag_attrs([float(code) for code in range(len(FLAGS[name]))], FLAGS[name]) if name in FLAGS else {}
@@ -149,7 +155,12 @@ def template(
     method = {} if plan.long_horizon is None else {"integration": plan.long_horizon.sentence}
     for variable in (*_variables(plan, arms), *_titrated(arms, plan)):
         shape = tuple(sizes[dim] for dim in variable.dims)
-        data[variable.name] = (variable.dims, np.broadcast_to(np.nan, shape), variable.attrs | method)
+        attrs = variable.attrs | method
+        if plan.dropout is not None:
+            attrs["ancillary_variables"] += f" {DROPPED}"
+        if (drift := plan.drift_of(variable.name.removesuffix("_projection_error"))) is not None:
+            attrs["drift"] = drift.sentence
+        data[variable.name] = (variable.dims, np.broadcast_to(np.nan, shape), attrs)
     status = np.broadcast_to(np.int8(Status.NEVER_RUN), (len(arms), len(ids)))
     data["status"] = (
         ("arm", "patient"), status,

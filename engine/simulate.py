@@ -19,12 +19,12 @@ from pulsatile.engine.kernel import checkpoint
 from pulsatile.engine.kernel.batch import CHUNK
 from pulsatile.engine.kernel.layout import WATCH
 from pulsatile.engine.model import FLUX_UNITS
-from pulsatile.engine.patients import noise
 from pulsatile.engine.patients.cohort import COVARIATES, MORE_COVARIATES, PHENOTYPES, Cohort, check_people
 from pulsatile.engine.patients.run_in import PACKED, Baseline, run_in
 from pulsatile.engine.states import STATES
 from pulsatile.engine.trial.arms import check_arms, given_within
 from pulsatile.engine.trial.horizon import BLOCK_DAYS, LongHorizon
+from pulsatile.engine.trial.kept import add_drift, add_noise, drop_out
 from pulsatile.engine.trial.plan import Plan, TestAt
 from pulsatile.engine.trial.titrated import run_titrated, titrated_dose, visits
 from pulsatile.engine.trial.treatment import Canaries, Since, gather, run_arm, week_0
@@ -175,13 +175,17 @@ def carry_out(
             done += len(rows)
             if progress is not None:
                 progress(done, total)
-    if cohort.layers.residual:
-        _add_noise(values, dataset, cohort, plan)
+    along = {name: str(dataset[name].dims[2]) for name in values}
+    add_drift(values, along, cohort, plan)
+    add_noise(values, along, cohort, plan)
+    left = drop_out(values, along, cohort, plan, arms)
+    left = {name: np.where(status == Status.OK, weeks, np.nan) for name, weeks in left.items()}
     filled: dict[str, Any] = {name: (dataset[name].dims, v, dataset[name].attrs) for name, v in values.items()}
     filled["status"] = (("arm", "patient"), status.astype(np.int8), dataset["status"].attrs)
-    covariates = {
+    covariates: dict[str, Any] = {
         name: ("patient", np.asarray(cohort.covariates[name], np.float64), dataset[name].attrs) for name in kept
     }
+    covariates |= {name: (("arm", "patient"), weeks, dataset[name].attrs) for name, weeks in left.items()}
     canaries = Canaries(sum(c.patients for c in canaries_by_run), max((c.worst for c in canaries_by_run), default=0.0))
     return Simulation(dataset.assign_coords(covariates).assign(filled), packed, ends, canaries)
 
@@ -190,21 +194,6 @@ def covariates_of(cohort: Cohort) -> tuple[str, ...]:
     """Return the covariates of ``cohort`` that a dataset keeps, in the order of its coordinates."""
     more = tuple(name for name in MORE_COVARIATES if name in cohort.covariates)
     return (*COVARIATES, *more)
-
-
-def _add_noise(values: dict[str, Floats], dataset: xr.Dataset, cohort: Cohort, plan: Plan) -> None:
-    """Add assay noise, in place, to outputs on the grid and in fasting samples; the same noise in all arms.
-
-    The noise is keyed by the minute of the sample and, like pulses and meals, shared by the points of a design.
-    """
-    hours = {"time": ("", dataset["time"].values)}
-    for entry in plan.tests:
-        if entry.test == "fasting":
-            hours[f"{entry.name}_week"] = (f"{entry.name}_", np.array([entry.start(week) for week in entry.weeks]))
-    for name, variable in dataset.data_vars.items():
-        if (along := str(variable.dims[-1])) in hours:
-            prefix, at = hours[along]
-            values[str(name)] = noise.assayed(str(name).removeprefix(prefix), values[str(name)], cohort, at)
 
 
 def _same_patients(a: Cohort, b: Cohort) -> bool:

@@ -17,11 +17,16 @@ from .engine.patients.cohort import Cohort as Cohort
 from .engine.patients.cohort import virtual_cohort as virtual_cohort
 from .engine.patients.layers import Layers as Layers
 from .engine.patients.layers import Omega as Omega
+from .engine.patients.noise import Noise as Noise
 from .engine.people.populations import POPULATIONS as POPULATIONS
 from .engine.people.populations import population as population
 from .engine.people.spec import PeopleSpec as PeopleSpec
 from .engine.simulate import simulate as simulate
 from .engine.states import STATES as STATES
+from .engine.trial.designs.allocation import Groups as Groups
+from .engine.trial.designs.crossover import Crossover as Crossover
+from .engine.trial.designs.drift import Drift as Drift
+from .engine.trial.designs.dropout import Dropout as Dropout
 from .engine.trial.horizon import LongHorizon as LongHorizon
 from .engine.trial.plan import Plan as Plan
 from .engine.trial.test_at import TestAt as TestAt
@@ -71,6 +76,9 @@ from .sweeps.study.resolve import resolve as resolve
 from .sweeps.study.schema import Study as Study
 from .sweeps.study.schema import json_schema as json_schema
 from .sweeps.study.schema import load_study as load_study
+from .sweeps.summary.allocation import allocate as allocate
+from .sweeps.summary.as_run import TrialSummary as TrialSummary
+from .sweeps.summary.as_run import trial_summary as trial_summary
 from .sweeps.summary.summarise import Summary as Summary
 from .sweeps.summary.summarise import summarise as summarise
 from .sweeps.workers.resources import Resources as Resources

@@ -32,6 +32,8 @@ def check_arms(arms: Sequence[Arm], plan: Plan) -> None:
     if len(units := {found[0].unit for arm in arms if (found := titrated_dose(arm)) is not None}) > 1:
         raise InputError(f"the titrated doses are in {' and '.join(sorted(units))}; give them in one unit.")
     _check_drugs(arms, plan)
+    if plan.dropout is not None:
+        plan.dropout.check([arm.name for arm in arms], plan.visits)
     for arm in arms:
         count = sum(len(dose.starts(0.0, WEEK * plan.weeks)) for dose in arm.doses)
         if count > MOST_DOSES:
@@ -42,6 +44,8 @@ def check_arms(arms: Sequence[Arm], plan: Plan) -> None:
         slots_used(arm)
         if plan.long_horizon is not None:
             plan.long_horizon.check_arm(arm)
+        if (found := titrated_dose(arm)) is not None and plan.drift_of(found[1].on) is not None:
+            raise InputError(f"arm {arm.name} is titrated on {found[1].on}, which drifts; leave one of the two out.")
         check_titration(arm, plan)
         for entry in plan.tests:
             _check_slots(entry, arm)

@@ -14,7 +14,10 @@ from pulsatile.engine.kernel.events import on_clock
 from pulsatile.engine.kernel.layout import WATCH
 from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.outputs import HBA1C, KNOWN, is_output
-from pulsatile.engine.patients.cohort import COVARIATES, MORE_COVARIATES
+from pulsatile.engine.patients.cohort import COVARIATES, MORE_COVARIATES, Cohort
+from pulsatile.engine.patients.noise import ASSAYS, Noise
+from pulsatile.engine.trial.designs.drift import Drift
+from pulsatile.engine.trial.designs.dropout import DROPPED, Dropout
 from pulsatile.engine.trial.horizon import SLOW, LongHorizon
 from pulsatile.engine.trial.test_at import TestAt as TestAt
 
@@ -38,6 +41,9 @@ class Plan:
     tests : virtual tests; those of week 0 come before all treatment
     solver : integrator settings
     long_horizon : skip days and project body composition over them; None (the default) integrates every day
+    drift : drifts of body composition in all arms
+    dropout : patients who leave; what would have been measured afterwards is missing
+    noise : noise of what is measured; None: that of the assays where the cohort has the layer "residual", else none
     """
 
     weeks: float
@@ -48,9 +54,12 @@ class Plan:
     tests: tuple[TestAt, ...] = ()
     solver: Solver = Solver()
     long_horizon: LongHorizon | None = None
+    drift: tuple[Drift, ...] = ()
+    dropout: Dropout | None = None
+    noise: Noise | None = None
 
     def __post_init__(self) -> None:
-        for name in ("outputs", "reductions", "tests"):
+        for name in ("outputs", "reductions", "tests", "drift"):
             object.__setattr__(self, name, listed(name, getattr(self, name)))
         if not is_number(self.weeks) or not LEAST_WEEKS <= self.weeks <= MOST_WEEKS:
             raise InputError(
@@ -76,6 +85,7 @@ class Plan:
                 f"reduce_every = {self.reduce_every!r} h is longer than the study's {self.weeks:g} weeks; shorten it."
             )
         self._check_tests()
+        self._check_as_run()
         if not isinstance(self.solver, Solver):
             raise InputError(f"solver = {self.solver!r} is not a Solver; give for example Solver(rtol=1e-6).")
         if not isinstance(self.long_horizon, LongHorizon | None):
@@ -108,7 +118,7 @@ class Plan:
                     f"tests name {test.name!r} twice; give all its weeks in one entry, or another name.", ("tests", k)
                 )
             names.add(test.name)
-        variables = {*self.outputs, *self.reductions, *self.projected, *COVARIATES, *MORE_COVARIATES}
+        variables = {*self.outputs, *self.reductions, *self.projected, *COVARIATES, *MORE_COVARIATES, DROPPED}
         for k, test in enumerate(self.tests):
             found = test.virtual_test
             for name in (f"{test.name}_{part}" for part in ("week", "time", *found.endpoints, *found.curves)):
@@ -117,6 +127,31 @@ class Plan:
                         f"test {test.name} would write {name} a second time; give it another name.", ("tests", k)
                     )
                 variables.add(name)
+
+    def _check_as_run(self) -> None:
+        for drift in self.drift:
+            if not isinstance(drift, Drift):
+                raise InputError(f"drift holds {drift!r}; give Drift objects, for example Drift('vat', 0.05, 26, ...).")
+            drift.check(self.weeks)
+            for k, test in enumerate(self.tests):
+                if set(drift.names) & set(test.settings.outputs):
+                    raise InputError(
+                        f"test {test.name} samples {drift.output}, which drifts; keep it as an output, or leave the "
+                        "drift out.", ("tests", k)
+                    )  # fmt: skip
+        if len({drift.output for drift in self.drift}) < len(self.drift):
+            raise InputError("drift names an output twice; give each once.")
+        for name, kind in (("dropout", Dropout), ("noise", Noise)):
+            if not isinstance(value := getattr(self, name), kind | None):
+                raise InputError(f"{name} = {value!r} is not a {kind.__name__}; give one, or leave it out.")
+
+    def noise_of(self, cohort: Cohort) -> Noise | None:
+        """Return the noise of what is measured of ``cohort``; None where values are true."""
+        return ASSAYS if self.noise is None and cohort.layers.residual else self.noise
+
+    def drift_of(self, name: str) -> Drift | None:
+        """Return the drift of the output ``name``, or None."""
+        return next((drift for drift in self.drift if name in drift.names), None)
 
     @property
     def end(self) -> float:
@@ -128,7 +163,8 @@ class Plan:
         for name, words in (
             ("solver", "the solver differs"), ("outputs", "other outputs are kept"),
             ("every", "outputs are kept at other times"), ("reductions", "other reductions are kept"),
-            ("reduce_every", "reductions have other windows"),
+            ("reduce_every", "reductions have other windows"), ("drift", "another drift is asked for"),
+            ("dropout", "another dropout is asked for"), ("noise", "another noise is asked for"),
         ):  # fmt: skip
             if getattr(self, name) != getattr(earlier, name) and not (name == "reduce_every" and not self.reductions):
                 return words

@@ -15,6 +15,8 @@ from pulsatile.engine.drugs.regimens import Dose
 from pulsatile.engine.drugs.titration import Titration
 from pulsatile.engine.errors import InputError, Status
 from pulsatile.engine.outputs import is_output
+from pulsatile.engine.patients.cohort import Cohort
+from pulsatile.engine.patients.noise import assayed
 from pulsatile.engine.trial.plan import Plan
 from pulsatile.engine.trial.test_at import TestAt
 from pulsatile.engine.trial.treatment import Canaries, People, Since, TestValues, Treated, only, run_arm
@@ -85,7 +87,10 @@ def run_titrated(
         canaries.append(treated.canaries)
         status[running] = treated.status
         if k < len(due):
-            measured = treated.values[rule.on][:, -1 if is_output(rule.on) else _place(part, rule.on, week)]
+            if is_output(rule.on):
+                measured = _at_the_end(treated.values[rule.on], rule.on, only(people, running).cohort, part)
+            else:
+                measured = treated.values[rule.on][:, _place(part, rule.on, week)]
             amount[k + 1 :, running] = rule.next_amount(amount[k, running], measured)
         _put(values, treated.values, running, n, plan, part)
         ok = treated.status == Status.OK
@@ -97,6 +102,12 @@ def run_titrated(
             break
     values[AMOUNT] = amount[np.searchsorted(due, weeks, side="right")].T.copy()
     return Treated(values, status, ends, Canaries(sum(c.patients for c in canaries), max(c.worst for c in canaries)))
+
+
+def _at_the_end(values: Floats, name: str, cohort: Cohort, part: Plan) -> Floats:
+    """Return an output (n,) at the end of a part, with the noise that the study has."""
+    noise = part.noise_of(cohort)
+    return (values if noise is None else assayed(name, values, cohort, part.times, noise))[:, -1]
 
 
 def _place(plan: Plan, name: str, week: float) -> int:

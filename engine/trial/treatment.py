@@ -94,7 +94,7 @@ def _branch(
 ) -> Branch:  # fmt: skip
     return Branch(
         arm, people.cohort, 0.0, people.y0, parameters, people.person, people.age, people.block, people.pulses, doses,
-        groups, plan.solver, threads,
+        groups, plan.solver, threads, plan.noise_of(people.cohort),
     )  # fmt: skip
 
 

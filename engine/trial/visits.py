@@ -15,6 +15,7 @@ from pulsatile.engine.kernel.events import EventTable, merge, on_clock, select, 
 from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.outputs import evaluate, inputs_at
 from pulsatile.engine.patients.cohort import Cohort
+from pulsatile.engine.patients.noise import Noise, as_measured
 from pulsatile.engine.states import GROUPS, STATE_INDEX
 from pulsatile.engine.trial.stimulation import SPARE_SLOTS
 from pulsatile.engine.trial.test_at import TestAt
@@ -25,7 +26,8 @@ class Branch(NamedTuple):
     """The n patients of one arm, as needed by a test.
 
     ``arm`` is the treatment so far (an arm without doses before all treatment); ``y`` (n, states) at ``snapshot`` (h);
-    ``full`` the block with meals, ``pulses`` without; ``doses`` of the arm; ``groups`` of drug states that it moves.
+    ``full`` the block with meals, ``pulses`` without; ``doses`` of the arm; ``groups`` of drug states that it moves;
+    ``noise`` of what is measured, None without.
     """
 
     arm: Arm
@@ -41,6 +43,7 @@ class Branch(NamedTuple):
     groups: tuple[str, ...]
     solver: Solver
     threads: int
+    noise: Noise | None = None
 
 
 def run_tests(
@@ -142,6 +145,7 @@ def _run_test(entry: TestAt, branch: Branch, start: float) -> tuple[dict[str, Fl
         times, states, parameters, branch.age, inputs_at(times, doses, parameters),
         plasma_of(branch.arm, branch.cohort, entry.settings.outputs),
     )  # fmt: skip
+    e = as_measured(e, branch.cohort, branch.noise)
     with np.errstate(invalid="ignore", divide="ignore"):  # a failed patient is NaN throughout
         values = test.read(test.times, e, branch.person)
     return values | {name: e.output(name) for name in test.curves}, status

@@ -271,7 +271,7 @@ def validate(study: Path, settings: tuple[str, ...], as_json: bool) -> None:
         f"{study}: right; {loaded.size_in_words} in {len(loaded.arms)} arms for {loaded.weeks:g} weeks: "
         f"{', '.join(arm.name for arm in loaded.arms)}."
     )
-    for sentence in (*dose_sentences(resolved.arms, resolved.weeks), *ready.sentences):
+    for sentence in (*dose_sentences(resolved.arms, resolved.weeks), *resolved.of_the_trial, *ready.sentences):
         click.echo(sentence)
 
 

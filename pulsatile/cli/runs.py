@@ -85,6 +85,8 @@ def report(outcome: "Outcome | SweepOutcome", json_wanted: bool = False) -> Exit
         return code
     if outcome.summary is not None and not outcome.summary.frame.empty:
         print_rich(outcome.summary.table())
+        if outcome.trial is not None:
+            print_rich(outcome.trial.table())
         click.echo("\n".join(study_notes(outcome.resolved, outcome.failed)))
     seconds = outcome.seconds
     click.echo(

@@ -133,6 +133,12 @@ def check_study(resolved: ResolvedStudy, size: BudgetSize) -> None:
         raise InputError(f"patients = {size.patients} is more than the {population.n} of the population; take fewer.")
     if population.people is not None and not population.people.layers.occasions:
         raise InputError("population.layers.occasions is false: days do not differ; set it to true for a budget.")
+    for name in ("noise", "dropout"):
+        if getattr(resolved, name) is not None:
+            raise InputError(
+                f"the study has {name}, which a variance budget cannot take: its residual is computed and not drawn; "
+                "leave it out, for example in a copy of the study."
+            )
     if resolved.solver.rtol < TIGHTER * LEAST_RTOL:
         raise InputError(
             f"solver.rtol = {resolved.solver.rtol:g} leaves no room for a check at a {TIGHTER:g} times tighter "

@@ -17,13 +17,14 @@ from pulsatile.sweeps.analysis.labels import factor_label
 from pulsatile.sweeps.sensitivity.design import generator
 from pulsatile.sweeps.study.identity import engine_hash
 from pulsatile.sweeps.study.resolve import ResolvedStudy
+from pulsatile.sweeps.summary.allocation import ALLOCATED
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from pulsatile.engine.patients.cohort import Cohort
 
-NO_INPUT = ("phenotype", "parameter_draws", "attempts", "prevalence")
+NO_INPUT = ("phenotype", "parameter_draws", "attempts", "prevalence", ALLOCATED)
 """Covariates that are not a property of a person, or not numeric."""
 MOST_EXPLAINED = 1 - 1e-4
 """Share of the variance of a column's ranks that earlier columns may explain; above it the column is redundant."""

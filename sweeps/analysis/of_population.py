@@ -59,7 +59,8 @@ def of_population(
             f"PRCC, Shapley effects and scenarios use {int(inputs.included(seed).sum())} of {len(inputs.values)} "
             "patients, each taken with a probability proportional to the prevalence weight"
         )
-    if (people := resolved.population.people) is None or not people.layers.residual:
+    people = resolved.population.people
+    if resolved.noise is None and (people is None or not people.layers.residual):
         notes.append("values are without assay noise: fewer patients cross a threshold than in a trial")
     contrast = selection.contrast
     indices.attrs |= {

@@ -124,7 +124,7 @@ def refuse_unknown(study: "Study", selection: Selection) -> None:
     from pulsatile.engine.dataset import template
 
     names = [arm.name for arm in study.arms]
-    selection.check_contrast(names)
+    selection.check_contrast(list(study.arm_names))
     # presets of control avoid the search for matched doses
     resolved = resolve(
         study.model_copy(update={"arms": tuple(ArmEntry(name=name, preset="control") for name in names)})

@@ -14,6 +14,7 @@ from pulsatile.engine.dataset import template
 from pulsatile.engine.errors import Status
 from pulsatile.engine.patients.run_in import PACKED, unpacked
 from pulsatile.engine.simulate import Earlier, carry_out, end_columns
+from pulsatile.engine.trial.designs.dropout import DROPPED
 from pulsatile.sweeps.disk import check, store
 from pulsatile.sweeps.disk.folder import RunFolder
 from pulsatile.sweeps.study.resolve import ResolvedStudy
@@ -177,6 +178,10 @@ def _merge(chunk: Values, stored: Arrays, base: _Base, source: Place, target: Pl
         if name == "status":
             never = status == Status.NEVER_RUN
             chunk.variables[name][np.ix_(*target)] = np.where(never, values[np.ix_(*source)], status)
+            continue
+        if name == DROPPED:  # a longer run knows it of those who leave later, too
+            later = chunk.variables[name][np.ix_(*target)]
+            chunk.variables[name][np.ix_(*target)] = np.where(np.isnan(later), values[np.ix_(*source)], later)
             continue
         take, give = list(source), list(target)
         for dim in base.dims[name][2:]:

@@ -18,14 +18,14 @@ A run of virtual patients by pulsatile {version}. **Research model, not for clin
 | results.zarr | all results: dims arm, patient, time (h) and the tests' own |
 | patients.zarr | covariates and status as committed, chunk by chunk; results.zarr has them in one piece |
 | states.zarr | run-in and end states (float64), from which `pulsatile expand` goes on; may be deleted |
-| summary.csv | means, paired differences to the control arm, 95 % intervals; of a finished run |
+| summary.csv | means, paired differences to the control arm, 95 % intervals; of a finished run |{trial}
 
 {arms}
 
 ```python
 import pulsatile as pu
 ds = pu.open_dataset(".")             # in this folder; or xr.open_zarr("results.zarr", chunks=None)
-ok = ds.where(ds.status == 0)         # a missing value is always explained by status
+ok = ds.where(ds.status == 0)         # a missing value is always explained by {why}
 print(ok.{output}.mean("patient").to_pandas())
 ```
 
@@ -35,9 +35,12 @@ Times are hours since Monday 00:00 of treatment day 1; week k ends at 168 k h.
 stored values, equal for any chunk size, number of workers and interruption on one kind of machine ({platform}).
 
 {approximation}
-
+{of_the_trial}
 Identity of the run: {identity}
 """
+
+
+_TRIAL = "\n| trial.csv | the trial as it would be run: contrasts of the patients allocated, completers too |"
 
 
 def _arms(resolved: ResolvedStudy) -> str:
@@ -60,4 +63,7 @@ def readme(resolved: ResolvedStudy, facts: Entry) -> str:
         title=resolved.title or facts["name"], version=facts["versions"]["pulsatile"], identity=facts["identity"],
         output=resolved.outputs.names[0], settings=settings, platform=facts["platform"],
         arms=_arms(resolved), approximation=resolved.approximation or "Every day is integrated.",
+        trial="" if resolved.groups is None and resolved.dropout is None else _TRIAL,
+        why="status" if resolved.dropout is None else "status or dropped_week",
+        of_the_trial="".join(f"\n{sentence}\n" for sentence in resolved.of_the_trial),
     )  # fmt: skip

@@ -51,6 +51,10 @@ def template_files(template: "xr.Dataset", chunk: int, dtype: str, attrs: dict[s
     held: _Held = {}
     group = zarr.create_group(MemoryStore(held), zarr_format=3, attributes=_plain({**template.attrs, **attrs}))
     others = [str(name) for name in template.coords if name not in template.dims]
+    # coordinates that no variable runs along are named by the group, so that readers find them
+    loose = [n for n in others if not any(set(template[n].dims) <= set(v.dims) for v in template.data_vars.values())]
+    if loose:
+        group.attrs["coordinates"] = " ".join(loose)
     for key in (*template.coords, *template.data_vars):
         name, dims = str(key), tuple(map(str, template[key].dims))
         variable = encode_cf_variable(template[key].variable) if template[key].dtype.kind == "m" else template[key]
@@ -180,6 +184,19 @@ def dims(path: Path) -> dict[str, tuple[str, ...]]:
     return {str(name): dimension_names(array) for name, array in zarr.open_group(store=path, mode="r").arrays()}
 
 
+def sizes(path: Path) -> dict[str, int]:
+    """Return the lengths of the dimensions."""
+    arrays = zarr.open_group(store=path, mode="r").arrays()
+    return {dim: n for _, array in arrays for dim, n in zip(dimension_names(array), array.shape, strict=True)}
+
+
+def texts(path: Path) -> set[str]:
+    """Return the names of the arrays of text along patients, without their ids; no committed row holds them."""
+    arrays = zarr.open_group(store=path, mode="r").arrays()
+    names = {str(name) for name, array in arrays if "patient" in dimension_names(array) and array.dtype.kind in "OUT"}
+    return names - {"patient"}
+
+
 def attributes(path: Path) -> dict[str, Any]:
     """Return the attributes of the dataset."""
     return dict(zarr.open_group(store=path, mode="r").attrs)
@@ -254,7 +271,8 @@ def open_dataset(path: str | Path) -> "xr.Dataset":
     Returns
     -------
     xarray.Dataset
-        Dims arm, patient, time and those of the tests; ``status`` tells why a value is missing.
+        Dims arm, patient, time and those of the tests; ``status`` tells why a value is missing,
+        and ``dropped_week`` where patients leave.
 
     Raises
     ------

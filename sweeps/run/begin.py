@@ -9,6 +9,7 @@ from pulsatile.sweeps.disk.folder import RunFolder
 from pulsatile.sweeps.disk.one_piece import PATIENTS, empty_rows
 from pulsatile.sweeps.disk.store import RESULTS, STATES
 from pulsatile.sweeps.study.resolve import ResolvedStudy
+from pulsatile.sweeps.summary.allocation import design_coordinates
 from pulsatile.sweeps.workers.resources import Resources
 
 
@@ -32,6 +33,7 @@ def empty_stores(resolved: ResolvedStudy, chunk: int) -> dict[str, bytes]:
     """Return the files of a run's stores before anything has run, by path relative to its folder."""
     population, n, arms = resolved.population, resolved.population.n, len(resolved.arms)
     whole = template(population.labels(0, n), resolved.arms, resolved.plan(), population.covariates, population.kinds)
+    whole = whole.assign_coords(design_coordinates(resolved.groups, resolved.crossover, whole))
     attrs = {"identity": resolved.identity, "seed": resolved.seed, "control": resolved.control}
     attrs |= {"title": resolved.title} if resolved.title else {}
     attrs["resolved_study"] = resolved.model_dump_json()  # describes a copied store; a second copy for `heal`
@@ -41,7 +43,8 @@ def empty_stores(resolved: ResolvedStudy, chunk: int) -> dict[str, bytes]:
         "ends": (("arm", "patient", "number"), (arms, n, columns.ends)),
     }
     files = {f"{RESULTS}/{k}": data for k, data in store.template_files(whole, chunk, resolved.dtype, attrs).items()}
-    rows = empty_rows(n, len(population.covariates), arms, chunk, {"identity": resolved.identity})
+    columns_of_patients = len(population.covariates) + arms * (1 if resolved.dropout is None else 2)
+    rows = empty_rows(n, columns_of_patients, chunk, {"identity": resolved.identity})
     kept = store.plain_files(shapes, chunk, {"identity": resolved.identity})
     files |= {f"{PATIENTS}/{k}": data for k, data in rows.items()}
     return files | {f"{STATES}/{k}": data for k, data in kept.items()}

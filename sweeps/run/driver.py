@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from pulsatile.sweeps.chunk.job import Job
 from pulsatile.sweeps.chunk.run_chunk import warm_up
@@ -15,23 +16,25 @@ from pulsatile.sweeps.disk.folder import RunFolder, now
 from pulsatile.sweeps.disk.journal import Entry
 from pulsatile.sweeps.disk.lock import Held
 from pulsatile.sweeps.disk.one_piece import PATIENTS, one_piece
-from pulsatile.sweeps.disk.store import RESULTS
+from pulsatile.sweeps.disk.store import RESULTS, Arrays
 from pulsatile.sweeps.errors import Damage, Exit
 from pulsatile.sweeps.run.interrupt import Interrupt
 from pulsatile.sweeps.run.progress import Progress
+from pulsatile.sweeps.run.summaries import summary_of, trial_of
 from pulsatile.sweeps.run.verify import verify
 from pulsatile.sweeps.study.resolve import ResolvedStudy
-from pulsatile.sweeps.summary.summarise import Summary, summarise
+from pulsatile.sweeps.summary.allocation import ALLOCATED
+from pulsatile.sweeps.summary.as_run import TRIAL, TrialSummary
+from pulsatile.sweeps.summary.summarise import Summary
 from pulsatile.sweeps.workers.resources import Resources
 from pulsatile.sweeps.workers.workers import records
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 
 @dataclass(frozen=True, repr=False)
 class Outcome:
     """How a run ended; ``digest`` is empty and ``summary`` None when it is not finished.
+
+    ``trial`` is the summary of the trial as run; None without groups, crossover or dropout.
 
     ``poison`` maps the positions of patients that ended every worker to the reason.
     """
@@ -45,6 +48,7 @@ class Outcome:
     seconds: dict[str, float]
     summary: Summary | None = None
     poison: dict[int, str] = field(default_factory=dict)
+    trial: TrialSummary | None = None
 
     def __repr__(self) -> str:
         state = f"digest {self.digest[:16]}" if self.digest else f"not finished ({self.code.name.lower()})"
@@ -126,11 +130,14 @@ def _carry_out(
 
 def finished(folder: RunFolder, resolved: ResolvedStudy) -> Outcome:
     """Return how a finished run ended, of which every file was checked."""
-    summary = summary_of(folder, resolved, store.open_dataset(folder.store))
+    results = store.open_dataset(folder.store)
+    summary, trial = summary_of(folder, resolved, results), trial_of(folder, resolved, results)
     code = Exit.DONE if folder.end["state"] == "complete" else Exit.FAILED_PATIENTS
     total = folder.facts["patients"] * folder.facts["arms"]
     end = folder.end
-    return Outcome(code, folder.path, resolved, end["digest"], total, folder.failed, end["seconds"], summary)
+    return Outcome(
+        code, folder.path, resolved, end["digest"], total, folder.failed, end["seconds"], summary, trial=trial
+    )
 
 
 def _certified(entry: Entry, folder: RunFolder) -> bool:
@@ -139,20 +146,19 @@ def _certified(entry: Entry, folder: RunFolder) -> bool:
     return entry["canaries"]["count"] > 0 or kept or "ok" not in entry["status"]
 
 
-def summary_of(folder: RunFolder, resolved: ResolvedStudy, results: "xr.Dataset") -> Summary:
-    """Return the summary of a run from its results, which were checked; `Damage` where they cannot be read."""
-    try:
-        return summarise(results, resolved.control)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
-        reason = " ".join(str(error).split())[:100]
-        raise Damage(
-            f"{folder.path}: the results cannot be read ({reason}); `pulsatile heal {folder.path}` mends them."
-        ) from None
-
-
 def pieces_of(folder: RunFolder) -> dict[str, bytes]:
-    """Return the files of covariates and status, each in one piece, by path relative to the run's folder."""
-    files = one_piece(folder.store, folder.path / PATIENTS, folder.facts["patients"])
+    """Return the files of covariates, status and allocation, in one piece, by path relative to the run's folder."""
+    n, study = folder.facts["patients"], folder.resolved
+    whole = folder.done == n and not folder.poison
+
+    def allocated(values: Arrays) -> Arrays:
+        """Return the arm of every patient; of nobody while covariates of some are not there."""
+        if study.groups is None:
+            return {}
+        nobody = np.full(n, "", object)
+        return {ALLOCATED: study.groups.allocated(study.seed, n, values).astype(object) if whole else nobody}
+
+    files = one_piece(folder.store, folder.path / PATIENTS, n, allocated)
     return {f"{RESULTS}/{name}": data for name, data in files.items()}
 
 
@@ -189,9 +195,9 @@ def _close(folder: RunFolder, resolved: ResolvedStudy, interrupted: bool, second
         "finished": now(),
         "seconds": {k: round(s, 3) for k, s in seconds.items()},
     }
-    summary = None
+    summary, trial = None, None
     if whole and not poison:
-        summary, closing = _finish(folder, resolved, state == "complete")
+        summary, trial, closing = _finish(folder, resolved, state == "complete")
         end |= closing
     else:  # for those who look at the part that is done; not listed, as the run goes on
         with writing(folder.path):
@@ -200,12 +206,14 @@ def _close(folder: RunFolder, resolved: ResolvedStudy, interrupted: bool, second
     folder.write_manifest()
     sweep(folder.path)
     digest = end.get("digest", "")
-    return Outcome(code, folder.path, resolved, digest, total, folder.failed, end["seconds"], summary, poison)
+    return Outcome(code, folder.path, resolved, digest, total, folder.failed, end["seconds"], summary, poison, trial)
 
 
-def _finish(folder: RunFolder, resolved: ResolvedStudy, well: bool) -> tuple[Summary, dict[str, object]]:
-    """Write the summary and the digest of a run whose chunks are all committed; return its part of the end entry."""
-    texts = ("study.yaml", "README.md", "summary.csv")  # an edit of these does not damage the results
+def _finish(
+    folder: RunFolder, resolved: ResolvedStudy, well: bool
+) -> tuple[Summary, TrialSummary | None, dict[str, object]]:
+    """Write the summaries and the digest of a run whose chunks are all committed; return its part of the end entry."""
+    texts = ("study.yaml", "README.md", "summary.csv", TRIAL)  # an edit of these does not damage the results
     if damaged := [finding for finding in verify(folder.path) if finding.path not in texts]:
         raise Damage(
             f"{folder.path / damaged[0].path} {damaged[0].what} ({len(damaged)} file(s) in all); "
@@ -216,11 +224,14 @@ def _finish(folder: RunFolder, resolved: ResolvedStudy, well: bool) -> tuple[Sum
     with writing(folder.path):
         write_all(folder.path, pieces)
         digest = store.digest(folder.store)
-        summary = summary_of(folder, resolved, store.open_dataset(folder.store))  # checked above
+        results = store.open_dataset(folder.store)  # checked above
+        summary, trial = summary_of(folder, resolved, results), trial_of(folder, resolved, results)
         root = store.with_attrs((folder.store / store.ROOT).read_bytes(), {"digest": digest})
         files = {f"{RESULTS}/{name}": data for name, data in root.items()}
         files |= pieces
         files["summary.csv"] = summary.csv_text().encode()
+        if trial is not None:
+            files[TRIAL] = trial.csv_text().encode()
         folder.append({"kind": "closing", "files": {name: sha256(data) for name, data in files.items()}})
         written = write_all(folder.path, files)
     closing = {
@@ -229,4 +240,4 @@ def _finish(folder: RunFolder, resolved: ResolvedStudy, well: bool) -> tuple[Sum
         "canaries": {"count": sum(c["count"] for c in canaries), "worst": max(c["worst"] for c in canaries)},
         "files": written,
     }
-    return summary, closing
+    return summary, trial, closing

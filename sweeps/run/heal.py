@@ -17,13 +17,15 @@ from pulsatile.sweeps.disk.store import RESULTS
 from pulsatile.sweeps.errors import Damage, FolderRefuses
 from pulsatile.sweeps.run.begin import empty_stores
 from pulsatile.sweeps.run.compare import refuse_other_engine
-from pulsatile.sweeps.run.driver import jobs, pieces_of, summary_of
+from pulsatile.sweeps.run.driver import jobs, pieces_of
 from pulsatile.sweeps.run.inputs import study_of
 from pulsatile.sweeps.run.interrupt import Interrupt
 from pulsatile.sweeps.run.progress import Progress, SilentProgress
 from pulsatile.sweeps.run.settle import settle
+from pulsatile.sweeps.run.summaries import summary_of, trial_of
 from pulsatile.sweeps.run.verify import opened, verify
 from pulsatile.sweeps.study.resolve import ResolvedStudy, resolve
+from pulsatile.sweeps.summary.as_run import TRIAL
 from pulsatile.sweeps.workers.preflight import refuse_unusable
 from pulsatile.sweeps.workers.resources import Resources
 from pulsatile.sweeps.workers.workers import records
@@ -87,6 +89,8 @@ def heal(path: str | Path, resources: Resources = Resources(), progress: Progres
                 _write(folder, name, pieces[name])
         if "summary.csv" in files:
             _write(folder, "summary.csv", summary_of(folder, resolved, open_results(folder)).csv_text().encode())
+        if TRIAL in files and (trial := trial_of(folder, resolved, open_results(folder))) is not None:
+            _write(folder, TRIAL, trial.csv_text().encode())
         _prove(folder)
         sweep(path)
     return Healed(findings, chunks, folder.digest, round(time.perf_counter() - begin, 3))

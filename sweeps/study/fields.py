@@ -128,6 +128,8 @@ Length = Annotated[str, BeforeValidator(unit_needed), checked(quantities.hours, 
 SignedLength = Annotated[str, BeforeValidator(unit_needed), checked(quantities.signed_hours, quantities.SIGNED)]
 Spacing = Annotated[str, BeforeValidator(unit_needed), checked(quantities.spacing, quantities.LENGTH)]
 Clock = Annotated[str, BeforeValidator(unit_needed), checked(quantities.clock, quantities.CLOCK)]
+Percent = Annotated[str, BeforeValidator(unit_needed), checked(quantities.percent, quantities.PERCENT)]
+Rate = Annotated[str, BeforeValidator(unit_needed), checked(quantities.rate, quantities.RATE)]
 Day = Annotated[str, checked(quantities.day, quantities.DAY)]
 Amount = Annotated[str, BeforeValidator(unit_needed), checked(quantities.amount, quantities.AMOUNT)]
 Text = Annotated[str, Field(max_length=200), checked(_line, r"^[^\n\r\t]*$")]

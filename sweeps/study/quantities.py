@@ -29,6 +29,9 @@ MOST_BYTES = 1e15
 # not \d, which matches the digits of every script
 _NUMBER = re.compile(r"\s*([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)\s*(.*?)\s*$")
 _CLOCK = re.compile(r"([0-9]{1,2}):([0-9]{2})$")
+_PERCENT = re.compile(r"\s*([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))\s*%\s*$")
+_RATE = re.compile(r"(.*%)\s*per\s+(.*?)\s*$")
+WEEKS_A_YEAR = 365.25 / 7
 _WEEK = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _PLURALS = {"mins": "min", "minute": "min", "minutes": "min", "hour": "h", "hours": "h", "days": "day", "weeks": "week"}
 
@@ -45,6 +48,9 @@ LENGTH = rf"{_SIZE}(?:{'|'.join([*HOURS, *_PLURALS])})\s*$"
 AMOUNT = rf"{_SIZE}(?:{'|'.join([*MASSES, *RATES, 'µg', 'μg', 'µg/kg', 'μg/kg', 'µg/m2', 'μg/m2'])})\s*$"
 SIGNED = LENGTH.replace("^", r"^\s*-?", 1)
 CLOCK = r"^\s*(?:[01]?[0-9]|2[0-3]):[0-5][0-9]\s*$"
+PERCENT = r"^\s*[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)\s*%\s*$"
+_UNITS = "|".join([*HOURS, *_PLURALS])
+RATE = rf"{PERCENT[:-1]}per\s+(?:(?:[0-9]+\.?[0-9]*\s*)?(?:{_UNITS}|years?)|visit)\s*$"
 DAY = rf"^\s*(?:{'|'.join(_any_case(name, 3) for name in _WEEK)})\s*$"
 
 
@@ -83,6 +89,38 @@ def figure(name: str, text: str) -> tuple[float, str]:
     units = FIGURES[name]
     number, unit = _split(text, tuple(units), f'"1 {next(iter(units))}"')
     return number * units[unit], next(iter(units))
+
+
+def percent(text: str) -> float:
+    """Return a percentage as a share.
+
+    >>> percent("12.5 %")
+    0.125
+    """
+    parts = _PERCENT.match(text)
+    if parts is None:
+        raise ValueError('is not a percentage: write a number and %, for example "5 %"')
+    return float(parts[1]) / 100
+
+
+def rate(text: str) -> tuple[float, float | None]:
+    """Return the share of a rate, and the weeks over which it holds; None from one visit to the next.
+
+    >>> rate("5 % per 26 weeks"), rate("3 % per visit"), rate("10 % per week")
+    ((0.05, 26.0), (0.03, None), (0.1, 1.0))
+    """
+    parts = _RATE.match(text.strip())
+    if parts is None:
+        raise ValueError('is not a rate: write for example "5 % per 26 weeks", "10 % per year" or "3 % per visit"')
+    share, every = percent(parts[1]), parts[2]
+    if every == "visit":
+        return share, None
+    number = _NUMBER.match(every)
+    count, unit = (float(number[1]), number[2]) if number else (1.0, every)
+    length = count * WEEKS_A_YEAR if unit in ("year", "years") else weeks(f"{count:g} {unit}")
+    if not 0 < length <= MOST_WEEKS:
+        raise ValueError(f'holds over no time, or over more than {MOST_WEEKS} weeks: write for example "5 % per year"')
+    return share, length
 
 
 def size(text: str) -> int:

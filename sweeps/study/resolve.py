@@ -11,6 +11,11 @@ from pulsatile.engine.drugs.arm import Arm
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.patients.cohort import Cohort
+from pulsatile.engine.patients.noise import Noise
+from pulsatile.engine.trial.designs.allocation import Groups
+from pulsatile.engine.trial.designs.crossover import Crossover
+from pulsatile.engine.trial.designs.drift import Drift
+from pulsatile.engine.trial.designs.dropout import Dropout
 from pulsatile.engine.trial.horizon import LongHorizon
 from pulsatile.engine.trial.plan import Plan, TestAt
 from pulsatile.sweeps.study import identity
@@ -44,6 +49,11 @@ class ResolvedStudy(Resolved):
     solver: Solver
     long_horizon: LongHorizon | None = None
     matched: tuple[MatchedDose, ...] = ()
+    groups: Groups | None = None
+    crossover: Crossover | None = None
+    drift: tuple[Drift, ...] = ()
+    dropout: Dropout | None = None
+    noise: Noise | None = None
 
     @cached_property
     def identity(self) -> str:
@@ -53,6 +63,8 @@ class ResolvedStudy(Resolved):
             del arm["description"], arm["standing"]
         if self.population.table is not None:
             science["population"]["table"] = self.population.table.content
+        if self.crossover is not None:
+            del science["crossover"]["control"]
         del science["population"]["balanced"]  # decides intervals, and no number of the run
         return identity.identity(science)
 
@@ -70,13 +82,31 @@ class ResolvedStudy(Resolved):
         outputs, reductions = self.outputs, self.reductions
         return Plan(
             self.weeks, outputs.every, outputs.names, reductions.names, reductions.every, self.tests, self.solver,
-            self.long_horizon,
+            self.long_horizon, self.drift, self.dropout, self.noise,
         )  # fmt: skip
 
     @property
     def approximation(self) -> str:
         """Sentence for readers of a run that does not integrate every day; empty for one that does."""
         return "" if self.long_horizon is None else f"Approximation: {self.long_horizon.sentence}."
+
+    @property
+    def of_the_trial(self) -> list[str]:
+        """Sentences on what a trial as run adds to the simulation: design, drift, dropout, noise."""
+        found = []
+        if self.crossover is not None:
+            c = self.crossover
+            found.append(
+                f"Crossover of {c.periods} periods of {c.period:.4g} weeks, {c.washout:.4g} weeks of wash-out: every "
+                "patient runs through every sequence; `allocated` names the one that the trial would give it."
+            )
+        elif self.groups is not None:
+            found.append(
+                "Parallel groups: every patient runs through every arm; `allocated` names its arm in the trial."
+            )
+        found += [f"Drift: {drift.sentence}." for drift in self.drift]
+        found += [] if self.dropout is None else [f"Dropout: {self.dropout.sentence}."]
+        return found + ([] if self.noise is None else [f"Noise: {self.noise.sentence}."])
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -105,13 +135,21 @@ def resolve(study: Study, threads: int = 1) -> ResolvedStudy:
         for arm in study.arms
         if arm.match is not None
     }
+    treatments = [arm.resolved(matched[arm.name].dose_mg if arm.match else 1.0) for arm in study.arms]
+    arms = study.arms_run(treatments)
+    groups = None if study.groups is None else study.groups.resolved()
+    crossover = None if study.crossover is None else study.crossover.resolved(study.control or "")
+    if study.crossover is not None:
+        groups = study.crossover.groups()
+    if groups is not None:
+        groups.check_covariates(population.covariates)
     return ResolvedStudy(
         title=study.title,
         seed=study.seed,
         weeks=study.weeks,
         population=population,
-        arms=tuple(arm.resolved(matched[arm.name].dose_mg if arm.match else 1.0) for arm in study.arms),
-        control=study.control or study.arms[0].name,
+        arms=arms,
+        control=arms[0].name if crossover is not None else study.control or arms[0].name,
         outputs=Grid(names=plan.outputs, every=plan.every),
         reductions=Grid(names=plan.reductions, every=plan.reduce_every),
         tests=plan.tests,
@@ -119,4 +157,9 @@ def resolve(study: Study, threads: int = 1) -> ResolvedStudy:
         solver=study.solver,
         long_horizon=study.long_horizon,
         matched=tuple(matched.values()),
+        groups=groups,
+        crossover=crossover,
+        drift=plan.drift,
+        dropout=plan.dropout,
+        noise=plan.noise,
     )

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
+from pulsatile.engine.drugs.arm import Arm
 from pulsatile.engine.drugs.dose_rule import LEAST_WEEKS, MOST_WEEKS
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.kernel.solver import Solver
@@ -28,6 +29,8 @@ from pulsatile.sweeps.study.population import PopulationEntry
 from pulsatile.sweeps.study.read import as_json, read_mapping, sentences
 from pulsatile.sweeps.study.sweep_entry import SweepEntry
 from pulsatile.sweeps.study.test_entry import TestEntry
+from pulsatile.sweeps.study.trial.allocation import CrossoverEntry, GroupsEntry, check_designs
+from pulsatile.sweeps.study.trial.changes import DriftEntry, DropoutEntry, NoiseEntry
 
 
 class OutputsEntry(Model):
@@ -100,6 +103,11 @@ class Study(Model):
     drugs: OwnDrugs = Field({}, description="drugs of the study's own, by name, for the doses of arms and tests")
     arms: tuple[ArmEntry, ...] = Field(min_length=1, max_length=100, description="treatments that all patients get")
     control: str | None = Field(None, description="arm that the summary compares with; default the first")
+    groups: GroupsEntry | None = Field(None, description="parallel groups: the arm that each patient would be given")
+    crossover: CrossoverEntry | None = Field(None, description="sequences of arms; each patient receives one of them")
+    drift: DriftEntry | None = Field(None, description="drift of body composition in all arms, with its source")
+    dropout: DropoutEntry | None = Field(None, description="patients who leave before the end")
+    noise: NoiseEntry | None = Field(None, description="noise of what is measured; default that of population.layers")
     outputs: OutputsEntry = Field(OutputsEntry(), description="variables kept on a grid of times")
     reductions: ReductionsEntry = Field(ReductionsEntry(), description="variables kept as means or extremes of windows")
     tests: tuple[TestEntry, ...] = Field((), description="virtual tests, each with its weeks or days")
@@ -163,22 +171,32 @@ class Study(Model):
             )
         if self.design is not None and self.population.n is not None:
             raise InputError(f"population.n = {self.population.n} and a design: the design says how many; leave n out.")
+        for name in ("groups", "crossover", "dropout"):
+            if self.design is not None and getattr(self, name) is not None:
+                raise InputError(f"{name} is for patients, and the study has the points of a design; leave one out.")
         contrast = self.sensitivity.contrast
-        if contrast is not None and contrast not in [arm.name for arm in self.arms]:
+        if contrast is not None and contrast not in self.arm_names:
             raise InputError(
-                f"sensitivity.contrast = {contrast!r} is not an arm; choose from "
-                f"{', '.join(arm.name for arm in self.arms)}."
+                f"sensitivity.contrast = {contrast!r} is not an arm; choose from {', '.join(self.arm_names)}."
             )
         return self
 
     @model_validator(mode="after")
+    def _trial_agrees(self) -> Self:
+        check_designs([arm.name for arm in self.arms], self.weeks, self.groups, self.crossover)
+        return self
+
+    @model_validator(mode="after")
     def _times_agree(self) -> Self:
+        end, words = self.weeks, "the study's end"
+        if self.crossover is not None:
+            end, words = self.crossover.resolved().period, "the end of its period"
         for i, arm in enumerate(self.arms):
             for j, rule in enumerate(arm.regimen or ()):
-                if quantities.weeks(rule.start) >= self.weeks:
+                if quantities.weeks(rule.start) >= end:
                     raise InputError(
-                        f"arms[{i}].regimen[{j}].start = {rule.start!r} is not before the study's end; "
-                        f"allowed is below {self.weeks:g} weeks."
+                        f"arms[{i}].regimen[{j}].start = {rule.start!r} is not before {words}; "
+                        f"allowed is below {end:g} weeks."
                     )
         if self.reductions.names and quantities.weeks(self.reductions.every) > self.weeks:
             raise InputError(
@@ -190,9 +208,18 @@ class Study(Model):
     @model_validator(mode="after")
     def _engine_agrees(self) -> Self:
         arms = [arm.resolved() for arm in self.arms]
-        check_arms(arms, self.plan())
-        check_doses(arms, self.weeks)
+        check_arms(self.arms_run(arms), self.plan())
+        check_doses(arms, self.weeks if self.crossover is None else self.crossover.resolved().period)
         return self
+
+    @property
+    def arm_names(self) -> tuple[str, ...]:
+        """Names of the arms that are run: those of the file, or the sequences of a crossover."""
+        return tuple(arm.name for arm in self.arms) if self.crossover is None else self.crossover.resolved().names
+
+    def arms_run(self, arms: Sequence[Arm]) -> tuple[Arm, ...]:
+        """Return the arms that are run, given those of the file in numbers."""
+        return tuple(arms) if self.crossover is None else self.crossover.resolved().arms(arms)
 
     def plan(self) -> Plan:
         """Return what the engine is to run and keep."""
@@ -205,6 +232,9 @@ class Study(Model):
             tests=tuple(test.resolved() for test in self.tests),
             solver=self.solver,
             long_horizon=self.long_horizon,
+            drift=() if self.drift is None else self.drift.resolved(),
+            dropout=None if self.dropout is None else self.dropout.resolved(),
+            noise=None if self.noise is None else self.noise.resolved(),
         )
 
 

@@ -1,8 +1,9 @@
 """Endpoints per patient from a stored dataset: the lines of the summary, and their values."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ from pulsatile.engine.arrays import Floats
 from pulsatile.engine.errors import Status
 from pulsatile.sweeps.contrast import ARM
 from pulsatile.sweeps.study.table import PatientTable
-from pulsatile.sweeps.summary.events import Event, events
+from pulsatile.sweeps.summary.events import COUNTED, Event, events
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -57,8 +58,24 @@ ENDPOINTS = (
 
 def lines() -> list[Endpoint]:
     """Return the lines of the summary: `ENDPOINTS`, and the percentages of events, each below its endpoint."""
+    return _with_shares([event for event in events(ARM) if event.share])
+
+
+def lines_of_a_trial() -> list[Endpoint]:
+    """Return the lines of the summary of a trial as run: those of the summary, and what a trial counts."""
+    return _with_shares(COUNTED)
+
+
+def visit_weeks(dataset: "xr.Dataset") -> tuple[float, ...]:
+    """Return the weeks at which outputs are summarised: those of tests, 0 and the end."""
+    end = float(dataset["time"].values[-1]) / WEEK
+    visits = {float(w) for name in dataset.dims if str(name).endswith("_week") for w in dataset[name].values}
+    return tuple(sorted(visits | {0.0, end}))
+
+
+def _with_shares(counted: Sequence[Event]) -> list[Endpoint]:
     entries = list(ENDPOINTS)
-    for event in events(ARM):
+    for event in counted:
         if event.share:
             line = Endpoint(event.name, "%", dict.fromkeys(event.sources, event.label), 1, event)
             entries.insert(next((k + 1 for k, e in enumerate(entries) if e.name == event.below), len(entries)), line)
@@ -117,4 +134,11 @@ def measured(
     start = next((values for week, values in series if week == 0), None) if event.change else None
     if event.change and start is None:
         return []
-    return [(week, 100.0 * event.values(values, start, name)) for week, values in series]
+    found = [(week, 100.0 * event.values(values, start, name)) for week, values in series]
+    if event.visits == 1:
+        return found
+    return [
+        (week, np.minimum(values, before))
+        for (earlier, before), (week, values) in pairwise(found)
+        if week - earlier >= 1
+    ]

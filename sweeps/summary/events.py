@@ -33,6 +33,7 @@ class Event:
     role : whether the event is desired or not
     reference : source of the threshold
     kind : whether it is read from the values of an arm, or from the paired difference of two
+    visits : number of successive visits, at least a week apart, at which it must occur
     share : label of the summary's line with the percentage of patients, {limit} as in words; empty: no line
     below : endpoint below which that line stands; empty: the end of the summary
     """
@@ -49,6 +50,7 @@ class Event:
     role: Literal["responder", "harm"]
     reference: str
     kind: Kind = ARM
+    visits: int = 1
     share: str = ""
     below: str = ""
 
@@ -106,6 +108,25 @@ EVENTS: tuple[Event, ...] = (
         sources=("fasting_glucose",), direction=">=", threshold=7.0, unit="mmol/L", role="harm", reference=_THERAPIES,
     ),
 )  # fmt: skip
+
+
+_GLUCOSE = next(event for event in EVENTS if event.name == "glucose_diabetic")
+_RESPONDER = next(event for event in EVENTS if event.name == "vat_responder")
+COUNTED: tuple[Event, ...] = (
+    replace(_RESPONDER, share="VAT fall >= {limit} %", below="vat"),
+    *(event for event in EVENTS if event.share),
+    replace(
+        _GLUCOSE, name="glucose_impaired", verb="reach an impaired fasting glucose", threshold=5.6,
+        share="Glucose >= {limit}", below="glucose",
+    ),
+    replace(_GLUCOSE, share="Glucose >= {limit}", below="glucose_impaired"),
+    replace(
+        _GLUCOSE, name="glucose_diabetic_twice", verb="reach a diabetic glucose at two visits", visits=2,
+        words="fasting glucose of {limit} mmol/L or more at a visit and at the one before",
+        share="the same at two visits", below="glucose_diabetic",
+    ),
+)  # fmt: skip
+"""Events whose percentages the summary of a trial as run has, on the values of the visit."""
 
 
 def events(kind: Kind) -> list[Event]:

@@ -4,6 +4,7 @@ Student's t of values 0 and 1 gives an interval of width 0 where nobody, or ever
 and 1, and covers far less than it says where few patients change sides.
 """
 
+from collections.abc import Sequence
 from math import nan, sqrt
 from statistics import NormalDist
 
@@ -85,9 +86,35 @@ def difference_of_shares(
         n = effective_of(more + less - (more - less) ** 2, change, w, None if balanced is None else balanced[counted])
     if not n > 0:
         return nan, nan
+    centre, variance = _adjusted(more, less, n)
+    half = _normal(level) * sqrt(variance)
+    return max(-1.0, centre - half), min(1.0, centre + half)
+
+
+def _adjusted(more: float, less: float, n: float) -> tuple[float, float]:
+    """Return Bonett and Price's adjusted mean change of ``n`` patients, and its variance."""
     more, less = (n * more + 1) / (n + 2), (n * less + 1) / (n + 2)
-    half = _normal(level) * sqrt((more + less - (more - less) ** 2) / (n + 2))
-    return max(-1.0, more - less - half), min(1.0, more - less + half)
+    return more - less, (more + less - (more - less) ** 2) / (n + 2)
+
+
+def combined_changes(changes: Sequence[Floats], factors: Sequence[float], level: float) -> tuple[float, float, float]:
+    """Return the sum over groups of patients of factor x mean change of an event, with its interval.
+
+    Parameters
+    ----------
+    changes
+        Of each group (n,): 1 where a patient gains the event, -1 where it loses it, else 0; all finite.
+    factors
+        One for each group.
+    level
+        Of the interval, adjusted Wald as in `difference_of_shares`; NaN where a group is empty.
+    """
+    if not all(len(change) for change in changes):
+        return nan, nan, nan
+    found = [_adjusted(float(np.mean(x > 0)), float(np.mean(x < 0)), len(x)) for x in changes]
+    centre = sum(f * mean for f, (mean, _) in zip(factors, found, strict=True))
+    half = _normal(level) * sqrt(sum(f * f * variance for f, (_, variance) in zip(factors, found, strict=True)))
+    return sum(f * float(np.mean(x)) for f, x in zip(factors, changes, strict=True)), centre - half, centre + half
 
 
 def _normal(level: float) -> float:

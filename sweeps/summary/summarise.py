@@ -10,7 +10,7 @@ import numpy as np
 from pulsatile.engine.arrays import usual_float_errors
 from pulsatile.sweeps.contrast import ARM, check_arm
 from pulsatile.sweeps.errors import SCREEN
-from pulsatile.sweeps.summary.endpoints import WEEK, balanced, lines, measured, prevalence
+from pulsatile.sweeps.summary.endpoints import balanced, lines, measured, prevalence, visit_weeks
 from pulsatile.sweeps.summary.paired_statistics import Statistics, statistics
 from pulsatile.sweeps.summary.table import csv_text, standing_marks, table
 
@@ -94,9 +94,7 @@ def summarise(dataset: "xr.Dataset", control: str) -> Summary:
         standings |= dict(zip(stored, map(str, dataset["standing"].values), strict=True))
     reference = stored.index(control)
     order = [reference, *(k for k in range(len(stored)) if k != reference)]
-    end = float(dataset["time"].values[-1]) / WEEK
-    visits = {float(w) for name in dataset.coords if str(name).endswith("_week") for w in dataset[name].values}
-    weeks = tuple(sorted(visits | {0.0, end}))
+    weeks = visit_weeks(dataset)
     rows: list[tuple[Any, ...]] = []
     for line in lines():
         variable = next((name for name in line.variables if name in dataset), None)

@@ -158,6 +158,7 @@ def study_notes(resolved: "ResolvedStudy", failed: int) -> list[str]:
     ]
     lines += [resolved.approximation] if resolved.approximation else []
     lines += [match.sentence for match in resolved.matched]
+    lines += resolved.of_the_trial
     marked = [arm.name for arm in resolved.arms if standing(arm, population.kinds) == EXTRAPOLATION]
     if marked:
         lines.append(f"{EXTRAPOLATION} ({', '.join(marked)}): {EXTRAPOLATION_WORDS}.")
