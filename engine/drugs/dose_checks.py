@@ -116,6 +116,15 @@ def _check_given(dose: DoseRule) -> None:
             f"the {where} is given by {dose.route}, to which adherence, content, jitter and titration do not apply; "
             "leave them out."
         )
+    if dose.table is not None:
+        lengths = dose.table.duration or (0.0,)
+        if held and min(lengths) == 0:
+            raise InputError(f"the {where} is given by {dose.route}, and a row of its table has no length; give RATE.")
+        if not held and max(lengths) > 0:
+            raise InputError(
+                f"the {where} is given {dose.route}, and a row of its table has a length (RATE); leave RATE "
+                "out, or give it by infusion or pump."
+            )
     if dose.table is not None and dose.amount != 1:
         raise InputError(
             f"amount = {dose.amount!r} in the {where} with a table must be 1: the table holds the amounts."

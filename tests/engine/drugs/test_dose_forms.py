@@ -150,6 +150,14 @@ def test_tables_that_hold_no_doses_are_refused() -> None:
             DoseTable(*columns)
 
 
+def test_the_rows_of_a_table_fit_its_route() -> None:
+    with pytest.raises(InputError, match="has a length"):
+        dose(table=DoseTable((1.0,), (1.0,), duration=(2.0,)))
+    for table in (DoseTable((1.0,), (1.0,)), DoseTable((1.0, 9.0), (1.0, 1.0), duration=(2.0, 0.0))):
+        with pytest.raises(InputError, match="has no length"):
+            Dose("sermorelin", 1.0, "ug", "infusion", (0.0,), table=table)
+
+
 def test_infusions_are_given_as_scheduled() -> None:
     with pytest.raises(InputError, match="adherence, content, jitter and titration do not apply"):
         Dose("somatropin", 0.7, "mg", "pump", (0.0,), duration=24.0, adherence=0.9)
