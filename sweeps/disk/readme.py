@@ -34,7 +34,7 @@ Times are hours since Monday 00:00 of treatment day 1; week k ends at 168 k h.
 `pulsatile status`, `resume`, `expand`, `verify`, `heal` and `digest` take this folder. The digest is a hash of the
 stored values, equal for any chunk size, number of workers and interruption on one kind of machine ({platform}).
 
-{approximation}
+{notes}
 
 Identity of the run: {identity}
 """
@@ -56,8 +56,9 @@ def readme(resolved: ResolvedStudy, facts: Entry) -> str:
     settings = f", with {' '.join(facts['settings'])}" if facts.get("settings") else ""
     steps = [step["by"] for step in facts.get("expanded", []) if step["by"].startswith("--")]
     settings += f"; then expanded by {', then '.join(steps)}" if steps else ""
+    notes = (resolved.population.screening_sentence, resolved.approximation or "Every day is integrated.")
     return _README.format(
         title=resolved.title or facts["name"], version=facts["versions"]["pulsatile"], identity=facts["identity"],
         output=resolved.outputs.names[0], settings=settings, platform=facts["platform"],
-        arms=_arms(resolved), approximation=resolved.approximation or "Every day is integrated.",
+        arms=_arms(resolved), notes="\n\n".join(filter(None, notes)),
     )  # fmt: skip

@@ -46,7 +46,7 @@ SELECTIONS = ("weights", "inclusion", "plausible")
 def of_survey(population: ResolvedPopulation) -> bool:
     """Return whether the published margins describe these people: adults of the survey, all of them."""
     people = population.people
-    if people is None or population.table is not None:
+    if people is None or population.table is not None or population.recruitment is not None:
         return False
     asked = people.women is not None or people.ranges or people.margins or people.shifts
     return people.population().survey and not asked
@@ -172,9 +172,9 @@ def freeze(folder: Path, resolved: ResolvedStudy, digest: str, how: str) -> dict
         raise InputError(
             f"{folder}: no patient is plausible; {reasons_in_words(selection.why)}; change the population."
         )
-    given = resolved.population.table
+    given, rows = resolved.population.table, resolved.population.rows(0, resolved.population.n)[kept]
     columns: dict[str, npt.NDArray[Any]] = {} if given is None else {
-        name: values[kept] for name, values in given.columns.items() if name != "prevalence"
+        name: values[rows] for name, values in given.columns.items() if name != "prevalence"
     }  # fmt: skip
     columns["patient"] = untreated.ids[kept]
     if selection.balance is not None and how == "weights":
@@ -190,6 +190,8 @@ def freeze(folder: Path, resolved: ResolvedStudy, digest: str, how: str) -> dict
         "rejected": counts(selection.why),
         "table": PatientTable.of(columns).model_dump(mode="json"),
     }
+    if resolved.population.screening_sentence:
+        record["screening"] = resolved.population.screening_sentence
     if selection.balance is not None:
         w = selection.weights[kept]
         record["weights"] = {

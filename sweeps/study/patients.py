@@ -1,15 +1,16 @@
 """The patients of a resolved study: each chunk of them can be drawn again, anywhere, from the study alone."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from pulsatile.engine.arrays import Ids
 from pulsatile.engine.errors import InputError
+from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.patients.adults import people_cohort
-from pulsatile.engine.patients.cohort import COVARIATES, MORE_COVARIATES, points_of, virtual_cohort
+from pulsatile.engine.patients.cohort import COVARIATES, MORE_COVARIATES, cohort_of_ids, points_of
 from pulsatile.engine.people.completion import check_known, complete
 from pulsatile.engine.people.draw import draw_adults
 from pulsatile.sweeps.study.design import DesignEntry, ResolvedDesign, resolved_design
@@ -19,6 +20,7 @@ from pulsatile.sweeps.study.own_patients import own_patients
 from pulsatile.sweeps.study.people import ResolvedPeople
 from pulsatile.sweeps.study.population import PopulationEntry
 from pulsatile.sweeps.study.population_file import read_frozen
+from pulsatile.sweeps.study.recruitment.recruit import Recruited, Recruitment, recruit
 from pulsatile.sweeps.study.table import PatientTable, patient_count
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ class ResolvedPopulation(Resolved):
     the study; ``id`` is that of a frozen population.  ``balanced`` has the numbers for whose means its weights were
     chosen, by id ("patient"); they affect intervals only.  With a ``design`` the patients are its points: the first of
     these patients with the factors' values.
+
+    With a ``recruitment`` these are candidates, of whom those in ``recruited`` are the patients, ``n`` of them.
     """
 
     n: int
@@ -45,6 +49,8 @@ class ResolvedPopulation(Resolved):
     seed: int | None = None
     id: str = ""
     design: ResolvedDesign | None = None
+    recruitment: Recruitment | None = None
+    recruited: Recruited | None = None
 
     @property
     def words(self) -> str:
@@ -52,6 +58,8 @@ class ResolvedPopulation(Resolved):
         if self.design is not None:
             base = self.model_copy(update={"design": None}).words
             return f"{self.design.kind} design of {len(self.design.factors)} factors about one of {base}"
+        if self.recruitment is not None:
+            return f"{self.candidates.words}, recruited"
         if self.people is None:
             return ", ".join(self.shares)
         frozen = f"frozen population {self.id[:12]}" if self.id else ""
@@ -73,16 +81,35 @@ class ResolvedPopulation(Resolved):
         """Return the ids of the patients at positions ``start`` to before ``stop``."""
         if self.design is not None:
             return np.arange(start, stop, dtype=np.int64)
+        rows = self.rows(start, stop)
         if self.table is None:
-            return np.arange(self.first + start, self.first + stop, dtype=np.int64)
-        ids: Ids = self.table.columns["patient"][self.first + start : self.first + stop].astype(np.int64)
+            return rows
+        ids: Ids = self.table.columns["patient"][rows].astype(np.int64)
         return ids
+
+    def rows(self, start: int, stop: int) -> Ids:
+        """Return the rows of the table, or the ids where there is none, of the patients at these positions."""
+        if self.recruited is None:
+            return np.arange(self.first + start, self.first + stop, dtype=np.int64)
+        return self.first + self.recruited.positions[start:stop]
 
     def labels(self, start: int, stop: int) -> npt.NDArray[Any]:
         """Return the ids as the user knows them, text where a table has such, else those of `ids`."""
         if self.table is None or self.design is not None or not self.table.packed_ids:
             return self.ids(start, stop)
-        return self.table.ids[self.first + start : self.first + stop]
+        return self.table.ids[self.rows(start, stop)]
+
+    @property
+    def candidates(self) -> Self:
+        """The candidates from whom the patients are recruited, as a population; the patients where all enter."""
+        return self.model_copy(update={"recruitment": None, "recruited": None, "design": None})
+
+    @property
+    def screening_sentence(self) -> str:
+        """How many candidates were screened and kept; empty where all enter."""
+        if self.recruitment is None or self.recruited is None:
+            return ""
+        return self.recruited.sentence(self.recruitment)
 
     @property
     def covariates(self) -> tuple[str, ...]:
@@ -100,12 +127,12 @@ class ResolvedPopulation(Resolved):
             return points_of(base, self.ids(start, stop), columns)
         if self.people is None:
             kind: str | dict[str, float] = next(iter(self.shares)) if len(self.shares) == 1 else self.shares
-            return virtual_cohort(stop - start, kind, seed, self.first + start, self.variability)
+            return cohort_of_ids(self.ids(start, stop), kind, seed, self.variability)
 
         seed = seed if self.seed is None else self.seed
         ids, population = self.ids(start, stop), self.people.population()
         columns = {} if self.table is None else self.table.columns
-        rows = slice(self.first + start, self.first + stop)
+        rows = self.rows(start, stop)
         known = {name: column[rows] for name, column in columns.items() if name not in ("patient", "prevalence")}
         spec = population.people
         people = complete(seed, ids, known, spec) if known else draw_adults(seed, ids, spec)
@@ -118,9 +145,42 @@ class ResolvedPopulation(Resolved):
 
 
 def resolved_population(entry: PopulationEntry, design: DesignEntry | None = None) -> ResolvedPopulation:
-    """Return the patients of a study, or the points of its design about the first patient."""
-    base = _resolved(entry)
+    """Return the patients of a study, or the points of its design about the first patient.
+
+    Where they are to be recruited they are candidates yet; see `recruited`.
+    """
+    base = _resolved(entry).model_copy(update={"recruitment": entry.recruitment})
     return base if design is None else with_design(base, resolved_design(design))
+
+
+def recruited(
+    population: ResolvedPopulation, n: int | None, seed: int, solver: Solver, threads: int = 1
+) -> ResolvedPopulation:
+    """Return the population with ``n`` patients who were recruited from its candidates, all who fit where None.
+
+    A design has one patient.  Screening goes on after the patients that the population has already.
+
+    Raises
+    ------
+    InputError
+        Where too few candidates fit, and for strata of a population with weights.
+    """
+    if population.recruitment is None:
+        return population
+    candidates = population.candidates
+    if candidates.weighted and population.recruitment.strata:
+        raise InputError(
+            "population.strata: the patients have prevalence weights, which say how common each is; leave strata out, "
+            "or the weights."
+        )
+    available = None if population.table is None else population.table.rows - population.first
+    n = n if population.design is None else 1
+    found = recruit(
+        population.recruitment, n, available, lambda start, stop: candidates.cohort(seed, start, stop), solver, threads,
+        population.recruited,
+    )  # fmt: skip
+    n = found.places.rows if population.design is None else population.n
+    return population.model_copy(update={"recruited": found, "n": n})
 
 
 def with_design(base: ResolvedPopulation, design: ResolvedDesign) -> ResolvedPopulation:
@@ -131,10 +191,10 @@ def with_design(base: ResolvedPopulation, design: ResolvedDesign) -> ResolvedPop
 def _resolved(entry: PopulationEntry) -> ResolvedPopulation:
     """Return the patients of a study's population; reads tables and frozen populations."""
     if entry.frozen is not None:
-        return frozen_population(entry.frozen, entry.n, entry.first)
+        return frozen_population(entry.frozen, None if entry.recruits else entry.n, entry.first)
     if entry.patients is not None:
         table = own_patients(entry.patients)
-        n = patient_count(entry.n, entry.first, table.rows, entry.patients)
+        n = patient_count(None if entry.recruits else entry.n, entry.first, table.rows, entry.patients)
         return ResolvedPopulation(n=n, first=entry.first, people=entry.people, table=table)
     if entry.named is not None:
         return ResolvedPopulation(n=entry.n or 1, first=entry.first, people=entry.people)

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
+from pulsatile.engine.patients.cohort import COVARIATES, MORE_COVARIATES
 from pulsatile.engine.patients.layers import Layers
 from pulsatile.engine.people.margins import BOUNDS
 from pulsatile.engine.people.populations import POPULATIONS
@@ -12,6 +13,11 @@ from pulsatile.engine.people.spec import SHIFTED, WITH_MARGIN
 from pulsatile.sweeps.study.design import VARIED, VariedName
 from pulsatile.sweeps.study.fields import MOST_PATIENTS, Model, Phenotype, Share, keyed_by, known
 from pulsatile.sweeps.study.people import ResolvedPeople
+from pulsatile.sweeps.study.recruitment.criteria import Select, screening
+from pulsatile.sweeps.study.recruitment.recruit import MOST_SCREENED, Recruitment
+from pulsatile.sweeps.study.recruitment.strata import Strata, strata_of
+from pulsatile.sweeps.study.table import MOST_IN_TABLE
+from pulsatile.sweeps.study.test_entry import TestEntry
 
 SOURCES = ("phenotype", "shares", "named", "patients", "frozen")
 """Keys of which a population has one at most."""
@@ -28,7 +34,8 @@ class PopulationEntry(Model):
 
     They have one source: ``phenotype`` or ``shares`` of several; ``named``, a population of people (`pulsatile
     population list`), which ranges, margins and shifts restrict or change; ``patients``, a table of the user's;
-    ``frozen``, a population made by `pulsatile population build`.
+    ``frozen``, a population made by `pulsatile population build`.  ``select`` and ``strata`` say who of these
+    candidates enters.
     """
 
     n: int | None = Field(
@@ -63,6 +70,23 @@ class PopulationEntry(Model):
         (), description="of parameters, for example [[k_gh, v_gh, 0.5]]; they replace the defaults of the same pairs"
     )
 
+    select: Select = Field(
+        {},
+        description="who enters, by limits of a covariate, an output at rest or an endpoint of a test before treatment, "
+        "for example {ghrh_gh_peak: {at_most: 9}, igf1_sds: {below: -2}}",
+    )
+    screening: tuple[TestEntry, ...] = Field(
+        (), description="tests of select that differ from their protocols, at weeks: [0]", max_length=20
+    )
+    strata: Strata = Field(
+        {},
+        description="exact shares of patients by covariate, for example {sex: {man: 0.5, woman: 0.5}, age: [[20, 40], "
+        "[40, 65]]}; several are crossed",
+    )
+    most_screened: int | None = Field(
+        None, ge=1, le=MOST_SCREENED, description="most candidates looked at; default 100 for each patient"
+    )
+
     model_config = ConfigDict(json_schema_extra={"allOf": [{"not": _both(*pair)} for pair in combinations(SOURCES, 2)]})
 
     @model_validator(mode="after")
@@ -91,6 +115,43 @@ class PopulationEntry(Model):
         if self.named is not None or self.patients is not None:
             self.people.check()
         return self
+
+    @model_validator(mode="after")
+    def _recruitment_agrees(self) -> Self:
+        if self.screening and not self.select:
+            raise ValueError("has screening tests and no select: name an endpoint in select, or leave them out")
+        if self.most_screened is not None and not self.recruits:
+            raise ValueError("has most_screened without select or strata: give one of them, or leave it out")
+        if not self.recruits:
+            return self
+        if self.strata and self.n is None and not self.drawn:
+            raise ValueError("has strata and no n, so their numbers are unknown: give n")
+        if self.n is not None and self.n > MOST_IN_TABLE:
+            raise ValueError(
+                f"selects n = {self.n} patients: at most {MOST_IN_TABLE} are allowed, as a study stores them"
+            )
+        if self.most_screened is not None and self.n is not None and self.most_screened < self.n:
+            raise ValueError(f"has most_screened = {self.most_screened} below n = {self.n}: give at least n")
+        _ = self.recruitment
+        return self
+
+    @property
+    def recruits(self) -> bool:
+        """Whether some of the candidates enter only."""
+        return bool(self.select or self.strata)
+
+    @property
+    def recruitment(self) -> Recruitment | None:
+        """How the patients are recruited from the candidates; None where all enter."""
+        if not self.recruits:
+            return None
+        more = () if self.from_phenotypes else tuple(MORE_COVARIATES)
+        covariates = tuple(name for name in (*COVARIATES, *more) if name not in ("parameter_draws", "prevalence"))
+        return Recruitment(
+            screening=screening(self.select, self.screening, covariates),
+            strata=strata_of(dict(self.strata), covariates),
+            most=self.most_screened,
+        )
 
     @property
     def people(self) -> ResolvedPeople:
