@@ -72,8 +72,8 @@ class PopulationEntry(Model):
 
     select: Select = Field(
         {},
-        description="who enters, by limits of a covariate, an output at rest or an endpoint of a test before treatment, "
-        "for example {ghrh_gh_peak: {at_most: 9}, igf1_sds: {below: -2}}",
+        description="who enters, by limits of a covariate, an output at rest or an endpoint of a test before treatment: "
+        " {ghrh_gh_peak: {at_most: 9}, igf1_sds: {below: -2}}",
     )
     screening: tuple[TestEntry, ...] = Field(
         (), description="tests of select that differ from their protocols, at weeks: [0]", max_length=20
