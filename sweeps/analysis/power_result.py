@@ -69,8 +69,9 @@ class Power:
             grid.add_column(head, justify="right")
         for row in self.frame.itertuples(index=False):
             grid.add_row(
-                str(row.n), _percent(row.power), f"{_percent(row.low)} to {_percent(row.high)}", _percent(row.assurance),
-                _percent(row.simulated), f"{_percent(row.simulated_low)} to {_percent(row.simulated_high)}",
+                str(row.n), _percent(row.power), f"{_percent(row.low)} to {_percent(row.high)}",
+                _percent(row.assurance), _percent(row.simulated),
+                f"{_percent(row.simulated_low)} to {_percent(row.simulated_high)}",
             )  # fmt: skip
         return grid
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 MEASURES = ("change", "percent", "value")
-FEWEST = 20
+FEWEST = 50
 """Least number of patients of a run from whom SDs are taken [assumed]."""
 
 

@@ -10,13 +10,14 @@ from pulsatile.engine.arrays import Ids
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.patients.adults import people_cohort
-from pulsatile.engine.patients.cohort import COVARIATES, MORE_COVARIATES, cohort_of_ids, points_of
+from pulsatile.engine.patients.cohort import COVARIATES, MORE_COVARIATES, cohort_of_ids, points_of, with_parameters
 from pulsatile.engine.people.completion import check_known, complete
 from pulsatile.engine.people.draw import draw_adults
 from pulsatile.sweeps.study.design import DesignEntry, ResolvedDesign, resolved_design
 from pulsatile.sweeps.study.fields import Resolved
 from pulsatile.sweeps.study.identity import engine_hash
 from pulsatile.sweeps.study.own_patients import own_patients
+from pulsatile.sweeps.study.parameter_file import own_parameters
 from pulsatile.sweeps.study.people import ResolvedPeople
 from pulsatile.sweeps.study.population import PopulationEntry
 from pulsatile.sweeps.study.population_file import read_frozen
@@ -30,10 +31,10 @@ if TYPE_CHECKING:
 class ResolvedPopulation(Resolved):
     """Everything that determines the patients at positions 0 ... n - 1.
 
-    Either ``shares`` of phenotypes, or ``people``; for these a ``table`` may give ids ("patient"), prevalence weights
-    ("prevalence") and covariates, which are then not drawn.  ``seed`` is set where the patients have another seed than
-    the study; ``id`` is that of a frozen population.  ``balanced`` has the numbers for whose means its weights were
-    chosen, by id ("patient"); they affect intervals only.  With a ``design`` the patients are its points: the first of
+    Either ``shares`` of phenotypes, to whom a ``table`` may give ids ("patient") and own parameters, or ``people``; for
+    these a table may give ids, prevalence weights ("prevalence") and covariates, which are then not drawn.  ``seed`` is
+    set where the patients have another seed than the study; ``id`` is that of a frozen population.  ``balanced``
+    has the numbers for whose means its weights were chosen, by id ("patient"); they affect intervals only.  With a ``design`` the patients are its points: the first of
     these patients with the factors' values.
 
     With a ``recruitment`` these are candidates, of whom those in ``recruited`` are the patients, ``n`` of them.
@@ -61,7 +62,8 @@ class ResolvedPopulation(Resolved):
         if self.recruitment is not None:
             return f"{self.candidates.words}, recruited"
         if self.people is None:
-            return ", ".join(self.shares)
+            own = "" if self.table is None else "own parameters, "
+            return own + ", ".join(self.shares)
         frozen = f"frozen population {self.id[:12]}" if self.id else ""
         known = set(self.table.names) - {"patient", "prevalence"} if self.table is not None else ()
         own = "own patients" if known else self.people.named
@@ -75,7 +77,8 @@ class ResolvedPopulation(Resolved):
     @property
     def weighted(self) -> bool:
         """Whether patients carry prevalence weights."""
-        return self.table is not None and "prevalence" in self.table.names and self.design is None
+        weights = self.people is not None and self.table is not None and "prevalence" in self.table.names
+        return weights and self.design is None
 
     def ids(self, start: int, stop: int) -> Ids:
         """Return the ids of the patients at positions ``start`` to before ``stop``."""
@@ -127,7 +130,8 @@ class ResolvedPopulation(Resolved):
             return points_of(base, self.ids(start, stop), columns)
         if self.people is None:
             kind: str | dict[str, float] = next(iter(self.shares)) if len(self.shares) == 1 else self.shares
-            return cohort_of_ids(self.ids(start, stop), kind, seed, self.variability)
+            cohort = cohort_of_ids(self.ids(start, stop), kind, seed, self.variability)
+            return self._own(cohort, start, stop)
 
         seed = seed if self.seed is None else self.seed
         ids, population = self.ids(start, stop), self.people.population()
@@ -139,9 +143,21 @@ class ResolvedPopulation(Resolved):
         cohort = people_cohort(seed, ids, people, population, self.people.layers, self.people.omega())
         if self.weighted:
             cohort.covariates["prevalence"] = columns["prevalence"][rows]
-        if self.table is not None and self.table.packed_ids:
-            cohort = replace(cohort, names=self.table.ids[rows])
-        return cohort
+        return self._named(cohort, start, stop)
+
+    def _own(self, cohort: "Cohort", start: int, stop: int) -> "Cohort":
+        """Return patients of a phenotype with the parameters of the table."""
+        if self.table is None:
+            return cohort
+        rows = self.rows(start, stop)
+        columns = {name: column[rows] for name, column in self.table.columns.items() if name != "patient"}
+        return self._named(with_parameters(cohort, columns), start, stop)
+
+    def _named(self, cohort: "Cohort", start: int, stop: int) -> "Cohort":
+        """Return the patients with the text ids of the table, where it has such."""
+        if self.table is None or not self.table.packed_ids:
+            return cohort
+        return replace(cohort, names=self.table.ids[self.rows(start, stop)])
 
 
 def resolved_population(entry: PopulationEntry, design: DesignEntry | None = None) -> ResolvedPopulation:
@@ -193,9 +209,13 @@ def _resolved(entry: PopulationEntry) -> ResolvedPopulation:
     if entry.frozen is not None:
         return frozen_population(entry.frozen, None if entry.recruits else entry.n, entry.first)
     if entry.patients is not None:
-        table = own_patients(entry.patients)
+        table = own_patients(entry.patients, entry.headings)
         n = patient_count(None if entry.recruits else entry.n, entry.first, table.rows, entry.patients)
         return ResolvedPopulation(n=n, first=entry.first, people=entry.people, table=table)
+    if entry.parameters is not None:
+        table = own_parameters(entry.parameters)
+        n = patient_count(None if entry.recruits else entry.n, entry.first, table.rows, entry.parameters)
+        return ResolvedPopulation(n=n, first=entry.first, shares=entry.mix, variability=False, table=table)
     if entry.named is not None:
         return ResolvedPopulation(n=entry.n or 1, first=entry.first, people=entry.people)
     shares = {name: share for name, share in entry.mix.items() if share > 0}

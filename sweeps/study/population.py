@@ -1,7 +1,7 @@
 """The population entry of a study file: phenotypes, people drawn from a population, own patients, or a frozen one."""
 
 from itertools import combinations
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -12,6 +12,7 @@ from pulsatile.engine.people.populations import POPULATIONS
 from pulsatile.engine.people.spec import SHIFTED, WITH_MARGIN
 from pulsatile.sweeps.study.design import VARIED, VariedName
 from pulsatile.sweeps.study.fields import MOST_PATIENTS, Model, Phenotype, Share, keyed_by, known
+from pulsatile.sweeps.study.own_patients import Headings
 from pulsatile.sweeps.study.people import ResolvedPeople
 from pulsatile.sweeps.study.recruitment.criteria import Select, screening
 from pulsatile.sweeps.study.recruitment.recruit import MOST_SCREENED, Recruitment
@@ -20,6 +21,8 @@ from pulsatile.sweeps.study.table import MOST_IN_TABLE
 from pulsatile.sweeps.study.test_entry import TestEntry
 
 SOURCES = ("phenotype", "shares", "named", "patients", "frozen")
+OF_FILES = ("patients", "parameters", "frozen")
+"""Keys that name a file or folder of patients."""
 """Keys of which a population has one at most."""
 
 
@@ -51,6 +54,19 @@ class PopulationEntry(Model):
         None, description="people drawn from a named population; see `pulsatile population list`"
     )
     patients: str | None = Field(None, description="file of own patients, CSV or Parquet; see docs/population.md")
+    parameters: str | None = Field(
+        None,
+        description="table of parameters, CSV or Parquet: a row per patient, a column per parameter; the rest as the "
+        "typical patient of phenotype",
+    )
+    columns: dict[str, str] = Field(
+        {},
+        description='columns of patients by covariate, as {age: "Age at visit", glucose: FPG}; no other is read',
+    )
+    codes: dict[Literal["sex"], dict[str, str]] = Field(
+        {}, description="codes in patients, for example {sex: {1: man, 2: woman}}"
+    )
+    units: dict[str, str] = Field({}, description="units of columns of patients, for example {glucose: mg/dL}")
     frozen: str | None = Field(None, description="folder made by `pulsatile population build`")
     women: float | None = Field(None, ge=0, le=1, description="share of women among people drawn")
     ranges: Annotated[dict[str, Any], keyed_by(BOUNDS)] = Field(
@@ -72,7 +88,7 @@ class PopulationEntry(Model):
 
     select: Select = Field(
         {},
-        description="who enters, by limits of a covariate, an output at rest or an endpoint of a test before treatment: "
+        description="who enters: limits of a covariate, an output at rest or an endpoint of a test before treatment, "
         " {ghrh_gh_peak: {at_most: 9}, igf1_sds: {below: -2}}",
     )
     screening: tuple[TestEntry, ...] = Field(
@@ -92,8 +108,13 @@ class PopulationEntry(Model):
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
         given = [name for name in SOURCES if getattr(self, name) is not None]
+        if self.parameters is not None:
+            given = [*(name for name in given if name != "phenotype"), "parameters"]
         if len(given) > 1:
             raise ValueError(f"has both {' and '.join(given)}: give one of the two")
+        of_table = [name for name in ("columns", "codes", "units") if getattr(self, name)]
+        if of_table and self.patients is None:
+            raise ValueError(f"has {', '.join(of_table)} without a table of own patients: give patients")
         if self.shares is not None and sum(self.shares.values()) <= 0:
             raise ValueError("has shares that are all 0: give at least one phenotype a share above 0")
         people = {name: getattr(self, name) for name in ("women", "ranges", "margins", "shifts")}
@@ -106,12 +127,17 @@ class PopulationEntry(Model):
         of_people += ["layers"] if self.layers != Layers() else []
         if of_people and self.named is None and self.patients is None:
             raise ValueError(f"has {', '.join(of_people)}: give named or patients, which are drawn in layers")
+        if not self.variability and self.parameters is not None:
+            raise ValueError(
+                "has variability: false and parameters, which are of typical patients anyway: leave it out"
+            )
         if not self.variability and not self.from_phenotypes:
             raise ValueError("has variability: false, which is for phenotypes only; give layers: {between: false}")
         return self
 
     @model_validator(mode="after")
     def _engine_agrees(self) -> Self:
+        self.headings.check()
         if self.named is not None or self.patients is not None:
             self.people.check()
         return self
@@ -145,7 +171,7 @@ class PopulationEntry(Model):
         """How the patients are recruited from the candidates; None where all enter."""
         if not self.recruits:
             return None
-        more = () if self.from_phenotypes else tuple(MORE_COVARIATES)
+        more = () if self.from_phenotypes or self.parameters is not None else tuple(MORE_COVARIATES)
         covariates = tuple(name for name in (*COVARIATES, *more) if name not in ("parameter_draws", "prevalence"))
         return Recruitment(
             screening=screening(self.select, self.screening, covariates),
@@ -164,12 +190,22 @@ class PopulationEntry(Model):
     @property
     def from_phenotypes(self) -> bool:
         """Whether patients are drawn around phenotypes."""
-        return self.named is None and self.patients is None and self.frozen is None
+        return self.named is None and self.patients is None and self.frozen is None and self.parameters is None
 
     @property
     def drawn(self) -> bool:
         """Whether patients are drawn, so that ``n`` must be given."""
-        return self.patients is None and self.frozen is None
+        return self.file is None
+
+    @property
+    def file(self) -> str | None:
+        """The file or folder that holds the patients; None where they are drawn."""
+        return self.patients or self.parameters or self.frozen
+
+    @property
+    def headings(self) -> Headings:
+        """What the study says of the columns of own patients."""
+        return Headings(self.columns, self.codes.get("sex", {}), self.units)
 
     @property
     def mix(self) -> dict[str, float]:
