@@ -176,7 +176,12 @@ def virtual_cohort(
     check_whole(first, "first", 0, 2**63 - n)
     if not isinstance(variability, bool):
         raise InputError(f"variability = {variability!r} must be True or False.")
-    ids = np.arange(first, first + n, dtype=np.int64)
+    return cohort_of_ids(np.arange(first, first + n, dtype=np.int64), phenotype, seed, variability)
+
+
+def cohort_of_ids(ids: Ids, phenotype: str | Mapping[str, float], seed: int, variability: bool = True) -> Cohort:
+    """Return the virtual patients ``ids`` (n,), each as in `virtual_cohort`."""
+    n = len(ids)
     kinds = _assign(ids, phenotype, seed)
     if not variability:
         people = covariates.typical_people(np.array(_WEIGHT)[kinds])
@@ -216,6 +221,25 @@ def points_of(base: Cohort, ids: Ids, values: Mapping[str, Floats]) -> Cohort:
     rows = {name: np.repeat(column, n) for name, column in base.covariates.items()}
     keys, day_keys = np.repeat(base.keys, n), np.repeat(base.day_keys, n)
     return Cohort(base.seed, ids, rows, record, base.layers, keys, day_keys, base.meals)
+
+
+def with_parameters(cohort: Cohort, values: Mapping[str, Floats]) -> Cohort:
+    """Return the patients of ``cohort`` (n,) with own values of parameters, and the fasting state that follows.
+
+    Parameters
+    ----------
+    values
+        Arrays (n,) by name of a constant or patient parameter, in the unit of the table; NaN leaves the cohort's.  A
+        weight (kg) is also the covariate, and sets the BMI.
+    """
+    record, rows = cohort.parameters.copy(), dict(cohort.covariates)
+    for name, column in values.items():
+        record[name] = np.where(np.isfinite(column), column, record[name])
+    if "weight" in values:
+        rows["weight"] = record["weight"].copy()
+        rows["bmi"] = rows["weight"] / rows["height"] ** 2
+    set_start_basal(record)
+    return replace(cohort, parameters=record, covariates=rows)
 
 
 def changed(cohort: Cohort, changes: Iterable[Change]) -> Cohort:

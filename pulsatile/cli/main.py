@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from pulsatile import __version__
-from pulsatile.cli import budget, examples, population, runs, sensitivity
+from pulsatile.cli import budget, examples, population, power, runs, sensitivity
 from pulsatile.cli.guard import as_json, guarded, print_json, print_rich
 from pulsatile.cli.runs import dry_run_of
 from pulsatile.cli.sweep import validate_sweep
@@ -31,6 +31,7 @@ Examples:
   pulsatile presets                                         regimens that a study may name
   pulsatile population build adults --n 1000 --out pop      people with weights, for `population: {frozen: pop}`
   pulsatile sensitivity examples/sensitivity.yaml           which parameters decide the outcome
+  pulsatile power runs/a --endpoint vat --arm tesamorelin   power of a trial of 20 to 500 per arm
   pulsatile validate STUDY.yaml                             check the file
   pulsatile run examples/sweep.yaml --dry-run               a sweep of whole studies: scenarios, runs, time
 
@@ -275,5 +276,12 @@ def validate(study: Path, settings: tuple[str, ...], as_json: bool) -> None:
         click.echo(sentence)
 
 
-for command in (*runs.COMMANDS, population.population, sensitivity.sensitivity, budget.budget, examples.examples):
+for command in (
+    *runs.COMMANDS,
+    population.population,
+    sensitivity.sensitivity,
+    budget.budget,
+    power.power,
+    examples.examples,
+):
     main.add_command(command)

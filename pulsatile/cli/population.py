@@ -199,6 +199,8 @@ def _print_population(built: "Built", as_json: bool) -> None:
         return
     run, kept = len(built.untreated.ids), int(built.kept.sum())
     click.echo(f"{built.folder}: {built.name}, {run} people run untreated, {kept} kept by {built.record['selection']}.")
+    if screening := built.record.get("screening"):
+        click.echo(screening)
     for why, count in built.unused.items():
         click.echo(f"  not kept: {count}, {why}")
     if redrawn := int(built.redrawn.sum()):

@@ -64,7 +64,7 @@ def analyse(
     InputError
         When outputs, weeks, an arm or inputs are missing from the run, or it has fewer than 50 patients.
     """
-    run = _finished(folder)
+    run = finished(folder)
     dataset = open_results(run)
     if run.resolved.population.design is not None:
         if handful:
@@ -99,13 +99,14 @@ def open_design(folder: str | Path) -> "xr.Dataset":
     Damage
         When its results were changed since they were committed; the sentence names the chunks.
     """
-    run = _finished(folder)
+    run = finished(folder)
     if run.resolved.population.design is None:
         raise FolderRefuses(f"{folder} is not a run of a design; give its study a design, or use open_dataset.")
     return _points(run, open_results(run))
 
 
-def _finished(folder: str | Path) -> RunFolder:
+def finished(folder: str | Path) -> RunFolder:
+    """Return the folder of a finished run; `FolderRefuses` for any other."""
     run = RunFolder.open(Path(folder))
     if not run.digest:
         raise FolderRefuses(f"{folder} is not finished ({run.state}); {unfinished(run)}.")

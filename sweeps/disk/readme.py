@@ -34,8 +34,8 @@ Times are hours since Monday 00:00 of treatment day 1; week k ends at 168 k h.
 `pulsatile status`, `resume`, `expand`, `verify`, `heal` and `digest` take this folder. The digest is a hash of the
 stored values, equal for any chunk size, number of workers and interruption on one kind of machine ({platform}).
 
-{approximation}
-{of_the_trial}
+{notes}
+
 Identity of the run: {identity}
 """
 
@@ -59,11 +59,14 @@ def readme(resolved: ResolvedStudy, facts: Entry) -> str:
     settings = f", with {' '.join(facts['settings'])}" if facts.get("settings") else ""
     steps = [step["by"] for step in facts.get("expanded", []) if step["by"].startswith("--")]
     settings += f"; then expanded by {', then '.join(steps)}" if steps else ""
+    notes = (
+        resolved.population.screening_sentence, resolved.approximation or "Every day is integrated.",
+        *resolved.of_the_trial,
+    )  # fmt: skip
     return _README.format(
         title=resolved.title or facts["name"], version=facts["versions"]["pulsatile"], identity=facts["identity"],
         output=resolved.outputs.names[0], settings=settings, platform=facts["platform"],
-        arms=_arms(resolved), approximation=resolved.approximation or "Every day is integrated.",
+        arms=_arms(resolved), notes="\n\n".join(filter(None, notes)),
         trial="" if resolved.groups is None and resolved.dropout is None else _TRIAL,
         why="status" if resolved.dropout is None else "status or dropped_week",
-        of_the_trial="".join(f"\n{sentence}\n" for sentence in resolved.of_the_trial),
     )  # fmt: skip

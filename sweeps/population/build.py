@@ -33,6 +33,7 @@ from pulsatile.sweeps.study.read import read_mapping
 from pulsatile.sweeps.study.resolve import ResolvedStudy
 from pulsatile.sweeps.study.schema import Study, study_from
 from pulsatile.sweeps.study.table import MOST_IN_TABLE, PatientTable
+from pulsatile.sweeps.study.table_file import TEXT_FILES
 from pulsatile.sweeps.summary.weights import LEAST_EFFECTIVE, MOST_WEIGHT, Balance, balance, effective_number
 from pulsatile.sweeps.workers.resources import Resources
 
@@ -46,7 +47,7 @@ SELECTIONS = ("weights", "inclusion", "plausible")
 def of_survey(population: ResolvedPopulation) -> bool:
     """Return whether the published margins describe these people: adults of the survey, all of them."""
     people = population.people
-    if people is None or population.table is not None:
+    if people is None or population.table is not None or population.recruitment is not None:
         return False
     asked = people.women is not None or people.ranges or people.margins or people.shifts
     return people.population().survey and not asked
@@ -62,7 +63,8 @@ def untreated_study(population: Mapping[str, Any], seed: int, where: str) -> Stu
         "tests": [{"test": test, "weeks": [0]} for test in WEEK_0],
     }  # fmt: skip
     study = study_from(data, where)
-    if study.population.from_phenotypes or study.population.frozen is not None:
+    people = study.population
+    if people.from_phenotypes or people.frozen is not None or people.parameters is not None:
         raise InputError(f"{where}: only a population of people can be built; give named or patients.")
     if study.population.n is not None and study.population.n > MOST_IN_TABLE:
         raise InputError(
@@ -172,9 +174,9 @@ def freeze(folder: Path, resolved: ResolvedStudy, digest: str, how: str) -> dict
         raise InputError(
             f"{folder}: no patient is plausible; {reasons_in_words(selection.why)}; change the population."
         )
-    given = resolved.population.table
+    given, rows = resolved.population.table, resolved.population.rows(0, resolved.population.n)[kept]
     columns: dict[str, npt.NDArray[Any]] = {} if given is None else {
-        name: values[kept] for name, values in given.columns.items() if name != "prevalence"
+        name: values[rows] for name, values in given.columns.items() if name != "prevalence"
     }  # fmt: skip
     columns["patient"] = untreated.ids[kept]
     if selection.balance is not None and how == "weights":
@@ -190,6 +192,8 @@ def freeze(folder: Path, resolved: ResolvedStudy, digest: str, how: str) -> dict
         "rejected": counts(selection.why),
         "table": PatientTable.of(columns).model_dump(mode="json"),
     }
+    if resolved.population.screening_sentence:
+        record["screening"] = resolved.population.screening_sentence
     if selection.balance is not None:
         w = selection.weights[kept]
         record["weights"] = {
@@ -215,7 +219,7 @@ def population_entry(name_or_file: str, n: int | None) -> dict[str, Any]:
     """Return the population entry of a study for a name, a table of patients, or a YAML file with the entry."""
     if name_or_file in POPULATIONS:
         entry: dict[str, Any] = {"named": name_or_file}
-    elif Path(name_or_file).suffix.lower() in (".csv", ".parquet"):
+    elif Path(name_or_file).suffix.lower() in (*TEXT_FILES, ".parquet"):
         entry = {"patients": name_or_file}
     elif Path(name_or_file).suffix.lower() in (".yaml", ".yml") or Path(name_or_file).exists():
         entry = read_mapping(Path(name_or_file), "population", "named, ranges and n")

@@ -142,8 +142,8 @@ class Prepared:
 def prepare(study: Study, resources: Resources = Resources(), note: Callable[[str], None] | None = None) -> Prepared:
     """Do all that a run does before it makes its folder: a study that `pulsatile validate` accepts, starts.
 
-    Tables are read, a matched dose is found on its pilot, the first patients are drawn.  ``note`` is told what takes
-    long.
+    Tables are read, candidates are screened, a matched dose is found on its pilot, the first patients are drawn.
+    ``note`` is told what takes long.
 
     Raises
     ------
@@ -158,10 +158,13 @@ def prepare(study: Study, resources: Resources = Resources(), note: Callable[[st
         refuse_unknown(study, Selection(wanted.outputs, wanted.weeks, wanted.contrast))
     if note is not None and any(arm.match is not None for arm in study.arms):
         note("Planning: finding the matched dose on the pilot ...")
+    if note is not None and study.population.recruits:
+        note("Planning: screening candidates ...")
     sentences = conversions(study)
     resolved = resolve(study, spread.planning_threads)
     chunk = chunk_size(resolved, resolved.plan(), resources.chunk, slots, room)
     check_people(resolved.cohort(0, min(resolved.population.n, chunk, FIRST)))
+    sentences += [resolved.population.screening_sentence] if resolved.population.recruited is not None else []
     sentences += [dose.sentence for dose in resolved.matched]
     sentences += visit_sentences(resolved.arms, resolved.plan().visits)
     sentences += [resolved.approximation] if resolved.approximation else []

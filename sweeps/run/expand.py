@@ -32,7 +32,7 @@ from pulsatile.sweeps.run.progress import Progress, SilentProgress
 from pulsatile.sweeps.run.settle import growing, refuse_damaged, settle
 from pulsatile.sweeps.study.arms import ArmEntry
 from pulsatile.sweeps.study.fields import MOST_PATIENTS
-from pulsatile.sweeps.study.patients import ResolvedPopulation, with_design
+from pulsatile.sweeps.study.patients import ResolvedPopulation, recruited, with_design
 from pulsatile.sweeps.study.read import sentences
 from pulsatile.sweeps.study.resolve import ResolvedStudy, resolve
 from pulsatile.sweeps.study.schema import Study
@@ -105,7 +105,9 @@ def expand(
             raise FolderRefuses(f"{path} is not finished ({old.state}); {unfinished(old)}.")
         for sentence in changed_files(old, resolved.population):
             progress.note(sentence)
-        grown = _grown(resolved, growth)
+        if resolved.population.recruitment is not None and growth.patients is not None:
+            progress.note("Screening further candidates ...")
+        grown = _grown(resolved, growth, resources)
         _check(resolved, grown)
         progress.note("Checking the run that is expanded ...")
         refuse_damaged(path)
@@ -115,11 +117,12 @@ def expand(
         return settle(path, drive(folder, grown, resources, progress, begin, lock))
 
 
-def _grown(resolved: ResolvedStudy, growth: Growth) -> ResolvedStudy:
+def _grown(resolved: ResolvedStudy, growth: Growth, resources: Resources) -> ResolvedStudy:
     """Return the larger study."""
+    threads = resources.spread(resolved.solver.device).planning_threads
     if growth.study is not None:
-        return resolve(growth.study)
-    population = _more_patients(resolved.population, growth)
+        return resolve(growth.study, threads)
+    population = _more_patients(resolved, growth, threads)
     weeks = resolved.weeks if growth.weeks is None else float(growth.weeks)
     if not weeks <= MOST_WEEKS:
         raise InputError(f"--weeks {weeks:g} is too large or no number: at most {MOST_WEEKS:g} are allowed.")
@@ -129,8 +132,9 @@ def _grown(resolved: ResolvedStudy, growth: Growth) -> ResolvedStudy:
     return resolved.model_copy(update=changes)
 
 
-def _more_patients(population: ResolvedPopulation, growth: Growth) -> ResolvedPopulation:
-    """Return the larger population, or design."""
+def _more_patients(resolved: ResolvedStudy, growth: Growth, threads: int) -> ResolvedPopulation:
+    """Return the larger population, or design; further candidates are screened where patients were recruited."""
+    population = resolved.population
     if population.design is not None:
         if growth.patients is not None:
             raise InputError("the run has a design, which sets the number of points; give --replicates.")
@@ -140,6 +144,8 @@ def _more_patients(population: ResolvedPopulation, growth: Growth) -> ResolvedPo
     n = population.n if growth.patients is None else growth.patients
     if n > MOST_PATIENTS:
         raise InputError(f"--patients {n} is too large: at most {MOST_PATIENTS} are allowed.")
+    if population.recruitment is not None and n > population.n:
+        return recruited(population, n, resolved.seed, resolved.solver, threads)
     if population.table is not None:
         patient_count(n, population.first, population.table.rows, "the population of the run")
     return population.model_copy(update={"n": n})
@@ -163,7 +169,9 @@ def _check(was: ResolvedStudy, now: ResolvedStudy) -> None:
     """Refuse a change that is not an expansion."""
     run, wanted = (study.model_dump(mode="json", exclude=set(FREE)) for study in (was, now))
     for data in (run, wanted):
-        del data["population"]["n"]
+        del data["population"]["n"], data["population"]["recruited"]
+        if data["population"]["recruitment"] is not None:
+            del data["population"]["recruitment"]["most"]
         if data["population"]["design"] is not None:
             del data["population"]["design"]["replicates"]
     if changed := list(differences(run, wanted)):
@@ -192,6 +200,8 @@ def _announcements(was: ResolvedStudy, now: ResolvedStudy) -> list[str]:
     plan, earlier = now.plan(), was.plan()
     reason = "" if plan == earlier else plan.goes_on_from(earlier)
     sentences = [f"Everything but the run-in is computed anew: {reason}."] if reason else []
+    if now.population.recruited is not None and now.population.n > was.population.n:
+        sentences.append(now.population.screening_sentence)
     for test, before in zip(now.tests, was.tests, strict=False):
         if test.weeks != before.weeks and test.test == before.test:
             sentences.append(f"Test {test.test} at weeks {', '.join(f'{week:g}' for week in test.weeks)}.")

@@ -6,8 +6,10 @@ from typing import Any
 
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.disk.folder import RunFolder
-from pulsatile.sweeps.study.own_patients import own_patients
+from pulsatile.sweeps.study.own_patients import Headings, own_patients
+from pulsatile.sweeps.study.parameter_file import own_parameters
 from pulsatile.sweeps.study.patients import ResolvedPopulation
+from pulsatile.sweeps.study.population import OF_FILES
 from pulsatile.sweeps.study.population_file import read_frozen
 from pulsatile.sweeps.study.read import parse_yaml, read_mapping
 from pulsatile.sweeps.study.schema import Study, load_study
@@ -18,8 +20,8 @@ WORDS_ONLY = ("title", "description")
 
 
 def named_files(study: Study) -> dict[str, str]:
-    """Return the absolute paths of the table of patients, or the frozen population, that a study names."""
-    given = {"patients": study.population.patients, "frozen": study.population.frozen}
+    """Return the absolute path of the table or the frozen population that a study names, by its key."""
+    given = {key: getattr(study.population, key) for key in OF_FILES}
     return {key: str(Path(path).absolute()) for key, path in given.items() if path is not None}
 
 
@@ -61,7 +63,7 @@ def changed_files(folder: RunFolder, population: ResolvedPopulation) -> list[str
     """Return a sentence for each file of patients that has changed since the run began; a file may be gone."""
     sentences = []
     for key, file in folder.facts.get("reads", {}).items():
-        if Path(file).exists() and (change := _change(key, file, population)):
+        if Path(file).exists() and (change := _change(key, file, population, _headings(folder))):
             sentences.append(
                 f"{file} has changed since the run began ({change}); the expansion goes on with the patients of the "
                 "run, as they were."
@@ -69,14 +71,25 @@ def changed_files(folder: RunFolder, population: ResolvedPopulation) -> list[str
     return sentences
 
 
-def _change(key: str, file: str, population: ResolvedPopulation) -> str:
+def _headings(folder: RunFolder) -> Headings:
+    """Return what the study of a run said of the columns of its table."""
+    entry = _begun(folder).get("population")
+    given = entry if isinstance(entry, dict) else {}
+    codes = given.get("codes") or {}
+    return Headings(
+        given.get("columns") or {}, {str(k): v for k, v in (codes.get("sex") or {}).items()}, given.get("units") or {}
+    )
+
+
+def _change(key: str, file: str, population: ResolvedPopulation, headings: Headings) -> str:
     """Return how a table or a frozen population differs from the one in a run; "" where it does not."""
     assert population.table is not None
     try:
         if key == "frozen":
             new = str(read_frozen(file)["id"])
             return "" if new == population.id else f"its id was {population.id[:12]} and is {new[:12]}"
-        return _difference(population.table, own_patients(file))
+        now = own_parameters(file) if key == "parameters" else own_patients(file, headings)
+        return _difference(population.table, now)
     except InputError as error:
         return f"it cannot be read now: {str(error).rstrip('.')}"
 

@@ -2,6 +2,7 @@
 
 from pulsatile.sweeps.study import quantities
 from pulsatile.sweeps.study.own_patients import read_patients
+from pulsatile.sweeps.study.parameter_file import read_parameters
 from pulsatile.sweeps.study.population_file import read_frozen
 from pulsatile.sweeps.study.schema import Study
 
@@ -22,7 +23,11 @@ def conversions(study: Study) -> list[str]:
     >>> conversions(study_from(study, "study"))
     ["arms[0].regimen[0].dose = '6 IU' is taken as 2 mg."]
     """
-    sentences = [] if study.population.patients is None else read_patients(study.population.patients)[1]
+    people, sentences = study.population, list[str]()
+    if people.patients is not None:
+        sentences = read_patients(people.patients, people.headings)[1]
+    if people.parameters is not None:
+        sentences = read_parameters(people.parameters)[1]
     if study.population.frozen is not None and "seed" in study.model_fields_set:
         seed = read_frozen(study.population.frozen)["seed"]
         if seed != study.seed:

@@ -51,7 +51,7 @@ def read_doses(path: str | Path) -> DoseTable:
 
 
 def _number(cell: object, name: str, row: int, sheet: Sheet, path: str | Path) -> float | None:
-    text = str(cell).strip()
+    text = sheet.text(cell)
     if text.lower() in NOTHING:
         return None
     try:

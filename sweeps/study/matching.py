@@ -51,7 +51,7 @@ def match_dose(
             f"arm {arm.name}: its matched dose starts only after the {WEEKS:g} weeks of the pilot, or is not given in "
             "them; start it earlier, or give the dose itself."
         )
-    cohort, weights, whose = pilot_of(population, seed)
+    cohort, weights, whose = pilot_of(population, seed, solver, threads)
     plan = Plan(weeks=WEEKS, every=168.0 * WEEKS, outputs=(), reductions=("igf1_mean",), solver=solver)
     baseline = run_in(cohort, solver=solver, threads=threads)
 

@@ -1,16 +1,24 @@
 """The patients of a resolved study: each chunk of them can be drawn again, anywhere, from the study alone."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from pulsatile.engine.arrays import Ids
 from pulsatile.engine.errors import InputError
+from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.patients.adults import people_cohort
 from pulsatile.engine.patients.changes import Change
-from pulsatile.engine.patients.cohort import COVARIATES, MORE_COVARIATES, changed, points_of, virtual_cohort
+from pulsatile.engine.patients.cohort import (
+    COVARIATES,
+    MORE_COVARIATES,
+    changed,
+    cohort_of_ids,
+    points_of,
+    with_parameters,
+)
 from pulsatile.engine.patients.meals import THREE_MEALS, MealPlan
 from pulsatile.engine.people.completion import check_known, complete
 from pulsatile.engine.people.draw import draw_adults
@@ -18,9 +26,11 @@ from pulsatile.sweeps.study.design import DesignEntry, ResolvedDesign, resolved_
 from pulsatile.sweeps.study.fields import Resolved
 from pulsatile.sweeps.study.identity import engine_hash
 from pulsatile.sweeps.study.own_patients import own_patients
+from pulsatile.sweeps.study.parameter_file import own_parameters
 from pulsatile.sweeps.study.people import ResolvedPeople
 from pulsatile.sweeps.study.population import PopulationEntry
 from pulsatile.sweeps.study.population_file import read_frozen
+from pulsatile.sweeps.study.recruitment.recruit import Recruited, Recruitment, recruit
 from pulsatile.sweeps.study.table import PatientTable, patient_count
 
 if TYPE_CHECKING:
@@ -30,12 +40,14 @@ if TYPE_CHECKING:
 class ResolvedPopulation(Resolved):
     """Everything that determines the patients at positions 0 ... n - 1.
 
-    Either ``shares`` of phenotypes, or ``people``; for these a ``table`` may give ids ("patient"), prevalence weights
-    ("prevalence") and covariates, which are then not drawn.  ``seed`` is set where the patients have another seed than
-    the study; ``id`` is that of a frozen population.  ``balanced`` has the numbers for whose means its weights were
-    chosen, by id ("patient"); they affect intervals only.  With a ``design`` the patients are its points: the first of
-    these patients with the factors' values.  ``parameters`` are changed in all patients, and ``meals`` are those of
-    all.
+    Either ``shares`` of phenotypes, to whom a ``table`` may give ids ("patient") and own parameters, or ``people``; for
+    these a table may give ids, prevalence weights ("prevalence") and covariates, which are then not drawn.  ``seed`` is
+    set where the patients have another seed than the study; ``id`` is that of a frozen population.  ``balanced`` has
+    the numbers for whose means its weights were chosen, by id ("patient"); they affect intervals only.  With a
+    ``design`` the patients are its points: the first of these patients with the factors' values.  ``parameters`` are
+    changed in all patients, and ``meals`` are those of all.
+
+    With a ``recruitment`` these are candidates, of whom those in ``recruited`` are the patients, ``n`` of them.
     """
 
     n: int
@@ -50,6 +62,8 @@ class ResolvedPopulation(Resolved):
     design: ResolvedDesign | None = None
     parameters: tuple[Change, ...] = ()
     meals: MealPlan = THREE_MEALS
+    recruitment: Recruitment | None = None
+    recruited: Recruited | None = None
 
     @property
     def words(self) -> str:
@@ -63,8 +77,11 @@ class ResolvedPopulation(Resolved):
         if self.design is not None:
             base = self.model_copy(update={"design": None}).words
             return f"{self.design.kind} design of {len(self.design.factors)} factors about one of {base}"
+        if self.recruitment is not None:
+            return f"{self.candidates.words}, recruited"
         if self.people is None:
-            return ", ".join(self.shares)
+            own = "" if self.table is None else "own parameters, "
+            return own + ", ".join(self.shares)
         frozen = f"frozen population {self.id[:12]}" if self.id else ""
         known = set(self.table.names) - {"patient", "prevalence"} if self.table is not None else ()
         own = "own patients" if known else self.people.named
@@ -78,22 +95,42 @@ class ResolvedPopulation(Resolved):
     @property
     def weighted(self) -> bool:
         """Whether patients carry prevalence weights."""
-        return self.table is not None and "prevalence" in self.table.names and self.design is None
+        weights = self.people is not None and self.table is not None and "prevalence" in self.table.names
+        return weights and self.design is None
 
     def ids(self, start: int, stop: int) -> Ids:
         """Return the ids of the patients at positions ``start`` to before ``stop``."""
         if self.design is not None:
             return np.arange(start, stop, dtype=np.int64)
+        rows = self.rows(start, stop)
         if self.table is None:
-            return np.arange(self.first + start, self.first + stop, dtype=np.int64)
-        ids: Ids = self.table.columns["patient"][self.first + start : self.first + stop].astype(np.int64)
+            return rows
+        ids: Ids = self.table.columns["patient"][rows].astype(np.int64)
         return ids
+
+    def rows(self, start: int, stop: int) -> Ids:
+        """Return the rows of the table, or the ids where there is none, of the patients at these positions."""
+        if self.recruited is None:
+            return np.arange(self.first + start, self.first + stop, dtype=np.int64)
+        return self.first + self.recruited.positions[start:stop]
 
     def labels(self, start: int, stop: int) -> npt.NDArray[Any]:
         """Return the ids as the user knows them, text where a table has such, else those of `ids`."""
         if self.table is None or self.design is not None or not self.table.packed_ids:
             return self.ids(start, stop)
-        return self.table.ids[self.first + start : self.first + stop]
+        return self.table.ids[self.rows(start, stop)]
+
+    @property
+    def candidates(self) -> Self:
+        """The candidates from whom the patients are recruited, as a population; the patients where all enter."""
+        return self.model_copy(update={"recruitment": None, "recruited": None, "design": None})
+
+    @property
+    def screening_sentence(self) -> str:
+        """How many candidates were screened and kept; empty where all enter."""
+        if self.recruitment is None or self.recruited is None:
+            return ""
+        return self.recruited.sentence(self.recruitment)
 
     @property
     def covariates(self) -> tuple[str, ...]:
@@ -116,30 +153,77 @@ class ResolvedPopulation(Resolved):
         """Return the patients as drawn, before anything of them is changed."""
         if self.people is None:
             kind: str | dict[str, float] = next(iter(self.shares)) if len(self.shares) == 1 else self.shares
-            return virtual_cohort(stop - start, kind, seed, self.first + start, self.variability)
+            cohort = cohort_of_ids(self.ids(start, stop), kind, seed, self.variability)
+            return self._own(cohort, start, stop)
 
         seed = seed if self.seed is None else self.seed
         ids, population = self.ids(start, stop), self.people.population()
         columns = {} if self.table is None else self.table.columns
-        rows = slice(self.first + start, self.first + stop)
+        rows = self.rows(start, stop)
         known = {name: column[rows] for name, column in columns.items() if name not in ("patient", "prevalence")}
         spec = population.people
         people = complete(seed, ids, known, spec) if known else draw_adults(seed, ids, spec)
         cohort = people_cohort(seed, ids, people, population, self.people.layers, self.people.omega())
         if self.weighted:
             cohort.covariates["prevalence"] = columns["prevalence"][rows]
-        if self.table is not None and self.table.packed_ids:
-            cohort = replace(cohort, names=self.table.ids[rows])
-        return cohort
+        return self._named(cohort, start, stop)
+
+    def _own(self, cohort: "Cohort", start: int, stop: int) -> "Cohort":
+        """Return patients of a phenotype with the parameters of the table."""
+        if self.table is None:
+            return cohort
+        rows = self.rows(start, stop)
+        columns = {name: column[rows] for name, column in self.table.columns.items() if name != "patient"}
+        return self._named(with_parameters(cohort, columns), start, stop)
+
+    def _named(self, cohort: "Cohort", start: int, stop: int) -> "Cohort":
+        """Return the patients with the text ids of the table, where it has such."""
+        if self.table is None or not self.table.packed_ids:
+            return cohort
+        return replace(cohort, names=self.table.ids[self.rows(start, stop)])
 
 
 def resolved_population(
     entry: PopulationEntry, design: DesignEntry | None = None, changes: tuple[Change, ...] = (),
     meals: MealPlan = THREE_MEALS,
 ) -> ResolvedPopulation:  # fmt: skip
-    """Return the patients of a study with its changes, or the points of its design about the first patient."""
-    base = _resolved(entry).model_copy(update={"parameters": changes, "meals": meals})
+    """Return the patients of a study with its changes, or the points of its design about the first patient.
+
+    Where they are to be recruited they are candidates yet; see `recruited`.
+    """
+    update = {"parameters": changes, "meals": meals, "recruitment": entry.recruitment}
+    base = _resolved(entry).model_copy(update=update)
     return base if design is None else with_design(base, resolved_design(design))
+
+
+def recruited(
+    population: ResolvedPopulation, n: int | None, seed: int, solver: Solver, threads: int = 1
+) -> ResolvedPopulation:
+    """Return the population with ``n`` patients who were recruited from its candidates, all who fit where None.
+
+    A design has one patient.  Screening goes on after the patients that the population has already.
+
+    Raises
+    ------
+    InputError
+        Where too few candidates fit, and for strata of a population with weights.
+    """
+    if population.recruitment is None:
+        return population
+    candidates = population.candidates
+    if candidates.weighted and population.recruitment.strata:
+        raise InputError(
+            "population.strata: the patients have prevalence weights, which say how common each is; leave strata out, "
+            "or the weights."
+        )
+    available = None if population.table is None else population.table.rows - population.first
+    n = n if population.design is None else 1
+    found = recruit(
+        population.recruitment, n, available, lambda start, stop: candidates.cohort(seed, start, stop), solver, threads,
+        population.recruited,
+    )  # fmt: skip
+    n = found.places.rows if population.design is None else population.n
+    return population.model_copy(update={"recruited": found, "n": n})
 
 
 def with_design(base: ResolvedPopulation, design: ResolvedDesign) -> ResolvedPopulation:
@@ -150,11 +234,15 @@ def with_design(base: ResolvedPopulation, design: ResolvedDesign) -> ResolvedPop
 def _resolved(entry: PopulationEntry) -> ResolvedPopulation:
     """Return the patients of a study's population; reads tables and frozen populations."""
     if entry.frozen is not None:
-        return frozen_population(entry.frozen, entry.n, entry.first)
+        return frozen_population(entry.frozen, None if entry.recruits else entry.n, entry.first)
     if entry.patients is not None:
-        table = own_patients(entry.patients)
-        n = patient_count(entry.n, entry.first, table.rows, entry.patients)
+        table = own_patients(entry.patients, entry.headings)
+        n = patient_count(None if entry.recruits else entry.n, entry.first, table.rows, entry.patients)
         return ResolvedPopulation(n=n, first=entry.first, people=entry.people, table=table)
+    if entry.parameters is not None:
+        table = own_parameters(entry.parameters)
+        n = patient_count(None if entry.recruits else entry.n, entry.first, table.rows, entry.parameters)
+        return ResolvedPopulation(n=n, first=entry.first, shares=entry.mix, variability=False, table=table)
     if entry.named is not None:
         return ResolvedPopulation(n=entry.n or 1, first=entry.first, people=entry.people)
     shares = {name: share for name, share in entry.mix.items() if share > 0}

@@ -13,8 +13,9 @@ import numpy as np
 
 from pulsatile.engine import draws
 from pulsatile.engine.arrays import Floats, Ids
+from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.patients.cohort import Cohort
-from pulsatile.sweeps.study.patients import ResolvedPopulation
+from pulsatile.sweeps.study.patients import ResolvedPopulation, recruited
 from pulsatile.sweeps.study.table import PatientTable
 
 PATIENTS = 64
@@ -31,14 +32,15 @@ class Pilot(NamedTuple):
     whose: str
 
 
-def pilot_of(population: ResolvedPopulation, seed: int) -> Pilot:
-    """Return the pilot of the patients that a study of ``seed`` treats."""
+def pilot_of(population: ResolvedPopulation, seed: int, solver: Solver = Solver(), threads: int = 1) -> Pilot:
+    """Return the pilot of the patients that a study of ``seed`` treats; people drawn are recruited as in the study."""
     base = population.model_copy(update={"design": None})
     if population.design is not None and (base.people is not None or base.variability):
         return _one_patient(base, seed)
     if base.table is not None:
         return _rows(base, base.table, seed)
-    drawn = base.model_copy(update={"first": 0})
+    drawn = base.model_copy(update={"first": 0, "recruited": None})
+    drawn = recruited(drawn, PATIENTS, SEED, solver, threads)
     return _equal(drawn.cohort(SEED, 0, PATIENTS), f"{PATIENTS} people drawn like the study's ({base.words})")
 
 
@@ -57,10 +59,10 @@ def _one_patient(base: ResolvedPopulation, seed: int) -> Pilot:
 
 def _rows(base: ResolvedPopulation, table: PatientTable, seed: int) -> Pilot:
     """Return patients of a table, with the covariates, parameters and days that they have in the study."""
-    columns = {name: column[base.first : base.first + base.n] for name, column in table.columns.items()}
+    columns = {name: column[base.rows(0, base.n)] for name, column in table.columns.items()}
     rows, weights = places(base.ids(0, base.n), columns.get("prevalence", np.ones(base.n)))
     part = PatientTable.of({name: column[rows] for name, column in columns.items()})
-    chosen = base.model_copy(update={"table": part, "first": 0, "n": len(rows)})
+    chosen = base.candidates.model_copy(update={"table": part, "first": 0, "n": len(rows)})
     count = f"all {base.n}" if len(rows) == base.n else f"{len(rows)} of the {base.n}"
     weighted = ", weighted as in the study" if base.weighted else ""
     return Pilot(chosen.cohort(seed, 0, len(rows)), weights, f"{count} patients of the study ({base.words}{weighted})")

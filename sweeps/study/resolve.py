@@ -22,7 +22,7 @@ from pulsatile.sweeps.study import identity
 from pulsatile.sweeps.study.changes import changes_of, meal_plan
 from pulsatile.sweeps.study.fields import Resolved
 from pulsatile.sweeps.study.matching import MatchedDose, match_dose
-from pulsatile.sweeps.study.patients import ResolvedPopulation, resolved_population
+from pulsatile.sweeps.study.patients import ResolvedPopulation, recruited, resolved_population
 from pulsatile.sweeps.study.schema import Study
 
 
@@ -65,6 +65,9 @@ class ResolvedStudy(Resolved):
             science["population"]["table"] = self.population.table.content
         if self.crossover is not None:
             del science["crossover"]["control"]
+        if self.population.recruited is not None:
+            science["population"]["recruited"] = self.population.recruited.places.content
+            del science["population"]["recruitment"]["most"]
         del science["population"]["balanced"]  # decides intervals, and no number of the run
         return identity.identity(science)
 
@@ -116,9 +119,10 @@ class ResolvedStudy(Resolved):
 
 @usual_float_errors
 def resolve(study: Study, threads: int = 1) -> ResolvedStudy:
-    """Fill every default, expand presets and compute matched doses.
+    """Fill every default, expand presets, recruit patients and compute matched doses.
 
-    A matched dose is computed by simulating a pilot (see `sweeps.study.matching`); otherwise nothing is simulated.
+    Candidates are simulated at screening (`sweeps.study.recruitment`), and a pilot for a matched dose
+    (`sweeps.study.matching`); otherwise nothing is simulated.
     """
     if not isinstance(study, Study):
         raise InputError(f"study = {study!r} is not a Study; give load_study('study.yaml').")
@@ -129,6 +133,7 @@ def resolve(study: Study, threads: int = 1) -> ResolvedStudy:
         )
     changes, meals = changes_of(study.parameters), meal_plan(study.meals, study.fasting)
     population, plan = resolved_population(study.population, study.design, changes, meals), study.plan()
+    population = recruited(population, study.population.n, study.seed, study.solver, threads)
     named = {arm.name: arm for arm in study.arms}
     matched = {
         arm.name: match_dose(arm, named[arm.match.to], population, study.seed, study.solver, threads)

@@ -25,7 +25,7 @@ from pulsatile.sweeps.study.design import DesignEntry, resolved_design
 from pulsatile.sweeps.study.drug_entry import OwnDrugs, with_definitions
 from pulsatile.sweeps.study.fields import Length, Model, OutputName, Spacing, Text, ascending, known, once
 from pulsatile.sweeps.study.override import apply_override
-from pulsatile.sweeps.study.population import PopulationEntry
+from pulsatile.sweeps.study.population import OF_FILES, PopulationEntry
 from pulsatile.sweeps.study.read import as_json, read_mapping, sentences
 from pulsatile.sweeps.study.sweep_entry import SweepEntry
 from pulsatile.sweeps.study.test_entry import TestEntry
@@ -120,7 +120,7 @@ class Study(Model):
         """Number of patients or points, in words; the rows of a table are counted only when the study is resolved."""
         if self.design is not None:
             return f"{resolved_design(self.design).design().n_points} points"
-        table = self.population.patients or self.population.frozen
+        table = self.population.file
         return f"{self.population.n or 'all'} patients" + (f" of {table}" if table is not None else "")
 
     @model_validator(mode="after")
@@ -273,7 +273,7 @@ def _resolve_paths(data: dict[str, Any], folder: Path) -> None:
         if isinstance(table := rule.get("table"), str) and os.path.exists(folder / table):
             rule["table"] = str(folder / table)
     population = data.get("population")
-    for name in ("patients", "frozen"):
+    for name in OF_FILES:
         given = population.get(name) if isinstance(population, dict) else None
         if isinstance(population, dict) and isinstance(given, str) and os.path.exists(folder / given):
             population[name] = str(folder / given)

@@ -1,7 +1,12 @@
-"""Read a CSV or Parquet file as headings and cells, without guessing."""
+"""Read a CSV or Parquet file as headings and cells.
+
+Cells are separated by the sign of comma, semicolon and tab that stands most often in the heading; every row must have
+as many cells as the heading.  Where it is not the comma, decimals may be written with one.
+"""
 
 import csv
 import io
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,15 +14,30 @@ from pulsatile.engine.errors import InputError
 
 LARGEST_FILE = 100_000_000  # bytes; 200,000 rows of 15 numbers with 17 digits each are 60 million
 COMMA = "an unquoted comma begins a new cell, so write decimals with a point"
+TEXT_FILES = (".csv", ".tsv")
+SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
+_WITH_COMMA = re.compile(r"[+-]?\d+,\d+(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+_WITH_POINT = re.compile(r"[+-]?\d*\.\d+(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+_HELD = re.compile(r'"[^"]*"|\[[^\]]*\]')
+"""Quoted text and units in brackets, whose commas and semicolons separate nothing."""
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """Unconverted cells by column under their ``headings``; ``places`` name the position of each row in the file."""
+    """Unconverted cells by column under their ``headings``; ``places`` name the position of each row in the file.
+
+    With a ``decimal_comma`` (its place and cell) 7,2 is a number.
+    """
 
     headings: tuple[str, ...]
     columns: tuple[tuple[object, ...], ...]
     places: tuple[str, ...]
+    decimal_comma: str = ""
+
+    def text(self, cell: object) -> str:
+        """Return the text of a cell of numbers, with a decimal point."""
+        text = str(cell).strip()
+        return text.replace(",", ".") if self.decimal_comma and _WITH_COMMA.fullmatch(text) else text
 
 
 def read_sheet(path: Path, rows: str = "patients") -> Sheet:
@@ -41,13 +61,13 @@ def read_sheet(path: Path, rows: str = "patients") -> Sheet:
     if size > LARGEST_FILE:
         raise InputError(f"{path}: {size} bytes are too many; at most {LARGEST_FILE}, split the table.")
     match path.suffix.lower():
-        case ".csv":
+        case ".csv" | ".tsv":
             return _csv(path)
         case ".parquet":
             return _parquet(path)
     raise InputError(
-        f"{path}: the kind {path.suffix or 'without ending'} is not known; give a .csv or .parquet file, for example "
-        "saved from a spreadsheet as CSV in UTF-8."
+        f"{path}: the kind {path.suffix or 'without ending'} is not known; give a .csv, .tsv or .parquet file, "
+        "for example saved from a spreadsheet as CSV in UTF-8."
     )
 
 
@@ -55,7 +75,9 @@ def _csv(path: Path) -> Sheet:
     rows, lines = [], []
     try:
         text = path.read_bytes().decode("utf-8-sig")
-        reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
+        separator = _separator(text)
+        lines_of = io.StringIO(text, newline="")
+        reader = csv.reader(lines_of, delimiter=separator, strict=True, skipinitialspace=separator != "\t")
         for row in reader:
             if row:  # not an empty line
                 rows.append(row)
@@ -73,16 +95,37 @@ def _csv(path: Path) -> Sheet:
     if not rows:
         raise InputError(f"{path}: the file is empty; give a heading and at least one row.")
     heading, cells = rows[0], rows[1:]
-    if len(heading) == 1 and any(sign in heading[0] for sign in ";\t"):
-        raise InputError(f"{path}: the columns are not separated by commas; save it as CSV with commas and points.")
+    other = f"separated by a {SEPARATORS[separator]}, as the heading is; quote a text that holds one"
     for row, line in zip(cells, lines[1:], strict=True):
         if len(row) != len(heading):
             raise InputError(
                 f"{path}: line {line} has {len(row)} cells and the heading {len(heading)}; give a cell per column "
-                f"({COMMA})."
+                f"({COMMA if separator == ',' else other})."
             )
     columns = tuple(tuple(column) for column in zip(*cells, strict=True)) or ((),) * len(heading)
-    return Sheet(tuple(heading), columns, tuple(f"line {line}" for line in lines[1:]))
+    places = tuple(f"line {line}" for line in lines[1:])
+    return Sheet(tuple(heading), columns, places, "" if separator == "," else _decimal_comma(path, columns, places))
+
+
+def _separator(text: str) -> str:
+    """Return the sign that separates cells: the one that stands most often in the heading, first the comma."""
+    heading = _HELD.sub("", next((line for line in text.splitlines() if line.strip()), ""))
+    return max(SEPARATORS, key=heading.count)
+
+
+def _decimal_comma(path: Path, columns: tuple[tuple[str, ...], ...], places: tuple[str, ...]) -> str:
+    """Return a cell with a decimal comma and its place, "" where there is none; refuse points next to commas."""
+    found = {}
+    for kind, pattern in (("comma", _WITH_COMMA), ("point", _WITH_POINT)):
+        cells = (f"{cell.strip()} of {place}" for column in columns for cell, place in zip(column, places, strict=True)
+                 if pattern.fullmatch(cell.strip()))  # fmt: skip
+        found[kind] = next(cells, "")
+    if found["comma"] and found["point"]:
+        raise InputError(
+            f"{path}: decimals are written with a comma ({found['comma']}) and with a point ({found['point']}); write "
+            "one of them."
+        )
+    return found["comma"]
 
 
 def _parquet(path: Path) -> Sheet:

@@ -14,7 +14,7 @@ import numpy as np
 from pulsatile.engine.arrays import Floats
 from pulsatile.sweeps.contrast import ARM, CONTRAST, Kind
 
-_RULES = {">": np.greater, ">=": np.greater_equal, "<": np.less, "<=": np.less_equal}
+RULES = {">": np.greater, ">=": np.greater_equal, "<": np.less, "<=": np.less_equal}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +81,7 @@ class Event:
         """
         read = values if start is None else 100 * (values / start - 1)
         read = -read if source in self.turned else read
-        return np.where(np.isfinite(read), _RULES[self.direction](read, self.threshold), np.nan)
+        return np.where(np.isfinite(read), RULES[self.direction](read, self.threshold), np.nan)
 
 
 _THERAPIES = 'therapies, "Thresholds an analyst counts" (READ)'

@@ -156,6 +156,7 @@ def study_notes(resolved: "ResolvedStudy", failed: int) -> list[str]:
     lines = [
         f"{head}, {resolved.weeks:g} weeks, seed {resolved.seed}; {failed} of {runs} runs failed and are left out."
     ]
+    lines += [population.screening_sentence] if population.recruited is not None else []
     lines += [resolved.approximation] if resolved.approximation else []
     lines += [match.sentence for match in resolved.matched]
     lines += resolved.of_the_trial

@@ -20,7 +20,7 @@ from pulsatile.sweeps.population.opened import Built, open_population
 from pulsatile.sweeps.population.plausible import BOUNDS
 from pulsatile.sweeps.population.published import targets
 from pulsatile.sweeps.report.population_files import AGREEMENT
-from pulsatile.sweeps.study.own_patients import UNITS
+from pulsatile.sweeps.study.own_patients import OFFSETS, UNITS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "population.md"
 BLOCK = r"(<!-- {name}: [^\n]*-->\n)(.*?)(<!-- end -->)"
@@ -54,10 +54,14 @@ def limits(value: object) -> str:
 
 def units() -> str:
     """Return the table of headings of own patients."""
-    rows = ["| heading | taken as | times |", "|---|---|---|"]
+    rows = ["| heading | taken as | times | plus |", "|---|---|---|---|"]
     for name, factors in UNITS.items():
         first = next(iter(factors))
-        rows += [f"| `{name} [{unit}]` | {first} | {factor:.6g} |" for unit, factor in factors.items() if unit != "-"]
+        rows += [
+            f"| `{name} [{unit}]` | {first} | {factor:.6g} | {OFFSETS.get((name, unit), '')} |"
+            for unit, factor in factors.items()
+            if unit != "-"
+        ]
     return "\n".join(rows) + "\n"
 
 
