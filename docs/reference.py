@@ -29,8 +29,8 @@ from pulsatile.engine.trial.virtual_test import TestDose, TestSettings, VirtualT
 from pulsatile.sweeps.errors import Exit
 from pulsatile.sweeps.study import quantities
 from pulsatile.sweeps.study.design import VARIED
-from pulsatile.sweeps.study.own_patients import UNITS
 from pulsatile.sweeps.study.schema import json_schema
+from pulsatile.sweeps.study.tables.own_patients import UNITS
 
 PAGE = Path(__file__).resolve().with_name("reference.md")
 LISTS = {

@@ -12,7 +12,7 @@ from pulsatile.sweeps.analysis.budget_estimate import COMPONENTS
 from pulsatile.sweeps.contrast import rows
 from pulsatile.sweeps.disk.files import write_all
 from pulsatile.sweeps.errors import NOT_CLINICAL
-from pulsatile.sweeps.study.csv_text import csv_text
+from pulsatile.sweeps.study.tables.csv_text import csv_text
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pulsatile.sweeps.analysis.power_curve import MOST_SOUGHT, Curve, needed
 from pulsatile.sweeps.disk.files import write_all
 from pulsatile.sweeps.errors import NOT_CLINICAL
-from pulsatile.sweeps.study.csv_text import csv_of_frame
+from pulsatile.sweeps.study.tables.csv_text import csv_of_frame
 from pulsatile.sweeps.summary.paired_statistics import Statistics
 
 if TYPE_CHECKING:

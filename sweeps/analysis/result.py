@@ -12,7 +12,7 @@ from pulsatile.sweeps.contrast import rows
 from pulsatile.sweeps.disk.files import write_all
 from pulsatile.sweeps.errors import NOT_CLINICAL
 from pulsatile.sweeps.sensitivity.methods import measures_of
-from pulsatile.sweeps.study.csv_text import csv_of_frame
+from pulsatile.sweeps.study.tables.csv_text import csv_of_frame
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -28,12 +28,12 @@ from pulsatile.sweeps.run.progress import Progress, SilentProgress
 from pulsatile.sweeps.run.run import run_or_resume
 from pulsatile.sweeps.study.identity import engine_hash
 from pulsatile.sweeps.study.patients import ResolvedPopulation, resolved_population
-from pulsatile.sweeps.study.population_file import FILE, FORMAT, read_frozen, seal
 from pulsatile.sweeps.study.read import read_mapping
 from pulsatile.sweeps.study.resolve import ResolvedStudy
 from pulsatile.sweeps.study.schema import Study, study_from
-from pulsatile.sweeps.study.table import MOST_IN_TABLE, PatientTable
-from pulsatile.sweeps.study.table_file import TEXT_FILES
+from pulsatile.sweeps.study.tables.population_file import FILE, FORMAT, read_frozen, seal
+from pulsatile.sweeps.study.tables.table import MOST_IN_TABLE, PatientTable
+from pulsatile.sweeps.study.tables.table_file import TEXT_FILES
 from pulsatile.sweeps.summary.weights import LEAST_EFFECTIVE, MOST_WEIGHT, Balance, balance, effective_number
 from pulsatile.sweeps.workers.resources import Resources
 

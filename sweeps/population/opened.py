@@ -20,9 +20,9 @@ from pulsatile.sweeps.population.build import LEFT_OUT, Untreated, of_survey
 from pulsatile.sweeps.population.plausible import KEPT, Place, atlas, counts, reasons
 from pulsatile.sweeps.run.verify import digest_of
 from pulsatile.sweeps.study.identity import engine_hash
-from pulsatile.sweeps.study.population_file import FILE, read_frozen
 from pulsatile.sweeps.study.resolve import ResolvedStudy
-from pulsatile.sweeps.study.table import PatientTable
+from pulsatile.sweeps.study.tables.population_file import FILE, read_frozen
+from pulsatile.sweeps.study.tables.table import PatientTable
 from pulsatile.sweeps.summary.weights import effective_number
 
 NO_AXIS = ("phenotype", "parameter_draws", "prevalence")

@@ -6,7 +6,7 @@ from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.disk.check import Finding
 from pulsatile.sweeps.disk.folder import RunFolder
 from pulsatile.sweeps.errors import FolderRefuses
-from pulsatile.sweeps.study.population_file import read_frozen
+from pulsatile.sweeps.study.tables.population_file import read_frozen
 
 FILE = "population.json"
 """As `sweeps.population.build.FILE`, which is slow to import."""

@@ -12,8 +12,8 @@ from pulsatile.sweeps.disk.files import write_all, writing
 from pulsatile.sweeps.population.agreement import NOT_COMPARED, Line, markdown
 from pulsatile.sweeps.population.opened import Built
 from pulsatile.sweeps.report.population import page_of
-from pulsatile.sweeps.study.csv_text import csv_text
-from pulsatile.sweeps.study.population_file import TABLES
+from pulsatile.sweeps.study.tables.csv_text import csv_text
+from pulsatile.sweeps.study.tables.population_file import TABLES
 
 PATIENTS, AGREEMENT, ATLAS, PAGE = "patients.csv", "agreement.md", "atlas.csv", "population.html"
 WORST = 8

@@ -36,7 +36,7 @@ from pulsatile.sweeps.study.patients import ResolvedPopulation, recruited, with_
 from pulsatile.sweeps.study.read import sentences
 from pulsatile.sweeps.study.resolve import ResolvedStudy, resolve
 from pulsatile.sweeps.study.schema import Study
-from pulsatile.sweeps.study.table import patient_count
+from pulsatile.sweeps.study.tables.table import patient_count
 from pulsatile.sweeps.workers.preflight import refuse_unusable
 from pulsatile.sweeps.workers.resources import Resources
 from pulsatile.sweeps.workers.workers import capacity

@@ -6,14 +6,14 @@ from typing import Any
 
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.disk.folder import RunFolder
-from pulsatile.sweeps.study.own_patients import Headings, own_patients
-from pulsatile.sweeps.study.parameter_file import own_parameters
 from pulsatile.sweeps.study.patients import ResolvedPopulation
 from pulsatile.sweeps.study.population import OF_FILES
-from pulsatile.sweeps.study.population_file import read_frozen
 from pulsatile.sweeps.study.read import parse_yaml, read_mapping
 from pulsatile.sweeps.study.schema import Study, load_study
-from pulsatile.sweeps.study.table import PatientTable
+from pulsatile.sweeps.study.tables.own_patients import Headings, own_patients
+from pulsatile.sweeps.study.tables.parameter_file import own_parameters
+from pulsatile.sweeps.study.tables.population_file import read_frozen
+from pulsatile.sweeps.study.tables.table import PatientTable
 
 WORDS_ONLY = ("title", "description")
 """Entries of a study file that decide no number."""

@@ -12,9 +12,9 @@ from pulsatile.engine.drugs.titration import Titration
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.study import quantities
 from pulsatile.sweeps.study.changes import Parameters, changes_of
-from pulsatile.sweeps.study.dose_file import read_doses
 from pulsatile.sweeps.study.drug_entry import DrugEntry, DrugName, check_known
 from pulsatile.sweeps.study.fields import Amount, Clock, Day, Length, Model, Name, Text, once, one_of
+from pulsatile.sweeps.study.tables.dose_file import read_doses
 
 MOST_RULES = 100  # of an arm
 AVAILABLE = [name for name, row in PRESETS.items() if row.available]

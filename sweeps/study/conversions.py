@@ -1,10 +1,10 @@
 """Sentences for the values of a study that are converted to other units."""
 
 from pulsatile.sweeps.study import quantities
-from pulsatile.sweeps.study.own_patients import read_patients
-from pulsatile.sweeps.study.parameter_file import read_parameters
-from pulsatile.sweeps.study.population_file import read_frozen
 from pulsatile.sweeps.study.schema import Study
+from pulsatile.sweeps.study.tables.own_patients import read_patients
+from pulsatile.sweeps.study.tables.parameter_file import read_parameters
+from pulsatile.sweeps.study.tables.population_file import read_frozen
 
 
 def conversions(study: Study) -> list[str]:

@@ -25,13 +25,13 @@ from pulsatile.engine.people.draw import draw_adults
 from pulsatile.sweeps.study.design import DesignEntry, ResolvedDesign, resolved_design
 from pulsatile.sweeps.study.fields import Resolved
 from pulsatile.sweeps.study.identity import engine_hash
-from pulsatile.sweeps.study.own_patients import own_patients
-from pulsatile.sweeps.study.parameter_file import own_parameters
 from pulsatile.sweeps.study.people import ResolvedPeople
 from pulsatile.sweeps.study.population import PopulationEntry
-from pulsatile.sweeps.study.population_file import read_frozen
 from pulsatile.sweeps.study.recruitment.recruit import Recruited, Recruitment, recruit
-from pulsatile.sweeps.study.table import PatientTable, patient_count
+from pulsatile.sweeps.study.tables.own_patients import own_patients
+from pulsatile.sweeps.study.tables.parameter_file import own_parameters
+from pulsatile.sweeps.study.tables.population_file import read_frozen
+from pulsatile.sweeps.study.tables.table import PatientTable, patient_count
 
 if TYPE_CHECKING:
     from pulsatile.engine.patients.cohort import Cohort

@@ -16,7 +16,7 @@ from pulsatile.engine.arrays import Floats, Ids
 from pulsatile.engine.kernel.solver import Solver
 from pulsatile.engine.patients.cohort import Cohort
 from pulsatile.sweeps.study.patients import ResolvedPopulation, recruited
-from pulsatile.sweeps.study.table import PatientTable
+from pulsatile.sweeps.study.tables.table import PatientTable
 
 PATIENTS = 64
 SEED = 8_064_001

@@ -12,12 +12,12 @@ from pulsatile.engine.people.populations import POPULATIONS
 from pulsatile.engine.people.spec import SHIFTED, WITH_MARGIN
 from pulsatile.sweeps.study.design import VARIED, VariedName
 from pulsatile.sweeps.study.fields import MOST_PATIENTS, Model, Phenotype, Share, keyed_by, known
-from pulsatile.sweeps.study.own_patients import Headings
 from pulsatile.sweeps.study.people import ResolvedPeople
 from pulsatile.sweeps.study.recruitment.criteria import Select, screening
 from pulsatile.sweeps.study.recruitment.recruit import MOST_SCREENED, Recruitment
 from pulsatile.sweeps.study.recruitment.strata import Strata, strata_of
-from pulsatile.sweeps.study.table import MOST_IN_TABLE
+from pulsatile.sweeps.study.tables.own_patients import Headings
+from pulsatile.sweeps.study.tables.table import MOST_IN_TABLE
 from pulsatile.sweeps.study.test_entry import TestEntry
 
 SOURCES = ("phenotype", "shares", "named", "patients", "frozen")

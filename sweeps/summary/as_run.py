@@ -15,7 +15,7 @@ from pulsatile.engine.parameters import shown_unit
 from pulsatile.engine.trial.designs.dropout import DROPPED
 from pulsatile.sweeps.contrast import check_arm
 from pulsatile.sweeps.errors import SCREEN
-from pulsatile.sweeps.study.csv_text import csv_text as csv_of_rows
+from pulsatile.sweeps.study.tables.csv_text import csv_text as csv_of_rows
 from pulsatile.sweeps.summary.allocation import ALLOCATED, TREATMENT
 from pulsatile.sweeps.summary.endpoints import lines_of_a_trial, measured, visit_weeks
 from pulsatile.sweeps.summary.trial_rows import ALL, PAIRED, Row, of_crossover, of_groups, period_weeks

@@ -11,7 +11,7 @@ import numpy as np
 from pulsatile.engine.arrays import Floats
 from pulsatile.engine.errors import Status
 from pulsatile.sweeps.contrast import ARM
-from pulsatile.sweeps.study.table import PatientTable
+from pulsatile.sweeps.study.tables.table import PatientTable
 from pulsatile.sweeps.summary.events import COUNTED, Event, events
 
 if TYPE_CHECKING:

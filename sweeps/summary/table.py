@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from pulsatile.engine.drugs.presets import EXTRAPOLATION, EXTRAPOLATION_WORDS, NO_DRUG, OWN, OWN_DRUG_WORDS, standing
 from pulsatile.engine.parameters import shown_unit
 from pulsatile.sweeps.errors import NOT_CLINICAL
-from pulsatile.sweeps.study.csv_text import csv_text as csv_of_rows
+from pulsatile.sweeps.study.tables.csv_text import csv_text as csv_of_rows
 from pulsatile.sweeps.summary.endpoints import lines
 
 if TYPE_CHECKING:

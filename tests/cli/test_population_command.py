@@ -32,7 +32,7 @@ from pulsatile.sweeps.report import population_files
 from pulsatile.sweeps.report.population_files import AGREEMENT, ATLAS, PAGE, PATIENTS
 from pulsatile.sweeps.run.progress import SilentProgress
 from pulsatile.sweeps.run.verify import verify
-from pulsatile.sweeps.study.population_file import FILE, read_frozen, seal
+from pulsatile.sweeps.study.tables.population_file import FILE, read_frozen, seal
 from pulsatile.sweeps.summary.summarise import summarise
 from pulsatile.sweeps.summary.weighted import linearised
 from pulsatile.sweeps.summary.weights import effective_number

@@ -20,7 +20,7 @@ from pulsatile.sweeps.population.opened import Built, open_population
 from pulsatile.sweeps.population.plausible import BOUNDS
 from pulsatile.sweeps.population.published import targets
 from pulsatile.sweeps.report.population_files import AGREEMENT
-from pulsatile.sweeps.study.own_patients import OFFSETS, UNITS
+from pulsatile.sweeps.study.tables.own_patients import OFFSETS, UNITS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "population.md"
 BLOCK = r"(<!-- {name}: [^\n]*-->\n)(.*?)(<!-- end -->)"

@@ -23,7 +23,7 @@ from pulsatile.engine.trial.plan import Plan
 from pulsatile.sweeps.study.fields import Resolved
 from pulsatile.sweeps.study.recruitment.criteria import Screening
 from pulsatile.sweeps.study.recruitment.strata import Stratum, order_of, stratum_of
-from pulsatile.sweeps.study.table import PatientTable
+from pulsatile.sweeps.study.tables.table import PatientTable
 
 AT_ONCE, LEAST_AT_ONCE = 2048, 64
 """Candidates looked at in one pass; who is taken does not depend on it."""

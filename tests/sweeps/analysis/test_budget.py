@@ -292,7 +292,7 @@ def test_bad_input_is_told_in_one_sentence() -> None:
 
 def test_weighted_patients_are_refused() -> None:
     resolved = resolve(study())
-    from pulsatile.sweeps.study.table import PatientTable
+    from pulsatile.sweeps.study.tables.table import PatientTable
 
     table = PatientTable.of({"patient": np.arange(4.0), "prevalence": np.ones(4)})
     population = resolved.population.model_copy(update={"table": table})

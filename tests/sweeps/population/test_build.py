@@ -16,10 +16,10 @@ from pulsatile.sweeps.study.conversions import conversions
 from pulsatile.sweeps.study.identity import engine_hash
 from pulsatile.sweeps.study.patients import frozen_population
 from pulsatile.sweeps.study.population import PopulationEntry
-from pulsatile.sweeps.study.population_file import FILE, FORMAT, read_frozen, seal
 from pulsatile.sweeps.study.resolve import resolve
 from pulsatile.sweeps.study.schema import study_from
-from pulsatile.sweeps.study.table import MOST_IN_TABLE, PatientTable
+from pulsatile.sweeps.study.tables.population_file import FILE, FORMAT, read_frozen, seal
+from pulsatile.sweeps.study.tables.table import MOST_IN_TABLE, PatientTable
 
 TABLE = PatientTable.of({"patient": [3, 9, 5], "prevalence": [0.5, 1.0, 1.5]})
 ARMS = [{"name": "none", "preset": "control"}]

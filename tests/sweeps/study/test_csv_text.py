@@ -6,7 +6,7 @@ from io import StringIO
 import pandas as pd
 import pytest
 
-from pulsatile.sweeps.study.csv_text import cell, csv_of_frame, csv_text
+from pulsatile.sweeps.study.tables.csv_text import cell, csv_of_frame, csv_text
 
 
 @pytest.mark.parametrize("name", ["=1+1", "@SUM(A1)", "+cmd|' /C calc'!A0", "-2+3", "\t=1", "\n=1", "=cmd|x"])

@@ -8,8 +8,8 @@ import pytest
 from pulsatile.engine.drugs.dose_table import DoseTable
 from pulsatile.engine.drugs.titration import Titration
 from pulsatile.engine.errors import InputError
-from pulsatile.sweeps.study.dose_file import read_doses
 from pulsatile.sweeps.study.schema import load_study, study_from
+from pulsatile.sweeps.study.tables.dose_file import read_doses
 
 TITRATE = {"on": "igf1_sds", "target": [0, 1], "step": "0.1 mg", "min": "0.1 mg", "max": "1 mg", "every": "2 weeks"}
 RHGH = {"drug": "somatropin", "dose": "0.2 mg", "at": ["21:00"]}

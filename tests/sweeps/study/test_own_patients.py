@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pulsatile.engine.errors import InputError
-from pulsatile.sweeps.study import own_patients as own
-from pulsatile.sweeps.study import table_file
 from pulsatile.sweeps.study.conversions import conversions
-from pulsatile.sweeps.study.own_patients import UNITS, read_patients
 from pulsatile.sweeps.study.patients import resolved_population
 from pulsatile.sweeps.study.population import PopulationEntry
 from pulsatile.sweeps.study.schema import study_from
-from pulsatile.sweeps.study.table import PatientTable, keys
+from pulsatile.sweeps.study.tables import own_patients as own
+from pulsatile.sweeps.study.tables import table_file
+from pulsatile.sweeps.study.tables.own_patients import UNITS, read_patients
+from pulsatile.sweeps.study.tables.table import PatientTable, keys
 
 HEAD = "patient,sex,age [y],weight [kg],height [m]"
 ROWS = ("1,man,50,90,1.8", "2,woman,40,70,1.6", "3,F,61.5,66.25,1.655")

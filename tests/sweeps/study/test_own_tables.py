@@ -14,11 +14,11 @@ from pulsatile.sweeps.run.expand import Growth, expand
 from pulsatile.sweeps.run.progress import SilentProgress
 from pulsatile.sweeps.run.run import run
 from pulsatile.sweeps.study.conversions import conversions
-from pulsatile.sweeps.study.dose_file import read_doses
-from pulsatile.sweeps.study.own_patients import Headings, read_patients
-from pulsatile.sweeps.study.parameter_file import read_parameters
 from pulsatile.sweeps.study.resolve import resolve
 from pulsatile.sweeps.study.schema import Study, study_from
+from pulsatile.sweeps.study.tables.dose_file import read_doses
+from pulsatile.sweeps.study.tables.own_patients import Headings, read_patients
+from pulsatile.sweeps.study.tables.parameter_file import read_parameters
 from pulsatile.sweeps.workers.resources import Resources
 
 SURVEY = (

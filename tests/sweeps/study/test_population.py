@@ -16,7 +16,7 @@ from pulsatile.engine.patients.layers import CORRELATIONS
 from pulsatile.engine.people.populations import POPULATIONS
 from pulsatile.sweeps.study.resolve import ResolvedStudy, resolve
 from pulsatile.sweeps.study.schema import study_from
-from pulsatile.sweeps.study.table import PatientTable
+from pulsatile.sweeps.study.tables.table import PatientTable
 
 REST: dict[str, Any] = {"weeks": 1, "arms": [{"name": "untreated", "preset": "control"}]}
 ADULTS: dict[str, Any] = {"n": 4, "named": "adults"}

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 
 from benchmarks.coverage import DESIGNS, main, weighted
 from pulsatile.engine.errors import Status
-from pulsatile.sweeps.study.table import PatientTable
+from pulsatile.sweeps.study.tables.table import PatientTable
 from pulsatile.sweeps.summary.endpoints import balanced
 from pulsatile.sweeps.summary.paired_statistics import statistics
 from pulsatile.sweeps.summary.summarise import summarise

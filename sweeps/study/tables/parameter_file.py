@@ -15,10 +15,10 @@ from pulsatile.engine.checks import choices
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.parameters import ROW, shown_unit
 from pulsatile.engine.patients.changes import CHANGEABLE, Change
-from pulsatile.sweeps.study.own_patients import ids_of, numbers_of
 from pulsatile.sweeps.study.read import shorten
-from pulsatile.sweeps.study.table import MOST_IN_TABLE, PatientTable
-from pulsatile.sweeps.study.table_file import Sheet, read_sheet
+from pulsatile.sweeps.study.tables.own_patients import ids_of, numbers_of
+from pulsatile.sweeps.study.tables.table import MOST_IN_TABLE, PatientTable
+from pulsatile.sweeps.study.tables.table_file import Sheet, read_sheet
 
 _HEADING = re.compile(r"\s*(?P<name>\w+)\s*(\[(?P<unit>[^\[\]]*)\]\s*)?")
 

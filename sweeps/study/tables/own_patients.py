@@ -23,8 +23,8 @@ from pulsatile.engine.errors import InputError
 from pulsatile.engine.igf1 import igf1_sds
 from pulsatile.engine.people.completion import check_known
 from pulsatile.sweeps.study.read import shorten
-from pulsatile.sweeps.study.table import MOST_IN_TABLE, PatientTable, keys
-from pulsatile.sweeps.study.table_file import Sheet, read_sheet
+from pulsatile.sweeps.study.tables.table import MOST_IN_TABLE, PatientTable, keys
+from pulsatile.sweeps.study.tables.table_file import Sheet, read_sheet
 
 UNITS: dict[str, dict[str, float]] = {
     # factor to the unit of the model, which comes first; molar masses, factors: population.md and reliability.md

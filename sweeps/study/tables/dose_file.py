@@ -13,7 +13,7 @@ from pulsatile.engine.checks import is_number
 from pulsatile.engine.drugs.dose_table import MOST_ROWS, DoseTable
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.study.read import shorten
-from pulsatile.sweeps.study.table_file import Sheet, read_sheet
+from pulsatile.sweeps.study.tables.table_file import Sheet, read_sheet
 
 COLUMNS = ("ID", "TIME", "AMT", "II", "ADDL", "RATE", "EVID")
 NOTHING = (".", "", "na", "nan")

@@ -11,7 +11,7 @@ import numpy as np
 
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.study.identity import canonical
-from pulsatile.sweeps.study.table import PatientTable
+from pulsatile.sweeps.study.tables.table import PatientTable
 
 FILE = "population.json"
 
