@@ -22,9 +22,9 @@ ROWS = "rows"
 _STATUS = "status"
 
 
-def empty_rows(patients: int, columns: int, chunk: int, attrs: dict[str, Any]) -> Files:
-    """Return the files of the store before anything has run."""
-    return store.plain_files({ROWS: (("patient", "column"), (patients, columns))}, chunk, attrs)
+def empty_rows(patients: int, covariates: int, arms: int, chunk: int, attrs: dict[str, Any], of_arms: int = 1) -> Files:
+    """Return the files of the store before anything has run; ``of_arms`` variables have a column for each arm."""
+    return store.plain_files({ROWS: (("patient", "column"), (patients, covariates + of_arms * arms))}, chunk, attrs)
 
 
 def rows_of(values: Mapping[str, npt.NDArray[Any]]) -> Arrays:

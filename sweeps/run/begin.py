@@ -43,8 +43,8 @@ def empty_stores(resolved: ResolvedStudy, chunk: int) -> dict[str, bytes]:
         "ends": (("arm", "patient", "number"), (arms, n, columns.ends)),
     }
     files = {f"{RESULTS}/{k}": data for k, data in store.template_files(whole, chunk, resolved.dtype, attrs).items()}
-    columns_of_patients = len(population.covariates) + arms * (1 if resolved.dropout is None else 2)
-    rows = empty_rows(n, columns_of_patients, chunk, {"identity": resolved.identity})
+    of_arms = 1 if resolved.dropout is None else 2  # status, and when patients leave
+    rows = empty_rows(n, len(population.covariates), arms, chunk, {"identity": resolved.identity}, of_arms)
     kept = store.plain_files(shapes, chunk, {"identity": resolved.identity})
     files |= {f"{PATIENTS}/{k}": data for k, data in rows.items()}
     return files | {f"{STATES}/{k}": data for k, data in kept.items()}
