@@ -34,8 +34,8 @@ class ResolvedPopulation(Resolved):
     Either ``shares`` of phenotypes, to whom a ``table`` may give ids ("patient") and own parameters, or ``people``; for
     these a table may give ids, prevalence weights ("prevalence") and covariates, which are then not drawn.  ``seed`` is
     set where the patients have another seed than the study; ``id`` is that of a frozen population.  ``balanced``
-    has the numbers for whose means its weights were chosen, by id ("patient"); they affect intervals only.  With a ``design`` the patients are its points: the first of
-    these patients with the factors' values.
+    has the numbers for whose means its weights were chosen, by id ("patient"); they affect intervals only.  With a
+    ``design`` the patients are its points: the first of these patients with the factors' values.
 
     With a ``recruitment`` these are candidates, of whom those in ``recruited`` are the patients, ``n`` of them.
     """
