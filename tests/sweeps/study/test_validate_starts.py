@@ -35,6 +35,12 @@ BASE: dict[str, Any] = SMALL | {
     "tests": [{"test": "fasting", "weeks": [0, 2]}], "reductions": {"names": ["gh_mean"], "every": "1 week"},
 }  # fmt: skip
 NAMED = {"population": {"n": 2, "named": "adults"}}
+OWN = {"population": {"patients": "own.csv"}}
+ALL_COLUMNS = {"sex": "sex", "age": "age [y]", "weight": "weight [kg]", "height": "height [m]"}
+RANGES = {"population": {"n": 3, "strata": {"age": {"ranges": [[20, 70]]}}}}
+SHARES = {"population": {"n": 3, "strata": {"age": {"shares": [1]}}}}
+MAPPED = ("bmi", "age")
+"""Names chosen by the user, which are no keys of the file."""
 DESIGN = {
     "population": {"phenotype": "obese"},
     "design": {"kind": "latin", "points": 4, "factors": ["v_gh", {"name": "k_gh", "distribution": "uniform"}]},
@@ -99,6 +105,22 @@ BORDERS: dict[str, tuple[dict[str, Any], list[Any]]] = {
     "population.layers.uncertainty": (NAMED, [0, 1, 2**31, 2**63, -1]),
     "population.cv": (NAMED, [{"v_gh": 0}, {"v_gh": 0.3}, {"v_gh": 100}, {"weight": 0.1}]),
     "population.correlations": (NAMED, [[["k_gh", "v_gh", 0.5]], [["k_gh", "v_gh", 1.0]], [["k_gh", "k_gh", 0.5]]]),
+    "population.parameters": ({"population": {}}, ["params.csv", "own.csv", "nothing.csv"]),
+    "population.columns": (OWN, [{"age": "age [y]"}, ALL_COLUMNS, ALL_COLUMNS | {"hdl": "HDL"}, {"bmi": "BMI"}]),
+    "population.codes": (OWN, [{}, {"sex": {"man": "man", "woman": "woman"}}, {"sex": {"1": "man"}}, {"age": {}}]),
+    "population.units": (OWN, [{"weight": "kg"}, {"weight": "lb"}, {"weight": "stone"}, {"soul": "g"}]),
+    "population.select": ({}, [{}, {"bmi": {"above": 1}}, {"bmi": {"above": 149}}, {"waist": {"above": 1}}]),
+    "population.select.bmi.at_least": ({}, [1, 149.0, "1"]),
+    "population.select.bmi.above": ({}, [1, 149.0]),
+    "population.select.bmi.at_most": ({}, [149, 1]),
+    "population.select.bmi.below": ({}, [149, 1]),
+    "population.screening": ({}, [[], [{"test": "ghrh", "weeks": [0]}]]),
+    "population.strata": ({}, [{}, {"sex": {"man": 1}}, {"sex": {"man": 0}}, {"age": [[20, 70]]}, {"age": [[70, 20]]}]),
+    "population.strata.age.ranges": (SHARES, [[[20, 70]], [], [[20, 40], [40, 70]]]),
+    "population.strata.age.shares": (RANGES, [[1], [], [0]]),
+    "population.most_screened": (
+        {"population": {"n": 3, "select": {"bmi": {"above": 1}}}}, [3, 2, 1_000_000, 1_000_001, 0]
+    ),
     "design.kind": (DESIGN, [*METHODS, "guess"]),
     "design.factors": (DESIGN, [["v_gh"], ["v_gh", "v_gh"], [], ["weight_of_moon"], [WEIGHTED_FACTOR], [LEVELS]]),
     "design.factors.1.name": (DESIGN, ["k_gh", "v_gh", "", "?"]),
@@ -220,6 +242,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(driver, "records", records)
     monkeypatch.chdir(tmp_path)
     Path("OWN").mkdir()
+    Path("params.csv").write_text("patient,v_gh\n1,4\n2,5\n", encoding="utf-8")
     Path("own.csv").write_text(f"{COLUMNS}\n1,man,50,90,1.8\n2,woman,40,70,1.6\n", encoding="utf-8")
 
 
@@ -281,8 +304,8 @@ def keys_of(kind: Any, path: str = "") -> Iterator[str]:
 
 
 def test_every_key_of_a_study_has_its_borders() -> None:
-    tested = {
-        ".".join(part for part in key.split(".") if not part.isdigit() and part not in CHANGEABLE) for key in BORDERS
-    }
+    named = {*CHANGEABLE, *MAPPED}
+    tested = {".".join(part for part in key.split(".") if not part.isdigit() and part not in named) for key in BORDERS}
     tested |= {key.replace("axes.seed", "axes") for key in tested}
+    tested |= {key.replace("tests.", "population.screening.", 1) for key in tested}  # entries of the same kind
     assert set(keys_of(Study)) <= tested

@@ -121,9 +121,7 @@ def test_rules_are_read(text: str, rule: Success) -> None:
 
 @pytest.mark.parametrize(
     "text", ["", "p < 0.05", "difference <= 0", "difference < zero", "difference < 0 at p < 5",
-             "difference > 0 at p < 0",
-
-             "difference != 0", "difference < 0 p < 0.05", "0 > difference", 5]
+             "difference > 0 at p < 0", "difference != 0", "difference < 0 p < 0.05", "0 > difference", 5]
 )  # fmt: skip
 def test_rules_that_are_none(text: str) -> None:
     with pytest.raises(InputError, match="success = "):

@@ -14,7 +14,7 @@ LOW = {"test": "ghrh", "name": "low", "weeks": [0]}
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "an unknown endpoint": ({"select": {"ghrh_gh_peek": {"at_most": 9}}}, "did you mean ghrh_gh_peak"),
     "a covariate of people": (
-        {"named": None, "phenotype": "obese", "select": {"waist": {"below": 90}}}, "'waist' is neither"
+        {"named": None, "phenotype": "obese", "select": {"waist": {"below": 90}}}, "'waist' is neither",
     ),
     "no limit": ({"select": {"bmi": {}}}, "has no limit: give at_least"),
     "an unknown limit": ({"select": {"bmi": {"max": 30}}}, "unknown key"),
@@ -41,13 +41,13 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "a range with three ends": ({"strata": {"age": [[20, 40, 60]]}}, "population.strata.age"),
     "ranges without shares": ({"strata": {"age": {"ranges": [[20, 40]]}}}, "shares is missing"),
     "two shares for one range": (
-        {"strata": {"age": {"ranges": [[20, 40]], "shares": [1, 2]}}}, "has 1 ranges and 2 shares"
+        {"strata": {"age": {"ranges": [[20, 40]], "shares": [1, 2]}}}, "has 1 ranges and 2 shares",
     ),
     "ranges that overlap": ({"strata": {"age": [[20, 41], [40, 60]]}}, "overlap"),
     "an unknown covariate": ({"strata": {"hip": [[80, 90]]}}, "'hip' is not a covariate"),
     "too few": ({"select": {"age": {"above": 64}}, "most_screened": 20, "n": 15}, "raise most_screened"),
     "a stratum that nobody is in": (
-        {"strata": {"age": [[70, 80]]}, "most_screened": 50}, "age 70 to 80 year has 0 of 4"
+        {"strata": {"age": [[70, 80]]}, "most_screened": 50}, "age 70 to 80 year has 0 of 4",
     ),
 }  # fmt: skip
 
