@@ -109,6 +109,6 @@ def warm_up(resolved: ResolvedStudy) -> float:
     tests = tuple(replace(test, weeks=(0.0,)) for test in plan.tests)
     weeks = min(1.0, plan.weeks)
     window = min(plan.reduce_every, WEEK * weeks)  # a longer one would not close in the first week
-    short = replace(plan, weeks=weeks, reduce_every=window, tests=tests, long_horizon=None)
+    short = replace(plan, weeks=weeks, reduce_every=window, tests=tests, long_horizon=None, dropout=None)
     simulate(resolved.cohort(0, 1), arms, short)
     return time.perf_counter() - begin

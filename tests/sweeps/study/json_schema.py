@@ -112,6 +112,7 @@ KEYWORDS: dict[str, Any] = {
     "maxItems": _plain(list, lambda value, wanted: len(value) <= wanted),
     "uniqueItems": _plain(list, lambda value, wanted: len({repr(item) for item in value}) == len(value)),
     "minProperties": _plain(dict, lambda value, wanted: len(value) >= wanted),
+    "maxProperties": _plain(dict, lambda value, wanted: len(value) <= wanted),
     "required": _plain(dict, lambda value, wanted: set(wanted) <= set(value)),
     "minimum": _plain((int, float), lambda value, wanted: value >= wanted),
     "maximum": _plain((int, float), lambda value, wanted: value <= wanted),
