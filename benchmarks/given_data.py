@@ -21,9 +21,10 @@ import xarray as xr
 
 from benchmarks.analytic import ishigami
 from pulsatile.engine.arrays import Floats
-from pulsatile.sweeps.analysis.indices import indices_of, shapley_of
+from pulsatile.sweeps.analysis.indices import indices_of
 from pulsatile.sweeps.analysis.inputs import Inputs
 from pulsatile.sweeps.analysis.of_population import with_contrast
+from pulsatile.sweeps.analysis.shapley_effects import shapley_of
 from pulsatile.sweeps.analysis.stories import stories
 from pulsatile.sweeps.sensitivity.given_data import HALVES, given_data
 from pulsatile.sweeps.sensitivity.intervals import LEVEL

@@ -17,7 +17,7 @@ from scipy.stats import ttest_ind
 
 from pulsatile.engine.arrays import Floats
 from pulsatile.engine.simulate import simulate
-from pulsatile.sweeps.analysis.power import power
+from pulsatile.sweeps.analysis.trials.power import power
 from pulsatile.sweeps.run.run import run
 from pulsatile.sweeps.study.resolve import resolve
 from pulsatile.sweeps.study.schema import Study, study_from

@@ -37,10 +37,10 @@ from .sweeps.analysis.analyse import open_design as open_design
 from .sweeps.analysis.budget import variance_budget as variance_budget
 from .sweeps.analysis.budget_result import VarianceBudget as VarianceBudget
 from .sweeps.analysis.budget_runs import BudgetSize as BudgetSize
-from .sweeps.analysis.power import power as power
-from .sweeps.analysis.power_result import Power as Power
 from .sweeps.analysis.result import Analysis as Analysis
 from .sweeps.analysis.selection import Selection as Selection
+from .sweeps.analysis.trials.power import power as power
+from .sweeps.analysis.trials.power_result import Power as Power
 from .sweeps.population.build import build_population as build_population
 from .sweeps.population.opened import open_population as open_population
 from .sweeps.run.driver import Outcome as Outcome

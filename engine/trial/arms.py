@@ -104,9 +104,9 @@ def check_doses(arms: Sequence[Arm], weeks: float) -> None:
 
 
 def given_within(arm: Arm, weeks: float) -> Arm:
-    """Return the arm without the rules that give no dose in ``weeks``, so that an arm without doses is no treatment.
+    """Return the arm, without its rules where none of them gives a dose in ``weeks``: it is no treatment.
 
-    Their drugs would take slots of the kernel, and change the last digits, or be given at the tests of the last visit.
+    Its drugs would take slots of the kernel and change the last digits, or be given at the tests of the last visit.  A
+    rule that begins at the last visit of an arm that has doses is seen by its tests, as in a longer study.
     """
-    doses = tuple(dose for dose in arm.doses if len(dose.starts(0.0, WEEK * weeks)))
-    return arm if doses == arm.doses else replace(arm, doses=doses)
+    return arm if any(len(dose.starts(0.0, WEEK * weeks)) for dose in arm.doses) else replace(arm, doses=())

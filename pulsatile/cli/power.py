@@ -40,8 +40,8 @@ def power(
     The patients of the run differ as those of a trial would; the interval and the assurance have the uncertainty of the
     run's own number of patients.
     """
-    from pulsatile.sweeps.analysis.power import SIZES
-    from pulsatile.sweeps.analysis.power import power as power_of
+    from pulsatile.sweeps.analysis.trials.power import SIZES
+    from pulsatile.sweeps.analysis.trials.power import power as power_of
 
     n = SIZES if sizes is None else _numbers(sizes)
     found = power_of(

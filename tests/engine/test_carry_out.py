@@ -155,8 +155,8 @@ def test_failures_before_and_after_the_end(monkeypatch: pytest.MonkeyPatch) -> N
     when = {("rhgh", 1): 40.0, ("rhgh", 3): 200.0, ("rhgh", 4): 169.0, ("rhgh", 2): 220.0, ("tesamorelin", 0): 50.0}
     tested = COHORT.covariates["height"][2]  # whose test of week 1 fails, in both arms
 
-    def poisoned(arm: Arm, cohort: Any, start: float, stop: float) -> EventTable:
-        table = dose_events(arm, cohort, start, stop)
+    def poisoned(arm: Arm, cohort: Any, start: float, stop: float, *levels: Any) -> EventTable:
+        table = dose_events(arm, cohort, start, stop, *levels)
         amount = table.amount.copy()
         for (name, patient), at in when.items():
             if name == arm.name:

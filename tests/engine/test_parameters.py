@@ -50,7 +50,12 @@ def test_names_are_unique() -> None:
 
 def test_every_reference_is_used() -> None:
     package, documents = Path(parameters.__file__).parent, Path(__file__).resolve().parents[2] / "docs" / "model"
-    files = [*package.rglob("*.py"), *(path for path in documents.glob("*.md") if path.name != "README.md")]
+    files = [
+        *package.rglob("*.py"),
+        *package.parent.joinpath("sweeps").rglob("*.py"),
+        documents.parent / "trials.csv",
+        *(path for path in documents.glob("*.md") if path.name != "README.md"),
+    ]
     text = "".join(path.read_text(encoding="utf-8") for path in files)
     assert [key for key in KEYS if key not in text] == []
 

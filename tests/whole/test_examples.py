@@ -20,7 +20,7 @@ from pulsatile.sweeps.study.schema import load_study
 ROOT = Path(__file__).resolve().parents[2]
 STUDIES = sorted((ROOT / "examples").rglob("*.yaml"))
 TRIALS = [path for path in STUDIES if path.parent.name == "trials"]
-OWN_TESTS = ("sensitivity", "peptides_vs_rhgh")  # a design and a matched dose: run by tests of their own
+OWN_TESTS = ("sensitivity", "peptides_vs_rhgh", "sweep")  # a design, a matched dose, many studies: tests of their own
 RUN = [path for path in STUDIES if path.stem not in OWN_TESTS]
 VARIABLE = re.compile(r"\b[a-z0-9]+(?:_[a-z0-9]+)+\b")
 
@@ -56,7 +56,11 @@ def test_it_says_its_question_and_validates(path: Path) -> None:
     head = next(k for k, line in enumerate(lines) if not line.startswith("#"))
     assert lines[head].startswith("title: ")
     assert head == 3 or path.stem == "quick"
-    assert prepare(load_study(path, ["population.n=8"] if path.stem == "peptides_vs_rhgh" else [])).resolved.arms
+    study = load_study(path, ["population.n=8"] if path.stem == "peptides_vs_rhgh" else [])
+    if study.sweep is not None:
+        assert len(pu.scenarios(study)) > 1
+        return
+    assert prepare(study).resolved.arms
 
 
 @pytest.mark.parametrize("path", TRIALS, ids=name)

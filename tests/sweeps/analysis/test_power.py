@@ -11,8 +11,8 @@ from click.testing import CliRunner
 from benchmarks.power import people, study, succeeding
 from pulsatile.cli.main import main
 from pulsatile.engine.errors import InputError
-from pulsatile.sweeps.analysis.power import power
-from pulsatile.sweeps.analysis.power_result import nnt_sentence
+from pulsatile.sweeps.analysis.trials.power import power
+from pulsatile.sweeps.analysis.trials.power_result import nnt_sentence
 from pulsatile.sweeps.disk.store import open_dataset
 from pulsatile.sweeps.run.run import run
 from pulsatile.sweeps.study.schema import study_from

@@ -21,8 +21,11 @@ from pulsatile.sweeps.study.design import DesignEntry, resolved_design
 from pulsatile.sweeps.study.schema import json_schema, study_from
 
 ROOT = Path(__file__).resolve().parents[3]
-OTHER_MEANINGS = {("pulsatile/cli/population.py", "list")}
-"""A word that is a kind of design too: the command `population list`."""
+OTHER_MEANINGS = {
+    ("pulsatile/cli/population.py", "list"),
+    *((f"sweeps/{path}.py", kind) for path in ("study/sweep_entry", "scenarios/table") for kind in ("grid", "list")),
+}
+"""Words that are kinds of design too: the command `population list`, kinds of sweeps."""
 
 
 def toy_design(spec: DesignSpec) -> Design:

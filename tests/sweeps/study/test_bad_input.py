@@ -277,8 +277,8 @@ KEPT_AND_SOLVED: list[Row] = [
     ({"title": "x" * 201}, "title", "xxx", "at most 200"),
     ({"sead": 3}, "sead", "3", "did you mean seed?"),
     ({"n": 3}, "n = 3", "3", "population"),
-    # sweeps do not exist yet: an empty grid, reversed bounds and the like are refused as a whole
-    ({"sweep": {"grid": {}}}, "sweep", "{'grid': {}}", "llowed are title, seed"),
+    ({"scan": {"grid": {}}}, "scan", "{'grid': {}}", "llowed are title, seed"),
+    ({"sweep": {"axes": {}}}, "sweep.axes", "{}", "at least 1"),
 ]
 # fmt: on
 

@@ -10,7 +10,7 @@ import pytest
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.analysis.inputs import drugs_of
 from pulsatile.sweeps.study.conversions import conversions
-from pulsatile.sweeps.study.read import apply_override
+from pulsatile.sweeps.study.override import apply_override
 from pulsatile.sweeps.study.resolve import ResolvedStudy, resolve
 from pulsatile.sweeps.study.schema import json_schema, study_from
 

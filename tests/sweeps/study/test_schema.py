@@ -108,10 +108,16 @@ def test_a_regimen_in_words_equals_the_preset(small: dict[str, Any], name: str) 
             "days": [quantities.DAYS[k] for k in d.days],
             "at": [f"{int(t):02d}:{round(t % 1 * 60):02d}" for t in d.times],
             "stop": None if d.stop_week is None else f"{d.stop_week} weeks", "duration": f"{d.duration} h",
+            "count": d.count, "titrate": None if d.titration is None else {
+                "on": d.titration.on, "target": [d.titration.low, d.titration.high],
+                "step": f"{d.titration.step!r} {d.unit}", "min": f"{d.titration.least!r} {d.unit}",
+                "max": f"{d.titration.most!r} {d.unit}", "every": f"{d.titration.every} weeks",
+            },
         }
         for d in PRESETS[name].doses
     ]  # fmt: skip
     small["arms"] = [{"name": "a", "preset": name}, {"name": "b", "regimen": regimen}]
+    small["weeks"] = max(small["weeks"], *(1 + int(d.titration.every) for d in PRESETS[name].doses if d.titration), 0)
     preset, words = resolved(small).arms
     assert preset.doses == words.doses
 
@@ -228,9 +234,9 @@ WRONG_NAMES: dict[str, dict[str, Any]] = {
         "population": {"n": 2, "named": "martians"}, "arms": [{"name": "a", "preset": "wonder"}],
         "outputs": {"names": ["igf9"]}, "reductions": {"names": ["gh_sum"]}, "tests": [{"test": "smell", "weeks": [0]}],
     },
-    "a drug, a day, an hour, units": {
+    "a route, a day, an hour, units": {
         "arms": [
-            {"name": "a", "regimen": [{"drug": "aspirin", "dose": "1 mg", "at": ["08:00"]}]},
+            {"name": "a", "regimen": [{"drug": "somatropin", "route": "nose", "dose": "1 mg", "at": ["08:00"]}]},
             {"name": "b", "regimen": [{"drug": "somatropin", "dose": "1 stone", "at": ["08:00"]}]},
             {"name": "c", "regimen": [{"drug": "somatropin", "dose": "1 mg", "at": ["25:00"]}]},
             {"name": "d", "regimen": [{"drug": "somatropin", "dose": "1 mg", "at": ["08:00"], "days": ["Xday"]}]},

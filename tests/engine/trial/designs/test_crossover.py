@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from pulsatile.engine.drugs.arm import Arm
 from pulsatile.engine.drugs.presets import preset
-from pulsatile.engine.drugs.regimens import Arm, Dose
+from pulsatile.engine.drugs.regimens import Dose
 from pulsatile.engine.drugs.titration import Titration
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.patients.changes import Change

@@ -12,9 +12,9 @@ import numpy as np
 from pulsatile.engine.checks import choices, is_whole
 from pulsatile.engine.errors import InputError
 from pulsatile.sweeps.analysis.analyse import finished
-from pulsatile.sweeps.analysis.power_curve import ENDS, curve_of
-from pulsatile.sweeps.analysis.power_result import COLUMNS, Power, needed_sentences, nnt_sentence
-from pulsatile.sweeps.analysis.power_values import MEASURES, Compared, compared
+from pulsatile.sweeps.analysis.trials.power_curve import ENDS, curve_of
+from pulsatile.sweeps.analysis.trials.power_result import COLUMNS, Power, needed_sentences, nnt_sentence
+from pulsatile.sweeps.analysis.trials.power_values import MEASURES, Compared, compared
 from pulsatile.sweeps.contrast import check_arm
 from pulsatile.sweeps.disk.check import open_results
 from pulsatile.sweeps.study.resolve import ResolvedStudy

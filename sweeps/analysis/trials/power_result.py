@@ -5,7 +5,7 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pulsatile.sweeps.analysis.power_curve import MOST_SOUGHT, Curve, needed
+from pulsatile.sweeps.analysis.trials.power_curve import MOST_SOUGHT, Curve, needed
 from pulsatile.sweeps.disk.files import write_all
 from pulsatile.sweeps.errors import NOT_CLINICAL
 from pulsatile.sweeps.study.tables.csv_text import csv_of_frame

@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 
 from pulsatile.engine.arrays import Floats
-from pulsatile.sweeps.analysis.power_values import Compared
+from pulsatile.sweeps.analysis.trials.power_values import Compared
 from pulsatile.sweeps.summary.paired_statistics import LEVEL
 from pulsatile.sweeps.summary.success import Success
 from pulsatile.sweeps.summary.trial_power import (

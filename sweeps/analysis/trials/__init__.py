@@ -1,0 +1,1 @@
+"""What one finished run says of trials of other sizes."""
