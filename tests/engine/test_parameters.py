@@ -49,13 +49,9 @@ def test_names_are_unique() -> None:
 
 
 def test_every_reference_is_used() -> None:
-    package, documents = Path(parameters.__file__).parent, Path(__file__).resolve().parents[2] / "docs" / "model"
-    files = [
-        *package.rglob("*.py"),
-        *package.parent.joinpath("sweeps").rglob("*.py"),
-        documents.parent / "trials.csv",
-        *(path for path in documents.glob("*.md") if path.name != "README.md"),
-    ]
+    root = Path(__file__).resolve().parents[2]
+    pages = [path for path in (root / "docs" / "model").glob("*.md") if path.name != "README.md"]
+    files = [*(root / "engine").rglob("*.py"), *(root / "sweeps").rglob("*.py"), root / "docs" / "trials.csv", *pages]
     text = "".join(path.read_text(encoding="utf-8") for path in files)
     assert [key for key in KEYS if key not in text] == []
 
