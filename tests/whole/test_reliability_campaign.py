@@ -39,7 +39,8 @@ def test_rows_stand_in_order_on_the_page(tmp_path: Path) -> None:
 
 
 def test_every_row_that_was_asked_for_is_there() -> None:
-    wanted = (1, 2, 3, *range(5, 18), 29, 30, 33, 34, 35, 36, *range(40, 47))  # R4 is tests/sweeps/disk/test_power_cut.py
+    # R4 is tests/sweeps/disk/test_power_cut.py
+    wanted = (1, 2, 3, *range(5, 18), 29, 30, 33, 34, 35, 36, *range(40, 47))
     assert set(campaign.TESTS) == {*(f"R{number}" for number in wanted), "overhead"}
 
 
