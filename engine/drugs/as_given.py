@@ -15,6 +15,7 @@ from pulsatile.engine.drugs.regimens import Dose
 from pulsatile.engine.kernel.events import EventTable, on_clock, target_of
 from pulsatile.engine.parameters import INPUTS, ROW
 from pulsatile.engine.patients.cohort import Cohort
+from pulsatile.engine.people.covariates import body_surface
 
 MINUTES = 60
 
@@ -60,7 +61,7 @@ def body_size(dose: Dose, cohort: Cohort) -> Floats:
     if dose.per == "kg":
         return np.asarray(weight)
     if dose.per == "m2":
-        return np.asarray(np.sqrt(weight * cohort.covariates["height"] / 36.0))
+        return body_surface(weight, cohort.covariates["height"])
     return np.ones(len(cohort))
 
 

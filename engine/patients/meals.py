@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pulsatile.engine.checks import is_number, is_whole, listed
 from pulsatile.engine.errors import InputError
 
+MMOL_PER_GRAM = 5.55  # mmol glucose per g carbohydrate; metabolism 7.3
 TIME_JITTER = 0.25  # h, SD; overview, Meals
 SIZE_JITTER = 0.15  # SD over mean; overview, Meals
 LARGEST_JITTER = 3.0  # SDs; keeps every meal on its day and positive [assumed]

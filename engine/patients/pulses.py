@@ -13,7 +13,7 @@ from pulsatile.engine import draws as random
 from pulsatile.engine.arrays import Floats
 from pulsatile.engine.kernel.events import BLOCK_HOURS, EventTable, target_of
 from pulsatile.engine.patients.cohort import Cohort
-from pulsatile.engine.patients.meals import LARGEST_JITTER, SIZE_JITTER, SLOTS_PER_DAY, TIME_JITTER
+from pulsatile.engine.patients.meals import LARGEST_JITTER, MMOL_PER_GRAM, SIZE_JITTER, SLOTS_PER_DAY, TIME_JITTER
 
 DAY = 24.0
 BLOCK_DAYS = int(BLOCK_HOURS / DAY)
@@ -24,8 +24,6 @@ LEAD_IN = 48.0
 SLEEP_ONSET = 23.0  # h of the clock
 SLEEP_PEAK = 1.0  # h after onset, the largest amplitude
 SLEEP_WIDTH = 1.5  # h, SD
-
-MMOL_PER_GRAM = 5.55  # mmol glucose per g carbohydrate; metabolism, 7.3
 
 
 def block_events(cohort: Cohort, *, pulses: bool = True, meals: bool = True) -> EventTable:

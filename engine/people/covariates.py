@@ -44,6 +44,11 @@ GHD_SECRETION = 0.08
 GHD_SDS = -3.0
 
 
+def body_surface(weight: Floats, height: Floats) -> Floats:
+    """Return body surface (n,), m2, from weight (kg) and height (m), by Mosteller."""
+    return np.asarray(np.sqrt(weight * height / 36.0))
+
+
 def typical_people(weight: Floats) -> People:
     """Return men of 45 y and 1.75 m with the given weights (kg)."""
     n = len(weight)

@@ -5,6 +5,7 @@ import numpy as np
 from pulsatile.engine.arrays import Floats
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.outputs import GLUCOSE_MG, Evaluated
+from pulsatile.engine.patients.meals import MMOL_PER_GRAM
 from pulsatile.engine.trial.virtual_test import (
     INSULIN_PER_MU,
     Person,
@@ -16,7 +17,6 @@ from pulsatile.engine.trial.virtual_test import (
     between,
 )
 
-MEAL_MMOL = 5.55  # mmol per g glucose; metabolism 7.3
 BOLUS_HOURS = 1 / 60  # an intravenous glucose bolus is given over one minute
 OGTT_GRAMS, IVGTT_GRAMS = 75.0, 0.3  # g, and g/kg
 LEAST_OGTT = 2.0  # h: the endpoints need the sample at 120 min
@@ -62,7 +62,8 @@ def ogtt(name: str, s: TestSettings) -> VirtualTest:
         raise InputError(f"hours = {hours:g} of test {name}: an OGTT needs at least {LEAST_OGTT:g} h.", ("hours",))
     span = f"area under {{}}, 0-{hours:g} h"
     return VirtualTest(
-        name, f"oral glucose tolerance test, {grams:g} g", hours, lambda person: [(0.0, "stomach", grams * MEAL_MMOL)],
+        name, f"oral glucose tolerance test, {grams:g} g", hours,
+        lambda person: [(0.0, "stomach", grams * MMOL_PER_GRAM)],
         _read_ogtt,
         {
             "glucose_120": ("mmol/L", "2-h glucose"), "glucose_peak": ("mmol/L", "peak glucose"),

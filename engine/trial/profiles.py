@@ -4,10 +4,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pulsatile.engine.arrays import Floats
+from pulsatile.engine.drugs.dose_rule import DAY
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.outputs import HBA1C, Evaluated, hba1c, output_of
 from pulsatile.engine.trial.virtual_test import (
-    DAY_HOURS,
     FASTING_CLOCK,
     SNAPSHOT_CLOCK,
     Person,
@@ -59,7 +59,7 @@ def count_peaks(gh: Floats) -> Floats:
 
 def _read_profile(times: Floats, e: Evaluated, person: Person, start: float) -> dict[str, Floats]:
     gh = e.output("gh")
-    clock = (start + times) % DAY_HOURS
+    clock = (start + times) % DAY
     night = (clock >= 23) | (clock < 7)
     total = area(times, gh)
     # the night 23:00-07:00 is in two parts of the sampled day: sum the samples as 10-min rectangles
@@ -131,8 +131,8 @@ def _spacing(s: TestSettings) -> float:
 
 def meal_day(name: str, s: TestSettings) -> VirtualTest:
     """Return a day with meals, or the hours of the settings."""
-    h = DAY_HOURS if s.hours is None else s.hours
-    whole = h % DAY_HOURS == 0  # the mean of a part of the day is no mean glucose
+    h = DAY if s.hours is None else s.hours
+    whole = h % DAY == 0  # the mean of a part of the day is no mean glucose
     return VirtualTest(
         name, f"{h:g} h with meals", h, _nothing, _read_whole_day if whole else _read_day,
         {
@@ -148,14 +148,14 @@ def meal_day(name: str, s: TestSettings) -> VirtualTest:
 
 def profile(name: str, s: TestSettings) -> VirtualTest:
     """Return a GH profile over a day, or over the hours of the settings; peaks are those of its samples."""
-    h, start = DAY_HOURS if s.hours is None else s.hours, SNAPSHOT_CLOCK if s.at is None else s.at
+    h, start = DAY if s.hours is None else s.hours, SNAPSHOT_CLOCK if s.at is None else s.at
     minutes = 60 / _spacing(s)
     return VirtualTest(
         name, f"{h:g} h of GH, sampled every {minutes:g} min", h, _nothing,
         lambda times, e, person: _read_profile(times, e, person, start),
         {
             "gh_mean": ("ug/L", f"{h:g}-h mean GH"),
-            "gh_peaks": ("1/day" if h == DAY_HOURS else "1", "detected GH peaks"),
+            "gh_peaks": ("1/day" if h == DAY else "1", "detected GH peaks"),
             "gh_highest": ("ug/L", "highest GH"), "gh_trough": ("ug/L", "5th percentile of GH"),
             "gh_night_share": ("1", "share of GH between 23:00 and 07:00"), "igf1": ("ug/L", f"{h:g}-h mean IGF-1"),
         },
@@ -170,7 +170,7 @@ def secretion(name: str, s: TestSettings) -> VirtualTest:
     constant basal rate with bursts above it: here the basal rate is the 5th percentile of the secretion rate, and what
     lies above it is pulsatile.  A constant GHRH drive therefore raises basal secretion, as it does in trials.
     """
-    h = DAY_HOURS if s.hours is None else s.hours
+    h = DAY if s.hours is None else s.hours
     return VirtualTest(
         name, f"{h:g} h of GH secretion", h, _nothing, _read_secretion,
         {
@@ -191,7 +191,7 @@ def sampling(name: str, s: TestSettings) -> VirtualTest:
     """
     if not s.outputs:
         raise InputError(f"outputs of test {name} are missing; name what it samples, for example [gh, glucose].")
-    h = DAY_HOURS if s.hours is None else s.hours
+    h = DAY if s.hours is None else s.hours
 
     def read(times: Floats, e: Evaluated, person: Person) -> dict[str, Floats]:
         values: dict[str, Floats] = {}

@@ -14,9 +14,11 @@ import numpy.typing as npt
 
 from pulsatile.engine.arrays import Floats
 from pulsatile.engine.checks import choices, is_number, listed
+from pulsatile.engine.drugs.dose_rule import DAY, MASS_UNITS
 from pulsatile.engine.drugs.regimens import Dose
 from pulsatile.engine.errors import InputError
 from pulsatile.engine.outputs import GLUCOSE_MG, KNOWN, Evaluated, is_output
+from pulsatile.engine.people.covariates import body_surface
 
 Rows = Sequence[tuple[float, str, npt.ArrayLike]]
 """Administrations: hour after the start, state that jumps or input that is set, amount (scalar or (n,))."""
@@ -25,7 +27,6 @@ SNAPSHOT_CLOCK = 6.0  # h, start of the 24-h tests, before the earliest breakfas
 FASTING_CLOCK = 7.0  # h, start of the fasting tests
 FASTING_HOURS = 1.0  # without meals and boluses before a fasting test
 INSULIN_PER_MU = 6.0  # pmol per mU; metabolism 7.7, clamp recipe
-DAY_HOURS = 24.0
 LONGEST_TEST = 168.0  # h
 LONGEST_FAST = 72.0  # h
 SHORTEST_SAMPLING = 1 / 60  # h between samples
@@ -42,7 +43,7 @@ class Person:
     @property
     def surface(self) -> Floats:
         """Body surface (m2) by Mosteller."""
-        return np.sqrt(self.weight * self.height / 36.0)
+        return body_surface(self.weight, self.height)
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ class TestSettings:
 
     def __post_init__(self) -> None:
         for name, low, high, unit in (
-            ("at", 0.0, DAY_HOURS - SHORTEST_SAMPLING, "h"), ("fast", 0.0, LONGEST_FAST, "h"),
+            ("at", 0.0, DAY - SHORTEST_SAMPLING, "h"), ("fast", 0.0, LONGEST_FAST, "h"),
             ("hours", SHORTEST_SAMPLING, LONGEST_TEST, "h"), ("every", SHORTEST_SAMPLING, LONGEST_TEST, "h"),
             ("dose", 0.0, 100e3, self.dose_unit), ("grams", 0.0, 300.0, "g"), ("glucose", 0.0, 30.0, "mmol/L"),
         ):  # fmt: skip
@@ -107,9 +108,9 @@ class TestSettings:
                 raise InputError(
                     f"{name} = {value!r} of a test must be a number from {low:.3g} to {high:g} {unit}.", (name,)
                 )
-        if self.dose_unit not in DOSE_UNITS:
+        if self.dose_unit not in STIMULUS_UNITS:
             raise InputError(
-                f"dose_unit = {self.dose_unit!r} of a test is unknown; {choices(self.dose_unit, DOSE_UNITS)}."
+                f"dose_unit = {self.dose_unit!r} of a test is unknown; {choices(self.dose_unit, STIMULUS_UNITS)}."
             )
         object.__setattr__(self, "insulin", listed("insulin of a test", self.insulin))
         object.__setattr__(self, "outputs", listed("outputs of a test", self.outputs))
@@ -132,11 +133,11 @@ class TestSettings:
         """Return the dose of every patient (n,), ug/kg; 1 where it is the protocol's own."""
         if self.dose is None:
             return np.ones(len(person.weight))
-        amount = self.dose * DOSE_UNITS[self.dose_unit]
+        amount = self.dose * STIMULUS_UNITS[self.dose_unit]
         return np.full(len(person.weight), amount) if self.dose_unit.endswith("/kg") else amount / person.weight
 
 
-DOSE_UNITS = {"ug/kg": 1.0, "ug": 1.0, "mg": 1000.0}
+STIMULUS_UNITS = {"ug/kg": MASS_UNITS["ug"], **MASS_UNITS}
 """ug (or ug/kg) in one unit of `TestSettings.dose`."""
 
 

@@ -105,10 +105,13 @@ def own_patients(path: str | Path, given: Headings = AS_WRITTEN) -> PatientTable
     return PatientTable.of(columns)
 
 
-def read_patients(path: str | Path, given: Headings = AS_WRITTEN) -> tuple[dict[str, npt.NDArray[Any]], list[str]]:
-    """Return the columns by name, "patient" first, and a sentence for each column that is converted or completed.
+def sheet_of_patients(path: str | Path) -> tuple[Sheet, list[str]]:
+    """Return the cells of a table with a row per patient, and a sentence where its decimals have a comma.
 
-    The ids of "patient" are whole numbers (float64) where all are written as such, else text (object).
+    Raises
+    ------
+    InputError
+        Where the file cannot be read as a table, or has no patients or too many.
     """
     sheet = read_sheet(Path(path))
     n = len(sheet.places)
@@ -116,10 +119,18 @@ def read_patients(path: str | Path, given: Headings = AS_WRITTEN) -> tuple[dict[
         raise InputError(f"{path}: the table has no patients; give at least one row.")
     if n > MOST_IN_TABLE:
         raise InputError(f"{path}: {n} patients are too many; at most {MOST_IN_TABLE}, split the table.")
+    comma = sheet.decimal_comma
+    return sheet, [f"{path}: decimals are written with a comma, as in {comma}."] if comma else []
+
+
+def read_patients(path: str | Path, given: Headings = AS_WRITTEN) -> tuple[dict[str, npt.NDArray[Any]], list[str]]:
+    """Return the columns by name, "patient" first, and a sentence for each column that is converted or completed.
+
+    The ids of "patient" are whole numbers (float64) where all are written as such, else text (object).
+    """
+    sheet, sentences = sheet_of_patients(path)
+    n = len(sheet.places)
     columns: dict[str, npt.NDArray[Any]] = {}
-    sentences = (
-        [f"{path}: decimals are written with a comma, as in {sheet.decimal_comma}."] if sheet.decimal_comma else []
-    )
     named, left_out = _named(sheet, given, path)
     sentences += [f"{path}: columns names other columns, so {', '.join(left_out)} not read."] if left_out else []
     for heading, cells, name, unit in named:

@@ -16,9 +16,9 @@ from pulsatile.engine.errors import InputError
 from pulsatile.engine.parameters import ROW, shown_unit
 from pulsatile.engine.patients.changes import CHANGEABLE, Change
 from pulsatile.sweeps.study.read import shorten
-from pulsatile.sweeps.study.tables.own_patients import ids_of, numbers_of
-from pulsatile.sweeps.study.tables.table import MOST_IN_TABLE, PatientTable
-from pulsatile.sweeps.study.tables.table_file import Sheet, read_sheet
+from pulsatile.sweeps.study.tables.own_patients import ids_of, numbers_of, sheet_of_patients
+from pulsatile.sweeps.study.tables.table import PatientTable
+from pulsatile.sweeps.study.tables.table_file import Sheet
 
 _HEADING = re.compile(r"\s*(?P<name>\w+)\s*(\[(?P<unit>[^\[\]]*)\]\s*)?")
 
@@ -30,16 +30,9 @@ def own_parameters(path: str | Path) -> PatientTable:
 
 def read_parameters(path: str | Path) -> tuple[dict[str, npt.NDArray[Any]], list[str]]:
     """Return the columns by name, "patient" first, NaN in empty cells, and sentences on what was completed."""
-    sheet = read_sheet(Path(path))
+    sheet, sentences = sheet_of_patients(path)
     n = len(sheet.places)
-    if not n:
-        raise InputError(f"{path}: the table has no patients; give at least one row.")
-    if n > MOST_IN_TABLE:
-        raise InputError(f"{path}: {n} patients are too many; at most {MOST_IN_TABLE}, split the table.")
     columns: dict[str, npt.NDArray[Any]] = {}
-    sentences = (
-        [f"{path}: decimals are written with a comma, as in {sheet.decimal_comma}."] if sheet.decimal_comma else []
-    )
     for heading, cells in zip(sheet.headings, sheet.columns, strict=True):
         name = _name(heading, path)
         if name in columns:

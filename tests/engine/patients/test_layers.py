@@ -20,10 +20,9 @@ from pulsatile.engine.patients.layers import (
     Omega,
     uncertain,
 )
-from pulsatile.engine.patients.meals import THREE_MEALS
+from pulsatile.engine.patients.meals import MMOL_PER_GRAM, THREE_MEALS
 from pulsatile.engine.patients.pulses import (
     BLOCK_DAYS,
-    MMOL_PER_GRAM,
     meal_train,
     pulse_train,
     sleep_factor,

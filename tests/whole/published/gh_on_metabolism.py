@@ -11,8 +11,8 @@ import numpy as np
 
 from pulsatile.engine.arrays import Floats, Record
 from pulsatile.engine.parameters import ROW
+from pulsatile.engine.patients.meals import MMOL_PER_GRAM
 from pulsatile.engine.states import STATE_INDEX
-from pulsatile.engine.trial.glucose_tests import MEAL_MMOL
 from tests.whole.published.metabolism import (
     LOSS,
     MEALS,
@@ -85,7 +85,7 @@ def scripted_igf1(record: Record, ratio: float) -> Record:
 
 
 def meals(days: int) -> Rows:
-    return [(24.0 * day + t, "stomach", MEAL_MMOL * grams) for day in range(days) for t, grams in MEALS]
+    return [(24.0 * day + t, "stomach", MMOL_PER_GRAM * grams) for day in range(days) for t, grams in MEALS]
 
 
 def evenings(dose: float, days: int) -> Rows:

@@ -16,8 +16,8 @@ from pulsatile.engine.kernel.layout import WATCH
 from pulsatile.engine.outputs import GLUCOSE_MG
 from pulsatile.engine.patients import basal
 from pulsatile.engine.patients.cohort import virtual_cohort
+from pulsatile.engine.patients.meals import MMOL_PER_GRAM
 from pulsatile.engine.states import STATE_INDEX
-from pulsatile.engine.trial.glucose_tests import MEAL_MMOL
 from pulsatile.engine.trial.virtual_test import INSULIN_PER_MU
 from tests.whole.published.rows import load, markdown
 from tests.whole.published.trial import GROUPS, MINUTE, Course, Rows
@@ -53,7 +53,7 @@ def block(kinds: tuple[str, ...], meals: bool = True) -> EventTable:
         starts = 24.0 * np.arange(28)
         events: Rows = [(day + t, "gh", a) for day in starts for t, a in zip(times, size, strict=True)]
         if meals:
-            events += [(day + t, "stomach", MEAL_MMOL * grams) for day in starts for t, grams in MEALS]
+            events += [(day + t, "stomach", MMOL_PER_GRAM * grams) for day in starts for t, grams in MEALS]
         rows.append(events)
     return event_table(rows)
 
@@ -148,7 +148,7 @@ def meal_day_and_tests() -> dict[str, float]:
     before = Course(record, state, np.array([MORNING - 0.01]), None, full, 0.0).y[:, 0]
     fasted = Course(record, before, np.array([MORNING]), None, pulses, MORNING - 0.01).y[:, 0]
     times = MORNING + np.arange(181) * MINUTE
-    ogtt = Course(record, fasted, times, [(MORNING, "stomach", 75 * MEAL_MMOL)], pulses)
+    ogtt = Course(record, fasted, times, [(MORNING, "stomach", 75 * MMOL_PER_GRAM)], pulses)
     for name in ("glucose", "insulin", "ffa"):
         for minute in (0, 30, 60, 90, 120):
             found[f"ogtt_{name}_{minute}"] = float(ogtt[name][0, minute])
